@@ -1,0 +1,119 @@
+"""Losses between pixels in the same place."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ._tensors import Reduction, difference, reduced
+
+CharbonnierForm = Literal["root", "barron"]
+
+
+def l1(a: Tensor, b: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Absolute difference, in [0, inf). Any shape, any range; 16-bit input is computed in fp32.
+
+    |a - b|
+
+    Raises:
+        ValueError: the shapes differ, a tensor is not floating-point, or the reduction is unknown.
+
+    >>> l1(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 1.0]))
+    tensor(0.2500)
+    """
+    return reduced(difference(a, b).abs(), reduction)
+
+
+def mse(a: Tensor, b: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Squared difference, in [0, inf). Any shape, any range; 16-bit input is computed in fp32.
+
+    (a - b)^2
+
+    Raises:
+        ValueError: the shapes differ, a tensor is not floating-point, or the reduction is unknown.
+
+    >>> mse(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 1.0]))
+    tensor(0.1250)
+    """
+    return reduced(difference(a, b).square(), reduction)
+
+
+def charbonnier(
+    a: Tensor, b: Tensor, eps: float = 1e-3, form: CharbonnierForm = "root", reduction: Reduction = "mean"
+) -> Tensor:
+    """A smooth absolute difference: quadratic for differences well below eps, linear far above.
+
+    Any shape, any range; 16-bit input is computed in fp32. With d = a - b:
+
+    - form "root":    sqrt(d^2 + eps^2), in [eps, inf), close to |d|. Lai et al. 2017, arXiv:1704.03915, sec. 3.2.
+    - form "barron":  sqrt((d / eps)^2 + 1) - 1, in [0, inf), close to |d| / eps - 1. Barron 2019, arXiv:1701.03077,
+      eq. 1 with alpha = 1.
+
+    Raises:
+        ValueError: the shapes differ, a tensor is not floating-point, eps is not positive, or a name is unknown.
+
+    >>> charbonnier(torch.tensor([3.0]), torch.tensor([0.0]), eps=4.0)
+    tensor(5.)
+    >>> charbonnier(torch.tensor([3.0]), torch.tensor([0.0]), eps=4.0, form="barron")
+    tensor(0.2500)
+    """
+    if not eps > 0:
+        raise ValueError(f"eps: expected a positive number, got {eps}")
+    d = difference(a, b)
+    if form == "root":
+        return reduced(torch.sqrt(d.square() + eps**2), reduction)
+    if form == "barron":
+        squared = (d / eps).square()
+        # The same as sqrt(1 + squared) - 1, without subtracting nearly equal numbers where d is small.
+        return reduced(squared / (torch.sqrt(1 + squared) + 1), reduction)
+    raise ValueError(f"form: expected 'root' or 'barron', got {form!r}")
+
+
+class L1Loss(nn.Module):
+    """`l1` with its reduction stored.
+
+    >>> L1Loss()(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4))
+    tensor(1.)
+    """
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.reduction: Reduction = reduction
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
+        return l1(a, b, self.reduction)
+
+
+class MSELoss(nn.Module):
+    """`mse` with its reduction stored.
+
+    >>> MSELoss()(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 2.0))
+    tensor(4.)
+    """
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.reduction: Reduction = reduction
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
+        return mse(a, b, self.reduction)
+
+
+class CharbonnierLoss(nn.Module):
+    """`charbonnier` with its settings stored.
+
+    >>> CharbonnierLoss(eps=4.0)(torch.tensor([3.0]), torch.tensor([0.0]))
+    tensor(5.)
+    """
+
+    def __init__(self, eps: float = 1e-3, form: CharbonnierForm = "root", reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.eps = eps
+        self.form: CharbonnierForm = form
+        self.reduction: Reduction = reduction
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
+        return charbonnier(a, b, self.eps, self.form, self.reduction)

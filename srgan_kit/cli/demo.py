@@ -1,0 +1,137 @@
+"""`srgan-kit demo`: a photograph at hand is reduced and upscaled again, so that the result can be seen and measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srgan_kit.errors import UserError
+from srgan_kit.files import appearing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+FILES = ("before.png", "bicubic.png", "upscaled.png", "original.png", "side-by-side.png")
+CLOSE_UPS = ((52, 172), (164, 352))
+"""Top left corners of the enlarged parts, in pixels of the original (scikit-image's astronaut, 512x512)."""
+CLOSE_UP_SIDE = 112
+ZOOM = 3
+GAP = 12
+LABEL_HEIGHT = 44
+BACKGROUND = (24, 24, 27)
+INK = (244, 244, 245)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One column of the side-by-side picture."""
+
+    label: str
+    """What it is."""
+    image: "np.ndarray"
+    """(H, W, 3) uint8, at the size of the original."""
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")] = Path("demo"),
+    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model or model file.")] = "x4-fidelity",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
+) -> None:
+    """No photograph at hand? Reduce one, upscale it, and see before and after side by side."""
+    taken = [name for name in FILES if (output / name).exists()]
+    if taken and not overwrite:
+        raise UserError(f"{output / taken[0]}: exists already; --overwrite replaces it")
+
+    from srgan_kit.metrics.evaluation import bicubic_upscaler
+    from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.models import load_model
+
+    loaded = load_model(model)
+    if loaded.channels != 3:
+        raise UserError(f"model {model}: expected a model for RGB images, got {loaded.channels} colour channel(s)")
+    original, before = _photograph(loaded.scale)
+    bicubic = bicubic_upscaler(loaded.scale)(before)
+    upscaled = Upscaler(loaded).upscale(before)
+    scores = {"bicubic": _psnr(bicubic, original, loaded.scale), loaded.name: _psnr(upscaled, original, loaded.scale)}
+    side_by_side = draw_side_by_side(
+        [
+            Panel("input, enlarged", before.repeat(loaded.scale, axis=0).repeat(loaded.scale, axis=1)),
+            Panel(f"bicubic  {scores['bicubic']:.2f} dB", bicubic),
+            Panel(f"{loaded.name}  {scores[loaded.name]:.2f} dB", upscaled),
+            Panel("original", original),
+        ]
+    )
+    _write(output, dict(zip(FILES, (before, bicubic, upscaled, original, side_by_side), strict=True)))
+    height, width = before.shape[:2]
+    print(f"{width}x{height} -> {width * loaded.scale}x{height * loaded.scale}, PSNR on luma against the original:")
+    widest = max(map(len, scores))
+    for name, score in scores.items():
+        print(f"  {name:<{widest}}  {score:.2f} dB")
+    for name in FILES:
+        print(output / name)
+
+
+def draw_side_by_side(panels: list[Panel]) -> "np.ndarray":
+    """The close-ups of every panel, one row each under the labels, every pixel drawn `ZOOM` times as large."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    side = CLOSE_UP_SIDE * ZOOM
+    size = (GAP + len(panels) * (side + GAP), LABEL_HEIGHT + len(CLOSE_UPS) * (side + GAP))
+    canvas = Image.new("RGB", size, BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
+    for column, panel in enumerate(panels):
+        left = GAP + column * (side + GAP)
+        _label(draw, panel.label, left + side // 2, side)
+        for row, (y, x) in enumerate(CLOSE_UPS):
+            part = Image.fromarray(panel.image[y : y + CLOSE_UP_SIDE, x : x + CLOSE_UP_SIDE])
+            enlarged = part.resize((side, side), Image.Resampling.NEAREST)
+            canvas.paste(enlarged, (left, LABEL_HEIGHT + row * (side + GAP)))
+    return np.asarray(canvas)
+
+
+def _label(draw: "Image.core.ImageDraw", text: str, middle: int, room: int) -> None:
+    """Text centred over a column, in the largest size that fits."""
+    from PIL import ImageFont
+
+    size = 24
+    while size > 8 and ImageFont.load_default(size).getlength(text) > room:
+        size -= 1
+    draw.text((middle, LABEL_HEIGHT // 2), text, fill=INK, font=ImageFont.load_default(size), anchor="mm")
+
+
+def _photograph(scale: int) -> "tuple[np.ndarray, np.ndarray]":
+    """The original, cut to a multiple of the scale, and its reduced version; both (H, W, 3) uint8."""
+    import numpy as np
+    import torch
+    from skimage import data
+
+    from srgan_kit.data.resize import crop_to_multiple, resize_8bit
+
+    image = crop_to_multiple(torch.from_numpy(data.astronaut()).permute(2, 0, 1), scale)
+    reduced = resize_8bit(image, 1 / scale)
+    original, before = (np.ascontiguousarray(each.permute(1, 2, 0).numpy()) for each in (image, reduced))
+    return original, before
+
+
+def _psnr(image: "np.ndarray", original: "np.ndarray", scale: int) -> float:
+    import torch
+
+    from srgan_kit.metrics.super_resolution import psnr_y
+
+    first, second = (torch.from_numpy(each).permute(2, 0, 1).unsqueeze(0) for each in (image, original))
+    return psnr_y(first, second, border=scale).item()
+
+
+def _write(folder: Path, images: "dict[str, np.ndarray]") -> None:
+    from PIL import Image
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, image in images.items():
+            with appearing(folder / name) as temporary:
+                Image.fromarray(image).save(temporary)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({error.strerror or error})") from None

@@ -1,0 +1,220 @@
+"""`srgan-kit upscale`: pictures in, larger pictures out."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srgan_kit.errors import UserError
+from srgan_kit.upscaling.jobs import SUFFIXES, Job, find, plan
+
+if TYPE_CHECKING:
+    from srgan_kit.upscaling.engine import Upscaler
+
+Size = tuple[int, int]
+Progress = Callable[[int, int], None]
+
+
+def upscale(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, globs or folders.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A file for one input, else a folder."),
+    ] = None,
+    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model, or a checkpoint file.")] = "x4-fidelity",
+    scale: Annotated[
+        float | None, typer.Option("-s", "--scale", help="Output scale, such as 2.5. Default: the model's.")
+    ] = None,
+    fit: Annotated[str | None, typer.Option(metavar="WxH", help="Fit into this box, keeping the shape.")] = None,
+    tile: Annotated[str, typer.Option(help="Tile side in input pixels, or auto.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    format: Annotated[str | None, typer.Option(metavar="EXT", help="png, jpg, webp, bmp, tif or avif.")] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is already there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines.")] = None,
+) -> None:
+    """Upscale pictures: photo.jpg becomes photo_x4.png beside it.
+
+    Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line.
+    """
+    box = _parse_fit(fit)
+    if scale is not None and fit is not None:
+        raise UserError("--scale and --fit: expected one of them, got both")
+    if scale is not None and not 0 < scale <= 64:
+        raise UserError(f"--scale {scale:g}: expected more than 0 and at most 64")
+    if skip_existing and overwrite:
+        raise UserError("--skip-existing and --overwrite: expected one of them, got both")
+    suffix = _parse_format(format, output)
+    tile_side = _parse_tile(tile)
+    found = find(inputs, recursive)
+
+    from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.models import load_model
+
+    upscaler = Upscaler(load_model(model), device, precision, tile_side)
+    ending = f"_{fit.lower()}" if fit else f"_x{scale or upscaler.scale:g}"
+    jobs = plan(found, inputs, output, ending, suffix)
+    _run(jobs, upscaler, lambda size: _output_size(size, scale, box), quality, skip_existing, overwrite)
+    if report is not None:
+        _write_report(report, jobs, upscaler)
+    if any(job.status == "failed" for job in jobs):
+        raise typer.Exit(1)
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def _parse_fit(fit: str | None) -> Size | None:
+    if fit is None:
+        return None
+    width, _, height = fit.lower().partition("x")
+    if not (width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
+        raise UserError(f"--fit {fit}: expected WxH, such as 1920x1080")
+    if int(width) < 1 or int(height) < 1:
+        raise UserError(f"--fit {fit}: expected a box of at least 1x1 pixel")
+    return int(width), int(height)
+
+
+def _parse_tile(tile: str) -> int | None:
+    if tile == "auto":
+        return None
+    if not (tile.isascii() and tile.isdigit() and int(tile) >= 1):
+        raise UserError(f"--tile {tile}: expected auto or a number of pixels")
+    return int(tile)
+
+
+def _parse_format(format: str | None, output: Path | None) -> str:
+    """The suffix of the results, from --format or the output's name."""
+    named = output.suffix.lower() if output is not None and not output.is_dir() else ""
+    if format is None:
+        return named or ".png"
+    suffix = "." + format.lower().removeprefix(".")
+    if suffix not in SUFFIXES:
+        raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in SUFFIXES)}")
+    if named and named != suffix:
+        raise UserError(f"--format {format}: the output is called {output}")
+    return suffix
+
+
+def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | None:
+    from srgan_kit.upscaling.pipeline import fitted_size, scaled_size
+
+    if box is not None:
+        return fitted_size(size, box)
+    return None if scale is None else scaled_size(size, scale)
+
+
+# --- the work -------------------------------------------------------------------------------------------------------
+
+
+def _run(
+    jobs: list[Job],
+    upscaler: "Upscaler",
+    wanted: Callable[[Size], Size | None],
+    quality: int | None,
+    skip_existing: bool,
+    overwrite: bool,
+) -> None:
+    with _display(len(jobs)) as (show, say):
+        for job in jobs:
+            if job.target is not None and job.target.exists() and not overwrite:
+                job.status = "skipped" if skip_existing else "failed"
+                job.reason = f"{job.target} exists" + ("" if skip_existing else " (--overwrite replaces it)")
+            if job.status == "waiting":
+                start = time.perf_counter()
+                try:
+                    _upscale_one(job, upscaler, wanted, quality, show(job.source.name))
+                    job.status = "done"
+                except UserError as error:
+                    job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
+                job.seconds = round(time.perf_counter() - start, 3)
+            say(job)
+
+
+def _upscale_one(
+    job: Job, upscaler: "Upscaler", wanted: Callable[[Size], Size | None], quality: int | None, progress: Progress
+) -> None:
+    from srgan_kit.upscaling.images import check_size, read_image, write_image
+    from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
+
+    assert job.target is not None
+    redone, notes = upscaler.redone_tiles, len(upscaler.notes)
+    picture = read_image(job.source)
+    job.size = wanted(picture.size) or scaled_size(picture.size, upscaler.scale)
+    check_size(job.target, job.size)
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{job.target.parent}: cannot be made: {error.strerror}") from None
+    result = upscale_picture(upscaler, picture, job.size, progress)
+    job.notes = picture.notes + write_image(result, job.target, quality) + upscaler.notes[notes:]
+    job.redone_tiles = upscaler.redone_tiles - redone
+    if job.redone_tiles:
+        job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
+
+
+@contextmanager
+def _display(count: int) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
+    """A progress bar on a terminal, plain lines in a pipe: (show(name) -> progress of its tiles, say(job))."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        every = bar.add_task(f"0/{count} pictures", total=count)
+        one = bar.add_task("", total=None)
+
+        def show(name: str) -> Callable[[int, int], None]:
+            bar.update(one, description=name, completed=0, total=None)
+            return lambda done, total: bar.update(one, completed=done, total=total)
+
+        def say(job: Job) -> None:
+            bar.advance(every)
+            bar.update(every, description=f"{int(bar.tasks[0].completed)}/{count} pictures")
+            for line, is_error in _lines(job):
+                if console.is_terminal:
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
+                else:
+                    print(line, file=sys.stderr if is_error else sys.stdout, flush=True)
+
+        yield show, say
+
+
+def _lines(job: Job) -> Iterator[tuple[str, bool]]:
+    """(line, belongs on stderr)."""
+    if job.status == "failed":
+        yield f"error: {job.source}: {job.reason}", True
+    elif job.status == "skipped":
+        yield f"{job.source}: skipped, {job.reason}", False
+    else:
+        assert job.size is not None
+        yield f"{job.source} -> {job.target} ({job.size[0]}x{job.size[1]}, {job.seconds:.1f} s)", False
+    for note in job.notes:
+        yield f"note: {job.source}: {note}", True
+
+
+def _write_report(path: Path, jobs: list[Job], upscaler: "Upscaler") -> None:
+    from srgan_kit.files import appearing
+
+    report: dict[str, Any] = {
+        "model": upscaler.model.name,
+        "scale": upscaler.scale,
+        "device": str(upscaler.device),
+        "precision": str(upscaler.dtype).removeprefix("torch."),
+        "images": [asdict(job) for job in jobs],
+    }
+    try:
+        with appearing(path) as temporary:
+            temporary.write_text(json.dumps(report, indent=2, default=str) + "\n")
+    except OSError as error:
+        raise UserError(f"--report {path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,51 @@
+"""The SRGAN paper's discriminator (Ledig et al. 2017, arXiv:1609.04802, sec. 2.1.1 and fig. 4)."""
+
+from torch import Tensor, nn
+
+from srgan_kit.contracts import Critique
+from srgan_kit.errors import UserError
+
+
+class SRGANCritic(nn.Module):
+    """Eight 3x3 convolutions that halve the image four times, then two dense layers: one logit per image.
+
+    (N, 3, patch, patch) in [0, 1] -> Critique with score (N, 1) and the eight hidden maps. The paper's final sigmoid
+    is left to the loss, which is steadier on logits.
+
+    Args:
+        channels: width of the first layer; the last is eight times as wide.
+        patch: side of the images, which the dense layers fix.
+
+    Raises:
+        UserError: from forward, images of another size.
+    """
+
+    def __init__(self, channels: int = 64, patch: int = 96) -> None:
+        super().__init__()
+        self.patch = patch
+        layers = [nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), nn.LeakyReLU(0.2))]
+        for before, after, stride in [(1, 1, 2), (1, 2, 1), (2, 2, 2), (2, 4, 1), (4, 4, 2), (4, 8, 1), (8, 8, 2)]:
+            layers.append(_convolution(channels * before, channels * after, stride))
+        self.convolutions = nn.ModuleList(layers)
+        side = -(-patch // 16)  # each of the four strides of 2 rounds up
+        self.dense = nn.Sequential(
+            nn.Flatten(), nn.Linear(8 * channels * side**2, 1024), nn.LeakyReLU(0.2), nn.Linear(1024, 1)
+        )
+
+    def forward(self, image: Tensor) -> Critique:
+        """(N, 3, patch, patch) in [0, 1] -> Critique."""
+        height, width = image.shape[-2:]
+        if (height, width) != (self.patch, self.patch):
+            raise UserError(f"SRGANCritic: expected images of {self.patch}x{self.patch} pixels, got {width}x{height}")
+        hidden = image * 2 - 1
+        features: list[Tensor] = []
+        for convolution in self.convolutions:
+            hidden = convolution(hidden)
+            features.append(hidden)
+        return Critique(score=self.dense(hidden), features=features)
+
+
+def _convolution(before: int, after: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)
+    )

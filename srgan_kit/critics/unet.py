@@ -1,0 +1,56 @@
+"""Real-ESRGAN's discriminator: a U-Net that scores every pixel (Wang et al. 2021, arXiv:2107.10833, sec. 3.4)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from srgan_kit.contracts import Critique
+from srgan_kit.errors import UserError
+
+
+class UNetCritic(nn.Module):
+    """U-Net with skips over three halvings and spectral norm (Miyato et al. 2018, arXiv:1802.05957) on inner layers.
+
+    (N, 3, H, W) in [0, 1], H and W divisible by 8 -> Critique with score (N, 1, H, W) and the hidden maps.
+
+    Args:
+        channels: width of the first layer; the deepest is eight times as wide.
+
+    Raises:
+        UserError: from forward, a height or width that 8 does not divide.
+    """
+
+    def __init__(self, channels: int = 32) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, channels, 3, padding=1)
+        self.down = nn.ModuleList(_inner(channels * n, channels * 2 * n, stride=2) for n in (1, 2, 4))
+        self.up = nn.ModuleList(_inner(channels * 2 * n, channels * n) for n in (4, 2, 1))
+        self.refine = nn.ModuleList(_inner(channels, channels) for _ in range(2))
+        self.last = nn.Conv2d(channels, 1, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Critique:
+        """(N, 3, H, W) in [0, 1] -> Critique."""
+        height, width = image.shape[-2:]
+        if height % 8 or width % 8:
+            raise UserError(f"UNetCritic: expected a width and height divisible by 8, got {width}x{height}")
+        hidden = F.leaky_relu(self.first(image), 0.2)
+        features = [hidden]
+        skips = []
+        for convolution in self.down:
+            skips.append(hidden)
+            hidden = F.leaky_relu(convolution(hidden), 0.2)
+            features.append(hidden)
+        for convolution in self.up:
+            enlarged = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=False)
+            hidden = F.leaky_relu(convolution(enlarged), 0.2) + skips.pop()
+            features.append(hidden)
+        for convolution in self.refine:
+            hidden = F.leaky_relu(convolution(hidden), 0.2)
+            features.append(hidden)
+        return Critique(score=self.last(hidden), features=features)
+
+
+def _inner(before: int, after: int, stride: int = 1) -> nn.Module:
+    """A halving or plain convolution without bias, its largest singular value held at 1."""
+    kernel = 4 if stride == 2 else 3
+    return spectral_norm(nn.Conv2d(before, after, kernel, stride=stride, padding=1, bias=False))

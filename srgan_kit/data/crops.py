@@ -1,0 +1,80 @@
+"""Training crops as pure functions of (seed, sample number): no worker, rank or history changes what sample i is."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from srgan_kit.data.folder import ImageFolder
+from srgan_kit.data.resize import downscale_crop
+from srgan_kit.errors import UserError
+
+
+class PairedCrops(Dataset[tuple[Tensor, Tensor]]):
+    """Sample i: a random crop of a random image, turned at random, with its low-resolution partner.
+
+    -> (3, patch * scale, patch * scale) and (3, patch, patch), uint8.
+
+    Args:
+        high: the high-resolution images.
+        low: low-resolution partners in the same order, or None: the MATLAB-exact 8-bit bicubic makes them.
+        scale: high-resolution pixels per low-resolution pixel.
+        patch: side of the low-resolution crop.
+        augment: "none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square).
+        seed: the run's seed.
+
+    Raises:
+        UserError: a partner's size does not fit its image.
+    """
+
+    def __init__(
+        self, high: ImageFolder, low: ImageFolder | None, scale: int, patch: int, augment: str, seed: int
+    ) -> None:
+        self.high, self.low = high, low
+        self.scale, self.patch = scale, patch
+        self.augment, self.seed = augment, seed
+        for index, (height, width) in enumerate(low.sizes if low else []):
+            if (height, width) != tuple(side // scale for side in high.sizes[index]):
+                wanted = "x".join(str(side // scale) for side in reversed(high.sizes[index]))
+                raise UserError(f"{low.paths[index] if low else ''}: expected {wanted} pixels, got {width}x{height}")
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng((self.seed, index))
+        which = int(random.integers(len(self.high)))
+        image = self.high[which]
+        height, width = (side // self.scale for side in image.shape[1:])
+        top = int(random.integers(height - self.patch + 1))
+        left = int(random.integers(width - self.patch + 1))
+        if self.low is None:
+            image = image[:, : height * self.scale, : width * self.scale]
+            low = downscale_crop(image, self.scale, top, left, self.patch, self.patch)
+        else:
+            low = self.low[which][:, top : top + self.patch, left : left + self.patch]
+        rows = slice(top * self.scale, (top + self.patch) * self.scale)
+        columns = slice(left * self.scale, (left + self.patch) * self.scale)
+        return self._turn(image[:, rows, columns], low, random)
+
+    def _turn(self, high: Tensor, low: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        flip = self.augment != "none" and bool(random.integers(2))
+        quarter_turns = int(random.integers(4)) if self.augment == "flips-and-rotations" else 0
+        if flip:
+            high, low = high.flip(2), low.flip(2)
+        return torch.rot90(high, quarter_turns, (1, 2)), torch.rot90(low, quarter_turns, (1, 2))
+
+
+class StepSampler(Sampler[list[int]]):
+    """The sample numbers of each step from `start` on: step s takes samples [s * total, (s + 1) * total), in ranks."""
+
+    def __init__(self, start: int, steps: int, batch: int, rank: int = 0, ranks: int = 1) -> None:
+        self.start, self.steps = start, steps
+        self.batch, self.rank, self.ranks = batch, rank, ranks
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.start, self.steps):
+            first = (step * self.ranks + self.rank) * self.batch
+            yield list(range(first, first + self.batch))
+
+    def __len__(self) -> int:
+        return self.steps - self.start

@@ -1,0 +1,124 @@
+"""A folder of ordinary images: found recursively, checked once at the start, kept in memory where they fit."""
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from srgan_kit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that looked like an image and was left out."""
+
+    path: Path
+    reason: str
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All files below `folder` whose ending Pillow reads, sorted; hidden files are passed over.
+
+    Raises:
+        UserError: the folder does not exist, is not a folder, or holds no image.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: expected a folder of images, but there is no such folder")
+    readable = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in readable and not path.name.startswith(".") and path.is_file()
+    )
+    if not found:
+        raise UserError(f"{folder}: no image found in it or below it")
+    return found
+
+
+def read_rgb(path: Path) -> Tensor:
+    """The image as (3, H, W) uint8 RGB, turned upright by its EXIF orientation; transparency is dropped.
+
+    Raises:
+        OSError: the file cannot be read or decoded completely.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):
+                grey = (np.asarray(upright).astype(np.float64) / 257).round().astype(np.uint8)
+                pixels = np.repeat(grey[..., None], 3, axis=2)
+            else:
+                pixels = np.array(upright.convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+class ImageFolder:
+    """Decoded images by number. Those beyond the cache's size are decoded again at each request.
+
+    Args:
+        paths: the files.
+        cache_megabytes: how much memory decoded images may take.
+        minimum: smallest height and width accepted, in pixels.
+
+    Raises:
+        UserError: not one of the files is usable.
+    """
+
+    def __init__(self, paths: list[Path], cache_megabytes: int, minimum: int = 1) -> None:
+        self.paths: list[Path] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.skipped: list[Skipped] = []
+        self._cache: dict[int, Tensor] = {}
+        room = cache_megabytes * 1_000_000
+        for path, image in _read_all(paths):
+            if isinstance(image, str):
+                self.skipped.append(Skipped(path, image))
+            elif min(image.shape[1:]) < minimum:
+                size = f"{image.shape[2]}x{image.shape[1]}"
+                self.skipped.append(Skipped(path, f"{size} pixels, smaller than {minimum}x{minimum}"))
+            else:
+                if image.numel() <= room:
+                    room -= image.numel()
+                    self._cache[len(self.paths)] = image
+                self.paths.append(path)
+                self.sizes.append((image.shape[1], image.shape[2]))
+        if not self.paths:
+            first = self.skipped[0] if self.skipped else None
+            example = f" ({first.path}: {first.reason})" if first else ""
+            raise UserError(f"no usable image among {len(paths)} files{example}")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """(3, H, W) uint8."""
+        cached = self._cache.get(index)
+        return read_rgb(self.paths[index]) if cached is None else cached
+
+    @property
+    def cached(self) -> int:
+        """How many images are in memory."""
+        return len(self._cache)
+
+
+def _read_all(paths: list[Path]) -> Iterator[tuple[Path, Tensor | str]]:
+    """Each path with its image or the reason why there is none; in order, decoded a few at a time by threads."""
+    group = 16  # no more than this many images wait for their place in the cache
+    with ThreadPoolExecutor(4) as pool:
+        for start in range(0, len(paths), group):
+            some = paths[start : start + group]
+            yield from zip(some, pool.map(_try_to_read, some), strict=True)
+
+
+def _try_to_read(path: Path) -> Tensor | str:
+    try:
+        return read_rgb(path)
+    except Exception as error:  # Pillow's plugins raise nearly anything on a damaged file
+        return f"{type(error).__name__}: {error}"

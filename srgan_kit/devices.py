@@ -1,0 +1,58 @@
+"""Which device and which precision to use: shared by training and upscaling."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from srgan_kit.errors import UserError
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name, or for ``auto`` the fastest one present: cuda, then mps, then cpu.
+
+    Raises:
+        UserError: the name is unknown, or this machine has no such device.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, here in present.items() if here))
+    kind = name.split(":")[0]
+    if kind not in present:
+        raise UserError(f"device {name!r}: expected auto, cpu, cuda or mps")
+    if not present[kind]:
+        here = ", ".join(kind for kind, is_here in present.items() if is_here)
+        raise UserError(f"device {name!r} is not available to this PyTorch build; available: {here}")
+    return torch.device(name)
+
+
+def cpu_has_bf16() -> bool:
+    """True where the CPU multiplies bfloat16 natively (AVX512-BF16, AMX-BF16 or Arm BF16), so that bf16 is faster."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(bool(capabilities.get(flag)) for flag in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+def pick_precision(name: str, device: torch.device) -> torch.dtype:
+    """The dtype networks run in: ``auto`` is bf16 where the hardware has it, fp16 on other GPUs, else fp32.
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    if name in DTYPES:
+        return DTYPES[name]
+    if name != "auto":
+        raise UserError(f"precision {name!r}: expected auto, fp32, bf16 or fp16")
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if cpu_has_bf16() else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Mixed precision in `dtype` on `device`; nothing at all for fp32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

@@ -1,0 +1,196 @@
+"""Measuring an upscaler on a folder of high-resolution images, with or without the low-resolution partners."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.errors import UserError
+from srgan_kit.metrics.super_resolution import SSIM_WINDOW, psnr_y, ssim_y
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
+PROTOCOL = (
+    "PSNR and SSIM on Y of 8-bit RGB, border of {scale} pixels cut, peak 255, float64, mean over images; "
+    "SSIM 11x11 Gaussian, sigma 1.5, valid region; LR {origin}; megapixels of LR input"
+)
+WARM_UP_SIDE = 64
+
+Upscale = Callable[[np.ndarray], np.ndarray]
+"""(h, w, 3) uint8 -> (h * scale, w * scale, 3) uint8."""
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """One image to measure on."""
+
+    name: str
+    """The high-resolution file's name without its suffix."""
+    high: Path
+    """The high-resolution image."""
+    low: Path | None
+    """Its low-resolution partner, or None to make it by the MATLAB-exact bicubic."""
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """What was measured on one image."""
+
+    name: str
+    """The image's name."""
+    psnr_y: float
+    """dB; infinite for a perfect image."""
+    ssim_y: float
+    """At most 1."""
+    seconds: float
+    """Time to upscale it: no decoding, no measuring."""
+    megapixels: float
+    """Of the low-resolution input."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured on a folder."""
+
+    model: str
+    """The model's name."""
+    scale: int
+    """Upscaling factor."""
+    protocol: str
+    """How it was measured, in words."""
+    images: tuple[ImageScore, ...]
+    """At least one."""
+
+    @property
+    def psnr_y(self) -> float:
+        """Mean over the images, dB."""
+        return statistics.fmean(score.psnr_y for score in self.images)
+
+    @property
+    def ssim_y(self) -> float:
+        """Mean over the images."""
+        return statistics.fmean(score.ssim_y for score in self.images)
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Low-resolution megapixels of all images by the time for all of them."""
+        seconds = sum(score.seconds for score in self.images)
+        return sum(score.megapixels for score in self.images) / seconds if seconds else math.inf
+
+    def as_json(self) -> dict[str, object]:
+        """The report of `srgan-kit evaluate --json`; an infinite number, which JSON has no form for, is null."""
+        fields = ("name", "psnr_y", "ssim_y", "seconds")
+        mean = {name: _finite(getattr(self, name)) for name in ("psnr_y", "ssim_y", "megapixels_per_second")}
+        images = [{name: _finite(getattr(score, name)) for name in fields} for score in self.images]
+        return {"model": self.model, "scale": self.scale, "protocol": self.protocol, "images": images, "mean": mean}
+
+
+def protocol(scale: int, *, low_from: Path | None) -> str:
+    """The sentence of a report that says how it was measured."""
+    return PROTOCOL.format(scale=scale, origin="from files" if low_from else "by MATLAB-exact bicubic from HR")
+
+
+def pair_images(high_folder: Path, low_folder: Path | None, scale: int) -> list[ImagePair]:
+    """The images of a folder in order, each with its partner: for baby.png babyx4.png, baby_x4.png or baby.png.
+
+    Raises:
+        UserError: a folder is none, or holds no image; an image has no partner.
+    """
+    partners = {path.stem: path for path in _images_in(low_folder)} if low_folder else {}
+    pairs = []
+    for high in _images_in(high_folder):
+        names = [f"{high.stem}x{scale}", f"{high.stem}_x{scale}", high.stem]
+        low = next((partners[name] for name in names if name in partners), None)
+        if low_folder and low is None:
+            raise UserError(f"{high}: no partner in {low_folder}; expected {', '.join(names)} with an image's suffix")
+        pairs.append(ImagePair(high.stem, high, low))
+    return pairs
+
+
+def evaluate_pairs(pairs: Sequence[ImagePair], upscale: Upscale, scale: int) -> Iterator[ImageScore]:
+    """Upscale and measure one pair after the other; one untimed call on a corner of the first image warms up.
+
+    Raises:
+        UserError: an image cannot be read, is too small, or its partner is not 1 / scale of its size.
+    """
+    for number, pair in enumerate(pairs):
+        high, low = _read_pair(pair, scale)
+        if number == 0:
+            upscale(_to_array(low[:, :WARM_UP_SIDE, :WARM_UP_SIDE]))
+        start = time.perf_counter()
+        result = upscale(_to_array(low))
+        seconds = time.perf_counter() - start
+        images = _to_tensor(result).unsqueeze(0), high.unsqueeze(0)
+        psnr, ssim = (measure(*images, border=scale).item() for measure in (psnr_y, ssim_y))
+        yield ImageScore(pair.name, psnr, ssim, seconds, low.shape[-2] * low.shape[-1] / 1e6)
+
+
+def bicubic_upscaler(scale: int) -> Upscale:
+    """The yardstick: MATLAB's bicubic in float64, rounded to 8 bits."""
+
+    def upscale(image: np.ndarray) -> np.ndarray:
+        enlarged = resize(_to_tensor(image).double(), float(scale))
+        return _to_array(enlarged.round().clamp(0, 255).to(torch.uint8))
+
+    return upscale
+
+
+def read_rgb(path: Path) -> Tensor:
+    """(3, H, W) uint8 of an 8-bit image file; grey is repeated, transparency is dropped.
+
+    Raises:
+        UserError: the file cannot be read or is no 8-bit image.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):
+                raise UserError(f"{path}: expected an image of 8 bits per channel, got mode {image.mode}")
+            return _to_tensor(np.array(image.convert("RGB")))
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: not a readable image ({error})") from None
+
+
+def _images_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: expected a folder of images")
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not images:
+        raise UserError(f"{folder}: no image in it (looked for {', '.join(sorted(SUFFIXES))})")
+    return images
+
+
+def _read_pair(pair: ImagePair, scale: int) -> tuple[Tensor, Tensor]:
+    """Both images, the high one cut at its right and bottom to a multiple of the scale."""
+    high = crop_to_multiple(read_rgb(pair.high), scale)
+    height, width = high.shape[-2:]
+    if min(height, width) < SSIM_WINDOW + 2 * scale:
+        smallest = SSIM_WINDOW + 2 * scale
+        raise UserError(f"{pair.high}: {width}x{height} is too small to measure; expected at least {smallest} per side")
+    if pair.low is None:
+        return high, resize_8bit(high, 1 / scale)
+    low = read_rgb(pair.low)
+    if low.shape[-2:] != (height // scale, width // scale):
+        got, expected = f"{low.shape[-1]}x{low.shape[-2]}", f"{width // scale}x{height // scale}"
+        raise UserError(f"{pair.low}: is {got}, expected {expected}: 1/{scale} of {pair.high}")
+    return high, low
+
+
+def _to_tensor(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)
+
+
+def _to_array(image: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

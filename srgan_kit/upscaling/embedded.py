@@ -1,0 +1,83 @@
+"""The models that came with the package: where they are and what their headers say, read without importing torch."""
+
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from srgan_kit.errors import UserError
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """What a model file says about itself."""
+
+    name: str
+    """The file's name without its suffix."""
+    scale: str
+    """Upscaling factor."""
+    architecture: str
+    """The generator's name."""
+    parameters: int
+    """Number of weights."""
+    licence: str
+    """Terms of the weights."""
+    training_data: str
+    """What it was trained on."""
+    psnr_y: dict[str, float]
+    """Measured PSNR on luma by test set, dB."""
+    bytes: int
+    """Size of the file."""
+
+
+def embedded_models() -> dict[str, Path]:
+    """Name -> file of the models that came with the package (a wheel or a checkout), by name."""
+    inside = resources.files("srgan_kit") / "pretrained"
+    folder = Path(str(inside)) if inside.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def read_summary(path: Path) -> ModelSummary:
+    """What a safetensors file of ours says in its header; what it does not say is "unknown".
+
+    Raises:
+        UserError: the file is not a safetensors file.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"model {path}: not a readable safetensors file: {error}") from None
+    return ModelSummary(
+        name=path.stem,
+        scale=metadata.get("scale", UNKNOWN),
+        architecture=str(_json(metadata.get("generator")).get("name", UNKNOWN)),
+        parameters=parameters,
+        licence=metadata.get("licence", metadata.get("license", UNKNOWN)),
+        training_data=metadata.get("training_data", UNKNOWN),
+        psnr_y=_measured(metadata.get("measured")),
+        bytes=path.stat().st_size,
+    )
+
+
+def _json(text: str | None) -> dict[str, object]:
+    """The JSON object in a text; empty where there is none, because a header's comments are no reason to fail."""
+    try:
+        value = json.loads(text or "")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _measured(text: str | None) -> dict[str, float]:
+    """Test set -> PSNR, from JSON such as {"Set5": {"psnr_y": 31.5, "ssim_y": 0.88}}."""
+    sets = {name: values for name, values in _json(text).items() if isinstance(values, dict)}
+    return {
+        name: float(values["psnr_y"]) for name, values in sets.items() if isinstance(values.get("psnr_y"), int | float)
+    }

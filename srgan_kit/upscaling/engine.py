@@ -1,0 +1,202 @@
+"""Running a network over an image of any size: tile by tile, with image and result in host memory only."""
+
+import copy
+import math
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from srgan_kit.devices import autocast, pick_device, pick_precision
+from srgan_kit.errors import UserError
+from srgan_kit.upscaling.models import UpscalingModel
+from srgan_kit.upscaling.tiling import LIMITED_HALO, Field, Span, measure_field, pad_to_fit, tiles
+
+Image = np.ndarray
+"""(H, W, C) uint8 or uint16, C = 1 (grey) or 3 (RGB)."""
+Progress = Callable[[int, int], None]
+"""Called with (tiles done, tiles in all)."""
+
+SMALLEST_TILE, LARGEST_TILE = 64, 512
+"""Automatic tiles: below, halos dominate; above, nothing is gained and memory grows."""
+LAYER_BYTES = 200e6
+"""Automatic tiles are chosen so that the widest layer's input and output take no more than this in fp32."""
+SURELY_ACCEPTED = 64
+"""Networks are taken to accept images of this many pixels a side without asking."""
+ROWS_AT_ONCE = 32
+"""Output rows converted to integers together: few enough to stay in the cache."""
+
+
+class Upscaler:
+    """A model on a device, ready for any number of images.
+
+    Attributes:
+        redone_tiles: tiles that gave NaN or infinity in reduced precision and were computed again in fp32.
+        notes: lines about what was not done as asked (tiles that only approximate, smaller tiles for want of memory).
+
+    Args:
+        model: the network and its needs; it is copied, so the caller's stays where it is.
+        device: auto, cpu, cuda or mps.
+        precision: auto, fp32, bf16 or fp16.
+        tile: side of a tile in input pixels without its halo; None chooses one.
+
+    Raises:
+        UserError: no such device or precision, tile < 1.
+    """
+
+    def __init__(
+        self, model: UpscalingModel, device: str = "auto", precision: str = "auto", tile: int | None = None
+    ) -> None:
+        if tile is not None and tile < 1:
+            raise UserError(f"tile: expected at least 1 pixel, got {tile}")
+        self.model = model
+        self.device = pick_device(device)
+        self.dtype = pick_precision(precision, self.device)
+        self.redone_tiles = 0
+        self.notes: list[str] = []
+        self._tile = tile
+        self._tile_is_automatic = tile is None
+        self._network: nn.Module = copy.deepcopy(model.network)
+        self._network.to(device=self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    @property
+    def scale(self) -> int:
+        """The network's upscaling factor."""
+        return self.model.scale
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile in input pixels, without its halo."""
+        if self._tile is None:
+            self._tile = _automatic_tile(self.model)
+        return self._tile
+
+    @cached_property
+    def field(self) -> Field:
+        """What tiles must respect; measured when first needed."""
+        model = self.model
+        field = measure_field(model.network, model.scale, model.channels, model.multiple_of, model.minimum)
+        if not field.exact:
+            self.notes.append(
+                f"model {model.name}: its receptive field is unlimited or too large for exact tiles; tiles are read "
+                f"with {LIMITED_HALO} pixels around them and may differ slightly from the whole image"
+            )
+        return field
+
+    def upscale(self, image: Image, progress: Progress | None = None) -> Image:
+        """(H, W, C) uint8 or uint16, C = 1 or 3 -> (H * scale, W * scale, C) of the same type.
+
+        The result is the whole image's, whatever the tile: within 1e-5 before rounding in fp32. A grey image goes
+        through a colour network three times over and its results are averaged; a colour image goes through a grey
+        network one channel at a time.
+
+        Raises:
+            UserError: an array of another kind; NaN or infinity even in fp32; no memory for the smallest tile.
+        """
+        if (
+            image.ndim != 3
+            or image.shape[2] not in (1, 3)
+            or image.dtype not in (np.uint8, np.uint16)
+            or 0 in image.shape
+        ):
+            kind = f"{image.shape} {image.dtype}"
+            raise UserError(f"image: expected (height, width, 1 or 3) of uint8 or uint16, got {kind}")
+        while True:
+            try:
+                return self._upscale(image, progress)
+            except torch.OutOfMemoryError:
+                if not self._tile_is_automatic or self.tile <= SMALLEST_TILE:
+                    raise UserError(f"{self.device}: out of memory with tiles of {self.tile} pixels") from None
+                self._tile = self.tile // 2
+                self.notes.append(f"{self.device}: out of memory, tiles are now {self._tile} pixels")
+
+    def _upscale(self, image: Image, progress: Progress | None) -> Image:
+        height, width, channels = image.shape
+        result = np.empty((height * self.scale, width * self.scale, channels), image.dtype)
+        work = self._plan(height, width)
+        for done, (rows, columns) in enumerate(work, start=1):
+            part = np.array(image[slice(*rows.read), slice(*columns.read)])  # a copy: PyTorch wants it writable
+            upscaled = self._upscale_tile(part)
+            out_rows, out_columns = _place(rows, self.scale), _place(columns, self.scale)
+            upscaled = upscaled[..., _within(rows, self.scale), _within(columns, self.scale)]
+            _store(upscaled, result[out_rows, out_columns])
+            if progress is not None:
+                progress(done, len(work))
+        return result
+
+    def _plan(self, height: int, width: int) -> list[tuple[Span, Span]]:
+        if max(height, width) <= self.tile and min(height, width) >= SURELY_ACCEPTED:  # no need to measure anything
+            return [(Span((0, height), (0, height)), Span((0, width), (0, width)))]
+        return list(tiles(height, width, self.tile, self.field))
+
+    @torch.inference_mode()
+    def _upscale_tile(self, part: Image) -> Tensor:
+        """(h, w, C) integers -> (1, C, h * scale, w * scale) fp32 on the device, nominally [0, 1]."""
+        height, width, channels = part.shape
+        raw = torch.from_numpy(part if part.dtype == np.uint8 else part.astype(np.int32)).to(self.device)
+        image = raw.permute(2, 0, 1)[None].float().div_(np.iinfo(part.dtype).max)  # (1, C, h, w), channels last
+        if channels != self.model.channels:
+            image = image.expand(1, 3, height, width) if channels == 1 else image.transpose(0, 1)
+        minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.field.minimum
+        image = pad_to_fit(image, self.model.multiple_of, minimum).contiguous(memory_format=torch.channels_last)
+        output = self._run(image)[..., : height * self.scale, : width * self.scale]
+        if channels != self.model.channels:
+            output = output.mean(dim=1, keepdim=True) if channels == 1 else output.transpose(0, 1)
+        return output
+
+    def _run(self, image: Tensor) -> Tensor:
+        with autocast(self.device, self.dtype):
+            output = self._network(image)
+        if _is_finite(output):
+            return output.float()
+        if self.dtype != torch.float32:
+            self.redone_tiles += 1
+            output = self._network(image)
+            if _is_finite(output):
+                return output.float()
+        raise UserError(f"model {self.model.name} gave NaN or infinity in fp32")
+
+
+def _automatic_tile(model: UpscalingModel) -> int:
+    """The largest tile whose widest layer stays within LAYER_BYTES, from the layers' sizes in a small probe."""
+    side = math.ceil(max(SURELY_ACCEPTED, model.minimum) / model.multiple_of) * model.multiple_of
+    widest = 0
+
+    def look(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        nonlocal widest
+        widest = max(widest, sum(t.numel() for t in (*inputs, output) if isinstance(t, Tensor)))
+
+    hooks = [layer.register_forward_hook(look) for layer in model.network.modules()]
+    try:
+        with torch.inference_mode():
+            model.network(torch.zeros(1, model.channels, side, side))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    fitting = math.isqrt(int(LAYER_BYTES / (4 * max(widest, 1) / side**2)))
+    return min(max(fitting, SMALLEST_TILE), LARGEST_TILE)
+
+
+def _is_finite(values: Tensor) -> bool:
+    return math.isfinite(values.sum(dtype=torch.float32).item())  # one pass: NaN and infinity survive a sum
+
+
+def _place(span: Span, scale: int) -> slice:
+    return slice(span.core[0] * scale, span.core[1] * scale)
+
+
+def _within(span: Span, scale: int) -> slice:
+    return slice((span.core[0] - span.read[0]) * scale, (span.core[1] - span.read[0]) * scale)
+
+
+@torch.inference_mode()
+def _store(values: Tensor, target: Image) -> None:
+    """Write (1, C, h, w) in [0, 1] into an (h, w, C) integer array: clamped and rounded, a few rows at a time."""
+    peak = float(np.iinfo(target.dtype).max)
+    kind = torch.uint8 if target.dtype == np.uint8 else torch.int32
+    pixels = values[0].permute(1, 2, 0)
+    for start in range(0, len(target), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        target[rows] = (pixels[rows] * peak).add_(0.5).clamp_(0, peak).to(kind).cpu().numpy()

@@ -1,0 +1,190 @@
+"""Finding, reading and writing upscaling models: the embedded ones, our own files, community checkpoints.
+
+Nothing here executes code from a checkpoint: tensors only, from safetensors or `torch.load(weights_only=True)`.
+"""
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from srgan_kit.config import GeneratorConfig, generator_config
+from srgan_kit.errors import UserError
+from srgan_kit.files import appearing
+from srgan_kit.generators import build_generator
+from srgan_kit.upscaling.embedded import embedded_models
+
+DEFAULT_MODEL = "x4-fidelity"
+FORMAT = "srgan-kit"
+__all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_models", "load_model", "save_model"]
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+
+
+@dataclass(frozen=True)
+class UpscalingModel:
+    """A network ready to upscale: in eval mode, frozen, fp32 weights on the CPU."""
+
+    name: str
+    """The embedded model's name, or the file's name without its suffix."""
+    network: nn.Module
+    """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1]."""
+    scale: int
+    """Upscaling factor."""
+    channels: int
+    """Colour channels in and out: 3 for RGB, 1 for grey."""
+    architecture: str
+    """What kind of network it is."""
+    licence: str
+    """Terms of the weights; "unknown" where the file does not say."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Everything else the file says about itself."""
+    multiple_of: int = 1
+    """Input sides must be a multiple of this."""
+    minimum: int = 1
+    """Input sides must be at least this."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+
+def load_model(name_or_path: str | Path) -> UpscalingModel:
+    """The embedded model of that name, or the model in that file.
+
+    A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
+    taken for a community checkpoint, whose architecture spandrel recognises from its tensors.
+
+    Raises:
+        UserError: no such model or file, not a checkpoint, an architecture nobody here knows.
+    """
+    embedded = embedded_models()
+    if str(name_or_path) in embedded:
+        return _load_file(embedded[str(name_or_path)])
+    path = Path(name_or_path)
+    if not path.is_file():
+        names = ", ".join(embedded) or "none"
+        raise UserError(f"model {str(name_or_path)!r}: neither a file nor an embedded model (embedded: {names})")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"model {path}: expected a file ending in {', '.join(SUFFIXES)}")
+    return _load_file(path)
+
+
+def save_model(network: nn.Module, config: GeneratorConfig, path: Path, metadata: dict[str, str]) -> None:
+    """Write a generator as a safetensors file that `load_model` reads; the file appears whole or not at all.
+
+    The file's metadata is format, generator (the settings as JSON), scale, range and what is given, which wins.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    own = {"format": FORMAT, "generator": config.model_dump_json(), "scale": str(config.scale), "range": "[0, 1]"}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    try:
+        with appearing(path) as temporary:
+            save_file(tensors, temporary, metadata=own | metadata)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"model {path}: cannot be written: {error}") from None
+
+
+def _load_file(path: Path) -> UpscalingModel:
+    if path.suffix.lower() == ".safetensors":
+        tensors, metadata = _read_safetensors(path)
+        if metadata.get("format") == FORMAT:
+            return _own_model(path, tensors, metadata)
+        return _community_model(path, tensors, metadata)
+    return _community_model(path, _read_pickled(path), {})
+
+
+def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> UpscalingModel:
+    try:
+        config = generator_config(metadata.get("generator", ""))
+        network = build_generator(config)
+        network.load_state_dict(tensors)
+    except (UserError, RuntimeError) as error:
+        raise UserError(f"model {path}: its weights and settings do not fit this version: {_line(error)}") from None
+    return UpscalingModel(
+        name=path.stem,
+        network=_frozen(network),
+        scale=config.scale,
+        channels=3,
+        architecture=config.name,
+        licence=metadata.get("licence", metadata.get("license", "unknown")),
+        metadata=metadata,
+    )
+
+
+class _CommunityNetwork(nn.Module):
+    """A network that spandrel built, called the way its architecture wants to be called."""
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__()
+        self.model = descriptor.model
+        self._call = descriptor._call_fn  # the public call pads and clamps, which is the engine's work here
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self._call(self.model, image)
+
+
+def _community_model(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> UpscalingModel:
+    import spandrel  # a second to import, and only community checkpoints need it
+
+    try:
+        descriptor = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(tensors))
+    except spandrel.UnsupportedModelError:
+        raise UserError(f"model {path}: a checkpoint of an architecture unknown to spandrel") from None
+    except Exception as error:  # spandrel's detectors raise whatever they stumble over
+        raise UserError(f"model {path}: its weights do not fit the architecture: {_line(error)}") from None
+    needs = descriptor.size_requirements
+    if not isinstance(descriptor, spandrel.ImageModelDescriptor) or needs.square:
+        raise UserError(f"model {path}: {descriptor.architecture.name} does not map any image to an image")
+    if descriptor.input_channels != descriptor.output_channels or descriptor.input_channels not in (1, 3):
+        channels = f"{descriptor.input_channels} -> {descriptor.output_channels}"
+        raise UserError(f"model {path}: expected 1 or 3 colour channels in and out, got {channels}")
+    return UpscalingModel(
+        name=path.stem,
+        network=_frozen(_CommunityNetwork(descriptor)),
+        scale=descriptor.scale,
+        channels=descriptor.input_channels,
+        architecture=descriptor.architecture.name,
+        licence=metadata.get("licence", metadata.get("license", "unknown")),
+        metadata=metadata | {"tags": " ".join(descriptor.tags)},
+        multiple_of=needs.multiple_of,
+        minimum=max(needs.minimum, 1),
+    )
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return load_file(path), metadata
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"model {path}: not a readable safetensors file: {_line(error)}") from None
+
+
+def _read_pickled(path: Path) -> dict[str, Any]:
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(f"model {path}: damaged, or more than weights (code is never run)") from None
+    except Exception as error:  # a broken file makes torch.load raise KeyError, EOFError, RuntimeError, ...
+        raise UserError(f"model {path}: not a readable checkpoint: {_line(error)}") from None
+    if not isinstance(tensors, dict):
+        raise UserError(f"model {path}: expected a dictionary of weights, got {type(tensors).__name__}")
+    return tensors
+
+
+def _frozen(network: nn.Module) -> nn.Module:
+    return network.float().eval().requires_grad_(False)
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an error's text that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200]

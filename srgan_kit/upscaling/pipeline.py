@@ -1,0 +1,94 @@
+"""A whole picture, with transparency, to any size: the network, then antialiased resampling."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from srgan_kit.errors import UserError
+from srgan_kit.upscaling.engine import Progress, Upscaler
+from srgan_kit.upscaling.images import Picture, to_vips
+
+LARGEST_PICTURE = 2**32
+"""Output pixels; more is taken for a mistake."""
+
+
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(width, height) times `scale`, rounded, at least one pixel each."""
+    width, height = size
+    return _checked((max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """The largest (width, height) of the same shape as `size` inside `box`."""
+    factor = min(box[0] / size[0], box[1] / size[1])
+    width, height = scaled_size(size, factor)
+    return min(width, box[0]), min(height, box[1])
+
+
+def upscale_picture(
+    upscaler: Upscaler, picture: Picture, size: tuple[int, int] | None = None, progress: Progress | None = None
+) -> Picture:
+    """The picture at `size` (width, height), by default the network's scale.
+
+    Colour and opacity are enlarged apart. Opacity is resampled by antialiased bicubic. Colour is weighted by opacity
+    first: what shows through is replaced by the opaque colours around it, so a hidden colour never bleeds into a
+    visible edge, and no division by a small opacity is needed afterwards, which a network's sharper edges would turn
+    into fringes. Where a picture is opaque its colours go to the network untouched.
+
+    Raises:
+        UserError: the size is too large, or NaN (see `Upscaler.upscale`).
+    """
+    size = _checked(size or scaled_size(picture.size, upscaler.scale))
+    colour = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
+    try:
+        pixels = resample(upscaler.upscale(colour, progress), size)
+        alpha = None if picture.alpha is None else resample(picture.alpha, size)
+    except MemoryError:
+        raise UserError(f"not enough memory for a picture of {size[0]}x{size[1]} pixels") from None
+    return Picture(pixels, alpha, picture.icc, picture.exif, picture.format, picture.notes)
+
+
+def resample(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, C) uint8 or uint16 to `size` = (width, height) by antialiased bicubic, without a copy in float."""
+    height, width = pixels.shape[:2]
+    if (width, height) == size:
+        return pixels
+    image = to_vips(pixels).resize(size[0] / width, vscale=size[1] / height, kernel="cubic", gap=0)
+    if (image.width, image.height) != size:  # libvips rounds the product of size and ratio
+        image = image.embed(0, 0, *size, extend="copy")
+    return image.numpy().reshape(size[1], size[0], pixels.shape[2])
+
+
+@torch.inference_mode()
+def fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colour seen through transparency replaced by the mean of the visible colours around: c a + fill(c a) (1 - a).
+
+    (H, W, C) and (H, W, 1) -> (H, W, C) of the same type. `fill` is the opacity-weighted mean over the smallest square
+    of 2, 4, 8, ... pixels that holds anything visible, smoothly interpolated (Gortler et al. 1996, "The Lumigraph",
+    sec. 3.3.2, pull-push).
+    """
+    peak = float(np.iinfo(pixels.dtype).max)
+    colour, opacity = _planes(pixels) / peak, _planes(alpha) / peak
+    filled = _pull_push(colour * opacity, opacity)
+    return filled.mul_(peak).round_().clamp_(0, peak)[0].permute(1, 2, 0).numpy().astype(pixels.dtype)
+
+
+def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
+    """(1, C, h, w) premultiplied colour and (1, 1, h, w) weight -> (1, C, h, w) colour everywhere."""
+    colour = weighted / weight.clamp(min=1e-12)
+    if max(weight.shape[-2:]) == 1 or float(weight.min()) == 1:
+        return colour
+    coarse = _pull_push(*(F.avg_pool2d(plane, 2, ceil_mode=True) for plane in (weighted, weight)))
+    smooth = F.interpolate(coarse, size=weight.shape[-2:], mode="bilinear", align_corners=False)
+    return torch.lerp(smooth, colour, weight)
+
+
+def _planes(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+
+
+def _checked(size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] * size[1] > LARGEST_PICTURE:
+        raise UserError(f"{size[0]}x{size[1]} pixels are too many: expected at most {LARGEST_PICTURE:,}")
+    return size

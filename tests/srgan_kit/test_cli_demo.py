@@ -1,0 +1,73 @@
+"""`srgan-kit demo` with a small network: five pictures and their PSNRs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srgan_kit.cli.demo import CLOSE_UP_SIDE, CLOSE_UPS, FILES, GAP, LABEL_HEIGHT, ZOOM, Panel, demo, draw_side_by_side
+from srgan_kit.config import ResidualSRConfig
+from srgan_kit.errors import UserError
+from srgan_kit.generators import build_generator
+from srgan_kit.upscaling.models import save_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = ResidualSRConfig(scale=4, channels=4, groups=1, convolutions=1)
+    file = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_model(build_generator(config), config, file, {})
+    return file
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_writes_five_pictures_and_prints_their_paths(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "new" / "demo"
+    demo(output=folder, model=str(model))
+    printed = capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert read(folder / "before.png").shape == (128, 128, 3)
+    original = read(folder / "original.png")
+    for name in ("bicubic.png", "upscaled.png"):
+        image = read(folder / name)
+        assert image.shape == original.shape == (512, 512, 3)
+        assert np.abs(image.astype(int) - original).mean() < 15
+    assert [line for line in printed.splitlines() if line.endswith(".png")] == [str(folder / name) for name in FILES]
+    assert "128x128 -> 512x512" in printed
+    assert "bicubic" in printed
+    assert "tiny" in printed
+
+
+def test_overwrites_only_when_asked(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "bicubic.png").write_text("mine")
+    with pytest.raises(UserError, match=r"bicubic\.png: exists already"):
+        demo(output=tmp_path, model=str(model))
+    assert [path.name for path in tmp_path.iterdir()] == ["bicubic.png"]
+    demo(output=tmp_path, model=str(model), overwrite=True)
+    assert read(tmp_path / "bicubic.png").shape == (512, 512, 3)
+
+
+def test_a_file_in_the_way_is_named(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file: cannot be written to"):
+        demo(output=tmp_path / "file", model=str(model))
+
+
+def test_panels_show_the_close_ups_enlarged_under_labels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    picture = draw_side_by_side([Panel("left", image), Panel("a very long label " * 5, 255 - image)])
+    side = CLOSE_UP_SIDE * ZOOM
+    assert picture.shape == (LABEL_HEIGHT + len(CLOSE_UPS) * (side + GAP), GAP + 2 * (side + GAP), 3)
+    for row, (y, x) in enumerate(CLOSE_UPS):
+        top, left = LABEL_HEIGHT + row * (side + GAP), GAP + side + GAP
+        shown = picture[top : top + side : ZOOM, left : left + side : ZOOM]
+        assert np.array_equal(shown, 255 - image[y : y + CLOSE_UP_SIDE, x : x + CLOSE_UP_SIDE])
+    labels = picture[:LABEL_HEIGHT]
+    assert labels[:, :side].std() > 0
+    assert (labels[:, -GAP:] == labels[0, 0]).all()  # the long label was made to fit

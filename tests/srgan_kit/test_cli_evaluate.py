@@ -1,0 +1,145 @@
+"""`srgan-kit evaluate` on real files, with bicubic and with a small network."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from skimage import data
+from typer.testing import CliRunner
+
+from srgan_kit.cli.evaluate import evaluate
+from srgan_kit.config import ResidualSRConfig
+from srgan_kit.errors import UserError
+from srgan_kit.generators import build_generator
+from srgan_kit.metrics.evaluation import bicubic_upscaler
+from srgan_kit.upscaling.models import save_model
+
+app = typer.Typer()
+app.command()(evaluate)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "hr"
+    folder.mkdir()
+    photograph = data.astronaut()
+    for name, top in (("cup", 100), ("face", 50)):
+        Image.fromarray(photograph[top : top + 66, 150:245]).save(folder / f"{name}.png")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
+    save_model(build_generator(config), config, tmp_path / "tiny.safetensors", {})
+    return tmp_path / "tiny.safetensors"
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_prints_plain_lines_and_writes_the_json(images: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    lines = run(images, "-m", "bicubic", "--json", report).splitlines()
+    assert lines[0] == "bicubic, x4"
+    assert lines[1].split("  ")[0] == "image"
+    assert "LR megapixels/s" in lines[1]
+    assert [line.split()[0] for line in lines[2:]] == ["cup", "face", "mean"]
+    values = json.loads(report.read_text())
+    assert list(values) == ["model", "scale", "protocol", "images", "mean"]
+    assert (values["model"], values["scale"]) == ("bicubic", 4)
+    assert [list(image) for image in values["images"]] == [["name", "psnr_y", "ssim_y", "seconds"]] * 2
+    assert list(values["mean"]) == ["psnr_y", "ssim_y", "megapixels_per_second"]
+    psnr = [image["psnr_y"] for image in values["images"]]
+    assert values["mean"]["psnr_y"] == pytest.approx(np.mean(psnr))
+    assert f"{psnr[0]:.2f}" in lines[2]
+    assert 15 < psnr[0] < 40
+
+
+def test_a_network_at_its_own_scale(images: Path, model: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    run(images, "-m", model, "--device", "cpu", "--precision", "fp32", "--json", report)
+    values = json.loads(report.read_text())
+    assert values["scale"] == 2
+    assert values["mean"]["psnr_y"] > 20
+    with pytest.raises(UserError, match=r"--scale 4: model .* upscales by 2"):
+        run(images, "-m", model, "-s", 4)
+
+
+@pytest.mark.parametrize("pattern", ["{}.png", "{}x2.png", "{}_x2.jpg"])
+def test_partners_by_name(images: Path, tmp_path: Path, pattern: str) -> None:
+    folder = tmp_path / "lr"
+    folder.mkdir()
+    for number, name in enumerate(("cup", "face")):
+        level = np.full((33, 47, 3), 100 * number, dtype=np.uint8)
+        Image.fromarray(level).save(folder / pattern.format(name))
+    paired = run(images, "--lr", folder, "-m", "bicubic", "-s", 2)
+    assert paired != run(images, "-m", "bicubic", "-s", 2)
+    assert float(paired.splitlines()[-1].split()[3]) < 15  # flat partners: they were used
+
+
+def test_a_missing_partner_and_a_wrong_size_are_named(images: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lr"
+    folder.mkdir()
+    Image.new("RGB", (23, 16)).save(folder / "cupx4.png")
+    with pytest.raises(UserError, match=r"face\.png: no partner in .*lr; expected facex4, face_x4, face"):
+        run(images, "--lr", folder, "-m", "bicubic")
+    Image.new("RGB", (23, 17)).save(folder / "facex4.png")
+    with pytest.raises(UserError, match=r"facex4\.png: is 23x17, expected 23x16"):
+        run(images, "--lr", folder, "-m", "bicubic")
+
+
+def test_folders_without_images_and_tiny_images_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: expected a folder"):
+        run(tmp_path / "nowhere", "-m", "bicubic")
+    with pytest.raises(UserError, match="no image in it"):
+        run(tmp_path, "-m", "bicubic")
+    Image.new("RGB", (18, 40)).save(tmp_path / "dot.png")
+    with pytest.raises(UserError, match=r"dot\.png: 16x40 is too small .* at least 19"):
+        run(tmp_path, "-m", "bicubic")
+
+
+def test_a_report_is_not_overwritten_unasked(images: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    report.write_text("mine")
+    with pytest.raises(UserError, match=r"report\.json: exists already"):
+        run(images, "-m", "bicubic", "--json", report)
+    assert report.read_text() == "mine"
+    run(images, "-m", "bicubic", "--json", report, "--overwrite")
+    assert json.loads(report.read_text())["scale"] == 4
+    with pytest.raises(UserError, match="there is no folder"):
+        run(images, "-m", "bicubic", "--json", tmp_path / "none" / "report.json")
+
+
+def test_a_perfect_image_is_null_in_json(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "flat.png")
+    report = tmp_path / "report.json"
+    assert "inf" in run(tmp_path, "-m", "bicubic", "--json", report)
+    values = json.loads(report.read_text())
+    assert values["images"][0]["psnr_y"] is None
+    assert values["images"][0]["ssim_y"] == pytest.approx(1)
+
+
+def test_bicubic_keeps_a_constant_and_rounds() -> None:
+    image = np.full((5, 6, 3), 255, dtype=np.uint8)
+    enlarged = bicubic_upscaler(3)(image)
+    assert enlarged.dtype == np.uint8
+    assert enlarged.shape == (15, 18, 3)
+    assert (enlarged == 255).all()
+
+
+def test_the_commands_import_without_torch() -> None:
+    program = (
+        "import sys, srgan_kit.cli.evaluate, srgan_kit.cli.demo, srgan_kit.cli.models as m; m.models(); "
+        "assert not {'torch', 'skimage', 'PIL'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

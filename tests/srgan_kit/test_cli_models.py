@@ -1,0 +1,71 @@
+"""`srgan-kit models`: what the headers of real files say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import srgan_kit.cli.models as command
+from srgan_kit.config import ResidualSRConfig
+from srgan_kit.errors import UserError
+from srgan_kit.generators import build_generator
+from srgan_kit.upscaling.embedded import embedded_models, read_summary
+from srgan_kit.upscaling.models import save_model
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    config = ResidualSRConfig(scale=3, channels=4, groups=1, convolutions=1)
+    measured = {"Set5": {"psnr_y": 31.504, "ssim_y": 0.88}, "B100": {"psnr_y": 27.4, "ssim_y": 0.73}}
+    metadata = {"licence": "Apache-2.0", "training_data": "holiday photographs", "measured": json.dumps(measured)}
+    save_model(build_generator(config), config, tmp_path / "mine.safetensors", metadata)
+    return tmp_path / "mine.safetensors"
+
+
+def test_the_summary_is_what_was_saved(model: Path) -> None:
+    summary = read_summary(model)
+    network = build_generator(ResidualSRConfig(scale=3, channels=4, groups=1, convolutions=1))
+    assert summary.parameters == sum(weight.numel() for weight in network.state_dict().values())
+    assert (summary.name, summary.scale, summary.architecture) == ("mine", "3", "residual")
+    assert (summary.licence, summary.training_data) == ("Apache-2.0", "holiday photographs")
+    assert summary.psnr_y == {"Set5": 31.504, "B100": 27.4}
+    assert summary.bytes == model.stat().st_size
+
+
+def test_what_a_header_lacks_or_garbles_is_unknown(tmp_path: Path) -> None:
+    config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
+    for text in ("not json", "[1]", '{"Set5": 3}', '{"Set5": {"psnr_y": "high"}}'):
+        save_model(build_generator(config), config, tmp_path / "bare.safetensors", {"measured": text})
+        summary = read_summary(tmp_path / "bare.safetensors")
+        assert summary.psnr_y == {}
+        assert (summary.licence, summary.training_data) == ("unknown", "unknown")
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"broken\.safetensors: not a readable safetensors file"):
+        read_summary(tmp_path / "broken.safetensors")
+
+
+def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command, "embedded_models", lambda: {"mine": model})
+    command.models()
+    headings, row = capsys.readouterr().out.splitlines()
+    assert headings.split()[:3] == ["model", "scale", "architecture"]
+    assert row.startswith("mine")
+    for part in ("x3", "residual", "Set5 31.50, B100 27.40", "Apache-2.0", "holiday photographs"):
+        assert part in row
+
+
+def test_no_model_is_a_friendly_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command, "embedded_models", dict)
+    command.models()
+    assert capsys.readouterr().out.startswith("No model is embedded")
+
+
+def test_every_embedded_model_says_what_it_is() -> None:
+    for name, path in embedded_models().items():
+        summary = read_summary(path)
+        assert summary.name == name
+        assert "unknown" not in (summary.scale, summary.architecture, summary.licence, summary.training_data)
+        assert summary.psnr_y

@@ -1,0 +1,58 @@
+"""Recipes: what ships loads, what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+
+from srgan_kit.config import load_recipe, recipe_names
+from srgan_kit.errors import UserError
+
+
+def test_every_shipped_recipe_loads_under_its_own_name() -> None:
+    assert recipe_names() == ["fidelity-x4", "smoke", "srgan-x4"]
+    for name in recipe_names():
+        assert load_recipe(name).name == name
+
+
+def test_overrides_reach_nested_keys_and_keep_toml_types() -> None:
+    recipe = load_recipe(
+        "smoke", ["steps=7", "data.batch=3", "generator.image_skip=nearest", "data.folder=/some/where"]
+    )
+    assert (recipe.steps, recipe.data.batch, recipe.data.folder) == (7, 3, Path("/some/where"))
+    assert recipe.generator.model_dump()["image_skip"] == "nearest"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stepz=7", "unknown key 'stepz'"),
+        ("data.bach=7", "unknown key 'data.bach'"),
+        ("steps=0", "steps: .* got 0"),
+        ("steps=soon", 'steps: .* got "soon"'),
+        ("steps", "expected key=value"),
+        ("steps.more=1", "steps is a value, not a table"),
+        ("weights.adversarial=1", "variant 'none' has no critic"),
+        ("variant=gan", "needs a \\[critic\\]"),
+    ],
+)
+def test_a_mistake_is_named(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_recipe("smoke", [override])
+
+
+def test_the_srgan_critic_must_fit_the_crops() -> None:
+    srgan = ["variant=gan", "critic.name=srgan", "critic.patch=96", "critic_weights.critic=1"]
+    with pytest.raises(UserError, match=r"critic\.patch is 96 but crops are 64"):
+        load_recipe("smoke", srgan)
+    assert load_recipe("smoke", [*srgan, "data.patch=24"]).critic is not None
+
+
+def test_an_unknown_recipe_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="fidelity-x4, smoke, srgan-x4"):
+        load_recipe("fidelty-x4")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = ")
+    with pytest.raises(UserError, match="not valid TOML"):
+        load_recipe(str(broken))
+    with pytest.raises(UserError, match="cannot be read"):
+        load_recipe(str(tmp_path / "absent.toml"))

@@ -1,0 +1,102 @@
+"""The critics: shapes, the papers' layouts, spectral norm, gradients, errors."""
+
+import pytest
+import torch
+from torch import nn
+
+from srgan_kit.config import SRGANCriticConfig, UNetCriticConfig
+from srgan_kit.contracts import Critique
+from srgan_kit.critics import CRITICS, SRGANCritic, UNetCritic, build_critic
+from srgan_kit.errors import UserError
+
+
+def convolutions(network: nn.Module) -> list[nn.Conv2d]:
+    return [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+
+
+def test_built_by_name() -> None:
+    configs = [SRGANCriticConfig(name="srgan", channels=4, patch=32), UNetCriticConfig(name="unet", channels=4)]
+    assert [type(build_critic(config)) for config in configs] == [CRITICS["srgan"], CRITICS["unet"]]
+    assert convolutions(build_critic(configs[0]))[0].out_channels == 4
+
+
+def test_srgan_layout_is_the_papers() -> None:
+    critic = SRGANCritic()
+    layout = [(c.out_channels, c.stride[0]) for c in convolutions(critic)]
+    assert layout == [(64, 1), (64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 2)]
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in critic.modules()) == 7
+    dense = [(m.in_features, m.out_features) for m in critic.modules() if isinstance(m, nn.Linear)]
+    assert dense == [(512 * 6 * 6, 1024), (1024, 1)]
+
+
+@pytest.mark.parametrize("patch", [96, 40, 17])
+def test_srgan_judges_images(patch: int) -> None:
+    critique = SRGANCritic(4, patch)(torch.rand(3, 3, patch, patch))
+    assert isinstance(critique, Critique)
+    assert critique.score.shape == (3, 1)
+    assert critique.features is not None
+    assert [f.shape[1] for f in critique.features] == [4, 4, 8, 8, 16, 16, 32, 32]
+    assert critique.features[0].shape[-1] == patch
+
+
+def test_srgan_rejects_other_sizes() -> None:
+    with pytest.raises(UserError, match="images of 32x32 pixels, got 40x24"):
+        SRGANCritic(4, 32)(torch.rand(1, 3, 24, 40))
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (8, 24), (40, 16)])
+def test_unet_scores_every_pixel(height: int, width: int) -> None:
+    critique = UNetCritic(4)(torch.rand(2, 3, height, width))
+    assert critique.score.shape == (2, 1, height, width)
+    assert critique.features is not None
+    assert [f.shape[1] for f in critique.features] == [4, 8, 16, 32, 16, 8, 4, 4, 4]
+    assert critique.features[3].shape[-2:] == (height // 8, width // 8)
+
+
+def test_unet_rejects_other_sizes() -> None:
+    with pytest.raises(UserError, match="divisible by 8, got 20x16"):
+        UNetCritic(4)(torch.rand(1, 3, 16, 20))
+
+
+def test_unet_has_spectral_norm_on_all_but_the_first_and_last() -> None:
+    critic = UNetCritic(4)
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            parameter.mul_(7)  # unconstrained weights would keep this
+    for _ in range(50):  # power iteration, one step per forward in training
+        critic(torch.rand(1, 3, 8, 8))
+    norms = [torch.linalg.matrix_norm(c.weight.flatten(1), 2).item() for c in convolutions(critic)]
+    normed = [nn.utils.parametrize.is_parametrized(c, "weight") for c in convolutions(critic)]
+    assert len(normed) == 10
+    assert sum(normed) == 8
+    assert not nn.utils.parametrize.is_parametrized(critic.first)
+    assert not nn.utils.parametrize.is_parametrized(critic.last)
+    assert all(
+        norm == pytest.approx(1, abs=0.02) for norm, constrained in zip(norms, normed, strict=True) if constrained
+    )
+
+
+@pytest.fixture(params=["srgan", "unet"])
+def critic(request) -> nn.Module:
+    return SRGANCritic(4, 32) if request.param == "srgan" else UNetCritic(4)
+
+
+@torch.no_grad()
+def test_scores_are_raw_logits(critic: nn.Module) -> None:
+    """Without anything after the last layer, scaling that layer scales the scores."""
+    image = torch.rand(2, 3, 32, 32)
+    last = critic.last if isinstance(critic, UNetCritic) else critic.dense[-1]  # pyright: ignore[reportIndexIssue]
+    before = critic.eval()(image).score
+    for parameter in last.parameters():  # pyright: ignore[reportAttributeAccessIssue]
+        parameter.mul_(100)
+    torch.testing.assert_close(critic(image).score, 100 * before)
+
+
+def test_gradients_reach_everything(critic: nn.Module) -> None:
+    image = torch.rand(2, 3, 32, 32, requires_grad=True)
+    critic(image).score.pow(2).mean().backward()
+    assert image.grad is not None
+    assert image.grad.abs().sum() > 0
+    for name, parameter in critic.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name

@@ -1,0 +1,129 @@
+"""Image folders and crops: real files of many kinds, and samples that depend on their number alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from srgan_kit.data.crops import PairedCrops, StepSampler
+from srgan_kit.data.folder import ImageFolder, find_images, read_rgb
+from srgan_kit.data.resize import resize_8bit
+from srgan_kit.errors import UserError
+
+
+def picture(height: int, width: int, seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("images")
+    (root / "inner").mkdir()
+    for number, name in enumerate(["a.png", "b.bmp", "inner/c.tiff", "inner/d.webp"]):
+        picture(40 + number, 52, number).save(root / name, **({"lossless": True} if name.endswith("webp") else {}))
+    return root
+
+
+def test_a_folder_of_mixed_files_names_the_broken_ones(folder: Path, tmp_path: Path) -> None:
+    for path in find_images(folder):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "zero.png").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("not an image")
+    picture(90, 90).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:2000])
+    picture(8, 90).save(tmp_path / "thin.png")
+    (tmp_path / "notes.txt").write_text("passed over: not an image ending")
+    images = ImageFolder(find_images(tmp_path), cache_megabytes=1, minimum=16)
+    assert [path.name for path in images.paths] == ["a.png", "b.bmp", "c.tiff", "d.webp"]
+    assert {skipped.path.name for skipped in images.skipped} == {"zero.png", "text.jpg", "cut.jpg", "thin.png"}
+    assert "90x8 pixels, smaller than 16x16" in {skipped.reason for skipped in images.skipped}
+
+
+def test_the_cache_changes_nothing_but_memory(folder: Path) -> None:
+    paths = find_images(folder)
+    cached, read = ImageFolder(paths, cache_megabytes=1), ImageFolder(paths, cache_megabytes=0)
+    assert (cached.cached, read.cached) == (4, 0)
+    for index in range(len(paths)):
+        assert torch.equal(cached[index], read[index])
+
+
+def test_folders_without_usable_images_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        find_images(tmp_path / "absent")
+    with pytest.raises(UserError, match="no image found"):
+        find_images(tmp_path)
+    (tmp_path / "zero.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"no usable image among 1 files .*zero\.png"):
+        ImageFolder(find_images(tmp_path), 1)
+
+
+def test_orientation_palette_grey_and_16_bit_become_rgb(tmp_path: Path) -> None:
+    image = picture(4, 6)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter: stored 6 wide and 4 high, shown 4 wide and 6 high
+    image.save(tmp_path / "turned.png", exif=exif)
+    assert torch.equal(read_rgb(tmp_path / "turned.png"), torch.rot90(read_rgb_of(image, tmp_path), -1, (1, 2)))
+    Image.fromarray(np.full((3, 3), 257 * 9, dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert read_rgb(tmp_path / "deep.png").eq(9).all()
+    Image.new("P", (3, 3)).save(tmp_path / "palette.gif")
+    assert read_rgb(tmp_path / "palette.gif").shape == (3, 3, 3)
+
+
+def read_rgb_of(image: Image.Image, folder: Path) -> torch.Tensor:
+    image.save(folder / "upright.png")
+    return read_rgb(folder / "upright.png")
+
+
+@given(
+    index=st.integers(0, 10**9),
+    seed=st.integers(0, 100),
+    augment=st.sampled_from(["none", "flips", "flips-and-rotations"]),
+)
+def test_a_sample_is_a_function_of_seed_and_number(folder: Path, index: int, seed: int, augment: str) -> None:
+    images = ImageFolder(find_images(folder), 1)
+    first = PairedCrops(images, None, 2, 8, augment, seed)[index]
+    again = PairedCrops(ImageFolder(find_images(folder), 0), None, 2, 8, augment, seed)[index]
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert (first[0].shape, first[1].shape) == ((3, 16, 16), (3, 8, 8))
+
+
+def test_a_crop_and_its_partner_are_the_same_place_turned_the_same_way(folder: Path) -> None:
+    images = ImageFolder(find_images(folder), 1)
+    crops = PairedCrops(images, None, 4, 5, "flips-and-rotations", seed=3)
+    partners = ImageFolder(images.paths, 1)
+    for index in range(len(partners)):
+        partners._cache[index] = resize_8bit(images[index][:, : images.sizes[index][0] // 4 * 4], 0.25)
+        partners.sizes[index] = (partners[index].shape[1], partners[index].shape[2])
+    paired = PairedCrops(images, partners, 4, 5, "flips-and-rotations", seed=3)
+    for index in range(30):
+        for made, given_ in zip(crops[index], paired[index], strict=True):
+            assert torch.equal(made, given_)
+
+
+def test_all_eight_turns_occur_and_none_without_augmentation(folder: Path) -> None:
+    images = ImageFolder(find_images(folder)[:1], 1)
+    square = ImageFolder(images.paths, 1)
+    square._cache[0] = images[0][:, :16, :16].contiguous()
+    crops = PairedCrops(square, None, 2, 8, "flips-and-rotations", seed=0)
+    assert len({crops[i][0].numpy().tobytes() for i in range(100)}) == 8
+    still = PairedCrops(square, None, 2, 8, "none", seed=0)
+    assert all(torch.equal(still[i][0], square[0]) for i in range(10))
+
+
+def test_a_partner_of_the_wrong_size_is_an_error(folder: Path) -> None:
+    images = ImageFolder(find_images(folder), 1)
+    with pytest.raises(UserError, match=r"a\.png: expected 26x20 pixels, got 52x40"):
+        PairedCrops(images, images, 2, 8, "none", 0)
+
+
+def test_the_sampler_splits_steps_over_ranks_and_resumes() -> None:
+    whole = list(StepSampler(0, 4, batch=6))
+    ranks = [list(StepSampler(0, 4, batch=3, rank=rank, ranks=2)) for rank in (0, 1)]
+    assert [a + b for a, b in zip(*ranks, strict=True)] == whole
+    assert list(StepSampler(2, 4, batch=6)) == whole[2:]
+    assert len(StepSampler(2, 4, batch=6)) == 2

@@ -1,0 +1,154 @@
+"""The engine on images of every kind and size."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srgan_kit.errors import UserError
+from srgan_kit.generators import ResidualSR, SRResNet
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.models import UpscalingModel
+
+
+class Nearest(nn.Module):
+    """Every pixel three by three times, and nothing else."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.interpolate(image, scale_factor=3)
+
+
+class OverflowsIn16Bits(nn.Module):
+    """The identity in fp32, infinite in fp16 where the image is bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.Conv2d(3, 3, 1, bias=False) for _ in range(4)))
+        with torch.no_grad():
+            for layer, gain in zip(self.layers, (2.0**9, 2.0**9, 2.0**-9, 2.0**-9), strict=True):
+                layer.weight.copy_(gain * torch.eye(3)[:, :, None, None])  # pyright: ignore[reportCallIssue]
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image)
+
+
+class NaN(nn.Module):
+    """Broken weights."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image * torch.nan
+
+
+class NeedsEights(nn.Module):
+    """Doubles; refuses sides that are no multiples of 8 or less than 16."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        assert image.shape[-1] % 8 == image.shape[-2] % 8 == 0
+        assert min(image.shape[-2:]) >= 16
+        return F.interpolate(image, scale_factor=2)
+
+
+def model(network: nn.Module, scale: int, channels: int = 3, multiple_of: int = 1, minimum: int = 1) -> UpscalingModel:
+    network = network.eval().requires_grad_(False)
+    return UpscalingModel("test", network, scale, channels, "test", "none", {}, multiple_of, minimum)
+
+
+def image(height: int, width: int, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (height, width, channels)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("network_channels", [1, 3])
+def test_every_value_survives_an_exact_network(dtype: type, channels: int, network_channels: int) -> None:
+    pixels = image(70, 90, channels, dtype)
+    pixels[0, 0], pixels[0, 1] = 0, np.iinfo(dtype).max
+    result = Upscaler(model(Nearest(), 3, network_channels), "cpu", "fp32", tile=32).upscale(pixels)
+    assert result.dtype == dtype
+    assert np.array_equal(result, pixels.repeat(3, axis=0).repeat(3, axis=1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 300), (300, 1), (37, 53), (5, 7), (128, 65)])
+@pytest.mark.parametrize("network", [ResidualSR(channels=8, groups=2), SRResNet(channels=8, blocks=1)])
+def test_any_size_in_tiles_equals_the_whole_network(network: nn.Module, height: int, width: int) -> None:
+    pixels = image(height, width)
+    result = Upscaler(model(network, 4), "cpu", "fp32", tile=16).upscale(pixels)
+    with torch.inference_mode():
+        whole = network.eval()(torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None])
+    expected = whole[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+    assert np.abs(result - expected).max() < 0.51  # nothing but the rounding
+
+
+def test_the_callers_network_stays_as_it_is() -> None:
+    network = ResidualSR(channels=8, groups=1)
+    before = {name: (value.clone(), value.stride()) for name, value in network.state_dict().items()}
+    Upscaler(model(network, 4), "cpu").upscale(image(20, 20))
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name][0])
+        assert value.stride() == before[name][1]
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 40), (100, 77)])
+def test_sides_that_the_network_needs(height: int, width: int) -> None:
+    pixels = image(height, width)
+    result = Upscaler(model(NeedsEights(), 2, 3, 8, 16), "cpu", "fp32", tile=24).upscale(pixels)
+    assert np.array_equal(result, pixels.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_tiles_that_overflow_are_computed_again_in_fp32() -> None:
+    pixels = np.full((64, 128, 3), 255, np.uint8)
+    pixels[:, :64] = 3  # 3 / 255 * 2^18 fits fp16, 1 * 2^18 does not
+    upscaler = Upscaler(model(OverflowsIn16Bits(), 1), "cpu", "fp16", tile=64)
+    assert np.array_equal(upscaler.upscale(pixels), pixels)
+    assert upscaler.redone_tiles == 1
+
+
+def test_nan_in_fp32_is_an_error() -> None:
+    with pytest.raises(UserError, match="test gave NaN"):
+        Upscaler(model(NaN(), 1), "cpu", "fp32").upscale(image(8, 8))
+
+
+def test_bf16_is_close_to_fp32() -> None:
+    network = model(ResidualSR(channels=16, groups=2), 4)
+    bf16, fp32 = (Upscaler(network, "cpu", precision).upscale(image(40, 40)) for precision in ("bf16", "fp32"))
+    assert np.abs(bf16.astype(int) - fp32).max() <= 3
+    assert np.abs(bf16.astype(int) - fp32).mean() < 0.5
+
+
+def test_a_global_network_is_tiled_with_a_note() -> None:
+    class Global(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return image + 0 * image.mean(dim=(2, 3), keepdim=True)
+
+    pixels = image(300, 70)
+    upscaler = Upscaler(model(Global(), 1), "cpu", "fp32", tile=32)
+    assert np.array_equal(upscaler.upscale(pixels), pixels)
+    assert "receptive field" in upscaler.notes[0]
+
+
+def test_progress_counts_tiles() -> None:
+    seen: list[tuple[int, int]] = []
+    Upscaler(model(Nearest(), 3), "cpu", "fp32", tile=32).upscale(image(64, 96), lambda *step: seen.append(step))
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_automatic_tiles_shrink_for_wide_networks() -> None:
+    narrow = Upscaler(model(ResidualSR(channels=16, groups=1), 4), "cpu").tile
+    wide = Upscaler(model(SRResNet(channels=64, blocks=1), 4), "cpu").tile
+    assert wide < narrow == 512
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
+)
+def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
+    with pytest.raises(UserError, match="expected"):
+        Upscaler(model(Nearest(), 3), "cpu").upscale(pixels)
+
+
+@pytest.mark.parametrize("settings", [{"tile": 0}, {"device": "abacus"}, {"precision": "fp7"}])
+def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="expected"):
+        Upscaler(model(Nearest(), 3), **settings)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,288 @@
+"""Pictures survive the way from file to file: every format, mode, bit depth, transparency and tag."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import ExifTags, Image, ImageCms
+
+from srgan_kit.errors import UserError
+from srgan_kit.upscaling.images import FORMATS, Picture, read_image, write_image
+from srgan_kit.upscaling.pipeline import fill_hidden, fitted_size, resample, scaled_size
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def smooth(height: int = 24, width: int = 40, channels: int = 3) -> np.ndarray:
+    """A gradient that lossy formats keep well."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    planes = (40 + 3 * rows, 60 + 3 * columns, 200 - 2 * rows - columns)
+    return np.stack(planes[:channels], axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_format_round_trips(tmp_path: Path, suffix: str, channels: int) -> None:
+    pixels = smooth(channels=channels)
+    assert write_image(Picture(pixels), tmp_path / f"a{suffix}", 100) == []
+    back = read_image(tmp_path / f"a{suffix}")
+    assert back.alpha is None
+    result = back.pixels if back.pixels.shape == pixels.shape else back.pixels[:, :, :1]  # WebP and AVIF have no grey
+    assert np.abs(result.astype(int) - pixels).max() <= {"PNG": 0, "BMP": 0, "TIFF": 0}.get(FORMATS[suffix], 6)
+    if suffix in (".png", ".tif", ".jpg", ".bmp"):
+        assert back.pixels.shape == pixels.shape
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".avif"])
+def test_transparency_round_trips(tmp_path: Path, suffix: str) -> None:
+    alpha = smooth(channels=1)
+    write_image(Picture(smooth(), alpha), tmp_path / f"a{suffix}", 100)
+    back = read_image(tmp_path / f"a{suffix}")
+    assert back.alpha is not None
+    assert np.abs(back.alpha.astype(int) - alpha).max() <= 6
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+def test_transparency_is_laid_on_white_where_it_cannot_be_kept(tmp_path: Path, suffix: str) -> None:
+    alpha = np.full((24, 40, 1), 255, np.uint8)
+    alpha[:12] = 0
+    notes = write_image(Picture(np.full((24, 40, 3), 80, np.uint8), alpha), tmp_path / f"a{suffix}")
+    assert "white" in notes[0]
+    pixels = read_image(tmp_path / f"a{suffix}").pixels
+    assert pixels[4, 20].min() >= 254
+    assert np.abs(pixels[20, 20].astype(int) - 80).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_stay_16_bits(tmp_path: Path, suffix: str, channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (9, 7, channels)).astype(np.uint16)
+    alpha = np.random.default_rng(1).integers(0, 65536, (9, 7, 1)).astype(np.uint16)
+    write_image(Picture(pixels, alpha), tmp_path / f"a{suffix}")
+    back = read_image(tmp_path / f"a{suffix}")
+    assert back.alpha is not None
+    assert np.array_equal(back.pixels, pixels)
+    assert np.array_equal(back.alpha, alpha)
+
+
+def test_16_bits_are_said_to_become_8(tmp_path: Path) -> None:
+    pixels = np.full((20, 20, 3), 65535, np.uint16)
+    assert "16 bits" in write_image(Picture(pixels), tmp_path / "a.jpg")[0]
+    assert read_image(tmp_path / "a.jpg").pixels.min() == 255
+
+
+def save(image: Image.Image, path: Path, **options: object) -> Picture:
+    image.save(path, **options)  # pyright: ignore[reportArgumentType]
+    return read_image(path)
+
+
+def test_palettes_bits_and_grey(tmp_path: Path) -> None:
+    colour = Image.fromarray(smooth())
+    palette = colour.quantize(16)
+    assert np.array_equal(save(palette, tmp_path / "p.png").pixels, np.asarray(palette.convert("RGB")))
+    bits = Image.fromarray(smooth(channels=1)[:, :, 0]).convert("1")
+    assert set(np.unique(save(bits, tmp_path / "b.png").pixels)) == {0, 255}
+    assert save(colour.convert("L"), tmp_path / "l.png").pixels.shape == (24, 40, 1)
+    both = save(colour.convert("LA"), tmp_path / "la.png")
+    assert both.pixels.shape == (24, 40, 1)
+    assert both.alpha is None  # all opaque
+    transparent = save(palette, tmp_path / "t.png", transparency=3)
+    assert transparent.alpha is not None
+    assert np.array_equal(transparent.alpha[:, :, 0] == 0, np.asarray(palette) == 3)
+    deep = Image.fromarray(np.arange(960, dtype=np.uint16).reshape(24, 40) * 60)
+    assert np.array_equal(save(deep, tmp_path / "d.png").pixels[:, :, 0], np.asarray(deep))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
+    picture = save(Image.fromarray(smooth()).convert("CMYK"), tmp_path / f"c{suffix}")
+    assert np.abs(picture.pixels.astype(int) - smooth()).mean() < 3
+    assert picture.icc is None
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_and_reset(tmp_path: Path, orientation: int) -> None:
+    image = Image.fromarray(smooth())
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    exif[ExifTags.Base.Make] = "Camera"
+    picture = save(image, tmp_path / "o.png", exif=exif)
+    turned = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # the EXIF standard, in Image.Transpose's numbers
+    expected = image.transpose(Image.Transpose(turned[orientation])) if orientation > 1 else image
+    assert np.array_equal(picture.pixels, np.asarray(expected))
+    assert picture.exif is not None
+    assert 0x0112 not in picture.exif
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])
+def test_exif_and_profile_are_kept(tmp_path: Path, suffix: str) -> None:
+    image = Image.fromarray(smooth())
+    exif = image.getexif()
+    exif[0x0112] = 6
+    exif[ExifTags.Base.Make] = "Camera"
+    exif[ExifTags.IFD.Exif] = {
+        ExifTags.Base.DateTimeOriginal: "2024:01:02 03:04:05",
+        ExifTags.Base.ISOSpeedRatings: 200,
+    }
+    exif[ExifTags.IFD.GPSInfo] = {1: "N", 2: (48.0, 8.0, 30.0)}
+    picture = save(image, tmp_path / "in.jpg", exif=exif, icc_profile=SRGB)
+    assert write_image(picture, tmp_path / f"out{suffix}") == []
+    with Image.open(tmp_path / f"out{suffix}") as result:
+        assert result.info["icc_profile"] == SRGB
+        kept = result.getexif()
+        assert kept[ExifTags.Base.Make] == "Camera"
+        assert kept.get(0x0112, 1) == 1
+        assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] == "2024:01:02 03:04:05"
+        assert kept.get_ifd(ExifTags.IFD.GPSInfo)[2] == (48.0, 8.0, 30.0)
+        assert result.size == (24, 40)
+
+
+def test_animations_give_their_first_frame(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (10, 200)]
+    picture = save(frames[0], tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert picture.pixels.max() <= 12
+    assert "2 frames" in picture.notes[0]
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+
+def truncated(path: Path) -> None:
+    Image.effect_noise((200, 200), 50).save(path, "JPEG")
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def truncated_16_bit(path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (99, 99, 3)).astype(np.uint16)
+    write_image(Picture(pixels), path.with_suffix(".png"))
+    path.write_bytes(path.with_suffix(".png").read_bytes()[:20000])
+
+
+def bomb(path: Path) -> None:
+    pyvips.Image.black(20000, 20000).pngsave(str(path), compression=9)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.write_bytes(b""), "empty"),
+        (lambda path: path.write_text("no picture"), "not an image"),
+        (truncated, "cannot be read"),
+        (truncated_16_bit, "cannot be read"),
+        (bomb, "400000000 pixels"),
+        (lambda path: path.mkdir(), "cannot be read"),
+        (lambda path: None, "cannot be read"),
+        (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50), "read|not an image"),
+        (lambda path: Image.new("F", (5, 5)).save(path, "TIFF"), "floating"),
+    ],
+)
+def test_bad_files_are_one_line(tmp_path: Path, make: Callable[[Path], object], reason: str) -> None:
+    path = tmp_path / "bad.img"
+    make(path)
+    with pytest.raises(UserError, match=reason) as caught:
+        read_image(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (60000, 1), (1, 60000)])
+def test_extreme_shapes_work(tmp_path: Path, size: tuple[int, int]) -> None:
+    assert save(Image.new("RGB", size, (9, 8, 7)), tmp_path / "thin.png").size == size
+
+
+def test_formats_have_their_limits(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="16383"):
+        write_image(Picture(np.zeros((1, 16384, 3), np.uint8)), tmp_path / "a.webp")
+    with pytest.raises(UserError, match="known"):
+        write_image(Picture(np.zeros((1, 1, 3), np.uint8)), tmp_path / "a.xyz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written"):
+        write_image(Picture(smooth()), tmp_path / "missing" / "a.png")
+
+
+FULL_DISK = """
+import sys, numpy as np
+from pathlib import Path
+from srgan_kit.errors import UserError
+from srgan_kit.upscaling.images import Picture, write_image
+noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+try:
+    write_image(Picture(noise), Path(sys.argv[1]))
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, suffix: str) -> None:
+    def full() -> None:  # no file may grow beyond 4 kB: what a full disk looks like to a process
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    command = [sys.executable, "-B", "-c", FULL_DISK, str(tmp_path / f"a{suffix}")]
+    done = subprocess.run(command, preexec_fn=full, capture_output=True, text=True, env=os.environ, check=False)
+    assert "cannot be written" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- sizes and transparency -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("size", [(80, 48), (33, 17), (41, 100), (1, 1)])
+def test_resampling_keeps_a_constant(dtype: type, value: float, size: tuple[int, int]) -> None:
+    level = int(value * np.iinfo(dtype).max)
+    result = resample(np.full((31, 43, 3), level, dtype), size)
+    assert result.shape == (size[1], size[0], 3)
+    assert (result == level).all()
+
+
+def test_resampling_is_antialiased() -> None:
+    stripes = np.zeros((64, 64, 1), np.uint8)
+    stripes[:, ::2] = 200
+    assert np.abs(resample(stripes, (16, 16))[:, 2:-2].astype(int) - 100).max() <= 3
+
+
+def test_resampling_matches_pillow() -> None:
+    pixels = smooth(64, 80)
+    expected = np.asarray(Image.fromarray(pixels).resize((37, 29), Image.Resampling.BICUBIC))
+    assert np.abs(resample(pixels, (37, 29)).astype(int) - expected).max() <= 2
+
+
+def test_sizes() -> None:
+    assert scaled_size((101, 3), 2.5) == (252, 8)
+    assert scaled_size((3, 3), 0.01) == (1, 1)
+    assert fitted_size((400, 300), (1000, 600)) == (800, 600)
+    assert fitted_size((60000, 1), (100, 100)) == (100, 1)
+    with pytest.raises(UserError, match="too many"):
+        scaled_size((60000, 60000), 4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_hidden_colour_is_never_seen(dtype: type) -> None:
+    peak = np.iinfo(dtype).max
+    alpha = np.zeros((37, 50, 1), dtype)
+    alpha[10:20, 10:20] = peak
+    alpha[20:25, 10:20] = peak // 9
+    green = np.full((37, 50, 3), (0, peak, 0), dtype)
+    hidden = np.where(alpha > 0, green, np.array((peak, 0, peak), dtype))
+    assert np.array_equal(fill_hidden(hidden, alpha), green)
+
+
+def test_opaque_colour_stays_as_it_is() -> None:
+    alpha = np.full((24, 40, 1), 255, np.uint8)
+    alpha[:, 20:] = 0
+    assert np.array_equal(fill_hidden(smooth(), alpha)[:, :20], smooth()[:, :20])
+
+
+def test_a_picture_with_nothing_visible() -> None:
+    assert fill_hidden(smooth(), np.zeros((24, 40, 1), np.uint8)).shape == (24, 40, 3)

@@ -1,0 +1,112 @@
+"""Model files: ours round trip, community checkpoints load, everything else is one line."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from srgan_kit.config import ResidualSRConfig, RRDBNetConfig
+from srgan_kit.errors import UserError
+from srgan_kit.generators import build_generator
+from srgan_kit.upscaling.models import embedded_models, load_model, save_model
+
+CONFIG = ResidualSRConfig(scale=3, channels=4, groups=1)
+
+
+def test_own_files_round_trip(tmp_path: Path) -> None:
+    network = build_generator(CONFIG).eval()
+    path = tmp_path / "tiny.safetensors"
+    save_model(network, CONFIG, path, {"licence": "Apache-2.0", "steps": "7"})
+    model = load_model(path)
+    assert (model.name, model.scale, model.channels, model.licence) == ("tiny", 3, 3, "Apache-2.0")
+    assert model.metadata["steps"] == "7"
+    assert model.parameters == sum(p.numel() for p in network.parameters())
+    image = torch.rand(1, 3, 9, 11)
+    assert torch.equal(model.network(image), network(image))
+    assert not model.network.training
+    assert not any(p.requires_grad for p in model.network.parameters())
+    with safe_open(path, framework="pt") as file:
+        assert file.metadata()["format"] == "srgan-kit"
+        assert file.metadata()["range"] == "[0, 1]"
+
+
+def test_a_community_checkpoint_loads_through_spandrel(tmp_path: Path) -> None:
+    network = build_generator(RRDBNetConfig(name="rrdb", blocks=1, channels=16, growth=8)).eval()
+    path = tmp_path / "esrgan.pth"
+    torch.save({"params_ema": network.state_dict()}, path)
+    model = load_model(path)
+    assert (model.scale, model.channels, model.architecture) == (4, 3, "ESRGAN")
+    image = torch.rand(1, 3, 12, 10)
+    with torch.no_grad():
+        assert torch.allclose(model.network(image), network(image), atol=1e-5)
+
+
+def test_the_real_compact_checkpoint(data_folder: Path) -> None:
+    model = load_model(data_folder / "weights" / "realesr-animevideov3.pth")
+    assert (model.scale, model.channels, model.parameters) == (4, 3, 621424)
+
+
+def test_an_unknown_architecture_is_one_line(data_folder: Path) -> None:
+    with pytest.raises(UserError, match="architecture unknown") as caught:
+        load_model(data_folder / "weights" / "team38_span_ch28_slim.pth")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_embedded_models() -> None:
+    with pytest.raises(UserError, match="'x5-nothing'") as caught:
+        load_model("x5-nothing")
+    for name in embedded_models():
+        assert name in str(caught.value)
+
+
+class Bomb:
+    """Unpickling this would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt"])
+def test_checkpoints_run_no_code(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"evil{suffix}"
+    torch.save({"params": Bomb(tmp_path / "touched")}, path)
+    with pytest.raises(UserError, match="evil"):
+        load_model(path)
+    path.write_bytes(pickle.dumps(Bomb(tmp_path / "touched")))
+    with pytest.raises(UserError, match="evil"):
+        load_model(path)
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".txt"])
+@pytest.mark.parametrize("content", [b"", b"hello world, this is not a checkpoint" * 9])
+def test_what_is_no_checkpoint_is_one_line(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="broken") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save([torch.zeros(3)], tmp_path / "list.pth")
+    with pytest.raises(UserError, match="dictionary"):
+        load_model(tmp_path / "list.pth")
+
+
+def test_weights_that_do_not_fit_their_settings(tmp_path: Path) -> None:
+    metadata = {"format": "srgan-kit", "generator": CONFIG.model_dump_json()}
+    save_file({"head.weight": torch.zeros(1)}, tmp_path / "wrong.safetensors", metadata=metadata)
+    with pytest.raises(UserError, match="do not fit"):
+        load_model(tmp_path / "wrong.safetensors")
+
+
+def test_saving_into_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written"):
+        save_model(build_generator(CONFIG), CONFIG, tmp_path / "missing" / "m.safetensors", {})

@@ -1,0 +1,223 @@
+"""The training command on real files: resumed runs equal unbroken ones, interruptions and divergence lose nothing."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+from safetensors.torch import load_file
+
+from srgan_kit.config import OptimizerConfig, Recipe, load_recipe
+from srgan_kit.errors import UserError
+from srgan_kit.training import loop
+from srgan_kit.training.checkpoint import NAME
+from srgan_kit.training.ema import MovingAverage
+from srgan_kit.training.loop import Diverged, train
+from srgan_kit.training.schedule import learning_rate
+from srgan_kit.upscaling.models import load_model
+
+SMALL = ["steps=8", "checkpoint_every=3", "validation.every=4", "log_every=1", "data.batch=2", "device=cpu"]
+GAN = [
+    "variant=gan",
+    "critic.name=unet",
+    "critic.channels=8",
+    "critic_weights.critic=1",
+    "weights.adversarial=0.01",
+    "weights.total_variation=0.001",
+]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    for seed in range(5):
+        noise = np.random.default_rng(seed).integers(0, 256, (80, 96, 3), dtype=np.uint8)
+        Image.fromarray(noise).filter(ImageFilter.GaussianBlur(2)).save(folder / f"{seed}.png")
+    return folder
+
+
+def command(images: Path, run: Path, *more: str) -> list[str]:
+    settings = [argument for setting in SMALL for argument in ("--set", setting)]
+    program = [sys.executable, "-c", "from srgan_kit.cli.main import run; run()", "train", "smoke"]
+    return [*program, "--data", str(images), "-o", str(run), *settings, *more]
+
+
+def recipe_for(images: Path, *more: str) -> Recipe:
+    return load_recipe("smoke", [*SMALL, f"data.folder={images}", "precision=fp32", *more])
+
+
+def test_training_lowers_the_loss_and_writes_a_model_that_loads(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = subprocess.run(command(images, run), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "5 training images" not in result.stderr  # two are held out
+    assert "3 training images (3 in memory), 0 skipped, 2 for validation" in result.stderr
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "pixel" in line] == list(range(1, 9))
+    assert [line["step"] for line in lines if "validation/psnr_y" in line] == [4, 8]
+    assert list((run / "tensorboard").iterdir())
+    with Image.open(run / "sheets" / "0000008.png") as sheet:
+        assert sheet.size == (4 * 80, 2 * 80)  # two rows of input, bicubic, generated, real; whole images are smaller
+    model = load_model(run / "model.safetensors")
+    assert model.scale == 4
+    assert model.network(torch.rand(1, 3, 8, 9)).shape == (1, 3, 32, 36)
+
+
+@pytest.mark.parametrize("settings", [[], GAN], ids=["fidelity", "gan"])
+def test_a_run_interrupted_and_resumed_equals_one_never_stopped(
+    images: Path, tmp_path: Path, settings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_for(images, *settings)
+    train(recipe, tmp_path / "whole")
+
+    def interrupted_step(run: loop.Run, *arguments: Any) -> dict[str, float]:
+        if run.step == 4:
+            signal.raise_signal(signal.SIGINT)  # as Ctrl-C does, in the middle of a step
+        return step(run, *arguments)
+
+    step = loop.Run.train_step
+    monkeypatch.setattr(loop.Run, "train_step", interrupted_step)
+    outcome = train(recipe, tmp_path / "broken")
+    assert (outcome.finished, outcome.step) == (False, 5)
+    monkeypatch.undo()
+    torch.manual_seed(99)  # whatever happened to the generator of random numbers in between
+    assert train(recipe, tmp_path / "broken", resume=True).finished
+    assert_equal_runs(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_a_killed_run_resumes_bit_for_bit_in_the_default_precision(images: Path, tmp_path: Path) -> None:
+    more = ["--set", "steps=400", "--set", "checkpoint_every=7"]
+    subprocess.run(command(images, tmp_path / "whole", *more), capture_output=True, check=True)
+    killed = subprocess.Popen(command(images, tmp_path / "killed", *more), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed" / NAME).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    subprocess.run(command(images, tmp_path / "killed", "--resume", *more), capture_output=True, check=True)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+
+
+def assert_equal_runs(first: Path, second: Path) -> None:
+    a, b = (load_file(run / "model.safetensors") for run in (first, second))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    states = [torch.load(run / NAME, weights_only=True) for run in (first, second)]
+    assert_same(states[0], states[1])
+    steps = [
+        [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()] for run in (first, second)
+    ]
+    assert steps[0] == steps[1]
+
+
+def assert_same(a: object, b: object) -> None:
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        assert a == b
+
+
+def test_both_players_move_and_the_critic_learns_from_both(images: Path, tmp_path: Path) -> None:
+    train(recipe_for(images, *GAN, "steps=1"), tmp_path / "one")
+    train(recipe_for(images, *GAN, "steps=4"), tmp_path / "four")
+    one, four = (torch.load(tmp_path / name / NAME, weights_only=True) for name in ("one", "four"))
+    for player in ("generator", "critic"):
+        before, after = one[player]["network"], four[player]["network"]
+        assert all(not torch.equal(before[name], after[name]) for name in before), player
+    logged = json.loads((tmp_path / "four" / "log.jsonl").read_text().splitlines()[0])
+    assert {"pixel", "total_variation", "adversarial", "critic", "generator_gradient", "critic_gradient"} <= set(logged)
+
+
+def test_the_perceptual_term_trains_with_a_given_vgg(images: Path, tmp_path: Path, data_folder: Path) -> None:
+    weights = data_folder / "weights" / "vgg_normalised_conv3_1.pth"
+    recipe = recipe_for(
+        images, "steps=2", "weights.perceptual=1", f"perceptual.weights={weights}", "perceptual.layers={conv3_1=1.0}"
+    )
+    train(recipe, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])["perceptual"] > 0
+
+
+def test_a_run_starts_from_given_weights_and_refuses_others(images: Path, tmp_path: Path) -> None:
+    train(recipe_for(images, "steps=2"), tmp_path / "base")
+    base = tmp_path / "base" / "model.safetensors"
+    train(recipe_for(images, "steps=1", f"initialise_from={base}", "optimizer.learning_rate=1e-12"), tmp_path / "next")
+    before, after = load_file(base), load_file(tmp_path / "next" / "model.safetensors")
+    assert all(torch.allclose(before[name], after[name], atol=1e-8) for name in before)
+    with pytest.raises(UserError, match="do not fit this recipe's generator"):
+        train(recipe_for(images, f"initialise_from={base}", "generator.channels=8"), tmp_path / "other")
+
+
+def test_divergence_stops_the_run_names_the_term_and_keeps_the_checkpoint(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"step 2: the generator's term 'pixel' is (nan|inf)"):
+        train(recipe_for(images, "optimizer.learning_rate=1e36", "optimizer.warmup=0"), tmp_path / "early")
+    train(recipe_for(images, "steps=6"), tmp_path / "run")
+    good = (tmp_path / "run" / NAME).read_bytes()
+    state = torch.load(tmp_path / "run" / NAME, weights_only=True)
+    state["generator"]["network"]["head.weight"][0] = float("nan")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    state["step"] = 3
+    torch.save(state, broken / NAME)
+    kept = (broken / NAME).read_bytes()
+    with pytest.raises(Diverged, match="step 4: the generator's term 'pixel' is nan"):
+        train(recipe_for(images, "steps=6"), broken, resume=True)
+    assert (broken / NAME).read_bytes() == kept
+    assert (tmp_path / "run" / NAME).read_bytes() == good
+
+
+def test_mistakes_are_errors_before_anything_is_trained(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give --data DIR"):
+        train(load_recipe("smoke"), tmp_path / "a")
+    with pytest.raises(UserError, match=r"weights\.pixle is not a term"):
+        train(recipe_for(images, "weights.pixle=1"), tmp_path / "b")
+    with pytest.raises(UserError, match="nothing to resume"):
+        train(recipe_for(images), tmp_path / "c", resume=True)
+    train(recipe_for(images, "steps=1"), tmp_path / "d")
+    with pytest.raises(UserError, match="holds a run already"):
+        train(recipe_for(images, "steps=1"), tmp_path / "d")
+    with pytest.raises(UserError, match="started with steps = 1, but the recipe now says 2"):
+        train(recipe_for(images, "steps=2"), tmp_path / "d", resume=True)
+    (tmp_path / "d" / NAME).write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match="not a checkpoint"):
+        train(recipe_for(images, "steps=1"), tmp_path / "d", resume=True)
+
+
+def test_a_mistake_on_the_command_line_is_one_line_and_status_2(tmp_path: Path) -> None:
+    result = subprocess.run(command(tmp_path, tmp_path / "run"), capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == f"error: {tmp_path}: no image found in it or below it\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_learning_rate_warms_up_and_ends_at_the_final_rate() -> None:
+    config = OptimizerConfig(learning_rate=1.0, final_learning_rate=0.1, warmup=4)
+    rates = [learning_rate(config, step, 105) for step in range(105)]
+    assert rates[:4] == [0.2, 0.4, 0.6, 0.8]
+    assert rates[4] == 1.0
+    assert rates[54] == pytest.approx(0.55)
+    assert rates[104] == pytest.approx(0.1)
+
+
+def test_the_moving_average_by_hand() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(0.0)
+    average = MovingAverage(network, decay=0.25)
+    network.weight.data.fill_(1.0)
+    average.update(network, step=1)  # decay min(.25, 2/11)
+    assert average.network.weight.item() == pytest.approx(1 - 2 / 11)
+    average.update(network, step=100)
+    assert average.network.weight.item() == pytest.approx(1 - 0.25 * 2 / 11)
