@@ -143,7 +143,8 @@ def _run(
 def _upscale_one(
     job: Job, upscaler: "Upscaler", wanted: Callable[[Size], Size | None], quality: int | None, progress: Progress
 ) -> None:
-    from srgan_kit.upscaling.images import check_size, read_image, write_image
+    from srgan_kit.upscaling.encoding import check_size, write_image
+    from srgan_kit.upscaling.images import read_image
     from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
 
     assert job.target is not None

@@ -1,0 +1,193 @@
+"""Speed and memory of upscaling, as ratios measured in one run; writes what it finds as JSON.
+
+    python scripts/bench_upscale.py [--model NAME_OR_FILE] [--side 512] [--memory-side 4096] [-o FILE.json]
+
+With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5 and the time against Real-ESRGAN's compact checkpoint.
+"""
+
+import argparse
+import copy
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from srgan_kit.devices import autocast, pick_precision
+from srgan_kit.metrics.evaluation import evaluate_pairs, pair_images
+from srgan_kit.upscaling.encoding import write_image
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.images import read_image
+from srgan_kit.upscaling.models import DEFAULT_MODEL, UpscalingModel, load_model
+from srgan_kit.upscaling.pipeline import upscale_picture
+
+CPU = torch.device("cpu")
+Work = Callable[[], object]
+
+
+def median_seconds(work: dict[str, Work], repeats: int) -> dict[str, float]:
+    """Median time of each piece of work after one warm-up; they take turns, so that all see the same machine."""
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for turn in range(repeats + 1):
+        for name, piece in work.items():
+            start = time.perf_counter()
+            piece()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def photograph(side: int) -> np.ndarray:
+    """A real photograph of side x side: scikit-image's astronaut, mirrored until it is large enough."""
+    from skimage.data import astronaut
+
+    picture = np.asarray(astronaut())
+    missing = max(side - len(picture), 0)
+    return np.pad(picture, [(0, missing), (0, missing), (0, 0)], mode="symmetric")[:side, :side].copy()
+
+
+def bare(model: UpscalingModel, pixels: np.ndarray, dtype: torch.dtype, layout: torch.memory_format) -> Work:
+    """The network alone on the whole image as a tensor that is already there."""
+    network = copy.deepcopy(model.network)
+    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=layout)
+
+    def run() -> object:
+        with torch.inference_mode(), autocast(CPU, dtype):
+            return network(image)
+
+    return run
+
+
+def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
+    """Ours against the plain forward of the whole image, and the share of the bare network in end to end."""
+    pixels = photograph(side)
+    fast, exact = Upscaler(model, "cpu", "auto"), Upscaler(model, "cpu", "fp32")
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.png"), Path(folder, "out.png")
+        Image.fromarray(pixels).save(source)
+        work: dict[str, Work] = {
+            "plain": bare(model, pixels, torch.float32, torch.contiguous_format),
+            "bare": bare(model, pixels, fast.dtype, torch.channels_last),
+            "ours": lambda: fast.upscale(pixels),
+            "ours_fp32": lambda: exact.upscale(pixels),
+            "end_to_end": lambda: write_image(upscale_picture(fast, read_image(source)), target),
+        }
+        data = data_folder()
+        if data is not None:
+            compact = load_model(data / "weights" / "realesr-animevideov3.pth")
+            work["compact"] = bare(compact, pixels, fast.dtype, torch.channels_last)
+        seconds = median_seconds(work, repeats)
+    ratios = {
+        "speedup (>= 2.0 where the CPU has bf16)": seconds["plain"] / seconds["ours"],
+        "speedup_fp32 (>= 1.2)": seconds["plain"] / seconds["ours_fp32"],
+        "end_to_end_rate (>= 0.9 of the bare network)": seconds["bare"] / seconds["end_to_end"],
+        "bare_seconds_per_megapixel": seconds["bare"] / (side**2 / 1e6),
+    }
+    if "compact" in seconds:
+        ratios["time_against_compact (<= 1.3)"] = seconds["bare"] / seconds["compact"]
+    return {f"seconds_{name}": value for name, value in seconds.items()} | ratios
+
+
+def cost_of_bf16(model: UpscalingModel) -> dict[str, float]:
+    """PSNR on Set5 in fp32 and bf16; nothing without the data."""
+    data = data_folder()
+    if data is None:
+        return {}
+    folder = data / "sr_test" / "Set5"
+    pairs = pair_images(folder / "HR", folder / "LR_bicubic" / f"X{model.scale}", model.scale)
+    psnr = {}
+    for precision in ("fp32", "bf16"):
+        scores = evaluate_pairs(pairs, Upscaler(model, "cpu", precision).upscale, model.scale)
+        psnr[precision] = statistics.fmean(score.psnr_y for score in scores)
+    change = psnr["bf16"] - psnr["fp32"]
+    return {"set5_fp32": psnr["fp32"], "set5_bf16": psnr["bf16"], "bf16_change_in_db (within 0.01)": change}
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import torch
+
+def peak():  # not getrusage, whose peak a process inherits from the one that started it
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+
+before = peak()
+from srgan_kit.upscaling.encoding import write_image
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.images import read_image
+from srgan_kit.upscaling.models import load_model
+from srgan_kit.upscaling.pipeline import upscale_picture
+upscaler = Upscaler(load_model(sys.argv[1]), "cpu", sys.argv[2])
+write_image(upscale_picture(upscaler, read_image(Path(sys.argv[3]))), Path(sys.argv[4]))
+print((peak() - before) / 2**20)
+"""
+
+
+def memory(model: str, side: int) -> dict[str, float]:
+    """Peak memory of one run above the interpreter with torch loaded, in GiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.png"), Path(folder, "out.png")
+        Image.fromarray(photograph(side)).save(source, compress_level=1)
+        peaks = {}
+        for precision in ("auto", "fp32"):
+            command = [sys.executable, "-c", PEAK, model, precision, str(source), str(target)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            peaks[f"peak_gib_{precision} (<= 1.5 at 4096)"] = float(done.stdout)
+    return peaks
+
+
+def seconds_for_help(repeats: int) -> float:
+    """Median time of `srgan-kit --help` as a process."""
+    command = [sys.executable, "-c", "from srgan_kit.cli.main import run; run()", "--help"]
+    work: Work = lambda: subprocess.run(command, capture_output=True, check=True)  # noqa: E731
+    return median_seconds({"help": work}, repeats)["help"]
+
+
+def data_folder() -> Path | None:
+    """Test images and weights, where SRGAN_KIT_DATA names them."""
+    folder = os.environ.get("SRGAN_KIT_DATA")
+    return Path(folder) if folder else None
+
+
+def main() -> None:
+    """Measure everything, print it and write it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="embedded model or file")
+    parser.add_argument("--side", type=int, default=512, help="side of the timed input")
+    parser.add_argument("--memory-side", type=int, default=4096, help="side of the input for peak memory; 0: none")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs/bench_upscale.json"))
+    options = parser.parse_args()
+    model = load_model(options.model)
+    found: dict[str, object] = {
+        "model": model.name,
+        "parameters": model.parameters,
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "precision_auto": str(pick_precision("auto", CPU)),
+        "side": options.side,
+        "memory_side": options.memory_side,
+    }
+    found |= speed(model, options.side, options.repeats) | cost_of_bf16(model)
+    found["seconds_for_help (< 0.3)"] = seconds_for_help(options.repeats)
+    if options.memory_side:
+        found |= memory(options.model, options.memory_side)
+    for name, value in found.items():
+        print(f"{name:50} {value:.4g}" if isinstance(value, float) else f"{name:50} {value}")
+    options.output.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
