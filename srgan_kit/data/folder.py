@@ -1,6 +1,5 @@
 """A folder of ordinary images: found recursively, checked once at the start, kept in memory where they fit."""
 
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.images import read_image
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Skipped:
     reason: str
 
 
-def find_images(folder: Path) -> list[Path]:
-    """All files below `folder` whose ending Pillow reads, sorted; hidden files are passed over.
+def find_images(folder: Path, recursive: bool = True) -> list[Path]:
+    """All files in (and below) `folder` whose ending Pillow reads, sorted; hidden files are passed over.
 
     Raises:
         UserError: the folder does not exist, is not a folder, or holds no image.
@@ -33,30 +33,27 @@ def find_images(folder: Path) -> list[Path]:
     readable = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     found = sorted(
         path
-        for path in folder.rglob("*")
+        for path in (folder.rglob("*") if recursive else folder.iterdir())
         if path.suffix.lower() in readable and not path.name.startswith(".") and path.is_file()
     )
     if not found:
-        raise UserError(f"{folder}: no image found in it or below it")
+        raise UserError(f"{folder}: no image found in it" + (" or below it" if recursive else ""))
     return found
 
 
 def read_rgb(path: Path) -> Tensor:
-    """The image as (3, H, W) uint8 RGB, turned upright by its EXIF orientation; transparency is dropped.
+    """The image as (3, H, W) uint8 RGB, upright; grey is repeated, 16 bits are rounded to 8, transparency is dropped.
 
     Raises:
-        OSError: the file cannot be read or decoded completely.
+        UserError: the file is not an image that can be read completely.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):
-                grey = (np.asarray(upright).astype(np.float64) / 257).round().astype(np.uint8)
-                pixels = np.repeat(grey[..., None], 3, axis=2)
-            else:
-                pixels = np.array(upright.convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    pixels = read_image(path).pixels
+    return rgb_planes(pixels if pixels.dtype == np.uint8 else (pixels / 257).round().astype(np.uint8))
+
+
+def rgb_planes(pixels: np.ndarray) -> Tensor:
+    """(H, W, 1 or 3) -> (3, H, W); grey is repeated."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).expand(3, -1, -1).contiguous()
 
 
 class ImageFolder:
@@ -120,5 +117,5 @@ def _read_all(paths: list[Path]) -> Iterator[tuple[Path, Tensor | str]]:
 def _try_to_read(path: Path) -> Tensor | str:
     try:
         return read_rgb(path)
-    except Exception as error:  # Pillow's plugins raise nearly anything on a damaged file
-        return f"{type(error).__name__}: {error}"
+    except UserError as error:
+        return str(error).removeprefix(f"{path}: ")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from srgan_kit.data.folder import find_images, rgb_planes
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.super_resolution import SSIM_WINDOW, psnr_y, ssim_y
+from srgan_kit.upscaling.images import read_image
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 PROTOCOL = (
     "PSNR and SSIM on Y of 8-bit RGB, border of {scale} pixels cut, peak 255, float64, mean over images; "
     "SSIM 11x11 Gaussian, sigma 1.5, valid region; LR {origin}; megapixels of LR input"
@@ -103,9 +103,9 @@ def pair_images(high_folder: Path, low_folder: Path | None, scale: int) -> list[
     Raises:
         UserError: a folder is none, or holds no image; an image has no partner.
     """
-    partners = {path.stem: path for path in _images_in(low_folder)} if low_folder else {}
+    partners = {path.stem: path for path in find_images(low_folder, recursive=False)} if low_folder else {}
     pairs = []
-    for high in _images_in(high_folder):
+    for high in find_images(high_folder, recursive=False):
         names = [f"{high.stem}x{scale}", f"{high.stem}_x{scale}", high.stem]
         low = next((partners[name] for name in names if name in partners), None)
         if low_folder and low is None:
@@ -142,42 +142,24 @@ def bicubic_upscaler(scale: int) -> Upscale:
     return upscale
 
 
-def read_rgb(path: Path) -> Tensor:
-    """(3, H, W) uint8 of an 8-bit image file; grey is repeated, transparency is dropped.
-
-    Raises:
-        UserError: the file cannot be read or is no 8-bit image.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise UserError(f"{path}: expected an image of 8 bits per channel, got mode {image.mode}")
-            return _to_tensor(np.array(image.convert("RGB")))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: not a readable image ({error})") from None
-
-
-def _images_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: expected a folder of images")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not images:
-        raise UserError(f"{folder}: no image in it (looked for {', '.join(sorted(SUFFIXES))})")
-    return images
+def _read_8bit(path: Path) -> Tensor:
+    """(3, H, W) uint8; 16 bits are refused, because rounding them would change what is measured."""
+    pixels = read_image(path).pixels
+    if pixels.dtype != np.uint8:
+        raise UserError(f"{path}: expected an image of 8 bits per channel, got 16")
+    return rgb_planes(pixels)
 
 
 def _read_pair(pair: ImagePair, scale: int) -> tuple[Tensor, Tensor]:
     """Both images, the high one cut at its right and bottom to a multiple of the scale."""
-    high = crop_to_multiple(read_rgb(pair.high), scale)
+    high = crop_to_multiple(_read_8bit(pair.high), scale)
     height, width = high.shape[-2:]
     if min(height, width) < SSIM_WINDOW + 2 * scale:
         smallest = SSIM_WINDOW + 2 * scale
         raise UserError(f"{pair.high}: {width}x{height} is too small to measure; expected at least {smallest} per side")
     if pair.low is None:
         return high, resize_8bit(high, 1 / scale)
-    low = read_rgb(pair.low)
+    low = _read_8bit(pair.low)
     if low.shape[-2:] != (height // scale, width // scale):
         got, expected = f"{low.shape[-1]}x{low.shape[-2]}", f"{width // scale}x{height // scale}"
         raise UserError(f"{pair.low}: is {got}, expected {expected}: 1/{scale} of {pair.high}")

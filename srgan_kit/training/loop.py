@@ -26,7 +26,7 @@ from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training.checkpoint import load_checkpoint, save_checkpoint
 from srgan_kit.training.ema import MovingAverage
 from srgan_kit.training.schedule import learning_rate
-from srgan_kit.training.telemetry import Telemetry
+from srgan_kit.training.telemetry import Silence, Telemetry
 from srgan_kit.upscaling.models import load_model, save_model
 from srgan_kit.variants import VARIANTS
 
@@ -181,15 +181,16 @@ def train(recipe: Recipe, folder: Path, resume: bool = False) -> Outcome:
     run = Run(recipe, folder, accelerator)
     if resume:
         run.restore()
-    else:
+    elif accelerator.is_main_process:
         _start_folder(folder, recipe)
+    accelerator.wait_for_everyone()
     sampler = StepSampler(
         run.step, recipe.steps, recipe.data.batch, accelerator.process_index, accelerator.num_processes
     )
     loader = DataLoader(
         task.crops, batch_sampler=sampler, num_workers=recipe.data.workers, pin_memory=device.type == "cuda"
     )
-    with Telemetry(folder, run.step, recipe.steps) as telemetry:
+    with Telemetry(folder, run.step, recipe.steps) if accelerator.is_main_process else Silence() as telemetry:
         _announce(telemetry, task, run, accelerator)
         finished = _loop(run, task, loader, telemetry)
         measured = _validate(run, task, telemetry) if finished else {}

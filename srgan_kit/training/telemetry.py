@@ -13,7 +13,10 @@ LOG = "log.jsonl"
 
 
 class Telemetry:
-    """The log of one run; on resuming, lines written after the checkpoint are dropped, so that none is there twice."""
+    """The log of one run; on resuming, lines written after the checkpoint are dropped, so that none is there twice.
+
+    Of several processes only the main one has a telemetry; the others have `Silence`.
+    """
 
     def __init__(self, run: Path, start: int, steps: int) -> None:
         self._steps = steps
@@ -73,6 +76,30 @@ class Telemetry:
     def say(self, line: str) -> None:
         """A line for the person watching."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Silence(Telemetry):
+    """The telemetry of the processes beside the main one: none."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def step(self, step: int) -> None:
+        """Nothing."""
+
+    def record(self, step: int, values: dict[str, float]) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
 
 
 def _step_of(line: str) -> int:

@@ -101,7 +101,7 @@ def test_a_missing_partner_and_a_wrong_size_are_named(images: Path, tmp_path: Pa
 def test_folders_without_images_and_tiny_images_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere: expected a folder"):
         run(tmp_path / "nowhere", "-m", "bicubic")
-    with pytest.raises(UserError, match="no image in it"):
+    with pytest.raises(UserError, match="no image found in it"):
         run(tmp_path, "-m", "bicubic")
     Image.new("RGB", (18, 40)).save(tmp_path / "dot.png")
     with pytest.raises(UserError, match=r"dot\.png: 16x40 is too small .* at least 19"):

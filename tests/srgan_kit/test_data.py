@@ -71,6 +71,8 @@ def test_orientation_palette_grey_and_16_bit_become_rgb(tmp_path: Path) -> None:
     assert read_rgb(tmp_path / "deep.png").eq(9).all()
     Image.new("P", (3, 3)).save(tmp_path / "palette.gif")
     assert read_rgb(tmp_path / "palette.gif").shape == (3, 3, 3)
+    Image.new("L", (3, 2), 77).save(tmp_path / "grey.png")
+    assert torch.equal(read_rgb(tmp_path / "grey.png"), torch.full((3, 2, 3), 77, dtype=torch.uint8))
 
 
 def read_rgb_of(image: Image.Image, folder: Path) -> torch.Tensor:

@@ -15,6 +15,8 @@ from PIL import Image, ImageFilter
 from safetensors.torch import load_file
 
 from srgan_kit.config import OptimizerConfig, Recipe, load_recipe
+from srgan_kit.data.folder import read_rgb
+from srgan_kit.data.resize import resize_8bit
 from srgan_kit.errors import UserError
 from srgan_kit.training import loop
 from srgan_kit.training.checkpoint import NAME
@@ -45,8 +47,19 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(images: Path, run: Path, *more: str) -> list[str]:
     settings = [argument for setting in SMALL for argument in ("--set", setting)]
-    program = [sys.executable, "-c", "from srgan_kit.cli.main import run; run()", "train", "smoke"]
-    return [*program, "--data", str(images), "-o", str(run), *settings, *more]
+    return [
+        sys.executable,
+        "-m",
+        "srgan_kit",
+        "train",
+        "smoke",
+        "--data",
+        str(images),
+        "-o",
+        str(run),
+        *settings,
+        *more,
+    ]
 
 
 def recipe_for(images: Path, *more: str) -> Recipe:
@@ -149,6 +162,40 @@ def test_the_perceptual_term_trains_with_a_given_vgg(images: Path, tmp_path: Pat
     )
     train(recipe, tmp_path / "run")
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])["perceptual"] > 0
+
+
+def test_two_processes_with_half_the_batch_equal_one_with_all_of_it(images: Path, tmp_path: Path) -> None:
+    exact = ["--set", "precision=fp32", "--set", "steps=4"]
+    one = command(images, tmp_path / "one", *exact, "--set", "data.batch=4")
+    two = command(images, tmp_path / "two", *exact, "--set", "data.batch=2")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+    for arguments in (one, [*launch, *two[1:]]):
+        result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    weights = [load_file(tmp_path / run / "model.safetensors") for run in ("one", "two")]
+    assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-5) for name in weights[0])
+    lines = (tmp_path / "two" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines if "pixel" in line] == [1, 2, 3, 4]
+
+
+def test_a_folder_of_low_resolution_partners_replaces_the_bicubic(images: Path, tmp_path: Path) -> None:
+    made, other = tmp_path / "made", tmp_path / "other"
+    for folder in (made, other):
+        folder.mkdir()
+        for path in images.iterdir():
+            low = resize_8bit(read_rgb(path), 0.25)
+            low = low if folder is made else low.flip(0)
+            Image.fromarray(low.permute(1, 2, 0).numpy()).save(folder / f"{path.stem}x4.png")
+    train(recipe_for(images, "steps=2"), tmp_path / "none")
+    train(recipe_for(images, "steps=2", f"data.lr_folder={made}"), tmp_path / "same")
+    train(recipe_for(images, "steps=2", f"data.lr_folder={other}"), tmp_path / "different")
+    none, same, different = (load_file(tmp_path / run / "model.safetensors") for run in ("none", "same", "different"))
+    assert all(torch.equal(none[name], same[name]) for name in none)
+    assert any(not torch.equal(none[name], different[name]) for name in none)
+    next(made.iterdir()).unlink()
+    with pytest.raises(UserError, match="no low-resolution partner for"):
+        train(recipe_for(images, "steps=2", "validation.holdout=0", f"data.lr_folder={made}"), tmp_path / "missing")
 
 
 def test_a_run_starts_from_given_weights_and_refuses_others(images: Path, tmp_path: Path) -> None:
