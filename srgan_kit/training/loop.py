@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -121,7 +122,8 @@ class Run:
                 self._critic_terms(self.variant, batch, sample), recipe.critic_weights, self.step, recipe.steps
             )
             self.critic.raw.requires_grad_(False)
-            fake = self.critic.network(sample.image)
+            with self.accelerator.autocast():  # not the distributed wrapper: this pass gives its weights no gradient
+                fake = self.critic.raw(sample.image)
             terms |= self.variant.generator_terms(real=None, fake=fake, batch=batch, sample=sample)
         values |= self.generator.minimise(terms, recipe.weights, self.step, recipe.steps)
         if self.critic is not None:
@@ -175,7 +177,10 @@ def train(recipe: Recipe, folder: Path, resume: bool = False) -> Outcome:
     device = pick_device(recipe.device)
     AcceleratorState._reset_state()  # one process may train twice, in different precisions
     accelerator = Accelerator(
-        mixed_precision=MIXED_PRECISION[pick_precision(recipe.precision, device)], cpu=device.type == "cpu"
+        mixed_precision=MIXED_PRECISION[pick_precision(recipe.precision, device)],
+        cpu=device.type == "cpu",
+        # Spectral norm's vectors must not be overwritten between the critic's passes over real and fake images.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     task = SuperResolution(recipe, accelerator.device)
     run = Run(recipe, folder, accelerator)

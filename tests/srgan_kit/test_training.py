@@ -164,12 +164,14 @@ def test_the_perceptual_term_trains_with_a_given_vgg(images: Path, tmp_path: Pat
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])["perceptual"] > 0
 
 
-def test_two_processes_with_half_the_batch_equal_one_with_all_of_it(images: Path, tmp_path: Path) -> None:
-    exact = ["--set", "precision=fp32", "--set", "steps=4"]
+@pytest.mark.parametrize("settings", [[], GAN], ids=["fidelity", "gan"])
+def test_two_processes_with_half_the_batch_equal_one_with_all_of_it(
+    images: Path, tmp_path: Path, settings: list[str]
+) -> None:
+    exact = [part for setting in (*settings, "precision=fp32", "steps=4") for part in ("--set", setting)]
     one = command(images, tmp_path / "one", *exact, "--set", "data.batch=4")
     two = command(images, tmp_path / "two", *exact, "--set", "data.batch=2")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
-    launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     for arguments in (one, [*launch, *two[1:]]):
         result = subprocess.run(arguments, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
