@@ -11,8 +11,12 @@ def train(
     recipe: Annotated[
         str, typer.Argument(help="A shipped recipe's name (fidelity-x4, srgan-x4, smoke) or a .toml file.")
     ],
-    data: Annotated[Path | None, typer.Option(help="Folder of training images, searched recursively.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder [runs/RECIPE].")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of training images, searched recursively.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Run folder; by default runs/RECIPE.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key, e.g. data.batch=8.")
     ] = None,

@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 
 
 def upscale(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, globs or folders.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures, globs or folders.")],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="A file for one input, else a folder."),

@@ -66,7 +66,14 @@ class Player:
 
         Raises:
             Diverged: a term or the gradient is not finite; the weights are untouched.
+            UserError: a term without a weight, or a weight without a term.
         """
+        if terms.keys() != weights.keys():
+            lone = sorted(terms.keys() ^ weights.keys())[0]
+            missing = (
+                f"no weight for the term {lone!r}" if lone in terms else f"a weight for {lone!r}, which is no term"
+            )
+            raise UserError(f"recipe: {missing} of the {self.name}'s loss; its terms are {', '.join(sorted(terms))}")
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, step, steps)
         values = {name: float(term.detach()) for name, term in terms.items()}

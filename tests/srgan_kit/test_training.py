@@ -233,6 +233,8 @@ def test_mistakes_are_errors_before_anything_is_trained(images: Path, tmp_path: 
         train(load_recipe("smoke"), tmp_path / "a")
     with pytest.raises(UserError, match=r"weights\.pixle is not a term"):
         train(recipe_for(images, "weights.pixle=1"), tmp_path / "b")
+    with pytest.raises(UserError, match="no weight for the term 'critic' of the critic's loss"):
+        train(recipe_for(images, *GAN[:3], "weights.adversarial=1"), tmp_path / "e")
     with pytest.raises(UserError, match="nothing to resume"):
         train(recipe_for(images), tmp_path / "c", resume=True)
     train(recipe_for(images, "steps=1"), tmp_path / "d")
