@@ -63,9 +63,9 @@ def read_image(path: Path) -> Picture:
         return _decode_unknown(path)
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: refused, it may be a decompression bomb: {error}") from None
-    except (OSError, SyntaxError, EOFError, ValueError, struct.error, pyvips.Error) as error:
-        if isinstance(error, UserError):
-            raise
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # on a damaged file the decoders raise nearly anything, RuntimeError and TypeError too
         reason = error.strerror if isinstance(error, OSError) and error.strerror else last_line(error)
         raise UserError(f"{path}: cannot be read: {reason}") from None
 

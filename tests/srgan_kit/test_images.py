@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from srgan_kit.errors import UserError
@@ -192,6 +194,34 @@ def test_bad_files_are_one_line(tmp_path: Path, make: Callable[[Path], object], 
         read_image(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("intact")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8))
+    for suffix in ("png", "jpg", "webp", "bmp", "tif", "avif"):
+        noise.save(folder / f"a.{suffix}")
+    return {path.suffix: path.read_bytes() for path in folder.iterdir()}
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_file_is_read_or_refused_in_one_line(
+    intact: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    content = bytearray(intact[data.draw(st.sampled_from(sorted(intact)))])
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
+    path = tmp_path_factory.getbasetemp() / "damaged.img"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))] if content else b"")
+    reason = ""
+    try:
+        read_image(path)
+    except UserError as error:
+        reason = str(error)
+    assert "\n" not in reason
 
 
 @pytest.mark.parametrize("size", [(1, 1), (60000, 1), (1, 60000)])
