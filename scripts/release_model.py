@@ -125,10 +125,8 @@ def main() -> None:
         measured = measure(options.run, Path(data))
     except UserError as error:
         sys.exit(f"error: {error}")
-    # Paths of the machine that trained it are nobody's business.
-    clean = recipe.model_copy(update={"data": recipe.data.model_copy(update={"folder": None})})
     metadata = {
-        "recipe": clean.model_dump_json(),
+        "recipe": recipe.without_paths().model_dump_json(),
         "steps": str(steps),
         "licence": LICENCE,
         "training_data": TRAINING_DATA,

@@ -124,8 +124,14 @@ class ValidationConfig(Settings):
     """Folder of high-resolution images to validate on; None holds out some of the training images."""
     holdout: int = Field(default=16, ge=0)
     """How many training images to hold out where no folder is given."""
+    lr_folder: Path | None = None
+    """Low-resolution partners of `folder`'s images; None makes them by the MATLAB-exact bicubic."""
     every: int = Field(default=1000, ge=1)
     """Steps between validations; a sample sheet is drawn at each."""
+    images: int = Field(default=100, ge=1)
+    """At most this many images are measured."""
+    largest_side: int = Field(default=512, ge=32)
+    """Of larger images only the middle is measured: as many high-resolution pixels a side."""
 
 
 class PerceptualConfig(Settings):
@@ -141,6 +147,9 @@ class PerceptualConfig(Settings):
     """State-dict file for the VGG, whole or truncated; None takes torchvision's ImageNet weights."""
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimizerConfig(Settings):
     """Adam with a linear warm-up and a cosine decay."""
 
@@ -148,7 +157,7 @@ class OptimizerConfig(Settings):
     """Peak learning rate."""
     final_learning_rate: float = Field(default=1e-6, ge=0)
     """Learning rate at the last step."""
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Decay, Decay] = (0.9, 0.99)
     """Adam's decay rates of the first and second moment."""
     warmup: int = Field(default=200, ge=0)
     """Steps of linear warm-up."""
@@ -169,7 +178,7 @@ class Recipe(Settings):
     """The adversarial system; `none` trains the generator alone on the content terms."""
     steps: int = Field(gt=0)
     """Optimisation steps."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of initialisation, crops and everything else random."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Mixed precision; auto is bf16 where the hardware has it."""
@@ -202,8 +211,23 @@ class Recipe(Settings):
     checkpoint_every: int = Field(default=500, ge=1)
     """Steps between checkpoints."""
 
+    def without_paths(self) -> "Recipe":
+        """The same recipe with nothing in it about the machine that it ran on."""
+        no_folders = {"folder": None, "lr_folder": None}
+        source = self.initialise_from
+        return self.model_copy(
+            update={
+                "data": self.data.model_copy(update=no_folders),
+                "validation": self.validation.model_copy(update=no_folders),
+                "perceptual": self.perceptual.model_copy(update={"weights": None}),
+                "initialise_from": None if source is None else Path(source).name,
+            }
+        )
+
     @model_validator(mode="after")
     def _players_fit(self) -> "Recipe":
+        if self.validation.lr_folder is not None and self.validation.folder is None:
+            raise ValueError("validation.lr_folder needs validation.folder")
         if self.variant == "none":
             if self.critic is not None or self.critic_weights or "adversarial" in self.weights:
                 raise ValueError("variant 'none' has no critic: remove critic, critic_weights and weights.adversarial")
@@ -224,8 +248,10 @@ def recipe_names() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in _shipped().iterdir() if f.name.endswith(".toml"))
 
 
-def load_recipe(name_or_file: str, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(name_or_file: str, overrides: list[str] | None = None, data: Path | None = None) -> Recipe:
     """The recipe of that name or in that TOML file, with `key=value` overrides applied (dotted keys, TOML values).
+
+    `data` replaces `data.folder`.
 
     Raises:
         UserError: no such recipe, TOML that does not parse, an unknown key, a value of the wrong type or range.
@@ -233,6 +259,8 @@ def load_recipe(name_or_file: str, overrides: list[str] | None = None) -> Recipe
     values = _read_toml(name_or_file)
     for override in overrides or []:
         _apply(values, override)
+    if data is not None:
+        _apply(values, f"data.folder={json.dumps(str(data))}")
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

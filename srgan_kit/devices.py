@@ -1,6 +1,7 @@
 """Which device and which precision to use: shared by training and upscaling."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import torch
@@ -32,7 +33,8 @@ def pick_device(name: str = "auto") -> torch.device:
 
 def cpu_has_bf16() -> bool:
     """True where the CPU multiplies bfloat16 natively (AVX512-BF16, AMX-BF16 or Arm BF16), so that bf16 is faster."""
-    capabilities = torch.cpu.get_capabilities()
+    # Not in every release this package accepts; where it is missing, fp32 is always right.
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(bool(capabilities.get(flag)) for flag in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
@@ -54,5 +56,21 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """Mixed precision in `dtype` on `device`; nothing at all for fp32."""
-    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+    """Mixed precision in `dtype` on `device`; for fp32 nothing at all, but on cuda without TF32's shorter mantissa."""
+    if dtype != torch.float32:
+        return torch.autocast(device.type, dtype)
+    return _without_tf32() if device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Convolutions (TF32 by default) and matrix products in true fp32, for the whole process while it lasts."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    before = matmul.fp32_precision
+    with cudnn.flags(**kept, allow_tf32=False, fp32_precision="ieee"):  # flags() turns off what it is not given
+        matmul.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            matmul.fp32_precision = before

@@ -8,6 +8,7 @@ import typer
 
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
+from srgan_kit.upscaling.embedded import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ class Panel:
 
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")] = Path("demo"),
-    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model or model file.")] = "x4-fidelity",
+    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model or model file.")] = DEFAULT_MODEL,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
 ) -> None:
     """No photograph at hand? Reduce one, upscale it, and see before and after side by side."""

@@ -1,17 +1,19 @@
 """`srgan-kit evaluate`: how good and how fast a model is on a folder of high-resolution images."""
 
-import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srgan_kit.cli.outputs import check_output, without_pillow_warnings, write_json
 from srgan_kit.cli.tables import print_table
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
+from srgan_kit.upscaling.embedded import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from srgan_kit.metrics.evaluation import Evaluation, Upscale
+    from srgan_kit.metrics.evaluation import Evaluation
+    from srgan_kit.upscaling.engine import Upscaler
 
 BICUBIC = "bicubic"
 BICUBIC_SCALE = 4
@@ -25,7 +27,7 @@ def evaluate(
     ] = None,
     model: Annotated[
         str, typer.Option("-m", "--model", help="Embedded model, model file, or bicubic.")
-    ] = "x4-fidelity",
+    ] = DEFAULT_MODEL,
     scale: Annotated[
         int | None, typer.Option("-s", "--scale", min=1, help="Upscaling factor; the model's own, or 4 for bicubic.")
     ] = None,
@@ -38,11 +40,13 @@ def evaluate(
     from rich.console import Console
     from rich.progress import track
 
-    from srgan_kit.metrics.evaluation import Evaluation, evaluate_pairs, pair_images, protocol
+    from srgan_kit.metrics.evaluation import Evaluation, bicubic_upscaler, evaluate_pairs, pair_images, protocol
 
     if json_file:
-        _check_output(json_file, overwrite)
-    upscale, factor = _upscaler(model, scale, device, precision)
+        check_output(json_file, overwrite)
+    upscaler = None if model == BICUBIC else _upscaler(model, scale, device, precision)
+    factor = upscaler.scale if upscaler else scale or BICUBIC_SCALE
+    upscale = upscaler.upscale if upscaler else bicubic_upscaler(factor)
     pairs = pair_images(high, low, factor)
     progress = Console(stderr=True)
     scores = track(
@@ -53,27 +57,18 @@ def evaluate(
         transient=True,
         disable=not progress.is_terminal,
     )
-    evaluation = Evaluation(model, factor, protocol(factor, low_from=low), tuple(scores))
+    if upscaler:
+        upscaler.warm_up()  # its measurements are no part of an image's time
+    with without_pillow_warnings():
+        evaluation = Evaluation(model, factor, protocol(factor, low_from=low), tuple(scores))
+    for note in upscaler.notes if upscaler else ():
+        print(f"note: {note}", file=sys.stderr)
     _print(evaluation)
     if json_file:
-        _write(evaluation, json_file)
+        write_json(json_file, evaluation.as_json())
 
 
-def _check_output(file: Path, overwrite: bool) -> None:
-    """Before the work, not after it."""
-    if file.exists() and not overwrite:
-        raise UserError(f"{file}: exists already; --overwrite replaces it")
-    if not file.parent.is_dir():
-        raise UserError(f"{file}: there is no folder {file.parent}")
-
-
-def _upscaler(model: str, scale: int | None, device: str, precision: str) -> "tuple[Upscale, int]":
-    """How to upscale and by how much."""
-    from srgan_kit.metrics.evaluation import bicubic_upscaler
-
-    if model == BICUBIC:
-        factor = scale or BICUBIC_SCALE
-        return bicubic_upscaler(factor), factor
+def _upscaler(model: str, scale: int | None, device: str, precision: str) -> "Upscaler":
     from srgan_kit.upscaling.engine import Upscaler
     from srgan_kit.upscaling.models import load_model
 
@@ -82,7 +77,7 @@ def _upscaler(model: str, scale: int | None, device: str, precision: str) -> "tu
         raise UserError(f"model {model}: expected a model for RGB images, got {loaded.channels} colour channel(s)")
     if scale not in (None, loaded.scale):
         raise UserError(f"--scale {scale}: model {model} upscales by {loaded.scale}")
-    return Upscaler(loaded, device=device, precision=precision).upscale, loaded.scale
+    return Upscaler(loaded, device=device, precision=precision)
 
 
 def _print(evaluation: "Evaluation") -> None:
@@ -110,12 +105,3 @@ def _print(evaluation: "Evaluation") -> None:
 
 def _rate(megapixels: float, seconds: float) -> str:
     return f"{megapixels / seconds:.3f}" if seconds else "-"
-
-
-def _write(evaluation: "Evaluation", file: Path) -> None:
-    text = json.dumps(evaluation.as_json(), indent=2, allow_nan=False)
-    try:
-        with appearing(file) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror})") from None

@@ -38,12 +38,12 @@ def _common(
 
 
 def run() -> None:
-    """Entry point: a user's mistake is one line on stderr and exit status 2."""
+    """Entry point: a user's mistake is one line on stderr and an exit status, usually 2."""
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except BrokenPipeError:  # the reader of our output closed it, as `| head` does
         sys.stderr.close()
         sys.exit(1)

@@ -25,10 +25,7 @@ def train(
     """Train a model on a folder of images."""
     from srgan_kit.config import load_recipe
 
-    overrides = list(settings or [])
-    if data is not None:
-        overrides.append(f"data.folder={data}")
-    chosen = load_recipe(recipe, overrides)
+    chosen = load_recipe(recipe, settings, data)
     folder = output or Path("runs") / chosen.name
 
     from srgan_kit.training import loop

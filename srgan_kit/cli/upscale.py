@@ -1,6 +1,5 @@
 """`srgan-kit upscale`: pictures in, larger pictures out."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from srgan_kit.cli.outputs import check_output, without_pillow_warnings, write_json
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.jobs import SUFFIXES, Job, find, plan
+from srgan_kit.upscaling.embedded import DEFAULT_MODEL
+from srgan_kit.upscaling.formats import FORMATS, QUALITY
+from srgan_kit.upscaling.jobs import Job, check_inputs_survive, find, plan
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.engine import Upscaler
@@ -27,7 +29,7 @@ def upscale(
         Path | None,
         typer.Option("-o", "--output", help="A file for one input, else a folder."),
     ] = None,
-    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model, or a checkpoint file.")] = "x4-fidelity",
+    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model, or a checkpoint file.")] = DEFAULT_MODEL,
     scale: Annotated[
         float | None, typer.Option("-s", "--scale", help="Output scale, such as 2.5. Default: the model's.")
     ] = None,
@@ -55,6 +57,8 @@ def upscale(
         raise UserError("--skip-existing and --overwrite: expected one of them, got both")
     suffix = _parse_format(format, output)
     tile_side = _parse_tile(tile)
+    if report is not None:
+        check_output(report, overwrite)
     found = find(inputs, recursive)
 
     from srgan_kit.upscaling.engine import Upscaler
@@ -63,9 +67,13 @@ def upscale(
     upscaler = Upscaler(load_model(model), device, precision, tile_side)
     ending = f"_{fit.lower()}" if fit else f"_x{scale or upscaler.scale:g}"
     jobs = plan(found, inputs, output, ending, suffix)
+    if overwrite:
+        check_inputs_survive(jobs)
+    if quality is not None and FORMATS[suffix] not in QUALITY:
+        print(f"note: --quality has no effect on {FORMATS[suffix]}, which loses nothing", file=sys.stderr)
     _run(jobs, upscaler, lambda size: _output_size(size, scale, box), quality, skip_existing, overwrite)
     if report is not None:
-        _write_report(report, jobs, upscaler)
+        write_json(report, _report(jobs, upscaler))
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
 
@@ -98,8 +106,8 @@ def _parse_format(format: str | None, output: Path | None) -> str:
     if format is None:
         return named or ".png"
     suffix = "." + format.lower().removeprefix(".")
-    if suffix not in SUFFIXES:
-        raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in SUFFIXES)}")
+    if suffix not in FORMATS:
+        raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in FORMATS)}")
     if named and named != suffix:
         raise UserError(f"--format {format}: the output is called {output}")
     return suffix
@@ -124,7 +132,7 @@ def _run(
     skip_existing: bool,
     overwrite: bool,
 ) -> None:
-    with _display(len(jobs)) as (show, say):
+    with _display(len(jobs)) as (show, say), without_pillow_warnings():
         for job in jobs:
             if job.target is not None and job.target.exists() and not overwrite:
                 job.status = "skipped" if skip_existing else "failed"
@@ -136,6 +144,12 @@ def _run(
                     job.status = "done"
                 except UserError as error:
                     job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
+                except MemoryError:
+                    job.status, job.reason = "failed", "not enough memory"
+                except Exception as error:  # whatever a codec, a network or a driver raises: the others are still done
+                    job.status, job.reason = "failed", _in_one_line(error)
+                job.notes += upscaler.notes
+                upscaler.notes.clear()
                 job.seconds = round(time.perf_counter() - start, 3)
             say(job)
 
@@ -148,7 +162,7 @@ def _upscale_one(
     from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
 
     assert job.target is not None
-    redone, notes = upscaler.redone_tiles, len(upscaler.notes)
+    redone = upscaler.redone_tiles
     picture = read_image(job.source)
     job.size = wanted(picture.size) or scaled_size(picture.size, upscaler.scale)
     check_size(job.target, job.size)
@@ -157,21 +171,30 @@ def _upscale_one(
     except OSError as error:
         raise UserError(f"{job.target.parent}: cannot be made: {error.strerror}") from None
     result = upscale_picture(upscaler, picture, job.size, progress)
-    job.notes = picture.notes + write_image(result, job.target, quality) + upscaler.notes[notes:]
+    job.notes = picture.notes + write_image(result, job.target, quality)
     job.redone_tiles = upscaler.redone_tiles - redone
     if job.redone_tiles:
         job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
 
 
+def _in_one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ": ".join([type(error).__name__, *lines[:1]])
+
+
 @contextmanager
 def _display(count: int) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
-    """A progress bar on a terminal, plain lines in a pipe: (show(name) -> progress of its tiles, say(job))."""
+    """A progress bar where stderr is a terminal, plain lines in pipes: (show(name) -> progress of its tiles, say(job)).
+
+    Errors and notes are for stderr, results for stdout; on one and the same terminal the bar writes both.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet, redirect_stdout=False) as bar:
         every = bar.add_task(f"0/{count} pictures", total=count)
         one = bar.add_task("", total=None)
 
@@ -183,7 +206,7 @@ def _display(count: int) -> Iterator[tuple[Callable[[str], Progress], Callable[[
             bar.advance(every)
             bar.update(every, description=f"{int(bar.tasks[0].completed)}/{count} pictures")
             for line, is_error in _lines(job):
-                if console.is_terminal:
+                if console.is_terminal and (is_error or sys.stdout.isatty()):  # above the bar, on the same terminal
                     console.print(line, markup=False, highlight=False, soft_wrap=True)
                 else:
                     print(line, file=sys.stderr if is_error else sys.stdout, flush=True)
@@ -204,18 +227,11 @@ def _lines(job: Job) -> Iterator[tuple[str, bool]]:
         yield f"note: {job.source}: {note}", True
 
 
-def _write_report(path: Path, jobs: list[Job], upscaler: "Upscaler") -> None:
-    from srgan_kit.files import appearing
-
-    report: dict[str, Any] = {
+def _report(jobs: list[Job], upscaler: "Upscaler") -> dict[str, Any]:
+    return {
         "model": upscaler.model.name,
         "scale": upscaler.scale,
         "device": str(upscaler.device),
         "precision": str(upscaler.dtype).removeprefix("torch."),
         "images": [asdict(job) for job in jobs],
     }
-    try:
-        with appearing(path) as temporary:
-            temporary.write_text(json.dumps(report, indent=2, default=str) + "\n")
-    except OSError as error:
-        raise UserError(f"--report {path}: cannot be written: {error.strerror}") from None

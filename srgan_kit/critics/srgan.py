@@ -1,4 +1,4 @@
-"""The SRGAN paper's discriminator (Ledig et al. 2017, arXiv:1609.04802, sec. 2.1.1 and fig. 4)."""
+"""The SRGAN paper's discriminator (Ledig et al. 2017, arXiv:1609.04802, sec. 2.1 and fig. 4)."""
 
 from torch import Tensor, nn
 

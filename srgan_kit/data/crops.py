@@ -1,6 +1,7 @@
 """Training crops as pure functions of (seed, sample number): no worker, rank or history changes what sample i is."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,14 +20,12 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         high: the high-resolution images.
-        low: low-resolution partners in the same order, or None: the MATLAB-exact 8-bit bicubic makes them.
+        low: low-resolution partners in the same order (see `check_partner`), or None: the MATLAB-exact 8-bit bicubic
+            makes them.
         scale: high-resolution pixels per low-resolution pixel.
         patch: side of the low-resolution crop.
         augment: "none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square).
         seed: the run's seed.
-
-    Raises:
-        UserError: a partner's size does not fit its image.
     """
 
     def __init__(
@@ -35,10 +34,6 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor]]):
         self.high, self.low = high, low
         self.scale, self.patch = scale, patch
         self.augment, self.seed = augment, seed
-        for index, (height, width) in enumerate(low.sizes if low else []):
-            if (height, width) != tuple(side // scale for side in high.sizes[index]):
-                wanted = "x".join(str(side // scale) for side in reversed(high.sizes[index]))
-                raise UserError(f"{low.paths[index] if low else ''}: expected {wanted} pixels, got {width}x{height}")
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng((self.seed, index))
@@ -62,6 +57,13 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor]]):
         if flip:
             high, low = high.flip(2), low.flip(2)
         return torch.rot90(high, quarter_turns, (1, 2)), torch.rot90(low, quarter_turns, (1, 2))
+
+
+def check_partner(high: tuple[int, int], path: Path, low: tuple[int, int], scale: int) -> None:
+    """Raise a UserError unless the low-resolution (height, width) is 1 / scale of the high one, rounded down."""
+    if low != (high[0] // scale, high[1] // scale):
+        expected = f"{high[1] // scale}x{high[0] // scale}"
+        raise UserError(f"{path}: expected {expected} pixels, 1/{scale} of its partner, got {low[1]}x{low[0]}")
 
 
 class StepSampler(Sampler[list[int]]):

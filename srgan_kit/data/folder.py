@@ -1,5 +1,7 @@
 """A folder of ordinary images: found recursively, checked once at the start, kept in memory where they fit."""
 
+import copy
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,23 +24,53 @@ class Skipped:
     reason: str
 
 
-def find_images(folder: Path, recursive: bool = True) -> list[Path]:
+def find_images(folder: Path, recursive: bool = True, leave_out: Path | None = None) -> list[Path]:
     """All files in (and below) `folder` whose ending Pillow reads, sorted; hidden files are passed over.
 
+    What lies below `leave_out` is passed over too.
+
     Raises:
-        UserError: the folder does not exist, is not a folder, or holds no image.
+        UserError: the folder does not exist, is not a folder, cannot be read, or holds no image.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder of images, but there is no such folder")
     readable = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    found = sorted(
-        path
-        for path in (folder.rglob("*") if recursive else folder.iterdir())
-        if path.suffix.lower() in readable and not path.name.startswith(".") and path.is_file()
-    )
+    kept_out = leave_out.resolve() if leave_out is not None else None
+    try:
+        found = sorted(
+            path
+            for path in (folder.rglob("*") if recursive else folder.iterdir())
+            if path.suffix.lower() in readable
+            and not path.name.startswith(".")
+            and not (kept_out is not None and path.resolve().is_relative_to(kept_out))
+            and path.is_file()
+        )
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be searched ({error.strerror})") from None
     if not found:
         raise UserError(f"{folder}: no image found in it" + (" or below it" if recursive else ""))
     return found
+
+
+def find_partners(paths: list[Path], folder: Path, low_folder: Path, scale: int) -> list[Path]:
+    """The low-resolution partner of each image of `folder`: for baby.png babyx4.*, baby_x4.* or baby.*, in this order.
+
+    Images in inner folders have theirs in inner folders of the same names.
+
+    Raises:
+        UserError: an image has no partner.
+    """
+    there = {path.relative_to(low_folder).with_suffix(""): path for path in find_images(low_folder)}
+    partners: list[Path] = []
+    for path in paths:
+        name = path.relative_to(folder).with_suffix("")
+        names = [name.with_name(f"{name.name}{ending}") for ending in (f"x{scale}", f"_x{scale}", "")]
+        partner = next((there[each] for each in names if each in there), None)
+        if partner is None:
+            expected = ", ".join(map(str, names))
+            raise UserError(f"{path}: no partner in {low_folder}; expected {expected} with an image's suffix")
+        partners.append(partner)
+    return partners
 
 
 def read_rgb(path: Path) -> Tensor:
@@ -70,9 +102,9 @@ class ImageFolder:
 
     def __init__(self, paths: list[Path], cache_megabytes: int, minimum: int = 1) -> None:
         self.paths: list[Path] = []
-        self.sizes: list[tuple[int, int]] = []
+        self.sizes: dict[Path, tuple[int, int]] = {}
         self.skipped: list[Skipped] = []
-        self._cache: dict[int, Tensor] = {}
+        self._cache: dict[Path, Tensor] = {}
         room = cache_megabytes * 1_000_000
         for path, image in _read_all(paths):
             if isinstance(image, str):
@@ -83,9 +115,9 @@ class ImageFolder:
             else:
                 if image.numel() <= room:
                     room -= image.numel()
-                    self._cache[len(self.paths)] = image
+                    self._cache[path] = image
                 self.paths.append(path)
-                self.sizes.append((image.shape[1], image.shape[2]))
+                self.sizes[path] = (image.shape[1], image.shape[2])
         if not self.paths:
             first = self.skipped[0] if self.skipped else None
             example = f" ({first.path}: {first.reason})" if first else ""
@@ -96,19 +128,27 @@ class ImageFolder:
 
     def __getitem__(self, index: int) -> Tensor:
         """(3, H, W) uint8."""
-        cached = self._cache.get(index)
-        return read_rgb(self.paths[index]) if cached is None else cached
+        path = self.paths[index]
+        cached = self._cache.get(path)
+        return read_rgb(path) if cached is None else cached
+
+    def only(self, paths: list[Path]) -> "ImageFolder":
+        """Some of these images; what is in memory is shared."""
+        part = copy.copy(self)
+        part.paths = paths
+        part.skipped = []
+        return part
 
     @property
     def cached(self) -> int:
-        """How many images are in memory."""
-        return len(self._cache)
+        """How many of the images are in memory."""
+        return sum(path in self._cache for path in self.paths)
 
 
 def _read_all(paths: list[Path]) -> Iterator[tuple[Path, Tensor | str]]:
     """Each path with its image or the reason why there is none; in order, decoded a few at a time by threads."""
     group = 16  # no more than this many images wait for their place in the cache
-    with ThreadPoolExecutor(4) as pool:
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(4) as pool:  # Pillow warns of large images
         for start in range(0, len(paths), group):
             some = paths[start : start + group]
             yield from zip(some, pool.map(_try_to_read, some), strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srgan_kit.data.folder import find_images, rgb_planes
+from srgan_kit.data.folder import find_images, find_partners, rgb_planes
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.super_resolution import SSIM_WINDOW, psnr_y, ssim_y
@@ -103,15 +103,9 @@ def pair_images(high_folder: Path, low_folder: Path | None, scale: int) -> list[
     Raises:
         UserError: a folder is none, or holds no image; an image has no partner.
     """
-    partners = {path.stem: path for path in find_images(low_folder, recursive=False)} if low_folder else {}
-    pairs = []
-    for high in find_images(high_folder, recursive=False):
-        names = [f"{high.stem}x{scale}", f"{high.stem}_x{scale}", high.stem]
-        low = next((partners[name] for name in names if name in partners), None)
-        if low_folder and low is None:
-            raise UserError(f"{high}: no partner in {low_folder}; expected {', '.join(names)} with an image's suffix")
-        pairs.append(ImagePair(high.stem, high, low))
-    return pairs
+    highs = find_images(high_folder, recursive=False)
+    lows = find_partners(highs, high_folder, low_folder, scale) if low_folder else [None] * len(highs)
+    return [ImagePair(high.stem, high, low) for high, low in zip(highs, lows, strict=True)]
 
 
 def evaluate_pairs(pairs: Sequence[ImagePair], upscale: Upscale, scale: int) -> Iterator[ImageScore]:

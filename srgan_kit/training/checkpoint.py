@@ -1,5 +1,6 @@
 """Everything a run needs to go on as if it had never stopped, in one file that appears whole or not at all."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,40 @@ from srgan_kit.files import appearing
 
 NAME = "checkpoint.pt"
 
-FREE_TO_CHANGE = {"description", "device", "log_every", "checkpoint_every", "validation"}
-"""Keys of a recipe that do not change what is computed, so a resumed run may have them different."""
-
-FREE_DATA_KEYS = {"folder", "lr_folder", "cache_megabytes", "workers"}
-"""The same inside `data`; the folders may have moved."""
+FREE_TO_CHANGE: dict[str, set[str] | bool] = {
+    "description": True,
+    "device": True,
+    "log_every": True,
+    "checkpoint_every": True,
+    "data": {"folder", "lr_folder", "cache_megabytes", "workers"},
+    "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
+    "perceptual": {"weights"},
+    "initialise_from": True,
+}
+"""Keys that a resumed run may have different: they change nothing that is computed. Folders may have moved; which
+training images there are is compared by the fingerprint."""
 
 
 def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
-    """Write the state (tensors and plain values only) to the run's folder."""
-    with appearing(run / NAME) as temporary:
-        torch.save(state, temporary)
+    """Write the state (tensors and plain values only) to the run's folder.
+
+    Raises:
+        UserError: it cannot be written, such as on a full disk; the checkpoint before it is kept.
+    """
+    try:
+        with appearing(run / NAME) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it replaces the old one, in case the power fails
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        raise UserError(f"{run / NAME}: cannot be written ({error})") from None
 
 
-def load_checkpoint(run: Path, recipe: Recipe) -> dict[str, Any]:
+def load_checkpoint(run: Path, recipe: Recipe, fingerprint: str) -> dict[str, Any]:
     """The state of the run in that folder, without executing code from it.
 
     Raises:
-        UserError: there is none, it cannot be read, or it belongs to a different recipe.
+        UserError: there is none, it cannot be read, or it belongs to a different recipe or different images.
     """
     path = run / NAME
     if not path.is_file():
@@ -39,17 +56,13 @@ def load_checkpoint(run: Path, recipe: Recipe) -> dict[str, Any]:
     except Exception as error:
         raise UserError(f"{path}: not a checkpoint of this version ({type(error).__name__})") from None
     _check_same(saved, recipe)
+    if state["fingerprint"] != fingerprint:
+        raise UserError(f"--resume: the training images are not those that the run in {run} was started with")
     return state
 
 
 def _check_same(saved: Recipe, recipe: Recipe) -> None:
-    before, now = _what_matters(saved), _what_matters(recipe)
+    before, now = (each.model_dump(mode="json", exclude=FREE_TO_CHANGE) for each in (saved, recipe))
     for key, value in before.items():
         if value != now[key]:
             raise UserError(f"--resume: the run was started with {key} = {value}, but the recipe now says {now[key]}")
-
-
-def _what_matters(recipe: Recipe) -> dict[str, object]:
-    values = recipe.model_dump(mode="json", exclude=FREE_TO_CHANGE)
-    values["data"] = {key: value for key, value in values["data"].items() if key not in FREE_DATA_KEYS}
-    return values

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from srgan_kit.errors import UserError
 
+DEFAULT_MODEL = "x4-fidelity"
 UNKNOWN = "unknown"
 
 

@@ -1,5 +1,6 @@
 """Pictures written to files: libvips encodes, because it reads an array where it lies and is several times faster."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,8 @@ from PIL import Image
 
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
+from srgan_kit.upscaling.formats import FORMATS, LARGEST_SIDE, QUALITY, WITH_16_BITS, WITHOUT_ALPHA
 from srgan_kit.upscaling.images import Picture, last_line
-
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WebP",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".avif": "AVIF",
-}
-"""What can be read from a folder and written, by suffix."""
-LARGEST_SIDE = {"JPEG": 65535, "WebP": 16383, "AVIF": 16384}
-WITHOUT_ALPHA = ("JPEG", "BMP")
-WITH_16_BITS = ("PNG", "TIFF")
-QUALITY = {"JPEG": 95, "WebP": 92, "AVIF": 80}
 
 
 def output_format(path: Path) -> str:
@@ -76,6 +62,9 @@ def write_image(picture: Picture, path: Path, quality: int | None = None) -> lis
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     except pyvips.Error as error:
         raise UserError(f"{path}: cannot be written: {last_line(error)}") from None
+    except (ValueError, struct.error) as error:  # what Pillow says where a length does not fit a format's 32 bits
+        size = f"{picture.size[0]}x{picture.size[1]}"
+        raise UserError(f"{path}: {size} cannot be written as {kind}: {last_line(error)}") from None
     return notes
 
 

@@ -27,6 +27,8 @@ SURELY_ACCEPTED = 64
 """Networks are taken to accept images of this many pixels a side without asking."""
 ROWS_AT_ONCE = 32
 """Output rows converted to integers together: few enough to stay in the cache."""
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate")
+"""What the plain RuntimeError of a CPU or MPS allocation that failed says; only cuda has a type for it."""
 
 
 class Upscaler:
@@ -34,7 +36,8 @@ class Upscaler:
 
     Attributes:
         redone_tiles: tiles that gave NaN or infinity in reduced precision and were computed again in fp32.
-        notes: lines about what was not done as asked (tiles that only approximate, smaller tiles for want of memory).
+        notes: lines about what was not done as asked (tiles that only approximate, smaller tiles for want of memory,
+            fp32 where the architecture fails in less).
 
     Args:
         model: the network and its needs; it is copied, so the caller's stays where it is.
@@ -56,6 +59,10 @@ class Upscaler:
         self.dtype = pick_precision(precision, self.device)
         self.redone_tiles = 0
         self.notes: list[str] = []
+        if not _supports(model, self.dtype):
+            name = str(self.dtype).removeprefix("torch.")
+            self.notes.append(f"model {model.name}: {model.architecture} does not work in {name}; fp32 is used")
+            self.dtype = torch.float32
         self._tile = tile
         self._tile_is_automatic = tile is None
         self._network: nn.Module = copy.deepcopy(model.network)
@@ -85,6 +92,10 @@ class Upscaler:
             )
         return field
 
+    def warm_up(self) -> None:
+        """Measure the tile and the field now, not while the first image that needs them is upscaled."""
+        _ = self.tile, self.field
+
     def upscale(self, image: Image, progress: Progress | None = None) -> Image:
         """(H, W, C) uint8 or uint16, C = 1 or 3 -> (H * scale, W * scale, C) of the same type.
 
@@ -106,7 +117,9 @@ class Upscaler:
         while True:
             try:
                 return self._upscale(image, progress)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
                 if not self._tile_is_automatic or self.tile <= SMALLEST_TILE:
                     raise UserError(f"{self.device}: out of memory with tiles of {self.tile} pixels") from None
                 self._tile = self.tile // 2
@@ -153,7 +166,8 @@ class Upscaler:
             return output.float()
         if self.dtype != torch.float32:
             self.redone_tiles += 1
-            output = self._network(image)
+            with autocast(self.device, torch.float32):
+                output = self._network(image)
             if _is_finite(output):
                 return output.float()
         raise UserError(f"model {self.model.name} gave NaN or infinity in fp32")
@@ -177,6 +191,14 @@ def _automatic_tile(model: UpscalingModel) -> int:
             hook.remove()
     fitting = math.isqrt(int(LAYER_BYTES / (4 * max(widest, 1) / side**2)))
     return min(max(fitting, SMALLEST_TILE), LARGEST_TILE)
+
+
+def _supports(model: UpscalingModel, dtype: torch.dtype) -> bool:
+    return {torch.float16: model.supports_fp16, torch.bfloat16: model.supports_bf16}.get(dtype, True)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error).lower() for text in OUT_OF_MEMORY)
 
 
 def _is_finite(values: Tensor) -> bool:

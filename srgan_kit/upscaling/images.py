@@ -4,7 +4,6 @@ Pillow decodes, because it reads everything; libvips decodes 16-bit colour, whic
 """
 
 import struct
-import warnings
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -49,7 +48,8 @@ class Picture:
 def read_image(path: Path) -> Picture:
     """The picture in a file: first frame, EXIF orientation applied, 16 bits kept where there are 16.
 
-    Palettes become RGB, CMYK is converted to sRGB through its profile where it has one, 1 bit becomes 8.
+    Palettes become RGB, CMYK is converted to sRGB through its profile where it has one, 1 bit becomes 8. Pillow's
+    warnings are the caller's to silence: that is not safe in threads, and this function is.
 
     Raises:
         UserError: unreadable, empty, not an image, truncated, float pixels, more pixels than Pillow thinks safe.
@@ -57,7 +57,7 @@ def read_image(path: Path) -> Picture:
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with Image.open(path) as image:
             return _decode(path, image)
     except UnidentifiedImageError:
         return _decode_unknown(path)
@@ -76,7 +76,8 @@ def _decode(path: Path, image: Image.Image) -> Picture:
         notes.append(f"only the first of {getattr(image, 'n_frames', 1)} frames is read")
     kind, exif, icc = image.format or "", image.getexif(), image.info.get("icc_profile")
     if image.format in ("PNG", "TIFF") and _has_16_bits(path):
-        pixels = _decode_16_bits(path)
+        pixels, is_converted = _decode_16_bits(path)
+        icc = None if is_converted else icc
     else:
         image, icc = _plain_mode(image, icc)
         pixels = _array(image)
@@ -95,7 +96,7 @@ def _decode_unknown(path: Path) -> Picture:
     if not _has_16_bits(path):
         raise UserError(f"{path}: not an image in a format known here")
     try:
-        return Picture(*_split(_decode_16_bits(path)), format="TIFF")
+        return Picture(*_split(_decode_16_bits(path)[0]), format="TIFF")
     except pyvips.Error as error:
         raise UserError(f"{path}: cannot be read: {last_line(error)}") from None
 
@@ -149,16 +150,18 @@ def _has_16_bits(path: Path) -> bool:
         return False
 
 
-def _decode_16_bits(path: Path) -> np.ndarray:
+def _decode_16_bits(path: Path) -> tuple[np.ndarray, bool]:
+    """(H, W, C) uint16, and whether its colours were converted to sRGB, so that the file's profile is not theirs."""
     image: Any = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
-    if image.interpretation == "cmyk":
+    is_cmyk = image.interpretation == "cmyk"
+    if is_cmyk:
         image = image.icc_transform("srgb", depth=16, embedded=True)
     if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**32):  # Pillow's own limit
         raise UserError(f"{path}: refused, it may be a decompression bomb: {image.width}x{image.height} pixels")
     if image.bands > 4:
         raise UserError(f"{path}: expected 1 to 4 channels, got {image.bands}")
     pixels = image.numpy()
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels, is_cmyk
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

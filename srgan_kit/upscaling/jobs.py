@@ -1,14 +1,14 @@
 """Which files an upscaling command reads and which it writes; nothing is opened here, and torch is not imported."""
 
 import glob
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.formats import FORMATS
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif")
-"""What is looked for in folders, and what can be written."""
 Size = tuple[int, int]
 
 
@@ -18,7 +18,7 @@ class Job:
 
     source: Path
     target: Path | None = None
-    """None where the source is no picture at all (`reason` says why)."""
+    """None where nothing is to be made of the source (`reason` says why)."""
     status: str = "waiting"
     """waiting, done, skipped or failed."""
     reason: str = ""
@@ -41,10 +41,14 @@ class Found:
 
 
 def find(inputs: list[str], recursive: bool) -> list[Found]:
-    """All input files in order, each once; what cannot be found is there with its problem."""
+    """All input files in order, each once; what cannot be found or listed is there with its problem."""
     found: dict[Path, Found] = {}
     for name in inputs:
-        for item in _expand(name, recursive):
+        try:
+            items = list(_expand(name, recursive))
+        except OSError as error:  # a folder that may not be searched
+            items = [Found(Path(name), Path(name), listed=True, problem=f"cannot be read: {error.strerror}")]
+        for item in items:
             found.setdefault(item.path.absolute(), item)
     return list(found.values())
 
@@ -52,11 +56,9 @@ def find(inputs: list[str], recursive: bool) -> list[Found]:
 def _expand(name: str, recursive: bool) -> Iterator[Found]:
     path = Path(name)
     if path.is_dir():
-        files = sorted(f for f in (path.rglob("*") if recursive else path.iterdir()) if f.suffix.lower() in SUFFIXES)
-        yield from (Found(file, file.relative_to(path), listed=True) for file in files if file.is_file())
-        if not any(file.is_file() for file in files):
-            hint = "" if recursive else " (--recursive looks into its folders)"
-            yield Found(path, path, listed=True, problem=f"no picture in this folder{hint}")
+        found = _in_folder(path, recursive)
+        hint = "" if recursive else " (--recursive looks into its folders)"
+        yield from found or [Found(path, path, listed=True, problem=f"no picture in this folder{hint}")]
     elif path.exists() or not glob.has_magic(name):
         yield Found(path, Path(path.name), listed=False, problem="" if path.exists() else "no such file")
     else:
@@ -66,15 +68,39 @@ def _expand(name: str, recursive: bool) -> Iterator[Found]:
             yield Found(path, path, listed=True, problem="no file matches")
 
 
+def _in_folder(folder: Path, recursive: bool) -> list[Found]:
+    """Pictures in (and below) a folder, sorted, without hidden files; below it also folders that cannot be listed."""
+    found: list[Found] = []
+
+    def refuse(error: OSError) -> None:
+        path = Path(error.filename)
+        found.append(Found(path, path, listed=True, problem=f"cannot be read: {error.strerror}"))
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if path.suffix.lower() in FORMATS and _may_be_a_picture(path):
+                found.append(Found(path, path.relative_to(folder), listed=True))
+        if not recursive:
+            folders.clear()
+    return sorted(found, key=lambda item: item.path)
+
+
+def _may_be_a_picture(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:  # reading it will say why
+        return True
+
+
 def plan(found: list[Found], inputs: list[str], output: Path | None, ending: str, suffix: str) -> list[Job]:
     """Where each result goes.
 
     Raises:
         UserError: two inputs would write the same file, or one file is named for several inputs.
     """
-    to_file = output is not None and not output.is_dir() and output.suffix.lower() in SUFFIXES
+    to_file = output is not None and not output.is_dir() and output.suffix.lower() in FORMATS
     if output is not None and not to_file and output.suffix and not output.is_dir():
-        raise UserError(f"-o {output}: expected a folder or a name ending in {' '.join(SUFFIXES)}")
+        raise UserError(f"-o {output}: expected a folder or a name ending in {' '.join(FORMATS)}")
     if to_file and (len(found) > 1 or any(Path(name).is_dir() for name in inputs)):
         raise UserError(f"-o {output}: one file for {len(found)} inputs; expected a folder")
     targets: dict[Path, Found] = {}
@@ -84,7 +110,8 @@ def plan(found: list[Found], inputs: list[str], output: Path | None, ending: str
         if item.problem:
             jobs.append(Job(item.path, status="failed", reason=item.problem))
             continue
-        if item.listed and item.path.absolute() in planned:  # a result of an earlier run in the same folder
+        if item.listed and item.path.absolute() in planned:
+            jobs.append(Job(item.path, status="skipped", reason="it is the result of another input in an earlier run"))
             continue
         target = _target(item, output, to_file, ending, suffix)
         other = targets.setdefault(target.absolute(), item)
@@ -92,6 +119,19 @@ def plan(found: list[Found], inputs: list[str], output: Path | None, ending: str
             raise UserError(f"{other.path} and {item.path} would both become {target}: upscale them into two folders")
         jobs.append(Job(item.path, target))
     return jobs
+
+
+def check_inputs_survive(jobs: list[Job]) -> None:
+    """Before existing files are overwritten: no result may replace another input.
+
+    Raises:
+        UserError: one would.
+    """
+    inputs = {job.source.resolve(): job for job in jobs if job.target is not None}
+    for job in jobs:
+        other = inputs.get(job.target.resolve()) if job.target is not None else None
+        if other is not None and other is not job:
+            raise UserError(f"{other.source}: an input, and {job.source} would replace it; leave one of them out")
 
 
 def _target(item: Found, output: Path | None, to_file: bool, ending: str, suffix: str) -> Path:

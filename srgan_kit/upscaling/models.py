@@ -17,9 +17,8 @@ from srgan_kit.config import GeneratorConfig, generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators import build_generator
-from srgan_kit.upscaling.embedded import embedded_models
+from srgan_kit.upscaling.embedded import DEFAULT_MODEL, embedded_models
 
-DEFAULT_MODEL = "x4-fidelity"
 FORMAT = "srgan-kit"
 __all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_models", "load_model", "save_model"]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
@@ -47,6 +46,10 @@ class UpscalingModel:
     """Input sides must be a multiple of this."""
     minimum: int = 1
     """Input sides must be at least this."""
+    supports_fp16: bool = True
+    """False where the architecture is known to fail in fp16."""
+    supports_bf16: bool = True
+    """False where the architecture is known to fail in bf16."""
 
     @property
     def parameters(self) -> int:
@@ -156,6 +159,8 @@ def _community_model(path: Path, tensors: dict[str, Any], metadata: dict[str, st
         metadata=metadata | {"tags": " ".join(descriptor.tags)},
         multiple_of=needs.multiple_of,
         minimum=max(needs.minimum, 1),
+        supports_fp16=descriptor.supports_half,
+        supports_bf16=descriptor.supports_bfloat16,
     )
 
 

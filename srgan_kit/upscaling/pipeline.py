@@ -10,6 +10,8 @@ from srgan_kit.upscaling.engine import Progress, Upscaler
 from srgan_kit.upscaling.images import Picture
 
 ROWS_AT_ONCE = 64
+SURELY_VISIBLE = 8 / 255
+"""Opacity from which a pixel's own colour is kept whole; below, the colours around it take over more and more."""
 LARGEST_PICTURE = 2**32
 """Output pixels; more is taken for a mistake."""
 
@@ -32,17 +34,16 @@ def upscale_picture(
 ) -> Picture:
     """The picture at `size` (width, height), by default the network's scale.
 
-    Colour and opacity are enlarged apart. Opacity is resampled by antialiased bicubic. Colour is weighted by opacity
-    first: what shows through is replaced by the opaque colours around it, so a hidden colour never bleeds into a
-    visible edge, and no division by a small opacity is needed afterwards, which a network's sharper edges would turn
-    into fringes. Where a picture is opaque its colours go to the network untouched.
+    Colour and opacity are enlarged apart. Opacity is resampled by antialiased bicubic. Colour that nobody sees is first
+    replaced by the visible colours around it, so that it never bleeds into a visible edge; all other colour goes to
+    the network untouched, half transparent or not.
 
     Raises:
-        UserError: the size is too large, or NaN (see `Upscaler.upscale`).
+        UserError: the size is too large, no memory, or NaN (see `Upscaler.upscale`).
     """
     size = _checked(size or scaled_size(picture.size, upscaler.scale))
-    colour = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
     try:
+        colour = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
         pixels = resample(upscaler.upscale(colour, progress), size)
         alpha = None if picture.alpha is None else resample(picture.alpha, size)
     except MemoryError:
@@ -76,15 +77,18 @@ def _resample_rows(pixels: np.ndarray, width: int) -> np.ndarray:
 
 @torch.inference_mode()
 def fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colour seen through transparency replaced by the mean of the visible colours around: c a + fill(c a) (1 - a).
+    """Colour that (nearly) nobody sees replaced by the mean of the visible colours around: c w + fill(c w) (1 - w).
 
-    (H, W, C) and (H, W, 1) -> (H, W, C) of the same type. `fill` is the opacity-weighted mean over the smallest square
-    of 2, 4, 8, ... pixels that holds anything visible, smoothly interpolated (Gortler et al. 1996, "The Lumigraph",
-    sec. 3.3.2, pull-push).
+    (H, W, C) and (H, W, 1) -> (H, W, C) of the same type. The confidence w = min(1, opacity / SURELY_VISIBLE): colour
+    behind transparency is as real as any other, only that of invisible pixels is arbitrary. `fill` is the w-weighted
+    mean over the smallest square of 2, 4, 8, ... pixels that holds anything visible, smoothly interpolated (pull-push,
+    Gortler et al. 1996, "The Lumigraph").
     """
     peak = float(np.iinfo(pixels.dtype).max)
-    colour, opacity = _planes(pixels) / peak, _planes(alpha) / peak
-    filled = _pull_push(colour * opacity, opacity)
+    weight = (_planes(alpha) / (SURELY_VISIBLE * peak)).clamp_(max=1)
+    if float(weight.min()) == 1:
+        return pixels
+    filled = _pull_push(_planes(pixels).div_(peak) * weight, weight)
     return filled.mul_(peak).round_().clamp_(0, peak)[0].permute(1, 2, 0).numpy().astype(pixels.dtype)
 
 

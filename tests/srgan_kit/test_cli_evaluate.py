@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from srgan_kit.config import ResidualSRConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.metrics.evaluation import bicubic_upscaler
+from srgan_kit.upscaling import engine
+from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import save_model
 
 app = typer.Typer()
@@ -139,7 +142,35 @@ def test_bicubic_keeps_a_constant_and_rounds() -> None:
 
 def test_the_commands_import_without_torch() -> None:
     program = (
-        "import sys, srgan_kit.cli.evaluate, srgan_kit.cli.demo, srgan_kit.cli.models as m; m.models(); "
-        "assert not {'torch', 'skimage', 'PIL'} & set(sys.modules)"
+        "import sys, srgan_kit.cli.main, srgan_kit.cli.models as m; m.models(); "
+        "print(*{'torch', 'skimage', 'PIL', 'numpy', 'scipy', 'pyvips'} & set(sys.modules), file=sys.stderr, end='')"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_nothing_is_measured_inside_the_time_of_an_image(
+    images: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(data.astronaut()[:132, :190]).save(images / "a.png")  # wide enough to need no receptive field
+    order: list[str] = []
+
+    def recorded(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            order.append(name)
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(engine, "measure_field", recorded("field", engine.measure_field))
+    monkeypatch.setattr(Upscaler, "upscale", recorded("upscale", Upscaler.upscale))
+    run(images, "-m", model)
+    assert order == ["field", *["upscale"] * 4]  # three images and the warm-up
+
+
+def test_odd_files_are_measured_without_a_warning(images: Path, model: Path) -> None:
+    bombed = "from PIL import Image; Image.MAX_IMAGE_PIXELS = 4000; "  # 6270 pixels: a warning, not a refusal
+    program = bombed + "from srgan_kit.cli.main import run; run()"
+    command = [sys.executable, "-c", program, "evaluate", str(images), "-m", str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

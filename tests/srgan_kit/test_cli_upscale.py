@@ -1,18 +1,24 @@
 """`srgan-kit upscale` as its users run it: real files, a small random network, the exit status they see."""
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from srgan_kit.cli.upscale import _run
 from srgan_kit.config import ResidualSRConfig
 from srgan_kit.generators import build_generator
-from srgan_kit.upscaling.models import save_model
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.jobs import Job
+from srgan_kit.upscaling.models import load_model, save_model
 
 MAIN = "from srgan_kit.cli.main import run; run()"
 
@@ -26,9 +32,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", MAIN, "upscale", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ, check=False)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run(command, cwd=folder, text=True, env=os.environ, check=False, **options)
 
 
 def picture(path: Path, size: tuple[int, int] = (12, 9), mode: str = "RGB") -> Path:
@@ -101,8 +108,16 @@ def test_folders_are_mirrored(tmp_path: Path, weights: str) -> None:
 def test_a_second_run_does_not_upscale_the_first_ones_results(tmp_path: Path, weights: str) -> None:
     picture(tmp_path / "a.png")
     for _ in range(2):
-        assert run(tmp_path, ".", "-m", weights, "--skip-existing").returncode == 0
-        assert names(tmp_path) == ["a.png", "a_x4.png"]
+        done = run(tmp_path, ".", "-m", weights, "--skip-existing", "--report", "r.json")
+        assert done.returncode == 0
+        assert names(tmp_path) == ["a.png", "a_x4.png", "r.json"]
+        report = json.loads((tmp_path / "r.json").read_text())
+        (tmp_path / "r.json").unlink()
+    assert done.stdout.splitlines()[1] == "a_x4.png: skipped, it is the result of another input in an earlier run"
+    assert [(image["source"], image["status"]) for image in report["images"]] == [
+        ("a.png", "skipped"),
+        ("a_x4.png", "skipped"),
+    ]
 
 
 def test_globs(tmp_path: Path, weights: str) -> None:
@@ -169,13 +184,132 @@ def test_a_wrong_command_line_is_one_line_and_status_2(
     assert names(tmp_path) == ["a.png", "b/a.png"]
 
 
-def test_unreadable_files_are_named(tmp_path: Path, weights: str) -> None:
+def obey_permissions() -> None:
+    """Take from root, in a child process that will run another program, the right to pass over permissions."""
     if os.geteuid() == 0:
-        pytest.skip("root may read every file")
+        set_bound, capabilities = 24, (1, 2)  # PR_CAPBSET_DROP; CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        for capability in capabilities:
+            if ctypes.CDLL(None, use_errno=True).prctl(set_bound, capability, 0, 0, 0) != 0:
+                raise OSError(ctypes.get_errno(), "prctl")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or (sys.platform == "darwin" and os.geteuid() == 0), reason="needs Unix")
+@pytest.mark.parametrize("recursive", [False, True])
+def test_unreadable_files_and_folders_are_named(tmp_path: Path, weights: str, recursive: bool) -> None:
     picture(tmp_path / "a.png").chmod(0)
-    done = run(tmp_path, "a.png", "-m", weights)
+    for name in ("locked", "open/locked"):
+        picture(tmp_path / name / "b.png")
+        (tmp_path / name).chmod(0)
+    picture(tmp_path / "open" / "c.png")
+    try:
+        done = run(
+            *(tmp_path, "a.png", "locked", "locked/b.png", "open", "-m", weights, *["--recursive"] * recursive),
+            preexec_fn=obey_permissions,
+        )
+    finally:
+        (tmp_path / "locked").chmod(0o700)
+        (tmp_path / "open" / "locked").chmod(0o700)
     assert done.returncode == 1
-    assert "a.png: cannot be read: Permission denied" in done.stderr
+    refused = ["a.png", "locked", "locked/b.png", *["open/locked"] * recursive]
+    assert done.stderr.splitlines() == [f"error: {name}: cannot be read: Permission denied" for name in refused]
+    assert size(tmp_path / "open" / "c_x4.png") == (48, 36)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "not enough memory"),
+        (KeyError("tile"), "KeyError: 'tile'"),
+        (RuntimeError("\nodd\nmore"), "RuntimeError: odd"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+    ],
+)
+def test_no_failure_stops_the_others(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str], error: Exception, reason: str
+) -> None:
+    def wanted(size: tuple[int, int]) -> None:
+        if size == (5, 5):
+            raise error
+
+    jobs = [Job(picture(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
+    _run(jobs, Upscaler(load_model(weights), "cpu"), wanted, None, skip_existing=False, overwrite=False)
+    assert [job.status for job in jobs] == ["done", "failed", "done"]
+    assert capsys.readouterr().err == f"error: {jobs[1].source}: {reason}\n"
+
+
+def test_a_report_is_refused_before_the_work(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "mine.json").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    for name, reason in (("mine.json", "exists already"), ("none/r.json", "no folder none"), ("folder", "is a folder")):
+        done = run(tmp_path, "a.png", "-m", weights, "--report", name)
+        assert done.returncode == 2
+        assert reason in done.stderr
+        assert names(tmp_path) == ["a.png", "mine.json"]
+    assert run(tmp_path, "a.png", "-m", weights, "--report", "mine.json", "--overwrite").returncode == 0
+    assert json.loads((tmp_path / "mine.json").read_text())["images"][0]["status"] == "done"
+
+
+def test_results_go_to_stdout_though_stderr_is_a_terminal(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png")
+    terminal, other_end = os.openpty()
+    try:
+        done = run(tmp_path, "a.png", "missing.png", "-m", weights, stderr=other_end)
+        seen = os.read(terminal, 100_000).decode()
+    finally:
+        os.close(terminal)
+        os.close(other_end)
+    assert done.stdout.startswith("a.png -> a_x4.png")
+    assert done.stdout.count("\n") == 1
+    assert "error: missing.png: no such file" in seen
+    assert "a_x4.png" not in seen
+
+
+@pytest.mark.parametrize(
+    ("name", "has_quality"), [("b.png", False), ("b.bmp", False), ("b.tif", False), ("b.webp", True)]
+)
+def test_quality_without_effect_is_said(tmp_path: Path, weights: str, name: str, has_quality: bool) -> None:
+    picture(tmp_path / "a.png")
+    done = run(tmp_path, "a.png", "-m", weights, "-o", name, "--quality", "70")
+    assert done.returncode == 0
+    assert ("--quality has no effect" in done.stderr) is not has_quality
+    assert done.stderr.count("note") == (not has_quality)
+
+
+def test_a_result_never_replaces_another_input(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "a_x4.png")
+    done = run(tmp_path, "a.png", "./a_x4.png", "-m", weights, "--overwrite")
+    assert done.returncode == 2
+    assert "a_x4.png: an input, and a.png would replace it" in done.stderr
+    assert size(tmp_path / "a_x4.png") == (12, 9)
+    assert run(tmp_path, "a.png", "-o", "a.png", "-m", weights, "--overwrite").returncode == 0  # itself, as asked
+    assert size(tmp_path / "a.png") == (48, 36)
+
+
+def test_hidden_files_in_folders_are_passed_over(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "in" / ".a.png")
+    picture(tmp_path / "in" / "b.png")
+    assert run(tmp_path, "in", "-m", weights).returncode == 0
+    assert names(tmp_path / "in") == [".a.png", "b.png", "b_x4.png"]
+    assert run(tmp_path, "in/.a.png", "-m", weights).returncode == 0  # but not where it is named
+    assert (tmp_path / "in" / ".a_x4.png").exists()
+
+
+def test_what_the_engine_could_not_do_is_said_once(tmp_path: Path, weights: str) -> None:
+    fragile = replace(load_model(weights), supports_bf16=False)
+    jobs = [Job(picture(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
+    _run(jobs, Upscaler(fragile, "cpu", "bf16"), lambda _: None, None, skip_existing=False, overwrite=False)
+    assert [len(job.notes) for job in jobs] == [1, 0]
+    assert "bfloat16" in jobs[0].notes[0]
+
+
+def test_odd_files_are_upscaled_without_a_warning(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png", (16, 16))
+    bombed = "from PIL import Image; Image.MAX_IMAGE_PIXELS = 200; " + MAIN  # 256 pixels: a warning, not a refusal
+    command = [sys.executable, "-c", bombed, "upscale", "a.png", "-m", weights]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_60000_by_1(tmp_path: Path, weights: str) -> None:

@@ -32,12 +32,20 @@ def test_overrides_reach_nested_keys_and_keep_toml_types() -> None:
         ("steps", "expected key=value"),
         ("steps.more=1", "steps is a value, not a table"),
         ("weights.adversarial=1", "variant 'none' has no critic"),
+        ("optimizer.betas=[0.9, 1.5]", r"optimizer\.betas\.1: .* got 1\.5"),
+        ("seed=99999999999", "seed: "),
+        ("validation.lr_folder=x", r"needs validation\.folder"),
         ("variant=gan", "needs a \\[critic\\]"),
     ],
 )
 def test_a_mistake_is_named(override: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_recipe("smoke", [override])
+
+
+def test_any_folder_name_is_a_folder() -> None:
+    for name in ("2024", "true", "1979-05-27", 'a "quoted" name'):
+        assert load_recipe("smoke", data=Path(name)).data.folder == Path(name)
 
 
 def test_the_srgan_critic_must_fit_the_crops() -> None:

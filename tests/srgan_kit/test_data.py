@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srgan_kit.data.crops import PairedCrops, StepSampler
-from srgan_kit.data.folder import ImageFolder, find_images, read_rgb
-from srgan_kit.data.resize import resize_8bit
+from srgan_kit.data.crops import PairedCrops, StepSampler, check_partner
+from srgan_kit.data.folder import ImageFolder, find_images, find_partners, read_rgb
+from srgan_kit.data.resize import crop_to_multiple, resize_8bit
 from srgan_kit.errors import UserError
 
 
@@ -98,9 +98,8 @@ def test_a_crop_and_its_partner_are_the_same_place_turned_the_same_way(folder: P
     images = ImageFolder(find_images(folder), 1)
     crops = PairedCrops(images, None, 4, 5, "flips-and-rotations", seed=3)
     partners = ImageFolder(images.paths, 1)
-    for index in range(len(partners)):
-        partners._cache[index] = resize_8bit(images[index][:, : images.sizes[index][0] // 4 * 4], 0.25)
-        partners.sizes[index] = (partners[index].shape[1], partners[index].shape[2])
+    for index, path in enumerate(images.paths):
+        partners._cache[path] = resize_8bit(crop_to_multiple(images[index], 4), 0.25)
     paired = PairedCrops(images, partners, 4, 5, "flips-and-rotations", seed=3)
     for index in range(30):
         for made, given_ in zip(crops[index], paired[index], strict=True):
@@ -110,17 +109,36 @@ def test_a_crop_and_its_partner_are_the_same_place_turned_the_same_way(folder: P
 def test_all_eight_turns_occur_and_none_without_augmentation(folder: Path) -> None:
     images = ImageFolder(find_images(folder)[:1], 1)
     square = ImageFolder(images.paths, 1)
-    square._cache[0] = images[0][:, :16, :16].contiguous()
+    square._cache[square.paths[0]] = images[0][:, :16, :16].contiguous()
     crops = PairedCrops(square, None, 2, 8, "flips-and-rotations", seed=0)
     assert len({crops[i][0].numpy().tobytes() for i in range(100)}) == 8
     still = PairedCrops(square, None, 2, 8, "none", seed=0)
     assert all(torch.equal(still[i][0], square[0]) for i in range(10))
 
 
-def test_a_partner_of_the_wrong_size_is_an_error(folder: Path) -> None:
-    images = ImageFolder(find_images(folder), 1)
-    with pytest.raises(UserError, match=r"a\.png: expected 26x20 pixels, got 52x40"):
-        PairedCrops(images, images, 2, 8, "none", 0)
+def test_a_partner_of_the_wrong_size_is_an_error() -> None:
+    check_partner((41, 52), Path("a.png"), (20, 26), 2)
+    with pytest.raises(UserError, match=r"a\.png: expected 26x20 pixels, 1/2 of its partner, got 52x40"):
+        check_partner((41, 52), Path("a.png"), (40, 52), 2)
+
+
+def test_hidden_files_and_the_run_folder_are_left_out(folder: Path, tmp_path: Path) -> None:
+    for name in ("a.png", ".hidden.png", "runs/try/sheets/1.png", "runs/other/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(8, 8).save(tmp_path / name)
+    found = find_images(tmp_path, leave_out=tmp_path / "runs" / "try")
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["a.png", "runs/other/2.png"]
+
+
+def test_partners_are_found_by_name_in_the_same_inner_folder(tmp_path: Path) -> None:
+    high, low = tmp_path / "high", tmp_path / "low"
+    for name in ("high/a.png", "high/in/a.png", "low/a.png", "low/ax4.png", "low/in/a_x4.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(8, 8).save(tmp_path / name)
+    partners = find_partners(find_images(high), high, low, 4)
+    assert partners == [low / "ax4.png", low / "in" / "a_x4.jpg"]
+    with pytest.raises(UserError, match=r"no partner in .* expected in/ax2, in/a_x2, in/a with"):
+        find_partners([high / "in" / "a.png"], high, low, 2)
 
 
 def test_the_sampler_splits_steps_over_ranks_and_resumes() -> None:

@@ -1,11 +1,14 @@
 """The engine on images of every kind and size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from srgan_kit.devices import autocast
 from srgan_kit.errors import UserError
 from srgan_kit.generators import ResidualSR, SRResNet
 from srgan_kit.upscaling.engine import Upscaler
@@ -31,6 +34,15 @@ class OverflowsIn16Bits(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.layers(image)
+
+
+class Hungry(nn.Module):
+    """The identity, which for more than 200 pixels a side wants more memory than there is."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        if max(image.shape[-2:]) > 200:
+            torch.empty(2**58)
+        return image.clone()
 
 
 class NaN(nn.Module):
@@ -107,6 +119,55 @@ def test_tiles_that_overflow_are_computed_again_in_fp32() -> None:
 def test_nan_in_fp32_is_an_error() -> None:
     with pytest.raises(UserError, match="test gave NaN"):
         Upscaler(model(NaN(), 1), "cpu", "fp32").upscale(image(8, 8))
+
+
+@pytest.mark.parametrize(("precision", "works"), [("fp16", False), ("bf16", False), ("bf16", True)])
+def test_a_precision_that_the_network_does_not_bear_becomes_fp32(precision: str, works: bool) -> None:
+    fragile = replace(model(Nearest(), 3), **{f"supports_{precision}": works})
+    upscaler = Upscaler(fragile, "cpu", precision)
+    assert (upscaler.dtype == torch.float32) is not works
+    assert [precision.removeprefix("bf").removeprefix("fp") in note for note in upscaler.notes] == [True] * (not works)
+
+
+def test_fp32_on_cuda_is_without_tf32() -> None:
+    before = torch.backends.cudnn.enabled, torch.backends.cudnn.conv.fp32_precision
+    torch.set_float32_matmul_precision("high")
+    try:
+        with autocast(torch.device("cuda"), torch.float32):
+            assert not torch.backends.cudnn.allow_tf32
+            assert torch.backends.cudnn.enabled
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.conv.fp32_precision) == before
+
+
+def test_too_little_memory_means_smaller_tiles() -> None:
+    pixels = image(300, 300)
+    upscaler = Upscaler(model(Hungry(), 1), "cpu", "fp32")
+    assert np.array_equal(upscaler.upscale(pixels), pixels)
+    assert upscaler.tile == 128
+    assert [note.split()[-2] for note in upscaler.notes] == ["256", "128"]
+    with pytest.raises(UserError, match="out of memory with tiles of 256"):
+        Upscaler(model(Hungry(), 1), "cpu", "fp32", tile=256).upscale(pixels)
+
+
+def test_other_failures_of_a_network_are_not_taken_for_want_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="expected input"):
+        Upscaler(model(nn.Conv2d(4, 3, 1), 1), "cpu", "fp32", tile=512).upscale(image(70, 70))
+
+
+def test_warm_up_leaves_nothing_to_measure() -> None:
+    narrow = model(ResidualSR(channels=8, groups=1), 4)
+    upscaler = Upscaler(narrow, "cpu", "fp32")  # runs a copy, but measures this one
+    measurements: list[object] = []
+    narrow.network.register_forward_hook(lambda *_: measurements.append(1))
+    upscaler.warm_up()
+    assert measurements
+    measurements.clear()
+    upscaler.upscale(image(20, 57))
+    assert not measurements
 
 
 def test_bf16_is_close_to_fp32() -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.encoding import FORMATS, write_image
+from srgan_kit.upscaling.encoding import write_image
+from srgan_kit.upscaling.formats import FORMATS
 from srgan_kit.upscaling.images import Picture, read_image
 from srgan_kit.upscaling.pipeline import fill_hidden, fitted_size, resample, scaled_size
 
@@ -106,6 +107,20 @@ def test_palettes_bits_and_grey(tmp_path: Path) -> None:
 def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
     picture = save(Image.fromarray(smooth()).convert("CMYK"), tmp_path / f"c{suffix}")
     assert np.abs(picture.pixels.astype(int) - smooth()).mean() < 3
+    assert picture.icc is None
+
+
+def test_16_bit_cmyk_becomes_srgb_and_loses_its_profile(tmp_path: Path) -> None:
+    dull = 90 + smooth() // 4  # inside the printer's gamut
+    rgb = pyvips.Image.new_from_array(dull, interpretation="srgb")
+    cmyk = rgb.icc_transform("cmyk", input_profile="srgb", depth=16)
+    cmyk.tiffsave(str(tmp_path / "c.tif"))
+    with Image.open(tmp_path / "c.tif") as image:
+        assert image.mode == "CMYK"
+        assert image.info["icc_profile"]
+    picture = read_image(tmp_path / "c.tif")
+    assert picture.pixels.dtype == np.uint16
+    assert np.abs(picture.pixels / 257 - dull).mean() < 3
     assert picture.icc is None
 
 
@@ -237,6 +252,27 @@ def test_formats_have_their_limits(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("suffix", [".bmp", ".tif"])
+def test_more_than_4_gib_is_one_line(tmp_path: Path, suffix: str) -> None:
+    try:
+        pixels = np.zeros((65537, 65536, 1), np.uint8)  # nobody touches these pages
+    except MemoryError:
+        pytest.skip("no 4 GiB of address space")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Camera"  # with EXIF, Pillow writes the TIFF
+    with pytest.raises(UserError, match="65536x65537 cannot be written as") as caught:
+        write_image(Picture(pixels, exif=exif.tobytes()), tmp_path / f"a{suffix}")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_leaves_the_warning_filters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(smooth()).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)  # the picture has 960: a warning, not yet a refusal
+    with pytest.warns(Image.DecompressionBombWarning):  # a caller in threads must silence it once, around all of them
+        read_image(tmp_path / "a.png")
+
+
 def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         write_image(Picture(smooth()), tmp_path / "missing" / "a.png")
@@ -316,6 +352,17 @@ def test_opaque_colour_stays_as_it_is() -> None:
     alpha = np.full((24, 40, 1), 255, np.uint8)
     alpha[:, 20:] = 0
     assert np.array_equal(fill_hidden(smooth(), alpha)[:, :20], smooth()[:, :20])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("opacity", [8, 128, 254])
+def test_texture_behind_transparency_stays_as_it_is(dtype: type, opacity: int) -> None:
+    peak = np.iinfo(dtype).max
+    noise = np.random.default_rng(0).integers(0, peak, (37, 50, 3), endpoint=True).astype(dtype)
+    alpha = np.full((37, 50, 1), opacity * (peak // 255), dtype)
+    assert np.array_equal(fill_hidden(noise, alpha), noise)
+    alpha[:9] = 0
+    assert np.array_equal(fill_hidden(noise, alpha)[9:], noise[9:])
 
 
 def test_a_picture_with_nothing_visible() -> None:

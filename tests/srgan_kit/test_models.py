@@ -49,6 +49,14 @@ def test_the_real_compact_checkpoint(data_folder: Path) -> None:
     assert (model.scale, model.channels, model.parameters) == (4, 3, 621424)
 
 
+def test_a_community_model_says_which_precisions_it_bears(tmp_path: Path) -> None:
+    from spandrel.architectures.SAFMN import SAFMN  # said to fail in fp16
+
+    torch.save(SAFMN(dim=8, n_blocks=1, upscaling_factor=2).state_dict(), tmp_path / "safmn.pth")
+    model = load_model(tmp_path / "safmn.pth")
+    assert (model.architecture, model.supports_fp16, model.supports_bf16) == ("SAFMN", False, True)
+
+
 def test_an_unknown_architecture_is_one_line(data_folder: Path) -> None:
     with pytest.raises(UserError, match="architecture unknown") as caught:
         load_model(data_folder / "weights" / "team38_span_ch28_slim.pth")

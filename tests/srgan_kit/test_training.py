@@ -1,6 +1,7 @@
 """The training command on real files: resumed runs equal unbroken ones, interruptions and divergence lose nothing."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from srgan_kit.config import OptimizerConfig, Recipe, load_recipe
 from srgan_kit.data.folder import read_rgb
 from srgan_kit.data.resize import resize_8bit
 from srgan_kit.errors import UserError
-from srgan_kit.training import loop
+from srgan_kit.tasks.super_resolution import SuperResolution
+from srgan_kit.training import run as running
 from srgan_kit.training.checkpoint import NAME
 from srgan_kit.training.ema import MovingAverage
-from srgan_kit.training.loop import Diverged, train
+from srgan_kit.training.loop import train
+from srgan_kit.training.run import Diverged
 from srgan_kit.training.schedule import learning_rate
 from srgan_kit.upscaling.models import load_model
 
@@ -77,7 +80,7 @@ def test_training_lowers_the_loss_and_writes_a_model_that_loads(images: Path, tm
     assert [line["step"] for line in lines if "validation/psnr_y" in line] == [4, 8]
     assert list((run / "tensorboard").iterdir())
     with Image.open(run / "sheets" / "0000008.png") as sheet:
-        assert sheet.size == (4 * 80, 2 * 80)  # two rows of input, bicubic, generated, real; whole images are smaller
+        assert sheet.size == (4 * 96, 2 * 80)  # two rows of input, bicubic, generated, real: these images are whole
     model = load_model(run / "model.safetensors")
     assert model.scale == 4
     assert model.network(torch.rand(1, 3, 8, 9)).shape == (1, 3, 32, 36)
@@ -90,13 +93,13 @@ def test_a_run_interrupted_and_resumed_equals_one_never_stopped(
     recipe = recipe_for(images, *settings)
     train(recipe, tmp_path / "whole")
 
-    def interrupted_step(run: loop.Run, *arguments: Any) -> dict[str, float]:
+    def interrupted_step(run: running.Run, *arguments: Any) -> dict[str, float]:
         if run.step == 4:
             signal.raise_signal(signal.SIGINT)  # as Ctrl-C does, in the middle of a step
         return step(run, *arguments)
 
-    step = loop.Run.train_step
-    monkeypatch.setattr(loop.Run, "train_step", interrupted_step)
+    step = running.Run.train_step
+    monkeypatch.setattr(running.Run, "train_step", interrupted_step)
     outcome = train(recipe, tmp_path / "broken")
     assert (outcome.finished, outcome.step) == (False, 5)
     monkeypatch.undo()
@@ -196,7 +199,7 @@ def test_a_folder_of_low_resolution_partners_replaces_the_bicubic(images: Path, 
     assert all(torch.equal(none[name], same[name]) for name in none)
     assert any(not torch.equal(none[name], different[name]) for name in none)
     next(made.iterdir()).unlink()
-    with pytest.raises(UserError, match="no low-resolution partner for"):
+    with pytest.raises(UserError, match="no partner in"):
         train(recipe_for(images, "steps=2", "validation.holdout=0", f"data.lr_folder={made}"), tmp_path / "missing")
 
 
@@ -228,6 +231,65 @@ def test_divergence_stops_the_run_names_the_term_and_keeps_the_checkpoint(images
     assert (tmp_path / "run" / NAME).read_bytes() == good
 
 
+def test_divergence_is_blamed_on_its_player(images: Path, tmp_path: Path) -> None:
+    more = ["optimizer.learning_rate=1e36", "optimizer.warmup=0", "critic_optimizer.learning_rate=1e-9"]
+    with pytest.raises(Diverged, match=r"step 2: the generator's term '(pixel|total_variation)'"):
+        train(recipe_for(images, *GAN, *more), tmp_path / "run")
+
+
+def test_a_run_that_died_before_its_first_checkpoint_can_be_started_again(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(Diverged):
+        train(recipe_for(images, "optimizer.learning_rate=1e36", "optimizer.warmup=0"), tmp_path / "run")
+    assert train(recipe_for(images), tmp_path / "run").finished
+
+
+def test_changed_training_images_are_not_resumed_upon(images: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photographs"
+    shutil.copytree(images, folder)
+    recipe = recipe_for(folder)
+    train(recipe, tmp_path / "run")
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    assert train(recipe_for(moved), tmp_path / "run", resume=True).finished
+    shutil.copy(moved / "0.png", moved / "9.png")
+    with pytest.raises(UserError, match="training images are not those"):
+        train(recipe_for(moved), tmp_path / "run", resume=True)
+
+
+def test_held_out_files_are_usable_ones_and_validated_with_their_partners(images: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photographs"
+    shutil.copytree(images, folder)
+    for name in "abcdefgh":
+        (folder / f"{name}.png").write_bytes(b"broken")
+    task = SuperResolution(recipe_for(folder), torch.device("cpu"), tmp_path / "run")
+    assert (len(task.images), len(task.validation), len(task.skipped)) == (3, 2, 8)
+    low = tmp_path / "low"
+    low.mkdir()
+    for path in images.iterdir():
+        Image.new("RGB", (24, 20), (7, 8, 9)).save(low / path.name)
+    paired = SuperResolution(recipe_for(folder, f"data.lr_folder={low}"), torch.device("cpu"), tmp_path / "run")
+    assert all(pair[0][0].eq(7).all() for pair in paired.validation)
+    assert paired.crops[0][1][2].eq(9).all()
+
+
+def test_of_large_validation_images_the_middle_is_measured(images: Path, tmp_path: Path) -> None:
+    recipe = recipe_for(images, "validation.largest_side=32")
+    task = SuperResolution(recipe, torch.device("cpu"), tmp_path / "run")
+    whole = SuperResolution(recipe_for(images), torch.device("cpu"), tmp_path / "run")
+    for (low, high), (low_whole, high_whole) in zip(task.validation, whole.validation, strict=True):
+        assert torch.equal(low, low_whole[:, 6:14, 8:16])
+        assert torch.equal(high, high_whole[:, 24:56, 32:64])
+
+
+def test_the_model_file_names_no_path_of_this_machine(images: Path, tmp_path: Path) -> None:
+    train(recipe_for(images, "steps=1"), tmp_path / "base")
+    base = tmp_path / "base" / "model.safetensors"
+    train(recipe_for(images, "steps=1", f"initialise_from={base}"), tmp_path / "next")
+    metadata = load_model(tmp_path / "next" / "model.safetensors").metadata
+    assert str(tmp_path.parent) not in json.dumps(metadata)
+    assert json.loads(metadata["recipe"])["initialise_from"] == "model.safetensors"
+
+
 def test_mistakes_are_errors_before_anything_is_trained(images: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give --data DIR"):
         train(load_recipe("smoke"), tmp_path / "a")
@@ -235,6 +297,11 @@ def test_mistakes_are_errors_before_anything_is_trained(images: Path, tmp_path: 
         train(recipe_for(images, "weights.pixle=1"), tmp_path / "b")
     with pytest.raises(UserError, match="no weight for the term 'critic' of the critic's loss"):
         train(recipe_for(images, *GAN[:3], "weights.adversarial=1"), tmp_path / "e")
+    with pytest.raises(UserError, match="a weight for 'mse2', which is no term of the critic's loss"):
+        train(recipe_for(images, *GAN, "critic_weights.mse2=1"), tmp_path / "e")
+    with pytest.raises(UserError, match="fp16: training on a CPU"):
+        train(recipe_for(images, "precision=fp16"), tmp_path / "e")
+    assert not (tmp_path / "e").exists()
     with pytest.raises(UserError, match="nothing to resume"):
         train(recipe_for(images), tmp_path / "c", resume=True)
     train(recipe_for(images, "steps=1"), tmp_path / "d")

@@ -1,0 +1,46 @@
+"""What the commands share about the files they write and the noise they keep off the terminal."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from srgan_kit.errors import UserError
+from srgan_kit.files import appearing
+
+
+def check_output(file: Path, overwrite: bool) -> None:
+    """Before the work, not after it: may this file be written?
+
+    Raises:
+        UserError: it exists and `overwrite` is false, it is a folder, or its folder does not exist.
+    """
+    if file.is_dir():
+        raise UserError(f"{file}: is a folder; expected the name of a file")
+    if file.exists() and not overwrite:
+        raise UserError(f"{file}: exists already; --overwrite replaces it")
+    if not file.parent.is_dir():
+        raise UserError(f"{file}: there is no folder {file.parent}")
+
+
+def write_json(file: Path, value: object) -> None:
+    """Write a report; paths become text, NaN and infinity are a ValueError.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False, default=str)
+    try:
+        with appearing(file) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror})") from None
+
+
+@contextmanager
+def without_pillow_warnings() -> Iterator[None]:
+    """Pillow's warnings about odd files stay unsaid; once around a command's work, because it is not thread-safe."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield

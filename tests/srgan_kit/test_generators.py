@@ -1,0 +1,87 @@
+"""Generators: the layouts of the papers, every scale, and a start close to the interpolated image."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from srgan_kit.config import ResidualSRConfig, SRResNetConfig, generator_config
+from srgan_kit.errors import UserError
+from srgan_kit.generators import ResidualSR, SRResNet, build_generator
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", ["residual", "srresnet"])
+def test_every_scale_and_size(name: str, scale: int) -> None:
+    config = generator_config(f'{{"name": "{name}", "scale": {scale}, "channels": 8}}')
+    network = build_generator(config).eval()
+    for height, width in [(1, 1), (5, 8)]:
+        assert network(torch.rand(2, 3, height, width)).shape == (2, 3, height * scale, width * scale)
+
+
+def test_settings_that_no_generator_has_are_errors() -> None:
+    for text in (
+        '{"name": "residual", "blocks": 3}',
+        '{"name": "unknown"}',
+        "no json",
+        '{"name": "srresnet", "scale": 5}',
+    ):
+        with pytest.raises(UserError):
+            generator_config(text)
+
+
+def test_the_residual_network_counts_the_parameters_of_its_description() -> None:
+    def convolution(inputs: int, outputs: int) -> int:
+        return inputs * outputs * 9 + outputs
+
+    network = build_generator(ResidualSRConfig(scale=4, channels=64, groups=5, convolutions=3))
+    expected = convolution(3, 64) + 15 * convolution(64, 64) + convolution(64, 48)
+    assert sum(weight.numel() for weight in network.parameters()) == expected == 583_408
+
+
+@pytest.mark.parametrize("skip", ["bilinear", "nearest"])
+def test_the_residual_network_is_the_interpolated_image_plus_its_residual(skip: str) -> None:
+    network = ResidualSR(scale=2, channels=4, groups=1, image_skip=skip)  # pyright: ignore[reportArgumentType]
+    assert not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+    image = torch.rand(1, 3, 6, 7)
+    nn.init.zeros_(network.tail.weight)
+    wanted = F.interpolate(image, scale_factor=2, mode=skip, **({"align_corners": False} if skip == "bilinear" else {}))
+    assert torch.equal(network(image), wanted)
+    network.tail.bias.data[:] = torch.arange(
+        12.0
+    )  # the pixel shuffle puts channel 4c + 2i + j at row i, column j of colour c
+    residual = network(image) - wanted
+    torch.testing.assert_close(residual[0, 2, ::2, 1::2], torch.full((6, 7), 9.0))
+
+
+def test_a_new_residual_network_is_close_to_the_interpolated_image() -> None:
+    image = torch.rand(1, 3, 16, 16)
+    residual = ResidualSR()(image) - F.interpolate(image, scale_factor=4, mode="bilinear", align_corners=False)
+    assert 0 < residual.detach().std().item() < 0.05
+
+
+def test_the_image_skip_stays_in_fp32_under_autocast() -> None:
+    network = ResidualSR(channels=4, groups=1)
+    nn.init.zeros_(network.tail.weight)
+    image = torch.rand(1, 3, 8, 8)  # bf16 keeps 8 bits: a rounded skip would be off by up to 2e-3
+    with torch.autocast("cpu", torch.bfloat16):
+        enlarged = network(image)
+    assert enlarged.dtype == torch.float32
+    torch.testing.assert_close(enlarged, F.interpolate(image, scale_factor=4, mode="bilinear", align_corners=False))
+
+
+def test_srresnet_has_the_layers_of_the_paper() -> None:
+    network = build_generator(SRResNetConfig(name="srresnet"))
+    assert isinstance(network, SRResNet)
+    kinds = [layer for layer in network.modules() if not list(layer.children())]
+    convolutions = [layer for layer in kinds if isinstance(layer, nn.Conv2d)]
+    assert [c.kernel_size[0] for c in (convolutions[0], convolutions[-1])] == [9, 9]
+    assert len(convolutions) == 1 + 2 * 16 + 1 + 2 + 1
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in kinds) == 2 * 16 + 1
+    assert sum(isinstance(layer, nn.PReLU) for layer in kinds) == 1 + 16 + 2
+    assert sum(isinstance(layer, nn.PixelShuffle) for layer in kinds) == 2
+
+
+def test_srresnet_refuses_other_scales() -> None:
+    with pytest.raises(UserError, match="scale must be 2, 3 or 4, got 8"):
+        SRResNet(scale=8)
