@@ -217,10 +217,11 @@ def _within(span: Span, scale: int) -> slice:
 def _store(values: Tensor, target: Image) -> None:
     """Write (1, C, h, w) in [0, 1] into an (h, w, C) integer array: clamped and rounded, a few rows at a time."""
     peak = float(np.iinfo(target.dtype).max)
-    kind = torch.uint8 if target.dtype == np.uint8 else torch.int32
     half = values.new_tensor(0.5)
-    host = torch.from_numpy(target)
+    pixels, host = values[0].permute(1, 2, 0), torch.from_numpy(target)
     for start in range(0, len(target), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        integers = torch.add(half, values[0, :, rows], alpha=peak).clamp_(0, peak).to(kind)
-        host[rows].copy_(integers.permute(1, 2, 0))
+        rounded = torch.add(half, pixels[rows], alpha=peak).clamp_(0, peak)
+        if rounded.device.type != "cpu":  # fewer bytes to bring over
+            rounded = rounded.to(torch.uint8 if target.dtype == np.uint8 else torch.int32)
+        host[rows].copy_(rounded)
