@@ -1,5 +1,6 @@
 """PSNR and SSIM on luma: known answers, scikit-image's, and the published protocol on the published files."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from srgan_kit.metrics.evaluation import (
     Evaluation,
     ImagePair,
     ImageScore,
+    Upscale,
     bicubic_upscaler,
     evaluate_pairs,
     pair_images,
 )
 from srgan_kit.metrics.super_resolution import luma, psnr_y, ssim_y, to_8bit
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.models import DEFAULT_MODEL, load_model
 
 
 def grey(level: int, side: int = 32) -> Tensor:
@@ -94,13 +98,25 @@ def test_what_cannot_be_compared_is_an_error() -> None:
         to_8bit(torch.zeros(3, 4, 4, dtype=torch.int32))
 
 
-def test_bicubic_on_set5_gives_the_published_numbers(data_folder: Path) -> None:
-    folder = data_folder / "sr_test" / "Set5"
+@pytest.mark.parametrize(("name", "psnr", "ssim"), [("Set5", 28.43, 0.8113), ("B100", 25.96, 0.6682)])
+def test_bicubic_gives_the_published_numbers(data_folder: Path, name: str, psnr: float, ssim: float) -> None:
+    evaluation = _evaluate("bicubic", bicubic_upscaler(4), data_folder / "sr_test" / name)
+    assert round(evaluation.psnr_y, 2) == psnr
+    assert round(evaluation.ssim_y, 4) == ssim
+
+
+def test_the_embedded_model_is_as_good_as_it_says(data_folder: Path) -> None:
+    model = load_model(DEFAULT_MODEL)
+    claimed = json.loads(model.metadata["measured"])["Set5"]
+    for precision, tolerance in (("fp32", 1e-3), ("auto", 0.01)):
+        evaluation = _evaluate(model.name, Upscaler(model, "cpu", precision).upscale, data_folder / "sr_test" / "Set5")
+        assert evaluation.psnr_y == pytest.approx(claimed["psnr_y"], abs=tolerance)
+        assert evaluation.ssim_y == pytest.approx(claimed["ssim_y"], abs=tolerance)
+
+
+def _evaluate(name: str, upscale: Upscale, folder: Path) -> Evaluation:
     pairs = pair_images(folder / "HR", folder / "LR_bicubic" / "X4", scale=4)
-    scores = tuple(evaluate_pairs(pairs, bicubic_upscaler(4), scale=4))
-    evaluation = Evaluation("bicubic", 4, "", scores)
-    assert round(evaluation.psnr_y, 2) == 28.43
-    assert round(evaluation.ssim_y, 4) == 0.8113
+    return Evaluation(name, 4, "", tuple(evaluate_pairs(pairs, upscale, scale=4)))
 
 
 def test_bicubic_on_b100_equals_an_independent_computation(data_folder: Path) -> None:
