@@ -1,0 +1,73 @@
+"""The relativistic average: a critic that says how much more real one image is than the average of the others."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ._distributed import gathered
+from .adversarial import logits
+
+Form = Literal["logistic", "least-squares", "hinge"]
+
+
+def _square_to_one(score: Tensor) -> Tensor:
+    return (score - 1).square()
+
+
+def _hinge(score: Tensor) -> Tensor:
+    return F.relu(1 - score)
+
+
+FORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "logistic": lambda score: F.softplus(-score),
+    "least-squares": _square_to_one,
+    "hinge": _hinge,
+}
+"""What a score costs that should be high; with the score negated, what one costs that should be low."""
+
+
+class RelativisticAverage:
+    """Real images should score above the average fake one, and fake ones below the average real one.
+
+    With r = D(real) - E[D(fake)], f = D(fake) - E[D(real)], and h the chosen form (logistic: softplus(-s);
+    least-squares: (s - 1)^2; hinge: relu(1 - s)):
+
+    critic:  E[h(r)] + E[h(-f)]        generator:  E[h(-r)] + E[h(f)]
+
+    In [0, inf). The averages are those of all processes' batches, and gradients flow through both of them, for either
+    player. Jolicoeur-Martineau 2018, "The relativistic discriminator", sec. 4 and app. A, arXiv:1807.00734; ESRGAN
+    (Wang et al. 2018, arXiv:1809.00219, eq. 1-2) is the logistic form. Processes must bring equally many scores.
+
+    Raises:
+        ValueError: no such form; from `generator_loss`, no real scores.
+
+    >>> import torch
+    >>> RelativisticAverage().critic_loss(torch.full((4, 1), 7.0), torch.full((4, 1), 7.0))  # equal: it cannot tell
+    tensor(1.3863)
+    """
+
+    def __init__(self, form: Form = "logistic") -> None:
+        if form not in FORMS:
+            raise ValueError(f"form: expected one of {', '.join(FORMS)}; got {form!r}")
+        self.form: Form = form
+
+    def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
+        """Scores of any shapes -> scalar."""
+        return _compare(FORMS[self.form], higher=real_score, lower=fake_score)
+
+    def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
+        """Scores of any shapes -> scalar; the real scores are needed."""
+        if real_score is None:
+            raise ValueError("real_score: the relativistic average compares with real scores, got None")
+        return _compare(FORMS[self.form], higher=fake_score, lower=real_score)
+
+
+def _compare(cost: Callable[[Tensor], Tensor], higher: Tensor, lower: Tensor) -> Tensor:
+    high, low = logits(higher), logits(lower)
+    return cost(high - _average(low)).mean() + cost(_average(high) - low).mean()
+
+
+def _average(score: Tensor) -> Tensor:
+    return gathered(score.mean().reshape(1)).mean()
