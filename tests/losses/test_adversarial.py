@@ -163,14 +163,14 @@ def test_a_step_against_the_gradient_separates_real_from_fake_and_the_generators
 @pytest.mark.parametrize("score", [-1e4, 0.0, 1e4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_finite_at_extreme_scores(loss, score: float, dtype) -> None:
-    values = torch.full((2, 1), score, dtype=dtype, requires_grad=True)
-    for value in (loss.critic_loss(values, values), loss.generator_loss(values, values)):
+    real, fake = (torch.full((2, 1), score, dtype=dtype, requires_grad=True) for _ in range(2))
+    for value in (loss.critic_loss(real, fake), loss.generator_loss(fake, real)):
         assert value.dtype == torch.float32
         assert value.isfinite()
-        (gradient,) = torch.autograd.grad(value, values)
-        # 16-bit gradients are as small or as large as that type holds: autograd casts them.
-        assert not gradient.isnan().any()
-        assert dtype == torch.float16 or gradient.isfinite().all()
+        for gradient in torch.autograd.grad(value, (real, fake), allow_unused=True):
+            # autograd casts gradients to the input's type; fp16 holds no more than 65504
+            assert gradient is None or not gradient.isnan().any()
+            assert gradient is None or dtype == torch.float16 or gradient.isfinite().all()
 
 
 @every
@@ -182,6 +182,7 @@ def test_half_precision_is_computed_in_fp32(loss) -> None:
 
 @every
 def test_compiles_without_graph_breaks(loss) -> None:
+    torch._dynamo.reset()  # pyright: ignore  # or the many losses of this file count as one that is compiled anew
     real, fake = torch.randn(4, 1), torch.randn(4, 1)
     critic = torch.compile(loss.critic_loss, backend="eager", fullgraph=True)
     generator = torch.compile(loss.generator_loss, backend="eager", fullgraph=True)

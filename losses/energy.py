@@ -1,0 +1,97 @@
+"""Energy-based GAN: the critic is an auto-encoder, its score the energy of an image: how badly it is reconstructed."""
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ._distributed import gathered
+from ._tensors import difference, in_full_precision
+from .adversarial import logits
+
+EnergyForm = Literal["euclidean", "mean-square"]
+
+
+def reconstruction_energy(image: Tensor, reconstruction: Tensor, form: EnergyForm = "euclidean") -> Tensor:
+    """How far each image is from its reconstruction, in [0, inf); gradients reach both.
+
+    Two (N, ...) of one shape, any range -> (N,).
+
+    - "euclidean":    ||reconstruction - image||, over all of a sample's elements; its gradient is 0 at 0
+    - "mean-square":  mean (reconstruction - image)^2, which does not grow with the size of the image
+
+    Zhao et al. 2016, "Energy-based GAN", eq. 5, arXiv:1609.03126
+
+    Raises:
+        ValueError: the shapes differ, no batch dimension, not floating-point, or no such form.
+
+    >>> reconstruction_energy(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
+    tensor([5.])
+    """
+    if image.ndim < 2:
+        raise ValueError(f"expected images (N, ...), got {tuple(image.shape)}")
+    residual = difference(reconstruction, image).flatten(1)
+    if form == "euclidean":
+        # vector_norm has gradient 0 at 0, where a plain square root has NaN.
+        return cast(Tensor, torch.linalg.vector_norm(residual, dim=1))  # pyright: ignore[reportUnknownMemberType]
+    if form == "mean-square":
+        return residual.square().mean(dim=1)
+    raise ValueError(f"form: expected 'euclidean' or 'mean-square', got {form!r}")
+
+
+class EnergyMargin:
+    """The critic lowers the energy of real images and raises that of each fake one up to a margin.
+
+    critic:  E[E_real] + E[relu(margin - E_fake)], in [0, inf)        generator:  E[E_fake]
+
+    Scores are energies, (N,) or any shape: low is real, unlike in the other losses. The margin holds for each sample,
+    not for their mean. Zhao et al. 2016, eq. 1-2, arXiv:1609.03126; with "euclidean" energies the paper takes margins
+    of 10 (MNIST), 20 (CelebA) and 80 (LSUN).
+
+    Raises:
+        ValueError: the margin is not positive.
+
+    >>> EnergyMargin(2.0).critic_loss(torch.tensor([1.0]), torch.tensor([0.5]))
+    tensor(2.5000)
+    """
+
+    def __init__(self, margin: float) -> None:
+        if not margin > 0:
+            raise ValueError(f"margin: expected a positive number, got {margin}")
+        self.margin = margin
+
+    def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
+        """Energies of any shapes -> scalar."""
+        return logits(real_score).mean() + F.relu(self.margin - logits(fake_score)).mean()
+
+    def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
+        """Energies of any shape -> scalar; the real ones are not used."""
+        return logits(fake_score).mean()
+
+
+def pulling_away(embedding: Tensor) -> Tensor:
+    """Mean squared cosine similarity between different rows, in [0, 1]: 1 for a collapsed batch, ~1/D for random rows.
+
+    (N, D) -> scalar, N >= 2 in all processes together; rows of zeros are orthogonal to all.
+
+    1 / (N (N - 1)) sum_{i != j} cos(e_i, e_j)^2
+
+    Zhao et al. 2016, sec. 2.4, arXiv:1609.03126, on the critic's code of fake images, for the generator only.
+
+    Raises:
+        ValueError: not (N, D), one row only, or not floating-point.
+
+    >>> pulling_away(torch.tensor([[1.0, 0.0], [-2.0, 0.0]])), pulling_away(torch.eye(2))
+    (tensor(1.), tensor(0.))
+    """
+    if embedding.ndim != 2 or not embedding.is_floating_point():
+        raise ValueError(f"expected a floating-point (N, D), got {tuple(embedding.shape)} {embedding.dtype}")
+    with torch.autocast(embedding.device.type, enabled=False):
+        rows = F.normalize(gathered(in_full_precision(embedding)), dim=1, eps=1e-30)
+        count = rows.shape[0]
+        if count < 2:
+            raise ValueError(f"expected at least two rows to compare, got {tuple(embedding.shape)}")
+        squares = (rows @ rows.T).square()
+        others = squares.sum() - squares.diagonal().sum()
+    return others / (count * (count - 1))
