@@ -6,20 +6,135 @@
 tensor(5.)
 """
 
-from .adversarial import NonSaturating
-from .perceptual import VGGFeatureLoss
-from .pixel import CharbonnierLoss, L1Loss, MSELoss, charbonnier, l1, mse
+from .adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
+from .autoregressive import (
+    bits_per_dimension,
+    categorical_pixel_nll,
+    mixture_of_logistics_nll,
+    sample_mixture_of_logistics,
+)
+from .categorical import (
+    CategoricalGAN,
+    SemiSupervised,
+    entropy_from_logits,
+    labelled_cross_entropy,
+    marginal_entropy,
+    real_logit,
+)
+from .consistency import ConsistencyLoss, consistency
+from .contextual import ContextualLoss, contextual
+from .energy import EnergyMargin, pulling_away, reconstruction_energy
+from .f_divergence import FDivergence, estimate_divergence
+from .focal_frequency import FocalFrequencyLoss, focal_frequency, fourier_l1
+from .information import (
+    categorical_entropy,
+    categorical_information,
+    gaussian_information,
+    uniform_entropy,
+    uniform_information,
+)
+from .learned import LPIPSLoss
+from .local_discriminative import LocalDiscriminativeLoss, artifact_map, local_discriminative
+from .matching import feature_matching, maximum_mean_discrepancy, moment_matching
+from .minibatch import MinibatchDiscrimination, minibatch_similarity
+from .perceptual import FeatureLoss, VGGFeatureLoss
+from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
+from .regularization import (
+    HistoricalAverage,
+    Interval,
+    gradient_penalty,
+    historical_averaging,
+    r1_penalty,
+    r2_penalty,
+)
+from .relativistic import RelativisticAverage
+from .structural import MSSSIMLoss, SSIMLoss, ms_ssim, ssim
+from .style import StyleLoss, gram_matrix
 from .total_variation import TotalVariationLoss, total_variation
+from .variational import (
+    bernoulli_nll,
+    discretised_logistic_nll,
+    gaussian_kl,
+    gaussian_nll,
+    iwae_bound,
+    learned_similarity,
+    negative_elbo,
+    reparameterise,
+)
 
 __all__ = [
+    "CategoricalGAN",
     "CharbonnierLoss",
+    "ConsistencyLoss",
+    "ContextualLoss",
+    "EnergyMargin",
+    "FDivergence",
+    "FeatureLoss",
+    "FocalFrequencyLoss",
+    "Hinge",
+    "HistoricalAverage",
+    "HuberLoss",
+    "Interval",
     "L1Loss",
+    "LPIPSLoss",
+    "LeastSquares",
+    "LocalDiscriminativeLoss",
     "MSELoss",
+    "MSSSIMLoss",
+    "MinibatchDiscrimination",
+    "Minimax",
     "NonSaturating",
+    "RelativisticAverage",
+    "SSIMLoss",
+    "SemiSupervised",
+    "StyleLoss",
     "TotalVariationLoss",
     "VGGFeatureLoss",
+    "Wasserstein",
+    "artifact_map",
+    "bernoulli_nll",
+    "bits_per_dimension",
+    "categorical_entropy",
+    "categorical_information",
+    "categorical_pixel_nll",
     "charbonnier",
+    "consistency",
+    "contextual",
+    "discretised_logistic_nll",
+    "entropy_from_logits",
+    "estimate_divergence",
+    "feature_matching",
+    "focal_frequency",
+    "fourier_l1",
+    "gaussian_information",
+    "gaussian_kl",
+    "gaussian_nll",
+    "gradient_penalty",
+    "gram_matrix",
+    "historical_averaging",
+    "huber",
+    "iwae_bound",
     "l1",
+    "labelled_cross_entropy",
+    "learned_similarity",
+    "local_discriminative",
+    "marginal_entropy",
+    "maximum_mean_discrepancy",
+    "minibatch_similarity",
+    "mixture_of_logistics_nll",
+    "moment_matching",
+    "ms_ssim",
     "mse",
+    "negative_elbo",
+    "pulling_away",
+    "r1_penalty",
+    "r2_penalty",
+    "real_logit",
+    "reconstruction_energy",
+    "reparameterise",
+    "sample_mixture_of_logistics",
+    "ssim",
     "total_variation",
+    "uniform_entropy",
+    "uniform_information",
 ]

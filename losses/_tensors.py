@@ -26,12 +26,25 @@ def difference(a: Tensor, b: Tensor) -> Tensor:
     return in_full_precision(a) - in_full_precision(b)
 
 
-def reduced(values: Tensor, reduction: Reduction) -> Tensor:
-    """The mean or sum of all values, or the values themselves.
+def reduced(values: Tensor, reduction: Reduction, weight: Tensor | None = None) -> Tensor:
+    """The mean or sum of all values, or the values themselves; with a weight, a mask for instance, of weight * values.
+
+    The weight is broadcast to the values' shape. The weighted mean is sum(weight values) / sum(weight), and 0 where the
+    weights are all 0.
 
     Raises:
-        ValueError: no such reduction.
+        ValueError: no such reduction, or a weight that cannot be broadcast.
     """
+    if weight is not None:
+        try:
+            spread = weight.to(values.dtype).expand(values.shape)
+        except RuntimeError:
+            shapes = f"{tuple(weight.shape)} for {tuple(values.shape)}"
+            raise ValueError(f"weight: expected one that can be broadcast to the values, got {shapes}") from None
+        values = spread * values
+        if reduction == "mean":
+            total = spread.sum()
+            return values.sum() / torch.where(total == 0, 1, total)
     if reduction == "mean":
         return values.mean()
     if reduction == "sum":

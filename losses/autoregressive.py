@@ -1,142 +1,158 @@
-"""Likelihoods of pixels one after another (PixelRNN, PixelCNN++): nats, summed over pixels, averaged over images."""
+"""Likelihoods of models that predict an image pixel by pixel: a softmax over levels, or a mixture of logistics.
+
+In nats: summed over an image's pixels and channels, averaged over the batch. The network sees to it that a pixel's
+parameters depend on earlier pixels only.
+"""
 
 import math
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ._tensors import in_full_precision
-from .variational import discretised_logistic_log_probability
+from .variational import discretised_logistic_log_probability, levels, sample_mean
 
-
-def pixel_levels(image: Tensor, levels: int = 256) -> Tensor:
-    """Pixels in [0, 1] as int64 levels 0 ... levels - 1, the nearest of k / (levels - 1).
-
-    >>> pixel_levels(torch.tensor([0.0, 0.6, 1.0]), levels=2)
-    tensor([0, 1, 1])
-    """
-    return (image.clamp(0, 1) * (levels - 1)).round().to(torch.int64)
+Nats = TypeVar("Nats", float, Tensor)
+PARAMETERS: dict[int, int] = {1: 3, 3: 10}
+"""Parameters of one logistic by channels: its weight; a mean and a log scale for each channel; three couplings."""
 
 
 def categorical_pixel_nll(logits: Tensor, image: Tensor) -> Tensor:
-    """Negative log likelihood of pixels with one softmax over their levels each, in [0, inf) nats.
+    """Negative log-likelihood of an image whose channels each have a softmax over L levels, in [0, inf).
 
-    Logits (N, levels, C, H, W); image (N, C, H, W), int64 levels or [0, 1] -> scalar.
+    Logits (N, L, C, H, W); image (N, C, H, W), int64 levels or floats in [0, 1], of which each counts as the nearest
+    level -> scalar.
 
-    E_x sum_i -log softmax(logits_i)[x_i].  Van den Oord et al. 2016, "Pixel Recurrent Neural Networks", sec. 2 and 3.4,
-    arXiv:1601.06759. The logits of a pixel must not depend on it or on later ones: that is the network's part.
+    -sum over channels and pixels of log_softmax(logits)[level]
 
-    Raises:
-        ValueError: shapes that do not fit.
-
-    >>> categorical_pixel_nll(torch.zeros(1, 2, 1, 1, 3), torch.zeros(1, 1, 1, 3))  # 3 log 2
-    tensor(2.0794)
-    """
-    if logits.ndim != 5 or image.shape != (logits.shape[0], *logits.shape[2:]):
-        shapes = f"{tuple(logits.shape)} and {tuple(image.shape)}"
-        raise ValueError(f"expected logits (N, levels, C, H, W) and an image (N, C, H, W), got {shapes}")
-    levels = pixel_levels(image, logits.shape[1]) if image.is_floating_point() else image
-    log_probability = F.log_softmax(in_full_precision(logits), dim=1)
-    return -log_probability.gather(1, levels[:, None]).flatten(1).sum(dim=1).mean()
-
-
-def mixture_of_logistics_nll(parameters: Tensor, image: Tensor, levels: int = 256) -> Tensor:
-    """Negative log likelihood of pixels under a mixture of discretised logistics, in [0, inf) nats.
-
-    Parameters (N, P, H, W), image (N, C, H, W) in [0, 1], C = 1 or 3 -> scalar. With M components, P is M (1 + 2C) for
-    grey images: M weights (as logits), C M means, C M log scales; and for RGB 3 M coefficients more, by which green's
-    mean follows red, and blue's red and green. Means and scales are in units of the [0, 1] range.
-
-    E_x sum_pixels -log sum_m w_m prod_c P(x_c in its bin | mean_mc, scale_mc)
-
-    Salimans et al. 2017, "PixelCNN++", eq. 1-3, arXiv:1701.05517
+    Van den Oord et al. 2016, "Pixel Recurrent Neural Networks", eq. 1-2, arXiv:1601.06759
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, fewer than two levels, logits not floating-point, another type of image.
 
-    >>> mixture_of_logistics_nll(torch.zeros(1, 3, 1, 1), torch.ones(1, 1, 1, 1), levels=2)  # -log sigmoid(-1/2)
-    tensor(0.9741)
+    >>> categorical_pixel_nll(torch.zeros(2, 256, 1, 1, 1), torch.ones(2, 1, 1, 1))  # ln 256
+    tensor(5.5452)
     """
-    weights, means, log_scales = _mixture(parameters, image)
-    pixel = discretised_logistic_log_probability(means, log_scales, in_full_precision(image)[:, :, None], levels)
-    joint = F.log_softmax(weights, dim=1) + pixel.sum(dim=1)
-    return -torch.logsumexp(joint, dim=1).flatten(1).sum(dim=1).mean()
+    expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim == 5 else None
+    if image.shape != expected or logits.shape[1] < 2 or not logits.is_floating_point():
+        got = f"{tuple(logits.shape)} {logits.dtype} and {tuple(image.shape)}"
+        raise ValueError(f"expected floating-point logits (N, L, C, H, W), L >= 2, image (N, C, H, W); got {got}")
+    log_p = torch.log_softmax(in_full_precision(logits), dim=1)
+    level = _levels(image, logits.shape[1]).long()
+    return sample_mean(-log_p.gather(1, level.unsqueeze(1)))
 
 
-@torch.no_grad()
+def mixture_of_logistics_nll(parameters: Tensor, image: Tensor) -> Tensor:
+    """Negative log-likelihood of 256 levels under a mixture of discretised logistics, in [0, inf).
+
+    Parameters (N, P * M, H, W) of M logistics with P = 3 (grey) or 10 (RGB); image (N, C, H, W), C = 1 or 3, int64
+    levels or floats in [0, 1] -> scalar.
+
+    -sum over pixels of logsumexp_m(log_softmax(w)_m + sum_c ln P(x_c; mean_mc, scale_mc))
+
+    Along dimension 1, M each: the weights w; the C means; the C log scales (at least -7); for RGB three couplings a, b,
+    c. Means and scales live on [-1, 1], where a network's outputs start. A pixel's channels share one logistic; green's
+    mean is moved by tanh(a) red, blue's by tanh(b) red + tanh(c) green.
+    Salimans et al. 2017, "PixelCNN++", sec. 2.1-2.2, arXiv:1701.05517
+
+    Raises:
+        ValueError: shapes that do not fit, parameters not floating-point, another type of image.
+
+    >>> mixture_of_logistics_nll(torch.zeros(1, 3, 1, 1), torch.zeros(1, 1, 1, 1))  # softplus(254 / 255)
+    tensor(1.3104)
+    """
+    if image.ndim != 4 or image.shape[0] != parameters.shape[0] or image.shape[2:] != parameters.shape[2:]:
+        got = f"{tuple(parameters.shape)} and {tuple(image.shape)}"
+        raise ValueError(f"expected parameters (N, P * M, H, W) and image (N, C, H, W), got {got}")
+    weights, means, log_scales, couplings = _split(parameters, image.shape[1])
+    level = _levels(image, 256).to(means.dtype).unsqueeze(2)
+    moved = torch.stack([means[:, c] + _shift(level, couplings, c) for c in range(image.shape[1])], dim=1)
+    # From [-1, 1] to [0, 1].
+    log_p = discretised_logistic_log_probability((moved + 1) / 2, log_scales - math.log(2), level).sum(dim=1)
+    return sample_mean(-torch.logsumexp(torch.log_softmax(weights, dim=1) + log_p, dim=1))
+
+
 def sample_mixture_of_logistics(
-    parameters: Tensor, channels: int, levels: int = 256, generator: torch.Generator | None = None
+    parameters: Tensor, channels: Literal[1, 3], generator: torch.Generator | None = None
 ) -> Tensor:
-    """Pixels drawn from the mixture: parameters (N, P, H, W) as above -> (N, C, H, W), levels in [0, 1].
+    """Draws every pixel of an image from the distribution that `mixture_of_logistics_nll` measures.
+
+    Parameters (N, P * M, H, W) as there -> (N, channels, H, W) in [0, 1], each value one of 256 levels; no gradient.
+    Pixels are independent given the parameters: to sample from a model, use only the pixel whose turn it is.
 
     Raises:
-        ValueError: channels other than 1 and 3, or a P that does not fit.
+        ValueError: not 1 or 3 channels, parameters of another shape or not floating-point.
 
-    >>> sample_mixture_of_logistics(torch.zeros(2, 10, 4, 4), channels=3).shape
+    >>> sample_mixture_of_logistics(torch.zeros(2, 50, 4, 4), channels=3).shape
     torch.Size([2, 3, 4, 4])
     """
-    n, _, height, width = parameters.shape
-    weights, means, log_scales, coefficients = _split(parameters, channels)
+    weights, means, log_scales, couplings = _split(parameters.detach(), channels)
 
-    def uniform(shape: tuple[int, ...]) -> Tensor:
-        return torch.rand(shape, generator=generator, device=parameters.device).clamp(1e-5, 1 - 1e-5)
+    def uniform(like: Tensor) -> Tensor:
+        # Never 0, where the logarithm would be infinite.
+        drawn = torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device)
+        return drawn.clamp(min=torch.finfo(like.dtype).tiny)
 
-    gumbel = -torch.log(-torch.log(uniform(tuple(weights.shape))))
-    chosen = (weights + gumbel).argmax(dim=1, keepdim=True)[:, None]
-
-    def of_component(values: Tensor) -> Tensor:
-        return values.gather(2, chosen.expand(-1, values.shape[1], -1, -1, -1))[:, :, 0]
-
-    mean, log_scale, coefficient = (of_component(v) for v in (means, log_scales, coefficients))
-    position = uniform((n, channels, height, width))
-    noise = torch.exp(log_scale) * (torch.log(position) - torch.log1p(-position))
+    # The largest of logits with Gumbel noise is a draw from their softmax.
+    chosen = (weights - torch.log(-torch.log(uniform(weights)))).argmax(dim=1, keepdim=True)
     drawn: list[Tensor] = []
-    for channel in range(channels):
-        follows = [coefficient[:, k] * drawn[j] for k, j in _FOLLOWS[channel]]
-        value = torch.stack([mean[:, channel], *follows]).sum(dim=0) + noise[:, channel]
-        drawn.append(pixel_levels(value, levels) / (levels - 1))
-    return torch.stack(drawn, dim=1)
+    for c in range(channels):
+        mean, log_scale = (v[:, c].gather(1, chosen) for v in (means, log_scales.clamp(min=-7)))
+        if c:
+            shift = _shift(
+                torch.stack(drawn, dim=1), couplings.gather(2, chosen.unsqueeze(1).expand(-1, 3, -1, -1, -1)), c
+            )
+            mean = mean + shift
+        value = mean + torch.exp(log_scale) * torch.logit(uniform(mean))
+        drawn.append(levels((value + 1) / 2, 256))
+    return torch.cat(drawn, dim=1) / 255
 
 
-def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
-    """Nats per image as bits per pixel and channel: nats / (dimensions log 2).
+def bits_per_dimension(nats: Nats, dimensions: int) -> Nats:
+    """An image's negative log-likelihood in bits for each of its values: nats / (dimensions ln 2).
 
     Raises:
-        ValueError: fewer than 1 dimension.
+        ValueError: no dimension.
 
-    >>> bits_per_dimension(torch.tensor(2.0), 2)
-    tensor(1.4427)
+    >>> round(bits_per_dimension(784 * math.log(2), 28 * 28), 4)
+    1.0
     """
     if dimensions < 1:
-        raise ValueError(f"dimensions: expected 1 or more, got {dimensions}")
+        raise ValueError(f"dimensions: expected at least 1, got {dimensions}")
     return nats / (dimensions * math.log(2))
 
 
-_FOLLOWS: tuple[tuple[tuple[int, int], ...], ...] = ((), ((0, 0),), ((1, 0), (2, 1)))
-"""For each channel, which coefficient multiplies which earlier channel: green red; blue red and green."""
+def _levels(image: Tensor, number: int) -> Tensor:
+    if image.dtype == torch.int64:
+        return image
+    if not image.is_floating_point():
+        raise ValueError(f"image: expected int64 levels or floats in [0, 1], got {image.dtype}")
+    return levels(image, number)
 
 
 def _split(parameters: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Weights (N, M, H, W), means and log scales (N, C, M, H, W), coefficients (N, 0 or 3, M, H, W)."""
-    per_component = {1: 3, 3: 10}.get(channels)
-    if per_component is None or parameters.ndim != 4 or parameters.shape[1] % per_component:
-        expected = "1 or 3 channels and parameters (N, P, H, W), P a multiple of 3 (grey) or 10 (RGB)"
-        raise ValueError(f"expected {expected}; got {channels} channels and {tuple(parameters.shape)}")
-    n, _, height, width = parameters.shape
-    groups = in_full_precision(parameters).reshape(n, per_component, -1, height, width)
-    return groups[:, 0], groups[:, 1 : 1 + channels], groups[:, 1 + channels : 1 + 2 * channels], groups[:, 7:].tanh()
+    """Weights (N, M, H, W); means, log scales (N, C, M, H, W); couplings (N, 3, M, H, W), none for grey."""
+    count = PARAMETERS.get(channels)
+    if count is None:
+        raise ValueError(f"channels: expected 1 or 3, got {channels}")
+    if (
+        parameters.ndim != 4
+        or parameters.shape[1] % count
+        or parameters.numel() == 0
+        or not parameters.is_floating_point()
+    ):
+        got = f"{tuple(parameters.shape)} {parameters.dtype}"
+        raise ValueError(f"parameters: expected floating-point (N, {count} * M, H, W), got {got}")
+    samples, _, height, width = parameters.shape
+    rows = in_full_precision(parameters).reshape(samples, count, -1, height, width)
+    last = 1 + 2 * channels
+    return rows[:, 0], rows[:, 1 : 1 + channels], rows[:, 1 + channels : last], torch.tanh(rows[:, last:])
 
 
-def _mixture(parameters: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, and the means and log scales of every channel given the earlier ones."""
-    if image.ndim != 4 or image.shape[0] != parameters.shape[0] or image.shape[2:] != parameters.shape[2:]:
-        shapes = f"{tuple(parameters.shape)} and {tuple(image.shape)}"
-        raise ValueError(f"expected parameters (N, P, H, W) and an image (N, C, H, W), got {shapes}")
-    weights, means, log_scales, coefficients = _split(parameters, image.shape[1])
-    pixels = in_full_precision(image)
-    rows: list[Tensor] = []
-    for channel in range(image.shape[1]):
-        follows = [coefficients[:, k] * pixels[:, j, None] for k, j in _FOLLOWS[channel]]
-        rows.append(torch.stack([means[:, channel], *follows]).sum(dim=0))
-    return weights, torch.stack(rows, dim=1), log_scales
+def _shift(level: Tensor, couplings: Tensor, channel: int) -> Tensor | float:
+    """How far earlier channels, levels (N, C, 1, H, W), move a channel's means (N, M, H, W)."""
+    value = level / 127.5 - 1
+    if channel == 1:
+        return couplings[:, 0] * value[:, 0]
+    return couplings[:, 1] * value[:, 0] + couplings[:, 2] * value[:, 1] if channel == 2 else 0.0

@@ -1,4 +1,7 @@
-"""Critics that classify: CatGAN's entropies, and the K + 1 classes of semi-supervised GANs."""
+"""Critics that sort images into classes: CatGAN's entropies, and semi-supervised learning with a class "fake".
+
+Both take the K logits of a classifier, (N, K); entropies are in nats. Means are those of the global batch.
+"""
 
 import math
 
@@ -6,151 +9,162 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._distributed import gathered
+from ._distributed import gathered, global_mean
 from ._tensors import in_full_precision
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
-    """Mean over the batch of the entropy of each prediction, in [0, log K] nats: 0 where every one is sure.
+    """How unsure the classifier is of an image, on average: 0 for one certain class, ln K for none.
 
-    (N, K) -> scalar.    E_x[H[p(y | x)]],  H[p] = -sum_y p(y) log p(y)
+    (N, K) -> scalar in [0, ln K], with p = softmax(logits).
 
-    Springenberg 2015, "CatGAN", sec. 3.1, arXiv:1511.06390
+    E_N[-sum_k p_k ln p_k]
+
+    Springenberg 2015, "Categorical generative adversarial networks", sec. 3.2, arXiv:1511.06390
 
     Raises:
-        ValueError: not floating-point (N, K).
+        ValueError: not floating-point (N, K) with N >= 1 and K >= 2.
 
-    >>> entropy_from_logits(torch.zeros(2, 4))  # log 4
-    tensor(1.3863)
+    >>> entropy_from_logits(torch.zeros(4, 10))
+    tensor(2.3026)
     """
-    log_probability = _log_probability(logits)
-    return -(log_probability.exp() * log_probability).sum(dim=1).mean()
+    log_p = _log_probabilities(logits)
+    return -(log_p.exp() * log_p).sum(dim=1).mean()
 
 
 def marginal_entropy(logits: Tensor) -> Tensor:
-    """Entropy of the mean prediction, in [0, log K] nats: log K where all classes are used equally.
+    """How evenly the batch as a whole uses the classes: 0 for one class only, ln K for all alike.
 
-    (N, K) -> scalar; the mean is that over all processes' batches.    H[E_x p(y | x)]
+    (N, K) -> scalar in [0, ln K], over all processes' samples, of which each must bring equally many.
 
-    Of N samples it is too low on average, by about (K - 1) / (2 N) where predictions are sure: use large batches.
-    Springenberg 2015, sec. 3.1, arXiv:1511.06390
+    -sum_k m_k ln m_k,  ln m_k = logsumexp_N(log_softmax(logits)_k) - ln N
+
+    Estimated from N samples it is too low, by about (K - 1) / 2N where classes are certain: for K = 10 by 0.26 nats at
+    N = 20, 0.045 at 100. Use large batches. Springenberg 2015, sec. 3.2, arXiv:1511.06390
 
     Raises:
-        ValueError: not floating-point (N, K).
+        ValueError: not floating-point (N, K) with N >= 1 and K >= 2.
 
-    >>> marginal_entropy(torch.tensor([[100.0, 0.0], [0.0, 100.0]]))  # sure of either class, once: log 2
+    >>> marginal_entropy(torch.tensor([[1e4, 0.0], [0.0, 1e4]]))  # each is certain, together they use both: ln 2
     tensor(0.6931)
     """
-    log_probability = gathered(_log_probability(logits))
-    log_mean = torch.logsumexp(log_probability, dim=0) - math.log(log_probability.shape[0])
-    return -(log_mean.exp() * log_mean).sum()
+    log_p = gathered(_log_probabilities(logits))
+    log_marginal = torch.logsumexp(log_p, dim=0) - math.log(log_p.shape[0])
+    return -(log_marginal.exp() * log_marginal).sum()
 
 
 def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross entropy of the labelled samples only, in [0, inf); 0, with no gradient, where none is labelled.
+    """Cross entropy of the samples that have a label, in [0, inf); 0 without a gradient where none has.
 
-    Logits (N, K), label (N,) int64, -1 = unlabelled -> scalar: the mean over the labelled samples.
+    Logits (N, K) and int64 labels (N,), -1 for unlabelled -> scalar, the mean over the labelled of all processes.
+
+    -E[log_softmax(logits)[label]]
 
     Raises:
-        ValueError: shapes that do not fit, labels that are not int64.
+        ValueError: logits not floating-point (N, K), labels not int64 (N,).
 
-    >>> labelled_cross_entropy(torch.zeros(3, 4), torch.tensor([1, -1, -1]))
-    tensor(1.3863)
+    >>> labelled_cross_entropy(torch.zeros(3, 10), torch.tensor([7, -1, -1]))
+    tensor(2.3026)
     """
-    log_probability = _log_probability(logits)
+    log_p = _log_probabilities(logits)
     if label.shape != logits.shape[:1] or label.dtype != torch.int64:
-        raise ValueError(f"expected labels ({logits.shape[0]},) int64, got {tuple(label.shape)} {label.dtype}")
+        raise ValueError(f"label: expected int64 ({logits.shape[0]},), got {tuple(label.shape)} {label.dtype}")
     labelled = label >= 0
-    given = log_probability.gather(1, label.clamp(min=0)[:, None])[:, 0]
-    return -torch.where(labelled, given, 0).sum() / labelled.sum().clamp(min=1)
-
-
-class CategoricalGAN:
-    """A critic that sorts real images into K classes, surely and evenly, and is at a loss about fake ones.
-
-    critic:     E_real H[p(y|x)] - H[E_real p(y|x)] - E_fake H[p(y|x)]  (+ cross entropy of labelled images)
-    generator:  E_fake H[p(y|x)] - H[E_fake p(y|x)]
-
-    Logits (N, K), scalars out. Springenberg 2015, "Unsupervised and Semi-supervised Learning with Categorical
-    Generative Adversarial Networks", eq. 7-9, arXiv:1511.06390
-
-    >>> loss = CategoricalGAN()
-    >>> loss.generator_loss(torch.tensor([[100.0, 0.0], [0.0, 100.0]]))  # sure, and even: 0 - log 2
-    tensor(-0.6931)
-    """
-
-    def __init__(self, labelled_weight: float = 1.0) -> None:
-        self.labelled_weight = labelled_weight
-
-    def critic_terms(self, real_logits: Tensor, fake_logits: Tensor, label: Tensor | None = None) -> dict[str, Tensor]:
-        """The critic's terms by name, unweighted; `labelled` only where labels (N,), -1 = unlabelled, are given."""
-        terms = {
-            "real_entropy": entropy_from_logits(real_logits),
-            "marginal": -marginal_entropy(real_logits),
-            "fake_entropy": -entropy_from_logits(fake_logits),
-        }
-        if label is not None:
-            terms["labelled"] = labelled_cross_entropy(real_logits, label)
-        return terms
-
-    def critic_loss(self, real_logits: Tensor, fake_logits: Tensor, label: Tensor | None = None) -> Tensor:
-        """The sum of the critic's terms, the labelled one times its weight."""
-        terms = self.critic_terms(real_logits, fake_logits, label)
-        weights = {"labelled": self.labelled_weight}
-        return torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
-
-    def generator_terms(self, fake_logits: Tensor) -> dict[str, Tensor]:
-        """The generator's terms by name, unweighted."""
-        return {"fake_entropy": entropy_from_logits(fake_logits), "marginal": -marginal_entropy(fake_logits)}
-
-    def generator_loss(self, fake_logits: Tensor) -> Tensor:
-        """The sum of the generator's terms."""
-        return torch.stack(list(self.generator_terms(fake_logits).values())).sum()
+    nll = -log_p.gather(1, label.clamp(min=0).unsqueeze(1)).squeeze(1)
+    share = global_mean(labelled.to(nll.dtype))
+    return global_mean(nll.where(labelled, torch.zeros_like(nll))) / (share + (share == 0))
 
 
 def real_logit(logits: Tensor) -> Tensor:
-    """Logit of "real" from a classifier of K classes, the fake class's logit being fixed at 0: (N, K) -> (N,).
+    """The logit of "real" in K logits of real classes, where the class "fake" has the logit 0: (N, K) -> (N,).
 
-    log sum_k exp(logits_k).  Salimans et al. 2016, arXiv:1606.03498, sec. 5
+    logsumexp_k(logits); sigmoid of it is the share of the K classes in a softmax over all K + 1.
 
-    >>> real_logit(torch.zeros(1, 4))  # four classes against one: log 4
+    Salimans et al. 2016, "Improved Techniques for Training GANs", sec. 5, arXiv:1606.03498
+
+    Raises:
+        ValueError: not floating-point (N, K) with N >= 1 and K >= 2.
+
+    >>> real_logit(torch.zeros(1, 4))  # ln 4
     tensor([1.3863])
     """
-    _log_probability(logits)
-    return torch.logsumexp(in_full_precision(logits), dim=1)
+    return torch.logsumexp(_checked(logits), dim=1)
+
+
+def unlabelled_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Half the cross entropy of real against fake, in [0, inf), with `real_logit` as the critic's score.
+
+    (N, K) and (M, K) -> scalar.
+
+    1/2 (E[softplus(-real_logit(real))] + E[softplus(real_logit(fake))])
+
+    Salimans et al. 2016, sec. 5, arXiv:1606.03498, where it is not halved; the authors' released code halves it.
+
+    Raises:
+        ValueError: not floating-point (N, K) with N >= 1 and K >= 2.
+
+    >>> sure = torch.full((4, 10), -1e4)  # of fake
+    >>> unlabelled_loss(-sure, sure)
+    tensor(0.)
+    """
+    return (F.softplus(-real_logit(real_logits)).mean() + F.softplus(real_logit(fake_logits)).mean()) / 2
+
+
+class CategoricalGAN:
+    """CatGAN: the critic is sure of real images' classes and unsure of fake ones'; both players use all classes evenly.
+
+    Critic:    E[H(p(y | real))] - H(E[p(y | real)]) - E[H(p(y | fake))] + label_weight * labelled cross entropy
+    Generator: E[H(p(y | fake))] - H(E[p(y | fake)])
+
+    In [-2 ln K, 0] without labels, and [-ln K, 0]. Springenberg 2015, sec. 3.2-3.3, arXiv:1511.06390
+
+    Args:
+        label_weight: the weight of the labelled samples.
+
+    Raises:
+        ValueError: a negative weight.
+
+    >>> CategoricalGAN().generator_loss(torch.tensor([[1e4, 0.0], [0.0, 1e4]]))  # sure, and even: -ln 2
+    tensor(-0.6931)
+    """
+
+    def __init__(self, label_weight: float = 1.0) -> None:
+        if not label_weight >= 0:
+            raise ValueError(f"label_weight: expected a number of at least 0, got {label_weight}")
+        self.label_weight = label_weight
+
+    def critic_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N, K), (M, K) and labels of the real images, int64 (N,), -1 for unlabelled -> scalar."""
+        sure = entropy_from_logits(real_logits) - marginal_entropy(real_logits) - entropy_from_logits(fake_logits)
+        return sure if labels is None else sure + self.label_weight * labelled_cross_entropy(real_logits, labels)
+
+    def generator_loss(self, fake_logits: Tensor) -> Tensor:
+        """(N, K) -> scalar."""
+        return entropy_from_logits(fake_logits) - marginal_entropy(fake_logits)
 
 
 class SemiSupervised:
-    """A classifier of K real classes and, with its logit fixed at 0, one of fake images.
+    """A classifier of K real classes and one for fake images: all real images train it, the labelled ones by class.
 
-    With z(x) = log sum_k exp(logits_k), so that p(real | x) = sigmoid(z):
+    Critic: labelled cross entropy over K classes + `unlabelled_loss` of all real and fake images, in [0, inf). The
+    generator of the paper matches features instead. Salimans et al. 2016, sec. 5, arXiv:1606.03498
 
-    critic:  CE(labelled) + 1/2 (E_real softplus(-z) + E_fake softplus(z))
-
-    Logits (N, K), scalars out. Salimans et al. 2016, "Improved Techniques for Training GANs", sec. 5, arXiv:1606.03498,
-    whose generator is trained by `feature_matching`; `generator_loss` is the non-saturating alternative.
-
-    >>> loss = SemiSupervised()
-    >>> loss.critic_loss(torch.zeros(2, 1), torch.zeros(2, 1), torch.tensor([0, -1]))  # one class: log 2
-    tensor(0.6931)
+    >>> SemiSupervised().critic_loss(torch.tensor([[1e4, 0.0]]), torch.full((1, 2), -1e4), torch.tensor([0]))
+    tensor(0.)
     """
 
-    def critic_terms(self, real_logits: Tensor, fake_logits: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """The critic's terms by name, unweighted; label (N,), -1 = unlabelled."""
-        real, fake = F.softplus(-real_logit(real_logits)).mean(), F.softplus(real_logit(fake_logits)).mean()
-        return {"labelled": labelled_cross_entropy(real_logits, label), "unlabelled": (real + fake) / 2}
-
-    def critic_loss(self, real_logits: Tensor, fake_logits: Tensor, label: Tensor) -> Tensor:
-        """The sum of the critic's terms."""
-        terms = self.critic_terms(real_logits, fake_logits, label)
-        return terms["labelled"] + terms["unlabelled"]
-
-    def generator_loss(self, fake_logits: Tensor) -> Tensor:
-        """E_fake softplus(-z): fake images should look like some real class."""
-        return F.softplus(-real_logit(fake_logits)).mean()
+    def critic_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N, K), (M, K) and labels of the real images, int64 (N,), -1 for unlabelled -> scalar."""
+        unlabelled = unlabelled_loss(real_logits, fake_logits)
+        return unlabelled if labels is None else labelled_cross_entropy(real_logits, labels) + unlabelled
 
 
-def _log_probability(logits: Tensor) -> Tensor:
-    if logits.ndim != 2 or not logits.is_floating_point():
-        raise ValueError(f"expected floating-point logits (N, K), got {tuple(logits.shape)} {logits.dtype}")
-    return F.log_softmax(in_full_precision(logits), dim=1)
+def _checked(logits: Tensor) -> Tensor:
+    if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2 or not logits.is_floating_point():
+        got = f"{tuple(logits.shape)} {logits.dtype}"
+        raise ValueError(f"logits: expected floating-point (N, K) with N >= 1 and K >= 2, got {got}")
+    return in_full_precision(logits)
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    return torch.log_softmax(_checked(logits), dim=1)

@@ -1,39 +1,149 @@
-"""Perceptual losses: distances between what a classifier sees in two images."""
+"""Perceptual losses: distances between what a network sees in two images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ._tensors import in_full_precision
-from .pixel import l1, mse
-from .vgg import Network, VGGFeatures, Weights
+from .distances import Distance, distance_named
+from .pretrained_weights import Weights
+from .vgg import VGGFeatures
+from .vgg_weights import Network
+
+Extractor = Callable[[Tensor], Mapping[str, Tensor]]
+"""Images (N, C, H, W) -> named feature maps (N, ...)."""
 
 SRGAN_SCALE = 1 / 12.75
 """What SRGAN multiplies VGG maps by, so that the loss is of the size of a pixel loss (arXiv:1609.04802, sec. 3.2)."""
 
-DISTANCES = {"l1": l1, "l2": mse}
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """What a paper chose for its feature loss."""
+
+    layers: Mapping[str, float] = field(default_factory=lambda: {"conv5_4": 1.0})
+    """Layers of VGG19, each with its weight."""
+    distance: Distance = "l1"
+    """Distance between maps."""
+    scale: float = 1.0
+    """What the maps are multiplied by."""
+
+
+PRESETS: dict[str, FeatureSettings] = {
+    "srgan": FeatureSettings({"relu5_4": 1.0}, "l2", SRGAN_SCALE),
+    "srgan-vgg22": FeatureSettings({"relu2_2": 1.0}, "l2", SRGAN_SCALE),
+    "esrgan": FeatureSettings({"conv5_4": 1.0}, "l1"),
+    "real-esrgan": FeatureSettings({"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1, "conv4_4": 1, "conv5_4": 1}, "l1"),
+}
+"""SRGAN (arXiv:1609.04802, sec. 3.4), ESRGAN (arXiv:1809.00219, sec. 3.3), Real-ESRGAN (arXiv:2107.10833, sec. 4.1)."""
+
+
+def feature_distance(
+    features: Mapping[str, Tensor],
+    target_features: Mapping[str, Tensor],
+    weights: Mapping[str, float],
+    distance: Distance = "l1",
+    scale: float = 1.0,
+) -> Tensor:
+    """Weighted sum of the distances between two images' feature maps, in [0, inf).
+
+    Two {layer: (N, ...)} with at least the layers of `weights` -> scalar, in fp32 at least.
+
+    sum_l weight_l * distance(scale * phi_l(image), scale * phi_l(target))
+
+    Raises:
+        ValueError: a layer is missing, shapes differ, or an unknown distance.
+
+    >>> feature_distance({"a": torch.ones(1, 2)}, {"a": torch.zeros(1, 2)}, {"a": 0.5})
+    tensor(0.5000)
+    """
+    measure = distance_named(distance)
+    missing = [layer for layer in weights if layer not in features or layer not in target_features]
+    if missing or not weights:
+        layers = f"layers {', '.join(weights)}" if weights else "at least one layer"
+        raise ValueError(f"expected features of {layers}; got {', '.join(features)} and {', '.join(target_features)}")
+    terms = [
+        weight * measure(in_full_precision(features[layer]) * scale, in_full_precision(target_features[layer]) * scale)
+        for layer, weight in weights.items()
+    ]
+    return torch.stack(terms).sum()
+
+
+def features_without_gradient(extractor: Extractor, target: Tensor) -> dict[str, Tensor]:
+    """A target's features: nothing is kept for a backward pass."""
+    with torch.no_grad():
+        return dict(extractor(target))
+
+
+class FeatureLoss(nn.Module):
+    """Distance between the feature maps that any network gives of two images, in [0, inf).
+
+    Two images as the extractor takes them -> scalar: see `feature_distance`. Gradients reach the image; the target
+    gets none. An extractor that is a module is frozen, in evaluation mode for good. DeePSiM's comparator is one with
+    distance "euclidean" (Dosovitskiy and Brox 2016, arXiv:1602.02644, eq. 2).
+
+    Args:
+        extractor: from images to named feature maps.
+        layers: {name: weight}; None takes every map with weight 1.
+        distance: "l1", "l2", "charbonnier", or "euclidean" (half the sum of squares over a sample).
+        scale: what the maps are multiplied by; "l2" and "euclidean" change by its square.
+
+    Raises:
+        ValueError: an unknown distance; from forward, a layer that the extractor does not give.
+
+    >>> loss = FeatureLoss(lambda image: {"mean": image.mean(dim=(2, 3))})
+    >>> loss(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4))
+    tensor(1.)
+    """
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        layers: Mapping[str, float] | None = None,
+        distance: Distance = "l1",
+        scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        distance_named(distance)
+        self.extractor = frozen(extractor)
+        self.layer_weights = None if layers is None else dict(layers)
+        self.distance: Distance = distance
+        self.scale = scale
+
+    def train(self, mode: bool = True) -> "FeatureLoss":
+        """Does nothing: there is nothing here to train."""
+        return super().train(False)
+
+    def features_of(self, target: Tensor) -> dict[str, Tensor]:
+        """A target's features, to be given to `forward` more than once."""
+        return features_without_gradient(self.extractor, target)
+
+    def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Two images, or an image and the features of a target -> scalar."""
+        wanted = self.features_of(target) if isinstance(target, Tensor) else target
+        maps = self.extractor(image)
+        weights = dict.fromkeys(maps, 1.0) if self.layer_weights is None else self.layer_weights
+        return feature_distance(maps, wanted, weights, self.distance, self.scale)
 
 
 class VGGFeatureLoss(nn.Module):
     """Distance between the VGG feature maps of two images, in [0, inf).
 
-    Two (N, 3, H, W) RGB in [0, 1] -> scalar. With phi_l the maps of layer l, prepared for ImageNet's statistics:
-
-    sum_l weight_l * mean(|s phi_l(image) - s phi_l(target)|^p),  p = 1 for "l1", 2 for "l2"
-
-    Gradients reach the image, through frozen weights; the target gets none. Distances are taken in fp32 at least.
-    Johnson et al. 2016, arXiv:1603.08155, sec. 3.2; SRGAN (Ledig et al. 2017, arXiv:1609.04802, eq. 5) is "l2" on
-    `relu5_4` with scale=SRGAN_SCALE; ESRGAN (Wang et al. 2018, arXiv:1809.00219, sec. 3.3) is "l1" on `conv5_4`.
+    Two (N, 3, H, W) RGB in [0, 1] -> scalar: see `feature_distance`; phi_l are the maps of layer l of a VGG that sees
+    the image as ImageNet's were prepared. Gradients reach the image, through frozen weights; the target gets none.
+    Johnson et al. 2016, arXiv:1603.08155, sec. 3.2; SRGAN (Ledig et al. 2017, arXiv:1609.04802, eq. 5) and others by
+    name: `VGGFeatureLoss.preset("srgan")`, see `PRESETS`.
 
     Args:
         layers: a layer's name, several names of weight 1, or {name: weight}. `convX_Y` is before its activation,
             `reluX_Y` after it, `poolX` after the block's pooling.
         network: "vgg19" or "vgg16".
-        distance: "l1" or "l2".
+        distance: "l1", "l2", "charbonnier", or "euclidean" (half the sum of squares over a sample).
         weights: None for torchvision's ImageNet weights; or a state dict or a file of one, see `VGGFeatures`.
-        scale: s above; it multiplies the maps, so "l2" changes by its square.
+        scale: what the maps are multiplied by; "l2" and "euclidean" change by its square.
 
     Raises:
         ValueError: an unknown name, unsuitable weights, a layer deeper than the weights reach; from forward, images of
@@ -51,36 +161,53 @@ class VGGFeatureLoss(nn.Module):
         self,
         layers: str | Sequence[str] | Mapping[str, float] = "conv5_4",
         network: Network = "vgg19",
-        distance: Literal["l1", "l2"] = "l1",
+        distance: Distance = "l1",
         weights: Weights = None,
         scale: float = 1.0,
     ) -> None:
         super().__init__()
-        if distance not in DISTANCES:
-            raise ValueError(f"distance: expected 'l1' or 'l2', got {distance!r}")
-        self.layer_weights = _weighted(layers)
+        distance_named(distance)
+        self.layer_weights = weighted(layers)
         self.features = VGGFeatures(self.layer_weights, network, weights)
-        self.distance = distance
+        self.distance: Distance = distance
         self.scale = scale
 
-    def forward(self, image: Tensor, target: Tensor) -> Tensor:
-        """Two (N, 3, H, W) RGB in [0, 1] -> scalar."""
-        if image.shape != target.shape:
+    @classmethod
+    def preset(
+        cls, name: Literal["srgan", "srgan-vgg22", "esrgan", "real-esrgan"], weights: Weights = None
+    ) -> "VGGFeatureLoss":
+        """The loss of that paper, on VGG19.
+
+        Raises:
+            ValueError: no such preset.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"preset: expected one of {', '.join(PRESETS)}; got {name!r}")
+        settings = PRESETS[name]
+        return cls(settings.layers, distance=settings.distance, weights=weights, scale=settings.scale)
+
+    def features_of(self, target: Tensor) -> dict[str, Tensor]:
+        """A target's features, to be given to `forward` more than once."""
+        return features_without_gradient(self.features, target)
+
+    def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Two (N, 3, H, W) RGB in [0, 1], or one and the features of a target -> scalar."""
+        if isinstance(target, Tensor) and image.shape != target.shape:
             raise ValueError(f"expected two images of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
-        with torch.no_grad():
-            wanted = self.features(target)
-        maps = self.features(image)
-        terms = [
-            weight * DISTANCES[self.distance](self._scaled(maps[layer]), self._scaled(wanted[layer]))
-            for layer, weight in self.layer_weights.items()
-        ]
-        return torch.stack(terms).sum()
-
-    def _scaled(self, maps: Tensor) -> Tensor:
-        return in_full_precision(maps) * self.scale
+        wanted = self.features_of(target) if isinstance(target, Tensor) else target
+        return feature_distance(self.features(image), wanted, self.layer_weights, self.distance, self.scale)
 
 
-def _weighted(layers: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
+def weighted(layers: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
+    """{name: weight} of a name, of several of weight 1, or of that itself."""
     if isinstance(layers, str):
         return {layers: 1.0}
     return dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
+
+
+def frozen(extractor: Extractor) -> Extractor:
+    """The extractor; if it is a module, without gradients for its weights and in evaluation mode."""
+    if isinstance(extractor, nn.Module):
+        extractor.requires_grad_(False)
+        extractor.train(False)
+    return extractor

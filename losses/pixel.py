@@ -1,4 +1,8 @@
-"""Losses between pixels in the same place."""
+"""Losses between pixels in the same place.
+
+All take two tensors of one shape and any range, and an optional weight that can be broadcast to it, such as a mask:
+the mean is then the weighted one, sum(weight * loss) / sum(weight). 16-bit input is computed in fp32.
+"""
 
 from typing import Literal
 
@@ -10,47 +14,55 @@ from ._tensors import Reduction, difference, reduced
 CharbonnierForm = Literal["root", "barron"]
 
 
-def l1(a: Tensor, b: Tensor, reduction: Reduction = "mean") -> Tensor:
-    """Absolute difference, in [0, inf). Any shape, any range; 16-bit input is computed in fp32.
+def l1(a: Tensor, b: Tensor, reduction: Reduction = "mean", weight: Tensor | None = None) -> Tensor:
+    """Absolute difference, in [0, inf).
 
     |a - b|
 
     Raises:
-        ValueError: the shapes differ, a tensor is not floating-point, or the reduction is unknown.
+        ValueError: the shapes differ, a tensor is not floating-point, an unknown reduction, or a weight that does not
+            fit.
 
     >>> l1(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 1.0]))
     tensor(0.2500)
     """
-    return reduced(difference(a, b).abs(), reduction)
+    return reduced(difference(a, b).abs(), reduction, weight)
 
 
-def mse(a: Tensor, b: Tensor, reduction: Reduction = "mean") -> Tensor:
-    """Squared difference, in [0, inf). Any shape, any range; 16-bit input is computed in fp32.
+def mse(a: Tensor, b: Tensor, reduction: Reduction = "mean", weight: Tensor | None = None) -> Tensor:
+    """Squared difference, in [0, inf).
 
     (a - b)^2
 
     Raises:
-        ValueError: the shapes differ, a tensor is not floating-point, or the reduction is unknown.
+        ValueError: the shapes differ, a tensor is not floating-point, an unknown reduction, or a weight that does not
+            fit.
 
     >>> mse(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 1.0]))
     tensor(0.1250)
     """
-    return reduced(difference(a, b).square(), reduction)
+    return reduced(difference(a, b).square(), reduction, weight)
 
 
 def charbonnier(
-    a: Tensor, b: Tensor, eps: float = 1e-3, form: CharbonnierForm = "root", reduction: Reduction = "mean"
+    a: Tensor,
+    b: Tensor,
+    eps: float = 1e-3,
+    form: CharbonnierForm = "root",
+    reduction: Reduction = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """A smooth absolute difference: quadratic for differences well below eps, linear far above.
 
-    Any shape, any range; 16-bit input is computed in fp32. With d = a - b:
+    With d = a - b:
 
     - form "root":    sqrt(d^2 + eps^2), in [eps, inf), close to |d|. Lai et al. 2017, arXiv:1704.03915, sec. 3.2.
     - form "barron":  sqrt((d / eps)^2 + 1) - 1, in [0, inf), close to |d| / eps - 1. Barron 2019, arXiv:1701.03077,
       eq. 1 with alpha = 1.
 
     Raises:
-        ValueError: the shapes differ, a tensor is not floating-point, eps is not positive, or a name is unknown.
+        ValueError: the shapes differ, a tensor is not floating-point, eps is not positive, a name is unknown, or the
+            weight does not fit.
 
     >>> charbonnier(torch.tensor([3.0]), torch.tensor([0.0]), eps=4.0)
     tensor(5.)
@@ -61,12 +73,34 @@ def charbonnier(
         raise ValueError(f"eps: expected a positive number, got {eps}")
     d = difference(a, b)
     if form == "root":
-        return reduced(torch.sqrt(d.square() + eps**2), reduction)
+        return reduced(torch.sqrt(d.square() + eps**2), reduction, weight)
     if form == "barron":
         squared = (d / eps).square()
         # The same as sqrt(1 + squared) - 1, without subtracting nearly equal numbers where d is small.
-        return reduced(squared / (torch.sqrt(1 + squared) + 1), reduction)
+        return reduced(squared / (torch.sqrt(1 + squared) + 1), reduction, weight)
     raise ValueError(f"form: expected 'root' or 'barron', got {form!r}")
+
+
+def huber(
+    a: Tensor, b: Tensor, delta: float = 1.0, reduction: Reduction = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """Squared for differences up to delta, absolute beyond, in [0, inf); the slope is continuous.
+
+    With d = |a - b|:  d^2 / 2 where d <= delta, else delta (d - delta / 2).  Huber 1964, "Robust estimation of a
+    location parameter", eq. 2.1
+
+    Raises:
+        ValueError: the shapes differ, a tensor is not floating-point, delta is not positive, the reduction is unknown,
+            or the weight does not fit.
+
+    >>> huber(torch.tensor([0.5, 3.0]), torch.tensor([0.0, 0.0]), reduction="none")
+    tensor([0.1250, 2.5000])
+    """
+    if not delta > 0:
+        raise ValueError(f"delta: expected a positive number, got {delta}")
+    d = difference(a, b).abs()
+    small = d.clamp(max=delta)
+    return reduced(small * (d - small / 2), reduction, weight)
 
 
 class L1Loss(nn.Module):
@@ -80,9 +114,9 @@ class L1Loss(nn.Module):
         super().__init__()
         self.reduction: Reduction = reduction
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
-        return l1(a, b, self.reduction)
+        return l1(a, b, self.reduction, weight)
 
 
 class MSELoss(nn.Module):
@@ -96,9 +130,9 @@ class MSELoss(nn.Module):
         super().__init__()
         self.reduction: Reduction = reduction
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
-        return mse(a, b, self.reduction)
+        return mse(a, b, self.reduction, weight)
 
 
 class CharbonnierLoss(nn.Module):
@@ -114,6 +148,23 @@ class CharbonnierLoss(nn.Module):
         self.form: CharbonnierForm = form
         self.reduction: Reduction = reduction
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
-        return charbonnier(a, b, self.eps, self.form, self.reduction)
+        return charbonnier(a, b, self.eps, self.form, self.reduction, weight)
+
+
+class HuberLoss(nn.Module):
+    """`huber` with its settings stored.
+
+    >>> HuberLoss()(torch.tensor([3.0]), torch.tensor([0.0]))
+    tensor(2.5000)
+    """
+
+    def __init__(self, delta: float = 1.0, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.delta = delta
+        self.reduction: Reduction = reduction
+
+    def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
+        return huber(a, b, self.delta, self.reduction, weight)

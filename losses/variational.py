@@ -1,7 +1,7 @@
 """Variational auto-encoders: the divergence from the prior, likelihoods of images, and bounds on log p(x).
 
-All are in nats: summed over a sample's elements, averaged over the batch. A log variance or log scale may be a tensor of
-the mean's shape, one number, or a tensor of one number (a learned constant).
+All are in nats: summed over a sample's elements, averaged over the batch. A log variance or log scale may be a tensor
+of the mean's shape, a number, or a tensor without dimensions (a learned constant).
 """
 
 import math
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ._tensors import difference, in_full_precision
 
 SMALLEST_LOG_SCALE = -7.0 - math.log(2)
-"""The floor of a logistic's log scale on [0, 1], about a ninth of a level: PixelCNN++'s released code has -7 on [-1, 1]."""
+"""The floor of a logistic's log scale on [0, 1], about a ninth of a level: -7 on [-1, 1], as in PixelCNN++'s code."""
 
 
 def gaussian_kl(
@@ -72,8 +72,8 @@ def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ, or a tensor is not floating-point or empty.
 
-    >>> bernoulli_nll(torch.zeros(2, 1, 28, 28), torch.ones(2, 1, 28, 28))  # 784 ln 2
-    tensor(543.4274)
+    >>> bernoulli_nll(torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2))  # 4 ln 2
+    tensor(2.7726)
     """
     check_same(logits, target)
     logits, target = in_full_precision(logits), in_full_precision(target)
@@ -109,7 +109,7 @@ def discretised_logistic_nll(mean: Tensor, log_scale: Tensor | float, target: Te
     -sum ln(sigmoid((x + 1/510 - mean) / s) - sigmoid((x - 1/510 - mean) / s))
 
     for x the level nearest to the target; level 0 takes all mass below it, level 255 all above it. Exact for every
-    scale and distance. Kingma et al. 2016, "Inverse Autoregressive Flow", app. C, arXiv:1606.04934; Salimans et al.
+    scale and distance. Kingma et al. 2016, "Inverse Autoregressive Flow", appendix, arXiv:1606.04934; Salimans et al.
     2017, "PixelCNN++", sec. 2.1, arXiv:1701.05517
 
     Raises:
@@ -120,7 +120,9 @@ def discretised_logistic_nll(mean: Tensor, log_scale: Tensor | float, target: Te
     """
     check_same(mean, target)
     level = levels(target, 256)
-    return sample_mean(-discretised_logistic_log_probability(in_full_precision(mean), _scale_like(mean, log_scale), level))
+    return sample_mean(
+        -discretised_logistic_log_probability(in_full_precision(mean), _scale_like(mean, log_scale), level)
+    )
 
 
 def discretised_logistic_log_probability(mean: Tensor, log_scale: Tensor, level: Tensor) -> Tensor:
@@ -162,7 +164,7 @@ def iwae_bound(log_weights: Tensor) -> Tensor:
 
     E_N[ln(1/K sum_k exp(log_weights_k))]
 
-    Burda, Grosse and Salakhutdinov 2015, "Importance Weighted Autoencoders", eq. 8, arXiv:1509.00519
+    Burda, Grosse and Salakhutdinov 2015, "Importance Weighted Autoencoders", sec. 3, arXiv:1509.00519
 
     Raises:
         ValueError: not two dimensions, empty, or not floating-point.
@@ -207,7 +209,7 @@ def sample_mean(values: Tensor) -> Tensor:
 
 
 def levels(image: Tensor, number: int) -> Tensor:
-    """[0, 1] -> the nearest of `number` grey levels, as whole floating-point numbers; values outside count as 0 or 1."""
+    """[0, 1] -> the nearest of `number` grey levels, whole floating-point numbers; values outside count as 0 or 1."""
     return (in_full_precision(image) * (number - 1)).round().clamp(0, number - 1)
 
 
@@ -217,8 +219,11 @@ def check_same(prediction: Tensor, target: Tensor) -> None:
 
 
 def _scale_like(mean: Tensor, value: Tensor | float) -> Tensor:
+    """One number, or a tensor of the mean's shape, as a tensor in fp32 at least."""
+    if not mean.is_floating_point():
+        raise ValueError(f"expected a floating-point mean, got {mean.dtype}")
     if not isinstance(value, Tensor):
-        value = mean.new_tensor(value, dtype=torch.float32 if mean.dtype != torch.float64 else torch.float64)
+        value = torch.tensor(value, dtype=torch.promote_types(mean.dtype, torch.float32), device=mean.device)
     if not value.is_floating_point() or (value.ndim > 0 and value.shape != mean.shape):
         got = f"{tuple(value.shape)} {value.dtype}"
         raise ValueError(f"expected one number or a floating-point tensor of shape {tuple(mean.shape)}, got {got}")

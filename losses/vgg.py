@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .vgg_weights import Network, Weights, is_normalised, layer_names, read_weights, weights_of
+from .pretrained_weights import Weights, read_weights
+from .vgg_weights import Network, is_normalised, layer_names, weights_of
 
 CHANNELS = (64, 128, 256, 512, 512)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

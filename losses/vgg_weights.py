@@ -1,16 +1,11 @@
-"""VGG weights: torchvision's own, or from a state dict or a file; matched to the layers by their names in the paper."""
+"""VGG weights: those of a state dict, matched to the layers by their names in the paper."""
 
-import pickle
 from collections.abc import Iterable, Mapping
-from http.client import HTTPException
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
-import torch
 from torch import Tensor
 
 Network = Literal["vgg16", "vgg19"]
-Weights = Mapping[str, Tensor] | str | Path | None
 
 CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
@@ -32,31 +27,6 @@ def layer_names(network: Network) -> list[str]:
             names += [f"conv{block}_{convolution}", f"relu{block}_{convolution}"]
         names.append(f"pool{block}")
     return names
-
-
-def read_weights(weights: Weights, network: Network) -> Mapping[str, Tensor]:
-    """The state dict itself, from the file, or from torchvision where None is given.
-
-    Raises:
-        ValueError: the file is not a state dict; it is read without running code.
-        RuntimeError: torchvision's weights are not at hand and cannot be downloaded.
-    """
-    if weights is None:
-        return _from_torchvision(network)
-    if isinstance(weights, Mapping):
-        return weights
-    try:
-        state: Any = torch.load(weights, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"weights: {weights} cannot be read as a state dict ({reason})") from None
-    if not isinstance(state, Mapping) or not all(
-        isinstance(v, Tensor) for v in cast(Mapping[Any, Any], state).values()
-    ):
-        keys = ", ".join(map(repr, list(cast(Mapping[Any, Any], state))[:3])) if isinstance(state, Mapping) else ""
-        got = f"a dictionary of {keys}" if keys else f"a {type(cast(object, state)).__name__}"
-        raise ValueError(f"weights: expected {weights} to hold a state dict, tensors by name; got {got}")
-    return cast(Mapping[str, Tensor], state)
 
 
 def is_normalised(state: Mapping[str, Tensor]) -> bool:
@@ -112,18 +82,3 @@ def _prefixes(network: Network, state: Mapping[str, Tensor]) -> dict[str, str]:
 def _reach(prefixes: Mapping[str, str], state: Mapping[str, Tensor]) -> str:
     held = [name for name, prefix in prefixes.items() if name != "color" and f"{prefix}.weight" in state]
     return f"the deepest they hold is {held[-1]} ({held[-1].replace('conv', 'relu')})" if held else "they hold none"
-
-
-def _from_torchvision(network: Network) -> Mapping[str, Tensor]:
-    # Here, because importing torchvision takes a second that only this branch needs.
-    from torchvision.models import VGG16_Weights, VGG19_Weights  # pyright: ignore[reportMissingTypeStubs]
-
-    source = VGG16_Weights.IMAGENET1K_V1 if network == "vgg16" else VGG19_Weights.IMAGENET1K_V1
-    try:
-        return source.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
-    except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:
-        file = source.url.rpartition("/")[2]
-        raise RuntimeError(
-            f"torchvision's weights of {network} could not be had ({error}). Fetch the file {file} where there is a "
-            f"network and pass it as weights='path/to/{file}', or put it into {torch.hub.get_dir()}/checkpoints/."
-        ) from error

@@ -5,11 +5,11 @@ method guesses. Peak 255, although luma spans 16 ... 235: that is the field's co
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from srgan_kit import losses
+
 SSIM_WINDOW = 11
-SSIM_SIGMA = 1.5
 
 
 def to_8bit(image: Tensor) -> Tensor:
@@ -55,21 +55,14 @@ def psnr_y(upscaled: Tensor, original: Tensor, border: int) -> Tensor:
 def ssim_y(upscaled: Tensor, original: Tensor, border: int) -> Tensor:
     """Structural similarity on luma: two (N, 3, H, W) -> (N,) float64, 1 for equal images.
 
-    Mean over the positions where an 11x11 Gaussian window (sigma 1.5) fits of
-    (2 m1 m2 + C1)(2 s12 + C2) / ((m1^2 + m2^2 + C1)(s1^2 + s2^2 + C2)),  C1 = (0.01 * 255)^2,  C2 = (0.03 * 255)^2
+    `losses.ssim` with a data range of 255: the mean over the positions where an 11x11 Gaussian window (sigma 1.5) fits.
     Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", eq. 13
 
     Raises:
         ValueError: the sizes differ, or the border leaves less than a window.
     """
     first, second = _comparable_luma(upscaled, original, border, smallest=SSIM_WINDOW)
-    moments = torch.stack([first, second, first * first, second * second, first * second], dim=1)
-    mean1, mean2, square1, square2, product = _blur(moments).unbind(dim=1)
-    variance1, variance2, covariance = square1 - mean1**2, square2 - mean2**2, product - mean1 * mean2
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    luminance = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
-    structure = (2 * covariance + c2) / (variance1 + variance2 + c2)
-    return (luminance * structure).mean(dim=(-2, -1))
+    return losses.ssim(first[:, None], second[:, None], data_range=255.0, reduction="none")
 
 
 def _comparable_luma(upscaled: Tensor, original: Tensor, border: int, smallest: int) -> tuple[Tensor, Tensor]:
@@ -83,13 +76,3 @@ def _comparable_luma(upscaled: Tensor, original: Tensor, border: int, smallest: 
         )
     inside = (..., slice(border, height - border), slice(border, width - border))
     return luma(to_8bit(upscaled))[inside], luma(to_8bit(original))[inside]
-
-
-def _blur(images: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, H - 10, W - 10): the Gaussian window as two one-dimensional convolutions."""
-    offset = torch.arange(SSIM_WINDOW, dtype=images.dtype, device=images.device) - SSIM_WINDOW // 2
-    gaussian = torch.exp(-(offset**2) / (2 * SSIM_SIGMA**2))
-    gaussian = (gaussian / gaussian.sum()).view(1, 1, -1, 1)
-    planes = images.flatten(0, 1).unsqueeze(1)
-    blurred = F.conv2d(F.conv2d(planes, gaussian), gaussian.transpose(-2, -1))
-    return blurred.view(*images.shape[:2], *blurred.shape[-2:])

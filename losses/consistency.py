@@ -1,0 +1,52 @@
+"""Consistency with the input: a super-resolved image, reduced again, should be the low-resolution one."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from .distances import Distance, distance_named
+
+
+def consistency(
+    image: Tensor, low_resolution: Tensor, downscale: Callable[[Tensor], Tensor], distance: Distance = "l1"
+) -> Tensor:
+    """Distance between the reduced image and the low-resolution one, in [0, inf).
+
+    (N, C, H, W) and (N, C, h, w) in [0, 1] -> scalar. `downscale` is the operator that made the low-resolution image,
+    as a function through which gradients flow, such as a MATLAB-exact bicubic.
+
+    distance(downscale(image), low_resolution)
+
+    Raises:
+        ValueError: `downscale` gives another shape than the low-resolution image's, or an unknown distance.
+
+    >>> import torch
+    >>> consistency(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 2, 2), lambda x: x[..., ::2, ::2])
+    tensor(1.)
+    """
+    measure = distance_named(distance)
+    reduced = downscale(image)
+    if reduced.shape != low_resolution.shape:
+        shapes = f"{tuple(image.shape)} to {tuple(reduced.shape)}, expected {tuple(low_resolution.shape)}"
+        raise ValueError(f"downscale: reduced {shapes}")
+    return measure(reduced, low_resolution)
+
+
+class ConsistencyLoss(nn.Module):
+    """`consistency` with the operator and the distance stored.
+
+    >>> import torch
+    >>> loss = ConsistencyLoss(lambda image: image[..., ::2, ::2])
+    >>> loss(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 2, 2))
+    tensor(0.)
+    """
+
+    def __init__(self, downscale: Callable[[Tensor], Tensor], distance: Distance = "l1") -> None:
+        super().__init__()
+        distance_named(distance)
+        self.downscale = downscale
+        self.distance: Distance = distance
+
+    def forward(self, image: Tensor, low_resolution: Tensor) -> Tensor:
+        """(N, C, H, W) and (N, C, h, w) -> scalar."""
+        return consistency(image, low_resolution, self.downscale, self.distance)

@@ -1,0 +1,146 @@
+"""Structural similarity, at one scale and at several."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ._tensors import Reduction, in_full_precision, reduced
+
+WINDOW = 11
+SIGMA = 1.5
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Weights of the five scales, fine to coarse (Wang, Simoncelli and Bovik 2003, sec. 3.2)."""
+
+
+def ssim(a: Tensor, b: Tensor, data_range: float = 1.0, reduction: Reduction = "mean") -> Tensor:
+    """Structural similarity, in [-1, 1]; 1 for equal images.
+
+    Two (N, C, H, W) of at least 11x11 pixels, values in [0, data_range] -> scalar, or (N,) with reduction "none". The
+    mean over channels and over the positions where an 11x11 Gaussian window (sigma 1.5) fits of, with local means m,
+    variances s^2 and covariance s12, C1 = (0.01 data_range)^2 and C2 = (0.03 data_range)^2:
+
+    (2 m1 m2 + C1) / (m1^2 + m2^2 + C1) * (2 s12 + C2) / (s1^2 + s2^2 + C2)
+
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", eq. 13
+
+    Raises:
+        ValueError: different shapes, not (N, C, H, W), too small, not floating-point, or an unknown reduction.
+
+    >>> ssim(torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16))  # C1 / (1 + C1): nothing in common but flatness
+    tensor(9.9990e-05)
+    """
+    first, second = _checked(a, b, smallest=WINDOW)
+    luminance, structure = _luminance_and_structure(first, second, data_range)
+    return reduced((luminance * structure).mean(dim=(1, 2, 3)), reduction)
+
+
+def ms_ssim(a: Tensor, b: Tensor, data_range: float = 1.0, reduction: Reduction = "mean") -> Tensor:
+    """Structural similarity at five scales, in [0, 1]; 1 for equal images.
+
+    Two (N, C, H, W) of at least 161x161 pixels, values in [0, data_range] -> scalar, or (N,) with reduction "none".
+    Scales are halved by 2x2 averages. With l the mean luminance term, c the mean product of the contrast and the
+    structure term, each channel by itself, and the published weights w:
+
+    l_5^w5 * prod_j max(c_j, 0)^wj
+
+    A negative structure term counts as 0, and as 0 it gives no gradient: its fractional power has none.
+    Wang, Simoncelli and Bovik 2003, "Multi-scale structural similarity for image quality assessment", eq. 7. (Kornia's
+    loss of that name is another: one scale, windows of several widths, mixed with L1.)
+
+    Raises:
+        ValueError: different shapes, not (N, C, H, W), too small, not floating-point, or an unknown reduction.
+
+    >>> image = torch.rand(1, 1, 176, 176)
+    >>> ms_ssim(image, image)
+    tensor(1.)
+    """
+    smallest = (WINDOW - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
+    first, second = _checked(a, b, smallest)
+    similarity = torch.ones(first.shape[:2], dtype=first.dtype, device=first.device)
+    for scale, weight in enumerate(SCALE_WEIGHTS, start=1):
+        luminance, structure = _luminance_and_structure(first, second, data_range)
+        last = scale == len(SCALE_WEIGHTS)
+        term = (luminance * structure if last else structure).mean(dim=(2, 3))
+        similarity = similarity * _power(term, weight)
+        if not last:
+            first, second = F.avg_pool2d(first, 2, ceil_mode=True), F.avg_pool2d(second, 2, ceil_mode=True)
+    return reduced(similarity.mean(dim=1), reduction)
+
+
+class SSIMLoss(nn.Module):
+    """1 - `ssim`, in [0, 2].
+
+    >>> image = torch.rand(1, 3, 16, 16)
+    >>> SSIMLoss()(image, image)
+    tensor(0.)
+    """
+
+    def __init__(self, data_range: float = 1.0, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.data_range = _positive(data_range)
+        self.reduction: Reduction = reduction
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Two (N, C, H, W) -> scalar, or (N,) with reduction "none"."""
+        return reduced(1 - ssim(a, b, self.data_range, "none"), self.reduction)
+
+
+class MSSSIMLoss(nn.Module):
+    """1 - `ms_ssim`, in [0, 1].
+
+    >>> image = torch.rand(1, 3, 176, 176)
+    >>> MSSSIMLoss()(image, image)
+    tensor(0.)
+    """
+
+    def __init__(self, data_range: float = 1.0, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.data_range = _positive(data_range)
+        self.reduction: Reduction = reduction
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Two (N, C, H, W) -> scalar, or (N,) with reduction "none"."""
+        return reduced(1 - ms_ssim(a, b, self.data_range, "none"), self.reduction)
+
+
+def _luminance_and_structure(a: Tensor, b: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
+    """Both factors of SSIM at every position where the window fits: two (N, C, H - 10, W - 10)."""
+    with torch.autocast(a.device.type, enabled=False):
+        moments = _blur(torch.cat([a, b, a * a, b * b, a * b], dim=1))
+    mean1, mean2, square1, square2, product = moments.chunk(5, dim=1)
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    luminance = (2 * mean1 * mean2 + c1) / (mean1.square() + mean2.square() + c1)
+    covariance = product - mean1 * mean2
+    variances = square1 - mean1.square() + square2 - mean2.square()
+    return luminance, (2 * covariance + c2) / (variances + c2)
+
+
+def _blur(images: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, H - 10, W - 10): the Gaussian window as two one-dimensional convolutions."""
+    offset = torch.arange(WINDOW, dtype=images.dtype, device=images.device) - WINDOW // 2
+    gaussian = torch.exp(-offset.square() / (2 * SIGMA**2))
+    gaussian = (gaussian / gaussian.sum()).view(1, 1, 1, -1)
+    planes = images.flatten(0, 1).unsqueeze(1)
+    blurred = F.conv2d(F.conv2d(planes, gaussian), gaussian.transpose(-2, -1))
+    return blurred.view(*images.shape[:2], *blurred.shape[-2:])
+
+
+def _power(term: Tensor, weight: float) -> Tensor:
+    positive = term > 0
+    return torch.where(positive, torch.where(positive, term, 1).pow(weight), 0)
+
+
+def _checked(a: Tensor, b: Tensor, smallest: int) -> tuple[Tensor, Tensor]:
+    if a.shape != b.shape or a.ndim != 4:
+        raise ValueError(f"expected two images (N, C, H, W) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if not (a.is_floating_point() and b.is_floating_point()):
+        raise ValueError(f"expected floating-point images, got {a.dtype} and {b.dtype}")
+    if min(a.shape[-2:]) < smallest:
+        raise ValueError(f"expected at least {smallest}x{smallest} pixels, got {tuple(a.shape)}")
+    return in_full_precision(a), in_full_precision(b)
+
+
+def _positive(data_range: float) -> float:
+    if not data_range > 0:
+        raise ValueError(f"data_range: expected a positive number, got {data_range}")
+    return data_range

@@ -1,0 +1,109 @@
+"""Style: which features occur together in an image, wherever they are."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ._tensors import in_full_precision
+from .perceptual import Extractor, features_without_gradient, frozen, weighted
+from .pretrained_weights import Weights
+from .vgg import VGGFeatures
+from .vgg_weights import Network
+
+GATYS_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+def gram_matrix(maps: Tensor) -> Tensor:
+    """Mean products of channels: (N, C, H, W) -> (N, C, C), symmetric, in fp32 at least.
+
+    G_ij = sum_{h, w} maps_i maps_j / (C H W), so that neither the image's size nor the width of the layer changes its
+    magnitude.    Johnson et al. 2016, eq. 3, arXiv:1603.08155
+
+    Raises:
+        ValueError: not floating-point (N, C, H, W).
+
+    >>> gram_matrix(torch.ones(1, 2, 4, 4))
+    tensor([[[0.5000, 0.5000],
+             [0.5000, 0.5000]]])
+    """
+    if maps.ndim != 4 or not maps.is_floating_point():
+        raise ValueError(f"expected floating-point maps (N, C, H, W), got {tuple(maps.shape)} {maps.dtype}")
+    with torch.autocast(maps.device.type, enabled=False):  # sums over all pixels need the digits
+        rows = in_full_precision(maps).flatten(2)
+        return rows @ rows.mT / rows[0].numel()
+
+
+def style_distance(
+    features: Mapping[str, Tensor], target_grams: Mapping[str, Tensor], weights: Mapping[str, float]
+) -> Tensor:
+    """Weighted sum over layers of the squared distances between Gram matrices, in [0, inf); mean over the batch.
+
+    {layer: (N, C, H, W)} and {layer: (N, C, C)} -> scalar; the images may differ in size.
+
+    sum_l weight_l E ||gram(phi_l(image)) - gram(phi_l(target))||^2
+
+    Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks", eq. 4-5 (their constant
+    belongs to the weights); Johnson et al. 2016, eq. 4, arXiv:1603.08155
+
+    >>> style_distance({"a": torch.ones(1, 1, 2, 2)}, {"a": torch.zeros(1, 1, 1)}, {"a": 1.0})
+    tensor(1.)
+    """
+    terms = [
+        weight * (gram_matrix(features[layer]) - target_grams[layer]).square().sum(dim=(1, 2)).mean()
+        for layer, weight in weights.items()
+    ]
+    return torch.stack(terms).sum()
+
+
+class StyleLoss(nn.Module):
+    """`style_distance` on the layers of a VGG, or of any other frozen network.
+
+    Two (N, 3, H, W) RGB in [0, 1], the second of any size -> scalar. Gradients reach the image; the target gets none.
+
+    Args:
+        layers: a layer's name, several names of weight 1, or {name: weight}; as in `VGGFeatureLoss`.
+        network: "vgg19" or "vgg16".
+        weights: None for torchvision's; or a state dict or a file of one.
+        extractor: a network of your own, from images to named maps (N, C, H, W), instead of the VGG.
+
+    Raises:
+        ValueError, RuntimeError: as `VGGFeatureLoss`.
+
+    >>> random_vgg = {"features.0.weight": torch.randn(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}
+    >>> loss = StyleLoss("relu1_1", weights=random_vgg)
+    >>> image = torch.rand(1, 3, 8, 8)
+    >>> loss(image, image)
+    tensor(0.)
+    """
+
+    def __init__(
+        self,
+        layers: str | Sequence[str] | Mapping[str, float] = GATYS_LAYERS,
+        network: Network = "vgg19",
+        weights: Weights = None,
+        extractor: Extractor | None = None,
+    ) -> None:
+        super().__init__()
+        self.layer_weights = weighted(layers)
+        self.extractor = frozen(VGGFeatures(self.layer_weights, network, weights) if extractor is None else extractor)
+
+    def train(self, mode: bool = True) -> "StyleLoss":
+        """Does nothing: there is nothing here to train."""
+        return super().train(False)
+
+    def grams_of(self, target: Tensor) -> dict[str, Tensor]:
+        """A target's Gram matrices, to be given to `forward` more than once."""
+        maps = features_without_gradient(self.extractor, target)
+        return {layer: gram_matrix(self._map(maps, layer)) for layer in self.layer_weights}
+
+    def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Two images, or an image and the Gram matrices of a target -> scalar."""
+        wanted = self.grams_of(target) if isinstance(target, Tensor) else target
+        maps = self.extractor(image)
+        return style_distance({name: self._map(maps, name) for name in self.layer_weights}, wanted, self.layer_weights)
+
+    def _map(self, maps: Mapping[str, Tensor], layer: str) -> Tensor:
+        if layer not in maps:
+            raise ValueError(f"layers: expected some of the extractor's {', '.join(maps)}; got {layer!r}")
+        return maps[layer]
