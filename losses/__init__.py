@@ -37,7 +37,7 @@ from .learned import LPIPSLoss
 from .local_discriminative import LocalDiscriminativeLoss, artifact_map, local_discriminative
 from .matching import feature_matching, maximum_mean_discrepancy, moment_matching
 from .minibatch import MinibatchDiscrimination, minibatch_similarity
-from .perceptual import FeatureLoss, VGGFeatureLoss
+from .perceptual import FeatureLoss, VGGFeatureLoss, feature_distance
 from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
 from .regularization import (
     HistoricalAverage,
@@ -103,6 +103,7 @@ __all__ = [
     "discretised_logistic_nll",
     "entropy_from_logits",
     "estimate_divergence",
+    "feature_distance",
     "feature_matching",
     "focal_frequency",
     "fourier_l1",

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._tensors import in_full_precision
+from ._tensors import difference
 
 
 def artifact_map(image: Tensor, target: Tensor, average_image: Tensor | None = None, window: int = 7) -> Tensor:
@@ -16,18 +16,17 @@ def artifact_map(image: Tensor, target: Tensor, average_image: Tensor | None = N
     var_window(R) * var_image(R)^(1/5), and 0 where R < R_a: there the image is better than the average one
 
     Without the average image no pixel is excused. It is a weight: no gradient goes through it.
-    Liang, Zeng and Zhang 2022, "Details or Artifacts", eq. 3-6, arXiv:2203.09195
+    Liang, Zeng and Zhang 2022, "Details or Artifacts", sec. 3, arXiv:2203.09195
 
     Raises:
-        ValueError: different shapes, not (N, C, H, W), an even window, images not larger than half a window.
+        ValueError: different shapes, not (N, C, H, W), not floating-point, an even window, or images not larger than
+            half a window.
 
     >>> artifact_map(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)).max()  # the same error everywhere is no artefact
     tensor(0.)
     """
-    for other in (target, *([] if average_image is None else [average_image])):
-        if image.ndim != 4 or image.shape != other.shape:
-            shapes = f"{tuple(image.shape)} and {tuple(other.shape)}"
-            raise ValueError(f"expected images (N, C, H, W) of one shape, got {shapes}")
+    if image.ndim != 4:
+        raise ValueError(f"expected images (N, C, H, W), got {tuple(image.shape)}")
     if window < 3 or window % 2 == 0 or min(image.shape[-2:]) <= window // 2:
         raise ValueError(f"window: expected an odd number from 3 that fits {tuple(image.shape)}, got {window}")
     with torch.no_grad():
@@ -46,7 +45,7 @@ def local_discriminative(image: Tensor, target: Tensor, average_image: Tensor | 
 
     mean(artifact_map * |image - target|)
 
-    Liang, Zeng and Zhang 2022, eq. 7, arXiv:2203.09195
+    Liang, Zeng and Zhang 2022, "Details or Artifacts", sec. 3, arXiv:2203.09195
 
     Raises:
         ValueError: as `artifact_map`.
@@ -56,7 +55,7 @@ def local_discriminative(image: Tensor, target: Tensor, average_image: Tensor | 
     tensor(0.)
     """
     weight = artifact_map(image, target, average_image, window)
-    return (weight * (in_full_precision(image) - in_full_precision(target)).abs()).mean()
+    return (weight * difference(image, target).abs()).mean()
 
 
 class LocalDiscriminativeLoss(nn.Module):
@@ -77,4 +76,4 @@ class LocalDiscriminativeLoss(nn.Module):
 
 
 def _residual(image: Tensor, target: Tensor) -> Tensor:
-    return (in_full_precision(target) - in_full_precision(image)).abs().sum(dim=1, keepdim=True)
+    return difference(image, target).abs().sum(dim=1, keepdim=True)

@@ -256,11 +256,11 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
     score = torch.zeros(2, 1)
     with pytest.raises(ValueError, match="got None"):
         RelativisticAverage().generator_loss(score)
-    with pytest.raises(ValueError, match="'logistic'|logistic, least-squares, hinge; got 'softplus'"):
+    with pytest.raises(ValueError, match=r"logistic, least-squares, hinge; got 'softplus'"):
         RelativisticAverage("softplus")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="none, one-sided, two-sided; got 'both'"):
         NonSaturating("both")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="got 1.5"):
+    with pytest.raises(ValueError, match=r"got 1\.5"):
         binary_critic(score, score, real_label=1.5)
     for loss in (NonSaturating(), LeastSquares(), Hinge(), Wasserstein(), RelativisticAverage(), FDivergence("kl")):
         with pytest.raises(ValueError, match="int64"):

@@ -230,7 +230,7 @@ def test_compressed_scores_are_still_a_lower_bound_and_still_rise() -> None:
 
 
 def test_wrong_names_and_alphas_are_value_errors() -> None:
-    with pytest.raises(ValueError, match="kl, reverse-kl, .*, alpha; got 'chi'"):
+    with pytest.raises(ValueError, match=r"kl, reverse-kl, .*, alpha; got 'chi'"):
         FDivergence("chi")
     with pytest.raises(ValueError, match="needs a number"):
         FDivergence("alpha")
