@@ -1,9 +1,6 @@
 """CatGAN's entropies and the K + 1 classes of semi-supervised learning: extremes, torch's own answers, estimates."""
 
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -225,35 +222,3 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
             labelled_cross_entropy(logits, wrong)
     with pytest.raises(ValueError, match="got -1"):
         CategoricalGAN(label_weight=-1)
-
-
-# --- several processes ------------------------------------------------------------------------------------------------
-
-PROCESS = """
-import sys, torch, torch.distributed as distributed
-from losses.categorical import CategoricalGAN
-rank = int(sys.argv[1])
-distributed.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
-image, label, weight = torch.load(sys.argv[3])
-image, label = image[3 * rank : 3 * rank + 3], label[3 * rank : 3 * rank + 3]
-weight.requires_grad_()
-CategoricalGAN().critic_loss(image @ weight, -image @ weight, label).backward()
-distributed.all_reduce(weight.grad)
-torch.save(weight.grad / 2, sys.argv[4])
-"""
-
-
-def test_two_processes_with_half_a_batch_each_get_the_gradient_of_the_whole_batch(tmp_path: Path) -> None:
-    image, weight = torch.randn(6, 3, dtype=torch.float64), torch.randn(3, 5, dtype=torch.float64)
-    label = torch.tensor([2, -1, 0, -1, -1, -1])  # all labels in the first process
-    torch.save((image, label, weight), tmp_path / "batch")
-    arguments = [str(tmp_path / name) for name in ("store", "batch")]
-    children = [
-        subprocess.Popen([sys.executable, "-c", PROCESS, str(rank), *arguments, str(tmp_path / f"gradient{rank}")])
-        for rank in range(2)
-    ]
-    assert [child.wait(timeout=120) for child in children] == [0, 0]
-    weight.requires_grad_()
-    CategoricalGAN().critic_loss(image @ weight, -image @ weight, label).backward()
-    for rank in range(2):
-        torch.testing.assert_close(torch.load(tmp_path / f"gradient{rank}"), weight.grad)

@@ -24,7 +24,7 @@ from losses.variational import (
     sample_mean,
 )
 
-LOG_SCALES = (-9.0, -7.0, -4.5, -2.0, 0.0, 3.0, 12.0)
+LOG_SCALES = (-9.0, -7.0, -4.5, -2.0, 0.0, 3.0, 5.0, 12.0)
 
 
 @st.composite
