@@ -14,14 +14,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from timing import Check, Work, median_seconds
 
 from srgan_kit.devices import autocast, cpu_has_bf16, pick_precision
 from srgan_kit.metrics.evaluation import evaluate_pairs, pair_images
@@ -33,7 +32,6 @@ from srgan_kit.upscaling.models import UpscalingModel, load_model
 from srgan_kit.upscaling.pipeline import upscale_picture
 
 CPU = torch.device("cpu")
-Work = Callable[[], object]
 AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.9}
 """speedup counts only where the CPU has bf16; end_to_end_rate is of the bare network."""
 AT_MOST = {
@@ -49,16 +47,6 @@ AT_MOST = {
 MEMORY_SIDE = 4096
 
 
-@dataclass(frozen=True)
-class Check:
-    """One threshold."""
-
-    name: str
-    value: float
-    bound: str
-    ok: bool
-
-
 def check(found: dict[str, object]) -> list[Check]:
     """Every threshold whose value was measured and counts on this machine."""
     checks = []
@@ -70,18 +58,6 @@ def check(found: dict[str, object]) -> list[Check]:
         if name in AT_MOST and not (name.startswith("peak") and found["memory_side"] != MEMORY_SIDE):
             checks.append(Check(name, value, f"<= {AT_MOST[name]}", value <= AT_MOST[name]))
     return checks
-
-
-def median_seconds(work: dict[str, Work], repeats: int) -> dict[str, float]:
-    """Median time of each piece of work after one warm-up; they take turns, so that all see the same machine."""
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for turn in range(repeats + 1):
-        for name, piece in work.items():
-            start = time.perf_counter()
-            piece()
-            if turn:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def photograph(side: int) -> np.ndarray:
