@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,18 @@ Size = tuple[int, int]
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What the results are to be like."""
+
+    size: Callable[[Size], Size | None]
+    """(width, height) of an input -> of its result; None for the model's own scale."""
+    quality: int | None = None
+    """Of formats that have one; None for the usual."""
+    consistent: bool = False
+    """Corrected until, reduced again, it is the input."""
+
+
 def upscale(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures, globs or folders.")],
     output: Annotated[
@@ -34,6 +46,12 @@ def upscale(
         float | None, typer.Option("-s", "--scale", help="Output scale, such as 2.5. Default: the model's.")
     ] = None,
     fit: Annotated[str | None, typer.Option(metavar="WxH", help="Fit into this box, keeping the shape.")] = None,
+    consistent: Annotated[
+        bool, typer.Option("--consistent", help="Correct the result until, reduced again, it is the input.")
+    ] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Mean of 8 turned and mirrored runs: better, and 8 times slower.")
+    ] = False,
     tile: Annotated[str, typer.Option(help="Tile side in input pixels, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
@@ -62,18 +80,21 @@ def upscale(
     found = find(inputs, recursive)
 
     from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.ensemble import ensembled
     from srgan_kit.upscaling.models import load_model
 
-    upscaler = Upscaler(load_model(model), device, precision, tile_side)
+    loaded = load_model(model)
+    upscaler = Upscaler(ensembled(loaded) if ensemble else loaded, device, precision, tile_side)
     ending = f"_{fit.lower()}" if fit else f"_x{scale or upscaler.scale:g}"
     jobs = plan(found, inputs, output, ending, suffix)
     if overwrite:
         check_inputs_survive(jobs)
     if quality is not None and FORMATS[suffix] not in QUALITY:
         print(f"note: --quality has no effect on {FORMATS[suffix]}, which loses nothing", file=sys.stderr)
-    _run(jobs, upscaler, lambda size: _output_size(size, scale, box), quality, skip_existing, overwrite)
+    wish = Wish(lambda size: _output_size(size, scale, box), quality, consistent)
+    _run(jobs, upscaler, wish, skip_existing, overwrite)
     if report is not None:
-        write_json(report, _report(jobs, upscaler))
+        write_json(report, _report(jobs, upscaler, ensemble=ensemble, consistent=consistent))
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
 
@@ -124,14 +145,7 @@ def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | No
 # --- the work -------------------------------------------------------------------------------------------------------
 
 
-def _run(
-    jobs: list[Job],
-    upscaler: "Upscaler",
-    wanted: Callable[[Size], Size | None],
-    quality: int | None,
-    skip_existing: bool,
-    overwrite: bool,
-) -> None:
+def _run(jobs: list[Job], upscaler: "Upscaler", wish: Wish, skip_existing: bool, overwrite: bool) -> None:
     with _display(len(jobs)) as (show, say), without_pillow_warnings():
         for job in jobs:
             if job.target is not None and job.target.exists() and not overwrite:
@@ -140,7 +154,7 @@ def _run(
             if job.status == "waiting":
                 start = time.perf_counter()
                 try:
-                    _upscale_one(job, upscaler, wanted, quality, show(job.source.name))
+                    _upscale_one(job, upscaler, wish, show(job.source.name))
                     job.status = "done"
                 except UserError as error:
                     job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
@@ -154,9 +168,7 @@ def _run(
             say(job)
 
 
-def _upscale_one(
-    job: Job, upscaler: "Upscaler", wanted: Callable[[Size], Size | None], quality: int | None, progress: Progress
-) -> None:
+def _upscale_one(job: Job, upscaler: "Upscaler", wish: Wish, progress: Progress) -> None:
     from srgan_kit.upscaling.encoding import check_size, write_image
     from srgan_kit.upscaling.images import read_image
     from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
@@ -164,14 +176,14 @@ def _upscale_one(
     assert job.target is not None
     redone = upscaler.redone_tiles
     picture = read_image(job.source)
-    job.size = wanted(picture.size) or scaled_size(picture.size, upscaler.scale)
+    job.size = wish.size(picture.size) or scaled_size(picture.size, upscaler.scale)
     check_size(job.target, job.size)
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{job.target.parent}: cannot be made: {error.strerror}") from None
-    result = upscale_picture(upscaler, picture, job.size, progress)
-    job.notes = picture.notes + write_image(result, job.target, quality)
+    result = upscale_picture(upscaler, picture, job.size, progress, consistent=wish.consistent)
+    job.notes = result.notes + write_image(result, job.target, wish.quality)
     job.redone_tiles = upscaler.redone_tiles - redone
     if job.redone_tiles:
         job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
@@ -227,11 +239,12 @@ def _lines(job: Job) -> Iterator[tuple[str, bool]]:
         yield f"note: {job.source}: {note}", True
 
 
-def _report(jobs: list[Job], upscaler: "Upscaler") -> dict[str, Any]:
+def _report(jobs: list[Job], upscaler: "Upscaler", **settings: bool) -> dict[str, Any]:
     return {
         "model": upscaler.model.name,
         "scale": upscaler.scale,
         "device": str(upscaler.device),
         "precision": str(upscaler.dtype).removeprefix("torch."),
+        **settings,
         "images": [asdict(job) for job in jobs],
     }

@@ -49,6 +49,15 @@ def bicubic_weights(size_in: int, size_out: int, scale: float, padding: Padding 
     return _inside(indices[:, used].long(), size_in, padding), weights[:, used]
 
 
+def local_weights(size_in: int, size_out: int, scale: float, start: int, count: int) -> tuple[int, Tensor]:
+    """The first input that outputs start ... start + count - 1 need, and their weights: (count, inputs) float64."""
+    indices, weights = bicubic_weights(size_in, size_out, scale)
+    indices, weights = indices[start : start + count], weights[start : start + count]
+    first, last = (int(edge) for edge in indices.aminmax())
+    dense = torch.zeros(count, last - first + 1, dtype=torch.float64)
+    return first, dense.scatter_add_(1, indices - first, weights)
+
+
 def resize(image: Tensor, size: tuple[int, int] | float, padding: Padding = "symmetric") -> Tensor:
     """MATLAB's bicubic `imresize` of a float image to (height, width) or by a scale; differentiable, not clamped.
 
@@ -96,8 +105,8 @@ def downscale_crop(image: Tensor, scale: int, top: int, left: int, height: int, 
         raise ValueError(
             f"downscale_crop: a crop of {height}x{width} at ({top}, {left}) is not inside the {rows}x{columns} image"
         )
-    first_row, down = _local_weights(image.shape[-2], rows, scale, top, height)
-    first_column, across = _local_weights(image.shape[-1], columns, scale, left, width)
+    first_row, down = local_weights(image.shape[-2], rows, 1 / scale, top, height)
+    first_column, across = local_weights(image.shape[-1], columns, 1 / scale, left, width)
     region = image[:, first_row : first_row + down.shape[1], first_column : first_column + across.shape[1]].double()
     return _to_8bit(_to_8bit(down @ region) @ across.T).to(torch.uint8)
 
@@ -145,12 +154,3 @@ def _resample(image: Tensor, dim: int, indices: Tensor, weights: Tensor) -> Tens
 def _to_8bit(image: Tensor) -> Tensor:
     """Rounded half away from zero and clipped to 0 ... 255, still in float64."""
     return torch.floor(image + (0.5 + TIE_TOLERANCE)).clamp_(0, 255)
-
-
-def _local_weights(size_in: int, size_out: int, factor: int, start: int, count: int) -> tuple[int, Tensor]:
-    """The first input that outputs start ... start + count - 1 depend on, and their weights as a dense matrix."""
-    indices, weights = bicubic_weights(size_in, size_out, 1 / factor)
-    indices, weights = indices[start : start + count], weights[start : start + count]
-    first, last = (int(edge) for edge in indices.aminmax())
-    dense = torch.zeros(count, last - first + 1, dtype=torch.float64)
-    return first, dense.scatter_add_(1, indices - first, weights)

@@ -122,8 +122,19 @@ def _plain_mode(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, byt
         raise UserError(f"{getattr(image, 'filename', 'image')}: pixels are floating-point numbers; expected integers")
     others = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "I;16B": "I;16"}
     if mode == "I":
+        _check_16_bits(image)
         return image.point(lambda value: value * 1.0).convert("I;16"), icc
-    return image.convert(others.get(mode, "RGB")), icc
+    if mode not in others:  # LAB, YCbCr, HSV: a profile of theirs is not one of RGB
+        return image.convert("RGB"), None
+    return image.convert(others[mode]), icc
+
+
+def _check_16_bits(image: Image.Image) -> None:
+    """Raise a UserError where a picture of 32-bit integers holds more than 16 bits can."""
+    low, high = np.asarray(image).min(), np.asarray(image).max()
+    if low < 0 or high > np.iinfo(np.uint16).max:
+        name = getattr(image, "filename", "image")
+        raise UserError(f"{name}: pixels are 32-bit numbers from {low} to {high}; expected 0 to 65535")
 
 
 def _from_cmyk(image: Image.Image, icc: bytes | None) -> Image.Image:

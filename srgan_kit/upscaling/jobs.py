@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,19 +94,30 @@ def _may_be_a_picture(path: Path) -> bool:
 
 
 def plan(found: list[Found], inputs: list[str], output: Path | None, ending: str, suffix: str) -> list[Job]:
-    """Where each result goes.
+    """Where each result goes; where a.jpg and a.png would both become a_x4.png, a_jpg_x4.png and a_png_x4.png.
 
     Raises:
-        UserError: two inputs would write the same file, or one file is named for several inputs.
+        UserError: two inputs would write the same file even so, or one file is named for several inputs.
     """
     to_file = output is not None and not output.is_dir() and output.suffix.lower() in FORMATS
     if output is not None and not to_file and output.suffix and not output.is_dir():
         raise UserError(f"-o {output}: expected a folder or a name ending in {' '.join(FORMATS)}")
     if to_file and (len(found) > 1 or any(Path(name).is_dir() for name in inputs)):
         raise UserError(f"-o {output}: one file for {len(found)} inputs; expected a folder")
+    named = Counter(_target(item, output, ending, suffix).absolute() for item in found if not item.problem)
+    shared = {target for target, inputs_of_it in named.items() if inputs_of_it > 1}
+
+    def target_of(item: Found) -> Path:
+        if output is not None and to_file:
+            return output
+        target = _target(item, output, ending, suffix)
+        if target.absolute() not in shared:
+            return target
+        return _target(item, output, f"_{item.path.suffix[1:].lower()}{ending}", suffix)
+
     targets: dict[Path, Found] = {}
     jobs = []
-    planned = {_target(item, output, to_file, ending, suffix).absolute() for item in found if not item.problem}
+    planned = named.keys() | {target_of(item).absolute() for item in found if not item.problem}
     for item in found:
         if item.problem:
             jobs.append(Job(item.path, status="failed", reason=item.problem))
@@ -113,7 +125,7 @@ def plan(found: list[Found], inputs: list[str], output: Path | None, ending: str
         if item.listed and item.path.absolute() in planned:
             jobs.append(Job(item.path, status="skipped", reason="it is the result of another input in an earlier run"))
             continue
-        target = _target(item, output, to_file, ending, suffix)
+        target = target_of(item)
         other = targets.setdefault(target.absolute(), item)
         if other is not item:
             raise UserError(f"{other.path} and {item.path} would both become {target}: upscale them into two folders")
@@ -134,8 +146,6 @@ def check_inputs_survive(jobs: list[Job]) -> None:
             raise UserError(f"{other.source}: an input, and {job.source} would replace it; leave one of them out")
 
 
-def _target(item: Found, output: Path | None, to_file: bool, ending: str, suffix: str) -> Path:
-    if output is not None and to_file:
-        return output
+def _target(item: Found, output: Path | None, ending: str, suffix: str) -> Path:
     name = f"{item.path.stem}{ending}{suffix}"
     return item.path.with_name(name) if output is None else output / item.relative.with_name(name)

@@ -4,6 +4,7 @@ Nothing here executes code from a checkpoint: tensors only, from safetensors or 
 """
 
 import pickle
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,10 +176,13 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _read_pickled(path: Path) -> dict[str, Any]:
     try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about how a file that is refused was pickled
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(f"model {path}: damaged, or more than weights (code is never run)") from None
-    except Exception as error:  # a broken file makes torch.load raise KeyError, EOFError, RuntimeError, ...
+    except (EOFError, KeyError):  # all that the reader says of a file of anything else
+        raise UserError(f"model {path}: not a checkpoint") from None
+    except Exception as error:  # a broken file makes torch.load raise RuntimeError, ValueError, OSError, ...
         raise UserError(f"model {path}: not a readable checkpoint: {_line(error)}") from None
     if not isinstance(tensors, dict):
         raise UserError(f"model {path}: expected a dictionary of weights, got {type(tensors).__name__}")

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.consistency import back_project
 from srgan_kit.upscaling.engine import Progress, Upscaler
 from srgan_kit.upscaling.images import Picture
 
@@ -30,13 +31,19 @@ def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
 
 
 def upscale_picture(
-    upscaler: Upscaler, picture: Picture, size: tuple[int, int] | None = None, progress: Progress | None = None
+    upscaler: Upscaler,
+    picture: Picture,
+    size: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+    *,
+    consistent: bool = False,
 ) -> Picture:
     """The picture at `size` (width, height), by default the network's scale.
 
     Colour and opacity are enlarged apart. Opacity is resampled by antialiased bicubic. Colour that nobody sees is first
     replaced by the visible colours around it, so that it never bleeds into a visible edge; all other colour goes to
-    the network untouched, half transparent or not.
+    the network untouched, half transparent or not. With `consistent`, both are corrected until MATLAB's bicubic reduces
+    them to what they came from, to half a level where their range allows it; a note says where it does not.
 
     Raises:
         UserError: the size is too large, no memory, or NaN (see `Upscaler.upscale`).
@@ -46,9 +53,22 @@ def upscale_picture(
         colour = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
         pixels = resample(upscaler.upscale(colour, progress), size)
         alpha = None if picture.alpha is None else resample(picture.alpha, size)
+        notes = picture.notes + (_make_consistent(((pixels, colour), (alpha, picture.alpha))) if consistent else [])
     except MemoryError:
         raise UserError(f"not enough memory for a picture of {size[0]}x{size[1]} pixels") from None
-    return Picture(pixels, alpha, picture.icc, picture.exif, picture.format, picture.notes)
+    return Picture(pixels, alpha, picture.icc, picture.exif, picture.format, notes)
+
+
+def _make_consistent(pairs: tuple[tuple[np.ndarray | None, np.ndarray | None], ...]) -> list[str]:
+    """Back-project each (large, small) in place; a note where large is the smaller one, or a deviation is left."""
+    left = 0.0
+    for large, small in pairs:
+        if large is None or small is None:
+            continue
+        if large.shape[0] < small.shape[0] or large.shape[1] < small.shape[1]:
+            return ["a result smaller than its input cannot be made consistent with it"]
+        left = max(left, back_project(large, small))
+    return [f"consistent, but for up to {left:.1f} levels where black or white limits it"] if left > 1 else []
 
 
 def resample(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.cli.upscale import _run
+from srgan_kit.cli.upscale import Wish, _run
 from srgan_kit.config import ResidualSRConfig
+from srgan_kit.data.folder import read_rgb
+from srgan_kit.data.resize import resize_8bit
 from srgan_kit.generators import build_generator
+from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.models import load_model, save_model
@@ -163,7 +166,7 @@ def test_output_sizes_and_names(
         (["a.png", "-o", "b.gif"], "b.gif"),
         (["a.png", "-o", "b.png", "--format", "jpg"], "b.png"),
         (["a.png", "b/a.png", "-o", "one.png"], "folder"),
-        (["a.png", "b/a.png", "-o", "out"], "both become"),
+        (["a.png", "b/a.png", "-o", "out"], "both become out/a_png_x4.png"),
         (["a.png", "--device", "abacus"], "abacus"),
         (["a.png", "--precision", "fp1"], "fp1"),
         (["a.png", "-m", "a.png"], "a.png"),
@@ -232,7 +235,7 @@ def test_no_failure_stops_the_others(
             raise error
 
     jobs = [Job(picture(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
-    _run(jobs, Upscaler(load_model(weights), "cpu"), wanted, None, skip_existing=False, overwrite=False)
+    _run(jobs, Upscaler(load_model(weights), "cpu"), Wish(wanted), skip_existing=False, overwrite=False)
     assert [job.status for job in jobs] == ["done", "failed", "done"]
     assert capsys.readouterr().err == f"error: {jobs[1].source}: {reason}\n"
 
@@ -299,7 +302,7 @@ def test_hidden_files_in_folders_are_passed_over(tmp_path: Path, weights: str) -
 def test_what_the_engine_could_not_do_is_said_once(tmp_path: Path, weights: str) -> None:
     fragile = replace(load_model(weights), supports_bf16=False)
     jobs = [Job(picture(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
-    _run(jobs, Upscaler(fragile, "cpu", "bf16"), lambda _: None, None, skip_existing=False, overwrite=False)
+    _run(jobs, Upscaler(fragile, "cpu", "bf16"), Wish(lambda _: None), skip_existing=False, overwrite=False)
     assert [len(job.notes) for job in jobs] == [1, 0]
     assert "bfloat16" in jobs[0].notes[0]
 
@@ -348,3 +351,42 @@ def test_a_community_checkpoint(tmp_path: Path, data_folder: Path) -> None:
     done = run(tmp_path, "a.png", "-m", str(data_folder / "weights" / "realesr-animevideov3.pth"))
     assert done.returncode == 0, done.stderr
     assert size(tmp_path / "a_x4.png") == (48, 36)
+
+
+def test_pictures_of_one_name_and_two_formats_keep_apart(tmp_path: Path, weights: str) -> None:
+    for name in ("a.jpg", "a.png", "b.png"):
+        picture(tmp_path / name)
+    expected = ["a.jpg", "a.png", "a_jpg_x4.png", "a_png_x4.png", "b.png", "b_x4.png"]
+    for _ in range(2):  # and their results are known again
+        done = run(tmp_path, ".", "-m", weights, "--skip-existing")
+        assert done.returncode == 0, done.stderr
+        assert names(tmp_path) == expected
+
+
+def test_consistent_results_are_their_inputs_when_reduced(tmp_path: Path, weights: str) -> None:
+    Image.effect_noise((40, 30), 20).save(tmp_path / "a.png")  # far from black and white, which would limit it
+    for options in (["-o", "free.png"], ["--consistent", "-o", "bound.png", "--report", "r.json"]):
+        assert run(tmp_path, "a.png", "-m", weights, *options).returncode == 0
+    assert json.loads((tmp_path / "r.json").read_text())["consistent"] is True
+    given = read_rgb(tmp_path / "a.png").int()
+    free, bound = (resize_8bit(read_rgb(tmp_path / f"{name}.png"), 1 / 4).int() - given for name in ("free", "bound"))
+    assert free.abs().max() > 10
+    assert bound.abs().max() <= 1  # rounded twice, here; else 0.5
+    assert (bound == 0).float().mean() > 0.98
+
+
+def test_a_smaller_result_cannot_be_consistent(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png")
+    done = run(tmp_path, "a.png", "-m", weights, "-s", "0.5", "--consistent")
+    assert done.returncode == 0
+    assert "smaller than its input cannot be made consistent" in done.stderr
+
+
+def test_ensemble_is_another_result_of_the_same_size(tmp_path: Path, data_folder: Path) -> None:
+    bird = data_folder / "sr_test" / "Set5" / "LR_bicubic" / "X4" / "birdx4.png"
+    original = read_rgb(data_folder / "sr_test" / "Set5" / "HR" / "bird.png")[None]
+    for options in (["-o", "one.png"], ["--ensemble", "-o", "eight.png", "--report", "r.json"]):
+        assert run(tmp_path, str(bird), "--precision", "fp32", *options).returncode == 0
+    assert json.loads((tmp_path / "r.json").read_text())["ensemble"] is True
+    one, eight = (psnr_y(read_rgb(tmp_path / f"{name}.png")[None], original, 4).item() for name in ("one", "eight"))
+    assert eight > one + 0.2  # measured: 33.88 and 34.26 dB

@@ -367,3 +367,21 @@ def test_texture_behind_transparency_stays_as_it_is(dtype: type, opacity: int) -
 
 def test_a_picture_with_nothing_visible() -> None:
     assert fill_hidden(smooth(), np.zeros((24, 40, 1), np.uint8)).shape == (24, 40, 3)
+
+
+def test_colours_converted_to_rgb_leave_their_profile_behind(tmp_path: Path) -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    Image.new("RGB", (4, 3), (200, 100, 50)).convert("LAB").save(tmp_path / "a.tif", icc_profile=lab)
+    picture = read_image(tmp_path / "a.tif")
+    assert picture.icc is None
+    assert np.abs(picture.pixels.astype(int) - (200, 100, 50)).max() <= 2
+
+
+@pytest.mark.parametrize(("value", "is_read"), [(65535, True), (65536, False), (-1, False)])
+def test_32_bit_integers_are_read_only_where_16_bits_hold_them(tmp_path: Path, value: int, is_read: bool) -> None:
+    Image.fromarray(np.array([[0, value]], np.int32)).save(tmp_path / "a.tif")
+    if is_read:
+        assert read_image(tmp_path / "a.tif").pixels[:, :, 0].tolist() == [[0, value]]
+    else:
+        with pytest.raises(UserError, match="pixels are 32-bit numbers from"):
+            read_image(tmp_path / "a.tif")

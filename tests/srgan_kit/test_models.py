@@ -1,6 +1,7 @@
 """Model files: ours round trip, community checkpoints load, everything else is one line."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,13 @@ def test_weights_that_do_not_fit_their_settings(tmp_path: Path) -> None:
 def test_saving_into_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         save_model(build_generator(CONFIG), CONFIG, tmp_path / "missing" / "m.safetensors", {})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "not a checkpoint"), (b"hello", "not a checkpoint"), (pickle.dumps(print, 4), "more than weights")],
+)
+def test_what_is_no_checkpoint_is_refused_without_a_warning(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "a.pth").write_bytes(content)
+    with warnings.catch_warnings(action="error"), pytest.raises(UserError, match=reason):
+        load_model(tmp_path / "a.pth")
