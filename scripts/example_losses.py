@@ -2,7 +2,7 @@
 
     python scripts/example_losses.py
 
-Takes about a minute on two cores; prints PSNR against enlarging bilinearly, on a part of the photograph that training
+Takes some ten seconds on two cores; prints PSNR against enlarging bilinearly, on a part of the photograph that training
 has not seen.
 """
 
