@@ -84,12 +84,13 @@ def _write_with_vips(picture: Picture, path: Path, kind: str, quality: int | Non
     if picture.exif is not None:
         image.set_type(pyvips.GValue.blob_type, "exif-data", picture.exif)
     chosen = quality if quality is not None else QUALITY.get(kind)
+    # Written by Python, which can say that a disk is full: of these encoders only TIFF's does.
     if kind == "JPEG":
-        image.jpegsave(str(path), Q=chosen)
+        path.write_bytes(image.jpegsave_buffer(Q=chosen))
     elif kind == "WebP":
-        image.webpsave(str(path), Q=chosen)
+        path.write_bytes(image.webpsave_buffer(Q=chosen))
     elif kind == "AVIF":
-        image.heifsave(str(path), Q=chosen, compression="av1", effort=3)
+        path.write_bytes(image.heifsave_buffer(Q=chosen, compression="av1", effort=3))
     else:
         large = 4 * picture.pixels.nbytes > 3 * 2**32  # near the 4 GiB of an ordinary TIFF
         image.tiffsave(str(path), compression="deflate", level=1, predictor="horizontal", bigtiff=large)
