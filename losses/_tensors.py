@@ -1,6 +1,6 @@
 """What several losses do to tensors before and after their formula."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -24,6 +24,12 @@ def difference(a: Tensor, b: Tensor) -> Tensor:
     if not (a.is_floating_point() and b.is_floating_point()):
         raise ValueError(f"expected floating-point tensors, got {a.dtype} and {b.dtype}")
     return in_full_precision(a) - in_full_precision(b)
+
+
+def unit_length(maps: Tensor) -> Tensor:
+    """(N, C, ...) divided by the length over channels; vectors of zeros stay zeros, with gradient 0."""
+    length = cast(Tensor, torch.linalg.vector_norm(maps, dim=1, keepdim=True))  # pyright: ignore
+    return maps / torch.where(length > 0, length + 1e-10, torch.inf)
 
 
 def reduced(values: Tensor, reduction: Reduction, weight: Tensor | None = None) -> Tensor:

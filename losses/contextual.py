@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ._tensors import in_full_precision
+from ._tensors import in_full_precision, unit_length
 from .perceptual import Extractor, features_without_gradient, frozen, weighted
 from .pretrained_weights import Weights
 from .vgg import VGGFeatures
@@ -38,10 +37,13 @@ def contextual(features: Tensor, target_features: Tensor, bandwidth: float = 0.5
     if features.ndim != 4 or target_features.ndim != 4 or features.shape[:2] != target_features.shape[:2]:
         shapes = f"{tuple(features.shape)} and {tuple(target_features.shape)}"
         raise ValueError(f"expected maps (N, C, H, W) and (N, C, h, w), got {shapes}")
+    if not (features.is_floating_point() and target_features.is_floating_point()):
+        raise ValueError(f"expected floating-point maps, got {features.dtype} and {target_features.dtype}")
     with torch.autocast(features.device.type, enabled=False):
-        image, target = (in_full_precision(maps).flatten(2) for maps in (features, target_features))
+        dtype = torch.promote_types(features.dtype, target_features.dtype)
+        image, target = (in_full_precision(maps.to(dtype)).flatten(2) for maps in (features, target_features))
         center = target.mean(dim=2, keepdim=True)
-        image, target = F.normalize(image - center, dim=1), F.normalize(target - center, dim=1)
+        image, target = unit_length(image - center), unit_length(target - center)
         distance = (1 - image.mT @ target).clamp(min=0)
         relative = distance / (distance.amin(dim=2, keepdim=True) + EPS)
         similarity = torch.softmax((1 - relative) / bandwidth, dim=2)

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ._tensors import Reduction, in_full_precision, reduced
+from ._tensors import Reduction, in_full_precision, reduced, unit_length
 from .pretrained_weights import Weights, read_weights
 from .vgg import IMAGENET_MEAN, IMAGENET_STD
 
@@ -86,7 +86,8 @@ class LPIPSLoss(nn.Module):
         maps: list[Tensor] = []
         for stage in self.stages:
             hidden = stage(hidden)
-            maps.append(_unit_length(in_full_precision(hidden)))
+            # The package divides by a root whose slope is infinite where a layer sees nothing.
+            maps.append(unit_length(in_full_precision(hidden)))
         return maps
 
     def _check(self, image: Tensor, target: Tensor) -> None:
@@ -99,12 +100,6 @@ class LPIPSLoss(nn.Module):
             raise ValueError(
                 f"{self.network} needs images of at least {smallest}x{smallest} pixels, got {tuple(image.shape)}"
             )
-
-
-def _unit_length(maps: Tensor) -> Tensor:
-    length = cast(Tensor, torch.linalg.vector_norm(maps, dim=1, keepdim=True))  # pyright: ignore
-    # Nothing seen has no direction: 0, with gradient 0, where the package divides by a root whose slope is infinite.
-    return maps / torch.where(length > 0, length + 1e-10, torch.inf)
 
 
 def _stages(network: Backbone, state: Mapping[str, Tensor]) -> nn.ModuleList:
