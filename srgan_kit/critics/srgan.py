@@ -1,29 +1,38 @@
 """The SRGAN paper's discriminator (Ledig et al. 2017, arXiv:1609.04802, sec. 2.1 and fig. 4)."""
 
+from dataclasses import replace
+from typing import Unpack
+
 from torch import Tensor, nn
 
 from srgan_kit.contracts import Critique
+from srgan_kit.critics.heads import Heads, HeadSettings
 from srgan_kit.errors import UserError
 
 
 class SRGANCritic(nn.Module):
     """Eight 3x3 convolutions that halve the image four times, then two dense layers: one logit per image.
 
-    (N, 3, patch, patch) in [0, 1] -> Critique with score (N, 1) and the eight hidden maps. The paper's final sigmoid
-    is left to the loss, which is steadier on logits.
+    (N, image_channels, patch, patch) in [0, 1] -> Critique with score (N, 1) and the eight hidden maps. The paper's
+    final sigmoid is left to the loss, which is steadier on logits. Where it is to say or see more than the paper's,
+    `Heads` on the mean of the deepest map are added, and their score to its own.
 
     Args:
         channels: width of the first layer; the last is eight times as wide.
         patch: side of the images, which the dense layers fix.
+        image_channels: 3 for RGB, 1 for grey.
+        heads: what else it says or sees: the keyword arguments of `Heads`.
 
     Raises:
-        UserError: from forward, images of another size.
+        UserError: from forward, images or a condition of another shape.
     """
 
-    def __init__(self, channels: int = 64, patch: int = 96) -> None:
+    def __init__(
+        self, channels: int = 64, patch: int = 96, image_channels: int = 3, **heads: Unpack[HeadSettings]
+    ) -> None:
         super().__init__()
         self.patch = patch
-        layers = [nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), nn.LeakyReLU(0.2))]
+        layers = [nn.Sequential(nn.Conv2d(image_channels, channels, 3, padding=1), nn.LeakyReLU(0.2))]
         for before, after, stride in [(1, 1, 2), (1, 2, 1), (2, 2, 2), (2, 4, 1), (4, 4, 2), (4, 8, 1), (8, 8, 2)]:
             layers.append(_convolution(channels * before, channels * after, stride))
         self.convolutions = nn.ModuleList(layers)
@@ -31,9 +40,11 @@ class SRGANCritic(nn.Module):
         self.dense = nn.Sequential(
             nn.Flatten(), nn.Linear(8 * channels * side**2, 1024), nn.LeakyReLU(0.2), nn.Linear(1024, 1)
         )
+        self.heads = Heads(8 * channels, **heads) if any(heads.values()) else None
+        self.provides = self.heads.provides if self.heads else frozenset({"features"})
 
-    def forward(self, image: Tensor) -> Critique:
-        """(N, 3, patch, patch) in [0, 1] -> Critique."""
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> Critique:
+        """(N, image_channels, patch, patch) in [0, 1], and a condition if it was built for one -> Critique."""
         height, width = image.shape[-2:]
         if (height, width) != (self.patch, self.patch):
             raise UserError(f"SRGANCritic: expected images of {self.patch}x{self.patch} pixels, got {width}x{height}")
@@ -42,7 +53,11 @@ class SRGANCritic(nn.Module):
         for convolution in self.convolutions:
             hidden = convolution(hidden)
             features.append(hidden)
-        return Critique(score=self.dense(hidden), features=features)
+        score = self.dense(hidden)
+        if self.heads is None:
+            return Critique(score=score, features=features)
+        said = self.heads(hidden.mean(dim=(2, 3)), features, condition)
+        return replace(said, score=score + said.score)
 
 
 def _convolution(before: int, after: int, stride: int) -> nn.Sequential:

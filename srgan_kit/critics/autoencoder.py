@@ -1,0 +1,104 @@
+"""EBGAN's critic: an auto-encoder, whose score is the energy of an image (Zhao et al. 2016, arXiv:1609.03126)."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from srgan_kit import losses
+from srgan_kit.contracts import Critique
+from srgan_kit.critics.heads import CodeHead, provided
+from srgan_kit.dcgan_layout import halving_layers, initialise, pyramid, widths
+from srgan_kit.generators.dcgan import DCGANGenerator
+from srgan_kit.shapes import expect
+
+Energy = Literal["euclidean", "mean-square"]
+Layout = Literal["convolutional", "dense"]
+
+
+class AutoencoderCritic(nn.Module):
+    """Encodes an image and decodes it again; the score is how far the result is from the image: low is real.
+
+    (N, image_channels, size, size) -> Critique with score (N,), reconstruction, embedding (N, embedding) and the
+    encoder's hidden maps. Embedding and reconstruction come from linear layers, so either sign and any range occur.
+
+    E(x) = ||decode(encode(x)) - x||, sec. 2.3
+
+    Args:
+        size: side of the images; for "convolutional" 4, 5, 6 or 7 times a power of two.
+        image_channels: 3 for RGB, 1 for grey.
+        channels: width of the layer next to the image; "dense" layers all have it.
+        embedding: size of the code between encoder and decoder.
+        energy: which distance, see `losses.reconstruction_energy`.
+        layout: "convolutional", DCGAN's critic and generator, for images in [0, 1]; or "dense", one hidden layer on
+            each side, for values of any range, such as points of the plane: size=1, image_channels=2.
+        classes: number of classes that a linear layer reads from the embedding; 0 for none.
+        categorical, continuous: codes that a `CodeHead` reads from the embedding.
+
+    Raises:
+        UserError: a size that is not of that form; from forward, images of another shape.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        image_channels: int = 3,
+        channels: int = 64,
+        embedding: int = 128,
+        energy: Energy = "euclidean",
+        layout: Layout = "convolutional",
+        classes: int = 0,
+        categorical: Sequence[int] = (),
+        continuous: int = 0,
+    ) -> None:
+        super().__init__()
+        self.image_shape = (image_channels, size, size)
+        self.energy: Energy = energy
+        self.layout: Layout = layout
+        if layout == "convolutional":
+            base, halvings = pyramid("AutoencoderCritic", size)
+            width = widths(channels, halvings)[-1] * base**2
+            self.encoder = halving_layers(image_channels, channels, halvings)
+            self.decoder = DCGANGenerator(embedding, size, image_channels, channels)
+        else:
+            values, width = image_channels * size**2, channels
+            self.encoder = nn.ModuleList(
+                [
+                    nn.Sequential(
+                        nn.Flatten(), nn.Linear(values, width), nn.LeakyReLU(0.2), nn.Unflatten(1, (width, 1, 1))
+                    )
+                ]
+            )
+            self.decoder = nn.Sequential(
+                nn.Linear(embedding, width),
+                nn.LeakyReLU(0.2),
+                nn.Linear(width, values),
+                nn.Unflatten(1, self.image_shape),
+            )
+        self.embed = nn.Linear(width, embedding)
+        self.class_head = nn.Linear(embedding, classes) if classes else None
+        self.code_head = CodeHead(embedding, categorical, continuous) if categorical or continuous else None
+        self.provides = provided(classes, categorical, continuous) | {"autoencoder"}
+        if layout == "convolutional":
+            self.apply(initialise)
+
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> Critique:
+        """(N, image_channels, size, size) -> Critique; a condition is not looked at."""
+        inside = self.layout == "convolutional"  # whose layers work on [-1, 1]
+        hidden = expect("AutoencoderCritic", "images", image, *self.image_shape)
+        hidden = hidden * 2 - 1 if inside else hidden
+        features: list[Tensor] = []
+        for layer in self.encoder:
+            hidden = layer(hidden)
+            features.append(hidden)
+        embedding = self.embed(hidden.flatten(1))
+        decoded = self.decoder(embedding)
+        reconstruction = (decoded + 1) / 2 if inside else decoded
+        return Critique(
+            score=losses.reconstruction_energy(image, reconstruction, self.energy),
+            features=features,
+            class_logits=self.class_head(embedding) if self.class_head else None,
+            codes=self.code_head(embedding) if self.code_head else None,
+            reconstruction=reconstruction,
+            embedding=embedding,
+        )

@@ -1,0 +1,116 @@
+"""What critics say besides a score, classes and codes, and see besides an image, a condition and the batch."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from srgan_kit import losses
+from srgan_kit.contracts import CodePosterior, Critique
+from srgan_kit.shapes import expect
+
+HIDDEN = 128
+"""Width of the code head's hidden layer, and of an encoded condition."""
+CONDITION_SIDE = 4
+"""Larger conditions are averaged to this many positions a side."""
+
+
+class HeadSettings(TypedDict, total=False):
+    """The keyword arguments of `Heads` that critics pass on."""
+
+    classes: int
+    categorical: Sequence[int]
+    continuous: int
+    minibatch_kernels: int
+    condition: tuple[int, int] | None
+
+
+class CodeHead(nn.Module):
+    """Q of InfoGAN: one hidden layer on the critic's features (Chen et al. 2016, arXiv:1606.03657, appendix C).
+
+    (N, features) -> CodePosterior: logits of each categorical code, and the mean of the continuous ones.
+    """
+
+    def __init__(self, features: int, categorical: Sequence[int], continuous: int) -> None:
+        super().__init__()
+        self.sizes = [*categorical, continuous]
+        self.layers = nn.Sequential(nn.Linear(features, HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, sum(self.sizes)))
+
+    def forward(self, features: Tensor) -> CodePosterior:
+        """(N, features) -> CodePosterior."""
+        *categorical, mean = self.layers(features).split(self.sizes, dim=1)
+        return CodePosterior(categorical, mean)
+
+
+class Heads(nn.Module):
+    """Score, class and code heads on a critic's trunk.
+
+    Features of the trunk (N, F) and, where asked for, a condition (N, C, h, w) -> Critique.
+
+        f = trunk, beside LeakyReLU(linear(condition averaged to at most 4x4))
+        g = f, beside its similarity to the rest of the batch
+        score = linear(g)      class_logits = linear(g)      codes = Q(f)
+
+    Codes are read from f, so that what Q says of an image does not depend on the others; classes from g, because where
+    classes are also what tells real from fake, nothing else could see the batch. Minibatch discrimination: Salimans et
+    al. 2016, sec. 3.2, arXiv:1606.03498; a condition that the critic sees: Dosovitskiy and Brox 2016, arXiv:1602.02644.
+
+    Args:
+        features: F.
+        classes: number of classes; 0 for no class head.
+        categorical: number of classes of each categorical code.
+        continuous: number of continuous codes.
+        minibatch_kernels: kernels of minibatch discrimination; 0 for none.
+        condition: channels and side of the condition; None for none, and then one that comes is not looked at.
+
+    Raises:
+        UserError: from forward, a condition of another shape, or none.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        classes: int = 0,
+        categorical: Sequence[int] = (),
+        continuous: int = 0,
+        minibatch_kernels: int = 0,
+        condition: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.provides = provided(classes, categorical, continuous)
+        self.condition = condition
+        self.condition_encoder = _condition_encoder(*condition) if condition else None
+        features += HIDDEN if condition else 0
+        with_batch = features + minibatch_kernels
+        self.minibatch = losses.MinibatchDiscrimination(features, minibatch_kernels) if minibatch_kernels else None
+        self.score_head = nn.Linear(with_batch, 1)
+        self.class_head = nn.Linear(with_batch, classes) if classes else None
+        self.code_head = CodeHead(features, categorical, continuous) if categorical or continuous else None
+
+    def forward(self, trunk: Tensor, features: list[Tensor], condition: Tensor | None = None) -> Critique:
+        """(N, F), the maps to show in the critique, and the condition -> Critique with score (N, 1)."""
+        own = trunk
+        if self.condition and self.condition_encoder:
+            maps = expect("critic", "a condition", condition, self.condition[0], "h", "w")
+            own = torch.cat([trunk, self.condition_encoder(maps)], dim=1)
+        with_batch = self.minibatch(own) if self.minibatch else own
+        return Critique(
+            score=self.score_head(with_batch),
+            features=features,
+            class_logits=self.class_head(with_batch) if self.class_head else None,
+            codes=self.code_head(own) if self.code_head else None,
+        )
+
+
+def provided(classes: int, categorical: Sequence[int], continuous: int) -> frozenset[str]:
+    """What critics with these heads provide, by names of `contracts.REQUIREMENTS`; all show their features."""
+    codes = bool(categorical or continuous)
+    return frozenset({"features"} | ({"class_logits"} if classes else set()) | ({"codes"} if codes else set()))
+
+
+def _condition_encoder(channels: int, size: int) -> nn.Sequential:
+    side = min(size, CONDITION_SIDE)
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.Linear(channels * side**2, HIDDEN), nn.LeakyReLU(0.2)
+    )

@@ -1,0 +1,63 @@
+"""A dense critic, for small images and for points of the plane."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srgan_kit.contracts import Critique
+from srgan_kit.critics.heads import Heads, HeadSettings
+from srgan_kit.shapes import expect
+
+
+class MLPCritic(nn.Module):
+    """Dense layers with LeakyReLU(0.2) and Gaussian noise: the MNIST critic of Salimans et al. 2016, then `Heads`.
+
+    (N, image_channels, size, size), not rescaled -> Critique with score (N, 1) and the hidden layers as maps
+    (N, width, 1, 1), before their noise. Points of the plane are images of one pixel with two channels.
+    arXiv:1606.03498, sec. 6.1; the authors' code has input_noise=0.3 and noise=0.5.
+
+    Args:
+        size: side of the images; any.
+        image_channels: 3 for RGB, 1 for grey.
+        hidden: widths of the hidden layers.
+        noise: standard deviation of the noise that is added to each hidden layer in training.
+        input_noise: the same for the image.
+        heads: what else it says or sees: the keyword arguments of `Heads`.
+
+    Raises:
+        UserError: from forward, images or a condition of another shape.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        image_channels: int = 3,
+        hidden: Sequence[int] = (1000, 500, 250, 250, 250),
+        noise: float = 0.0,
+        input_noise: float = 0.0,
+        **heads: Unpack[HeadSettings],
+    ) -> None:
+        super().__init__()
+        self.image_shape = (image_channels, size, size)
+        self.noise, self.input_noise = noise, input_noise
+        sizes = [image_channels * size**2, *hidden]
+        self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
+        self.heads = Heads(sizes[-1], **heads)
+        self.provides = self.heads.provides
+
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> Critique:
+        """(N, image_channels, size, size), and a condition if it was built for one -> Critique."""
+        flat = expect("MLPCritic", "images", image, *self.image_shape).flatten(1)
+        hidden = self._noisy(flat, self.input_noise)
+        features: list[Tensor] = []
+        for layer in self.layers:
+            activation = F.leaky_relu(layer(hidden), 0.2)
+            features.append(activation[..., None, None])
+            hidden = self._noisy(activation, self.noise)
+        return self.heads(hidden, features, condition)
+
+    def _noisy(self, values: Tensor, std: float) -> Tensor:
+        return values + std * torch.randn_like(values) if std and self.training else values
