@@ -1,6 +1,7 @@
 """Virtual batch normalisation: statistics of a fixed reference batch (Salimans et al. 2016, arXiv:1606.03498)."""
 
 from dataclasses import fields, is_dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -84,8 +85,8 @@ class VirtualBatchNetwork(nn.Module):
     def forward(self, *inputs: Tensor | None) -> Any:
         """The network's inputs -> its output."""
         together: list[Tensor | None] = []
-        for number, given in enumerate(inputs):
-            reference: Tensor | None = getattr(self, f"reference_{number}", None)
+        references = [getattr(self, f"reference_{number}") for number in range(self.inputs)]
+        for number, (reference, given) in enumerate(zip_longest(references, inputs)):
             if (reference is None) != (given is None):
                 wanted, came = ("none" if each is None else tuple(each.shape) for each in (reference, given))
                 raise UserError(

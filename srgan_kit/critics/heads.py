@@ -27,9 +27,12 @@ class HeadSettings(TypedDict, total=False):
 
 
 class CodeHead(nn.Module):
-    """Q of InfoGAN: one hidden layer on the critic's features (Chen et al. 2016, arXiv:1606.03657, appendix C).
+    """Q of InfoGAN: one hidden layer on the critic's features.
 
     (N, features) -> CodePosterior: logits of each categorical code, and the mean of the continuous ones.
+
+    The hidden layer has the paper's width but no batch norm, so that what Q says of an image does not depend on the
+    others. Chen et al. 2016, "InfoGAN", sec. 6 and appendix C, arXiv:1606.03657
     """
 
     def __init__(self, features: int, categorical: Sequence[int], continuous: int) -> None:
@@ -52,8 +55,8 @@ class Heads(nn.Module):
         g = f, beside its similarity to the rest of the batch
         score = linear(g)      class_logits = linear(g)      codes = Q(f)
 
-    Codes are read from f, so that what Q says of an image does not depend on the others; classes from g, because where
-    classes are also what tells real from fake, nothing else could see the batch. Minibatch discrimination: Salimans et
+    Codes are read from f, each image's by itself; classes from g, because where classes are also what tells real from
+    fake, nothing else could see the batch. Minibatch discrimination: Salimans et
     al. 2016, sec. 3.2, arXiv:1606.03498; a condition that the critic sees: Dosovitskiy and Brox 2016, arXiv:1602.02644.
 
     Args:
