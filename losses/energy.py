@@ -88,10 +88,18 @@ def pulling_away(embedding: Tensor) -> Tensor:
     if embedding.ndim != 2 or not embedding.is_floating_point():
         raise ValueError(f"expected a floating-point (N, D), got {tuple(embedding.shape)} {embedding.dtype}")
     with torch.autocast(embedding.device.type, enabled=False):
-        rows = F.normalize(gathered(in_full_precision(embedding)), dim=1, eps=1e-30)
+        rows = gathered(in_full_precision(embedding))
         count = rows.shape[0]
         if count < 2:
             raise ValueError(f"expected at least two rows to compare, got {tuple(embedding.shape)}")
-        squares = (rows @ rows.T).square()
+        # A cosine does not depend on the scale of its rows, so that may be a constant, which keeps the digits. What has
+        # a gradient is one product of the rows, whose diagonal, 1 or (for rows of zeros) 0, is their squared lengths.
+        largest = rows.detach().abs().amax(dim=1, keepdim=True)
+        rows = rows / torch.where(largest > 0, largest, 1)  # else squares of tiny or huge entries leave fp32's range
+        lengths = cast(Tensor, torch.linalg.vector_norm(rows.detach(), dim=1, keepdim=True))  # pyright: ignore
+        scaled = rows / lengths.clamp(min=1)
+        products = scaled @ scaled.T
+        squared = products.diagonal()
+        squares = products.square() / (squared[:, None] * squared).clamp(min=0.5)
         others = squares.sum() - squares.diagonal().sum()
     return others / (count * (count - 1))

@@ -66,6 +66,7 @@ def run_process(rank: int, folder: Path) -> None:
             distributed.all_reduce(tensor)
             tensor /= 2
     torch.save(found, folder / f"found{rank}")
+    distributed.barrier()  # neither leaves while the other still needs it
     distributed.destroy_process_group()
 
 
