@@ -106,7 +106,8 @@ def gaussian(mean: float = 0.0, std: float = 1.0) -> Toy:
 def two_gaussians() -> Toy:
     """.67 N(2, 1.415^2) + .33 N(-1, .255^2) on the line, to which one Gaussian is fitted.
 
-    Reconstructed from the published fits of Nowozin et al. 2016, "f-GAN", sec. 2.5, arXiv:1606.00709
+    Reconstructed from the published fits of Nowozin et al. 2016, "f-GAN", univariate mixture,
+    arXiv:1606.00709
     """
     return Toy(np.array([[2.0], [-1.0]]), np.array([1.415, 0.255]), np.array([0.67, 0.33]))
 

@@ -25,7 +25,8 @@ def mode_coverage(points: np.ndarray, toy: Toy) -> ModeCoverage:
 
     A sample is of high quality if its distance to the nearest centre is at most 3 std. Of the real distribution in two
     dimensions 1 - exp(-9/2) = 98.9 % are; more means that the samples spread too little. A point that is not finite is
-    of no quality. Srivastava et al. 2017, "VEEGAN", sec. 4.1, arXiv:1705.07761
+    of no quality. Srivastava et al. 2017, "VEEGAN", experiments on synthetic data,
+    arXiv:1705.07761
 
     Raises:
         ValueError: no points, or of another dimension than the toy's.

@@ -1,0 +1,72 @@
+"""The lattice ratio: 1 without a lattice, what a drawn one scores, and photographs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srgan_kit.data.folder import find_images, read_rgb
+from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.metrics.lattice import lattice_ratio
+
+
+def noise(count: int = 2, side: int = 256) -> torch.Tensor:
+    return torch.rand(count, 3, side, side) * 0.8 + 0.1
+
+
+def test_noise_has_no_lattice() -> None:
+    ratios = lattice_ratio(noise())
+    assert ratios.shape == (2,)
+    assert ratios.dtype == torch.float64
+    assert ((ratios >= 1) & (ratios < 1.03)).all()
+
+
+def test_a_drawn_grid_is_found_at_its_own_period_only() -> None:
+    images = noise(1)
+    images[..., ::4] += 0.2
+    images[..., ::4, :] += 0.2
+    assert lattice_ratio(images).item() > 1.1
+    assert lattice_ratio(images, period=3).item() < 1.03
+
+
+@given(step=st.floats(0.1, 0.9), phase=st.integers(0, 3))
+def test_a_ramp_with_one_step_per_period_scores_what_it_says(step: float, phase: int) -> None:
+    # along x the luma rises by 1 + step at one of four phases and by 1 at the others; along y it does not change
+    rise = torch.ones(40, dtype=torch.float64)
+    rise[phase::4] += step
+    line = torch.cat([torch.zeros(1, dtype=torch.float64), rise.cumsum(0)]) / 100
+    assert lattice_ratio(line.expand(1, 1, 9, 41)).item() == pytest.approx((1 + step + 1) / 2)
+    assert lattice_ratio(line.expand(1, 1, 9, 41).mT).item() == pytest.approx((1 + step + 1) / 2)
+
+
+def test_flat_images_score_one_and_nearest_neighbour_enlargement_infinity() -> None:
+    assert lattice_ratio(torch.full((1, 3, 8, 8), 77, dtype=torch.uint8)).item() == 1
+    blocks = noise(1, 8).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    assert lattice_ratio(blocks).item() == torch.inf
+
+
+def test_grey_is_rgb_of_equal_channels_and_a_batch_is_its_images() -> None:
+    grey = noise(3, 33)[:, :1]
+    together = lattice_ratio(grey)
+    assert torch.allclose(lattice_ratio(grey.expand(-1, 3, -1, -1)), together)
+    assert torch.allclose(torch.cat([lattice_ratio(image[None]) for image in grey]), together)
+
+
+@pytest.mark.parametrize(("shape", "period"), [((3, 8, 8), 4), ((1, 2, 8, 8), 4), ((1, 3, 4, 8), 4), ((1, 3, 8, 8), 1)])
+def test_what_has_no_lattice_ratio_is_an_error(shape: tuple[int, ...], period: int) -> None:
+    with pytest.raises(ValueError, match="sides > period >= 2"):
+        lattice_ratio(torch.zeros(shape), period)
+
+
+def test_photographs_score_1_04_and_bicubic_enlargement_more(data_folder: Path) -> None:
+    ratios, enlarged = [], []
+    for path in find_images(data_folder / "sr_test" / "B100" / "HR")[:20]:
+        image = crop_to_multiple(read_rgb(path), 4)
+        ratios.append(lattice_ratio(image[None]))
+        low = resize_8bit(image, 0.25)
+        enlarged.append(lattice_ratio(resize(low.float() / 255, 4.0)[None]))
+    mean = torch.cat(ratios).mean().item()
+    assert mean == pytest.approx(1.04, abs=0.006)
+    assert torch.cat(enlarged).mean().item() > mean + 0.05
