@@ -109,12 +109,16 @@ class MSSSIMLoss(nn.Module):
 def _luminance_and_structure(a: Tensor, b: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
     """Both factors of SSIM at every position where the window fits: two (N, C, H - 10, W - 10)."""
     with torch.autocast(a.device.type, enabled=False):
-        moments = _blur(torch.cat([a, b, a * a, b * b, a * b], dim=1))
-    mean1, mean2, square1, square2, product = moments.chunk(5, dim=1)
+        # Variances do not depend on what is subtracted; around 0 they lose fewer digits.
+        center = (a + b).detach().mean(dim=(2, 3), keepdim=True) / 2
+        x, y = a - center, b - center
+        moments = _blur(torch.cat([x, y, x * x, y * y, x * y], dim=1))
+    shifted1, shifted2, square1, square2, product = moments.chunk(5, dim=1)
+    mean1, mean2 = shifted1 + center, shifted2 + center
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     luminance = (2 * mean1 * mean2 + c1) / (mean1.square() + mean2.square() + c1)
-    covariance = product - mean1 * mean2
-    variances = square1 - mean1.square() + square2 - mean2.square()
+    covariance = product - shifted1 * shifted2
+    variances = square1 - shifted1.square() + square2 - shifted2.square()
     return luminance, (2 * covariance + c2) / (variances + c2)
 
 
