@@ -9,6 +9,7 @@ from srgan_kit import losses
 from srgan_kit.contracts import Critique
 from srgan_kit.critics.heads import CodeHead, provided
 from srgan_kit.dcgan_layout import halving_layers, initialise, pyramid, widths
+from srgan_kit.errors import UserError
 from srgan_kit.generators.dcgan import DCGANGenerator
 from srgan_kit.shapes import expect
 
@@ -34,9 +35,11 @@ class AutoencoderCritic(nn.Module):
             each side, for values of any range, such as points of the plane: size=1, image_channels=2.
         classes: number of classes that a linear layer reads from the embedding; 0 for none.
         categorical, continuous: codes that a `CodeHead` reads from the embedding.
+        minibatch_kernels, condition: what other critics can see besides; none here, where the score is of one image.
 
     Raises:
-        UserError: a size that is not of that form; from forward, images of another shape.
+        UserError: a size that is not of that form, minibatch kernels or a condition; from forward, images of another
+            shape.
     """
 
     def __init__(
@@ -50,8 +53,13 @@ class AutoencoderCritic(nn.Module):
         classes: int = 0,
         categorical: Sequence[int] = (),
         continuous: int = 0,
+        minibatch_kernels: int = 0,
+        condition: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
+        if minibatch_kernels or condition:
+            came = f"minibatch_kernels={minibatch_kernels}, condition={condition}"
+            raise UserError(f"AutoencoderCritic: an energy is of the image alone, expected neither of {came}")
         self.image_shape = (image_channels, size, size)
         self.energy: Energy = energy
         self.layout: Layout = layout
