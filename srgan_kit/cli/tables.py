@@ -7,22 +7,24 @@ from rich.table import Table
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], last: Sequence[str] | None = None) -> None:
-    """Print rows under headings; the first column to the left, the others to the right; `last` is set apart."""
+    """Print rows under headings; columns of numbers to the right, others to the left; `last` is set apart."""
+    right = [all(cell == "-" or cell[:1].isdigit() for cell in column) for column in zip(*rows, strict=True)]
     console = Console()
     if not console.is_terminal:
-        _print_plain([headings, *rows, *([last] if last else [])])
+        _print_plain([headings, *rows, *([last] if last else [])], right)
         return
     table = Table(show_footer=last is not None)
     footers = last or [""] * len(headings)
-    for number, (heading, footer) in enumerate(zip(headings, footers, strict=True)):
-        table.add_column(heading, footer, justify="right" if number else "left", overflow="fold")
+    for heading, footer, to_the_right in zip(headings, footers, right, strict=True):
+        table.add_column(heading, footer, justify="right" if to_the_right else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
 
 
-def _print_plain(rows: Sequence[Sequence[str]]) -> None:
+def _print_plain(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+    for row in rows:
+        columns = zip(row, widths, right, strict=True)
+        cells = (cell.rjust(width) if to_the_right else cell.ljust(width) for cell, width, to_the_right in columns)
         print("  ".join(cells).rstrip())
