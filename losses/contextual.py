@@ -32,8 +32,7 @@ def contextual(features: Tensor, target_features: Tensor, bandwidth: float = 0.5
     >>> contextual(maps, maps, bandwidth=0.1) < 1e-5
     tensor(True)
     """
-    if not bandwidth > 0:
-        raise ValueError(f"bandwidth: expected a positive number, got {bandwidth}")
+    _positive(bandwidth)
     if features.ndim != 4 or target_features.ndim != 4 or features.shape[:2] != target_features.shape[:2]:
         shapes = f"{tuple(features.shape)} and {tuple(target_features.shape)}"
         raise ValueError(f"expected maps (N, C, H, W) and (N, C, h, w), got {shapes}")
@@ -81,7 +80,7 @@ class ContextualLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.layer_weights = weighted(layers)
-        self.bandwidth = bandwidth
+        self.bandwidth = _positive(bandwidth)
         self.extractor = frozen(VGGFeatures(self.layer_weights, network, weights) if extractor is None else extractor)
 
     def train(self, mode: bool = True) -> "ContextualLoss":
@@ -99,3 +98,9 @@ class ContextualLoss(nn.Module):
             for layer, weight in self.layer_weights.items()
         ]
         return torch.stack(terms).sum()
+
+
+def _positive(bandwidth: float) -> float:
+    if not bandwidth > 0:
+        raise ValueError(f"bandwidth: expected a positive number, got {bandwidth}")
+    return bandwidth

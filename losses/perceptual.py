@@ -75,7 +75,8 @@ def feature_distance(
 def features_without_gradient(extractor: Extractor, target: Tensor) -> dict[str, Tensor]:
     """A target's features: nothing is kept for a backward pass."""
     with torch.no_grad():
-        return dict(extractor(target))
+        # Detached too: one of the maps may be the target itself.
+        return {name: maps.detach() for name, maps in extractor(target).items()}
 
 
 class FeatureLoss(nn.Module):
@@ -199,9 +200,15 @@ class VGGFeatureLoss(nn.Module):
 
 
 def weighted(layers: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
-    """{name: weight} of a name, of several of weight 1, or of that itself."""
+    """{name: weight} of a name, of several of weight 1, or of that itself.
+
+    Raises:
+        ValueError: no layer.
+    """
     if isinstance(layers, str):
         return {layers: 1.0}
+    if not layers:
+        raise ValueError("layers: expected at least one, got none")
     return dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
 
 

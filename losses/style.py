@@ -46,13 +46,21 @@ def style_distance(
     Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks", eq. 4-5 (their constant
     belongs to the weights); Johnson et al. 2016, eq. 4, arXiv:1603.08155
 
+    Raises:
+        ValueError: a layer's Gram matrices are missing or of another shape.
+
     >>> style_distance({"a": torch.ones(1, 1, 2, 2)}, {"a": torch.zeros(1, 1, 1)}, {"a": 1.0})
     tensor(1.)
     """
-    terms = [
-        weight * (gram_matrix(features[layer]) - target_grams[layer]).square().sum(dim=(1, 2)).mean()
-        for layer, weight in weights.items()
-    ]
+    terms: list[Tensor] = []
+    for layer, weight in weights.items():
+        if layer not in target_grams:
+            raise ValueError(f"target: expected Gram matrices of {layer}, got {', '.join(target_grams)}")
+        gram, wanted = gram_matrix(features[layer]), target_grams[layer]
+        if gram.shape != wanted.shape:
+            shapes = f"{tuple(gram.shape)}, got {tuple(wanted.shape)}"
+            raise ValueError(f"target: expected Gram matrices of the image's shape {shapes}")
+        terms.append(weight * (gram - wanted).square().sum(dim=(1, 2)).mean())
     return torch.stack(terms).sum()
 
 
