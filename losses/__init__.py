@@ -6,7 +6,7 @@
 tensor(5.)
 """
 
-from .adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
+from .adversarial import AdversarialLoss, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from .autoregressive import (
     bits_per_dimension,
     categorical_pixel_nll,
@@ -20,6 +20,7 @@ from .categorical import (
     labelled_cross_entropy,
     marginal_entropy,
     real_logit,
+    unlabelled_loss,
 )
 from .consistency import ConsistencyLoss, consistency
 from .contextual import ContextualLoss, contextual
@@ -48,6 +49,7 @@ from .regularization import (
     r2_penalty,
 )
 from .relativistic import RelativisticAverage
+from .squeezenet import SqueezeNetFeatures
 from .structural import MSSSIMLoss, SSIMLoss, ms_ssim, ssim
 from .style import StyleLoss, gram_matrix
 from .total_variation import TotalVariationLoss, total_variation
@@ -63,6 +65,7 @@ from .variational import (
 )
 
 __all__ = [
+    "AdversarialLoss",
     "CategoricalGAN",
     "CharbonnierLoss",
     "ConsistencyLoss",
@@ -87,6 +90,7 @@ __all__ = [
     "RelativisticAverage",
     "SSIMLoss",
     "SemiSupervised",
+    "SqueezeNetFeatures",
     "StyleLoss",
     "TotalVariationLoss",
     "VGGFeatureLoss",
@@ -138,4 +142,5 @@ __all__ = [
     "total_variation",
     "uniform_entropy",
     "uniform_information",
+    "unlabelled_loss",
 ]

@@ -12,7 +12,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from srgan_kit.config import Recipe
+from srgan_kit.config import Recipe, SRConfig
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.training.telemetry import LOG
@@ -132,7 +132,7 @@ def main() -> None:
         "training_data": TRAINING_DATA,
         "measured": json.dumps(measured),
     }
-    save_model(model.network, recipe.generator, PRETRAINED / f"{options.name}.safetensors", metadata)
+    save_model(model.network, cast(SRConfig, recipe.generator), PRETRAINED / f"{options.name}.safetensors", metadata)
     (PRETRAINED / f"{options.name}.md").write_text(card(options.name, recipe, steps, measured, options.run))
     print(json.dumps(measured, indent=2))
 

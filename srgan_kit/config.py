@@ -3,16 +3,28 @@
 Reading a recipe: `load_recipe("fidelity-x4")` or `load_recipe("my.toml", ["steps=100", "data.batch=8"])`.
 """
 
+import dataclasses
 import json
 import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
+from srgan_kit.contracts import REQUIREMENTS, Variant
 from srgan_kit.errors import UserError
+from srgan_kit.variants import VARIANTS
 
 
 class Settings(BaseModel):
@@ -39,6 +51,8 @@ class ResidualSRConfig(Settings):
     """Convolutions in a group; 2 gives SRResNet's blocks without batch norm."""
     image_skip: Literal["bilinear", "nearest"] = "bilinear"
     """How the input is enlarged before the residual is added."""
+    latent: int = Field(default=0, ge=0)
+    """Size of a latent vector that modulates every group; a run sets it from [latent]."""
 
 
 class SRResNetConfig(Settings):
@@ -69,21 +83,159 @@ class RRDBNetConfig(Settings):
     """Channels each dense convolution adds."""
 
 
-GeneratorConfig = Annotated[ResidualSRConfig | SRResNetConfig | RRDBNetConfig, Field(discriminator="name")]
+class DCGANConfig(Settings):
+    """`generators/dcgan.py`: transposed convolutions from a latent vector."""
+
+    name: Literal["dcgan"]
+    """Which generator this is."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the last hidden layer; each earlier one is twice as wide."""
 
 
-class SRGANCriticConfig(Settings):
+class ResNetConfig(Settings):
+    """`generators/resnet.py`: residual upsampling blocks from a latent vector."""
+
+    name: Literal["resnet"]
+    """Which generator this is."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the last block."""
+
+
+class MLPConfig(Settings):
+    """`generators/mlp.py`: dense layers from a latent vector."""
+
+    name: Literal["mlp"]
+    """Which generator this is."""
+    hidden: int = Field(default=500, ge=1)
+    """Width of the hidden layers."""
+    layers: int = Field(default=2, ge=1)
+    """Hidden layers."""
+    output: Literal["logits", "linear"] = "logits"
+    """"linear" for data that are no images, such as points in the plane."""
+    normalisation: Literal["batch", "none"] = "batch"
+    """Normalisation of the hidden layers."""
+    activation: Literal["softplus", "relu"] = "softplus"
+    """Activation of the hidden layers."""
+
+
+class InversionConfig(Settings):
+    """`generators/inversion.py`: up-convolutions from feature maps."""
+
+    name: Literal["inversion"]
+    """Which generator this is."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the last hidden layer."""
+
+
+class PixelConfig(Settings):
+    """`generators/pixelcnn.py`, `generators/pixelrnn.py`: autoregressive networks, value after value."""
+
+    name: Literal["pixelcnn", "row-lstm", "diagonal-bilstm"]
+    """Which generator this is."""
+    levels: int = Field(default=256, ge=2, le=256)
+    """Levels of a value; 2 for binary images."""
+    channels: int = Field(default=32, ge=1)
+    """Width."""
+    layers: int = Field(default=7, ge=1)
+    """Residual or recurrent layers."""
+    scale: Literal[2, 3, 4] = 4
+    """Upscaling factor of the task super-resolution."""
+
+
+SRConfig = ResidualSRConfig | SRResNetConfig | RRDBNetConfig
+"""Generators that enlarge an image."""
+GeneratorConfig = Annotated[
+    SRConfig | DCGANConfig | ResNetConfig | MLPConfig | InversionConfig | PixelConfig, Field(discriminator="name")
+]
+
+
+class LatentConfig(Settings):
+    """What the generator makes an image from, besides its condition. The sizes add up to the latent vector."""
+
+    noise: int = Field(default=0, ge=0)
+    """Standard Gaussian numbers; with an encoder, the size of its code."""
+    categorical: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    """Classes of each categorical code."""
+    continuous: int = Field(default=0, ge=0)
+    """Codes uniform on [-1, 1]."""
+
+    @property
+    def size(self) -> int:
+        """Of the latent vector, with categorical codes one-hot."""
+        return self.noise + sum(self.categorical) + self.continuous
+
+
+class EncoderConfig(Settings):
+    """`generators/encoder.py`: from an image to its code, where the variant or the task needs one."""
+
+    layout: Literal["convolutional", "dense"] = "convolutional"
+    """Which encoder."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the first convolution."""
+    hidden: int = Field(default=500, ge=1)
+    """Width of dense hidden layers."""
+    layers: int = Field(default=2, ge=1)
+    """Dense hidden layers."""
+
+
+class CriticHeads(Settings):
+    """What every critic may have besides its score; a head for codes is there whenever the generator has codes."""
+
+    classes: int = Field(default=0, ge=0)
+    """Classes of the class head; 0 for none."""
+    minibatch_kernels: int = Field(default=0, ge=0)
+    """Kernels of minibatch discrimination (Salimans et al. 2016, sec. 3.2); 0 for none."""
+    conditional: bool = False
+    """Whether it sees the generator's condition beside the image."""
+
+
+class SRGANCriticConfig(CriticHeads):
     """`critics/srgan.py`: the SRGAN paper's discriminator."""
 
     name: Literal["srgan"]
     """Which critic this is."""
     channels: int = Field(default=64, ge=1)
     """Width of the first layer."""
-    patch: int = Field(default=96, ge=16)
-    """Side of the images it sees, in output pixels; fixed by its dense layers."""
 
 
-class UNetCriticConfig(Settings):
+class DCGANCriticConfig(CriticHeads):
+    """`critics/dcgan.py`: strided convolutions."""
+
+    name: Literal["dcgan"]
+    """Which critic this is."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the first layer."""
+
+
+class MLPCriticConfig(CriticHeads):
+    """`critics/mlp.py`: dense layers."""
+
+    name: Literal["mlp"]
+    """Which critic this is."""
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (1000, 500, 250, 250, 250)
+    """Widths of the hidden layers."""
+    noise: float = Field(default=0.0, ge=0)
+    """Standard deviation of the Gaussian noise on hidden layers in training."""
+    input_noise: float = Field(default=0.0, ge=0)
+    """The same on the image."""
+
+
+class AutoencoderCriticConfig(CriticHeads):
+    """`critics/autoencoder.py`: the energy of an image is how badly it is reconstructed."""
+
+    name: Literal["autoencoder"]
+    """Which critic this is."""
+    layout: Literal["convolutional", "dense"] = "convolutional"
+    """Of which layers."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the first convolution."""
+    embedding: int = Field(default=128, ge=1)
+    """Size of the code."""
+    energy: Literal["euclidean", "mean-square"] = "euclidean"
+    """How the energy of an image is computed."""
+
+
+class UNetCriticConfig(CriticHeads):
     """`critics/unet.py`: one score per pixel, spectral norm."""
 
     name: Literal["unet"]
@@ -92,7 +244,64 @@ class UNetCriticConfig(Settings):
     """Width of the first layer."""
 
 
-CriticConfig = Annotated[SRGANCriticConfig | UNetCriticConfig, Field(discriminator="name")]
+CriticConfig = Annotated[
+    SRGANCriticConfig | UNetCriticConfig | DCGANCriticConfig | MLPCriticConfig | AutoencoderCriticConfig,
+    Field(discriminator="name"),
+]
+
+
+class TechniquesConfig(Settings):
+    """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
+    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging.
+    Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
+
+    virtual_batch_norm: bool = False
+    """Batch norm becomes virtual batch norm (Salimans et al. 2016, sec. 3.5), in both players."""
+    spectral_norm: bool = False
+    """The critic's layers have spectral norm (Miyato et al. 2018)."""
+    instance_noise: float = Field(default=0.0, ge=0)
+    """Standard deviation of noise on what the critic sees, falling to 0 at the last step (arXiv:1610.04490, sec. 5)."""
+    feature_layer: int = -1
+    """Which of the critic's feature maps `feature_matching` compares."""
+    r1_every: int = Field(default=1, ge=1)
+    """Steps from one R1 penalty to the next, each as much stronger."""
+
+
+# --- the variant ----------------------------------------------------------------------------------------------------
+
+
+def variant_name(variant: Variant) -> str:
+    """The name it is chosen by."""
+    return next(name for name, kind in VARIANTS.items() if type(variant) is kind)
+
+
+def _read_variant(value: object) -> Variant:
+    """A name, or a table of its name and settings; a variant stays as it is."""
+    if type(value) in VARIANTS.values():
+        return cast(Variant, value)
+    table = {"name": value} if isinstance(value, str) else value
+    if not isinstance(table, dict) or table.get("name") not in VARIANTS:
+        got = table.get("name") if isinstance(table, dict) else value
+        raise ValueError(f"expected one of {', '.join(VARIANTS)}; got {got!r}")
+    kind = VARIANTS[table["name"]]
+    settings = {key: setting for key, setting in table.items() if key != "name"}
+    known = [field.name for field in dataclasses.fields(cast(Any, kind))]
+    for key in settings:
+        if key not in known:
+            of = f"its settings are {', '.join(known)}" if known else "it has no settings"
+            raise ValueError(f"{table['name']} has no setting {key!r}; {of}")
+    try:
+        return TypeAdapter(kind).validate_python(settings)
+    except ValidationError as error:
+        raise ValueError(_first_problem(error)) from None
+
+
+def _write_variant(variant: Variant) -> dict[str, object]:
+    return {"name": variant_name(variant), **dataclasses.asdict(cast(Any, variant))}
+
+
+VariantSetting = Annotated[Any, BeforeValidator(_read_variant), PlainSerializer(_write_variant)]
+"""A `Variant`, read from a recipe."""
 
 
 # --- data and losses ------------------------------------------------------------------------------------------------
@@ -102,7 +311,8 @@ class DataConfig(Settings):
     """The training images and what is cut from them."""
 
     folder: Path | None = None
-    """Folder of high-resolution training images, searched recursively; `--data` sets it."""
+    """Folder of training images, searched recursively, or (but for super-resolution) an .npz file with `images` or
+    `x_train`; `--data` sets it."""
     lr_folder: Path | None = None
     """Folder of low-resolution partners with the same names; None makes them by the MATLAB-exact bicubic."""
     patch: int = Field(default=40, ge=4)
@@ -111,10 +321,32 @@ class DataConfig(Settings):
     """Crops per step and process."""
     augment: Literal["none", "flips", "flips-and-rotations"] = "flips-and-rotations"
     """How a crop may be turned."""
+    size: int = Field(default=64, ge=1)
+    """Side of the images of the tasks unconditional and reconstruction."""
+    channels: Literal[1, 2, 3] = 3
+    """Their channels: 3 for RGB, 1 for grey; 2 for points in the plane, given as (N, 2, 1, 1)."""
     cache_megabytes: int = Field(default=2000, ge=0)
     """Decoded images are kept in memory as uint8 up to this many megabytes; those beyond it are read per crop."""
     workers: int = Field(default=0, ge=0)
     """Processes that prepare crops beside the training process; 0 is best on few cores."""
+
+
+class LabelsConfig(Settings):
+    """Which of the labels (folder names, or the .npz file's) the run may see; a balanced choice by the run's seed."""
+
+    fraction: float = Field(default=1.0, gt=0, le=1)
+    """Part of the images that keep their label."""
+    count: int | None = Field(default=None, ge=1)
+    """How many images keep their label, in all classes together; replaces `fraction`."""
+
+
+class ReconstructionConfig(Settings):
+    """What the task reconstruction makes images from."""
+
+    source: Literal["image", "features"] = "image"
+    """An image's own code, by an encoder, or its features in the comparator of [perceptual]."""
+    layer: str | None = None
+    """The comparator's layer whose features are inverted; None takes the deepest of perceptual.layers."""
 
 
 class ValidationConfig(Settings):
@@ -137,12 +369,12 @@ class ValidationConfig(Settings):
 class PerceptualConfig(Settings):
     """The VGG feature loss."""
 
-    network: Literal["vgg16", "vgg19"] = "vgg19"
-    """Which VGG."""
+    network: Literal["vgg16", "vgg19", "squeezenet"] = "vgg19"
+    """Which network compares."""
     layers: dict[str, float] = Field(default_factory=lambda: {"conv5_4": 1.0})
     """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation."""
-    distance: Literal["l1", "l2"] = "l1"
-    """Distance between feature maps."""
+    distance: Literal["l1", "l2", "charbonnier", "euclidean"] = "l1"
+    """Distance between feature maps; "euclidean" is half the sum of squares over an image's, as in DeePSiM."""
     weights: Path | None = None
     """State-dict file for the VGG, whole or truncated; None takes torchvision's ImageNet weights."""
 
@@ -172,10 +404,11 @@ class Recipe(Settings):
     """The recipe's name; the run folder is called after it."""
     description: str = ""
     """What the recipe is for, in a sentence."""
-    task: Literal["super-resolution"] = "super-resolution"
+    task: Literal["super-resolution", "unconditional", "reconstruction"] = "super-resolution"
     """What is trained."""
-    variant: Literal["none", "gan"] = "none"
-    """The adversarial system; `none` trains the generator alone on the content terms."""
+    variant: VariantSetting = VARIANTS["none"]()
+    """The generative system: a name of `variants/`, or a table of its name and settings; `none` trains the generator
+    alone on the content terms."""
     steps: int = Field(gt=0)
     """Optimisation steps."""
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -188,12 +421,26 @@ class Recipe(Settings):
     """The generator."""
     initialise_from: str | None = None
     """Weights to start from: an embedded model's name or a .safetensors file of the same generator."""
+    latent: LatentConfig = LatentConfig()
+    """What the generator makes an image from, besides its condition."""
+    encoder: EncoderConfig = EncoderConfig()
+    """The encoder, where the variant or the task needs one."""
     critic: CriticConfig | None = None
-    """The critic; needed by every variant but `none`."""
-    weights: dict[str, float]
-    """Weights of the generator's terms: pixel, mse, charbonnier, perceptual, total_variation, adversarial."""
+    """The critic, for variants that have one."""
+    critic_steps: int = Field(default=1, ge=1)
+    """Steps of the critic for each step of the generator."""
+    techniques: TechniquesConfig = TechniquesConfig()
+    """What steadies the players."""
+    labels: LabelsConfig = LabelsConfig()
+    """How many labels the run may see."""
+    reconstruction: ReconstructionConfig = ReconstructionConfig()
+    """The task reconstruction's source."""
+    weights: dict[str, float] = Field(default_factory=dict)
+    """Weights of the generator's terms. Terms of content, each on if it has a weight: pixel, mse, charbonnier,
+    perceptual, total_variation, consistency; of techniques, likewise; the variant's own have their published weights
+    unless named here."""
     critic_weights: dict[str, float] = Field(default_factory=dict)
-    """Weight of each term of the critic's loss: critic."""
+    """Weights of the critic's terms, likewise."""
     perceptual: PerceptualConfig = PerceptualConfig()
     """Settings of the term `perceptual`."""
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -224,19 +471,54 @@ class Recipe(Settings):
             }
         )
 
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """(channels, side) of the images that the generator makes in training."""
+        if self.task == "super-resolution":
+            return 3, self.data.patch * self.scale
+        return self.data.channels, self.data.size
+
+    @property
+    def scale(self) -> int:
+        """Upscaling factor of a super-resolution run."""
+        assert isinstance(self.generator, SRConfig | PixelConfig)
+        return self.generator.scale
+
+    @property
+    def generator_weights(self) -> dict[str, float]:
+        """Of every term that may occur: the variant's published ones, replaced and added to by the recipe's."""
+        return {**self.variant.weights, **self.weights}
+
+    @property
+    def all_critic_weights(self) -> dict[str, float]:
+        """The same for the critic."""
+        return {**self.variant.critic_weights, **self.critic_weights}
+
     @model_validator(mode="after")
-    def _players_fit(self) -> "Recipe":
+    def _parts_fit(self) -> "Recipe":
         if self.validation.lr_folder is not None and self.validation.folder is None:
             raise ValueError("validation.lr_folder needs validation.folder")
-        if self.variant == "none":
-            if self.critic is not None or self.critic_weights or "adversarial" in self.weights:
-                raise ValueError("variant 'none' has no critic: remove critic, critic_weights and weights.adversarial")
-            return self
-        if self.critic is None:
-            raise ValueError(f"variant {self.variant!r} needs a [critic], such as critic.name = 'unet'")
-        side = self.data.patch * self.generator.scale
-        if isinstance(self.critic, SRGANCriticConfig) and self.critic.patch != side:
-            raise ValueError(f"critic.patch is {self.critic.patch} but crops are {side} (data.patch x generator.scale)")
+        enlarges = isinstance(self.generator, SRConfig)
+        pixel = isinstance(self.generator, PixelConfig)
+        if self.task == "super-resolution" and not (enlarges or pixel):
+            raise ValueError(
+                f"generator {self.generator.name!r} enlarges no image; expected residual, srresnet or rrdb"
+            )
+        if self.task != "super-resolution" and enlarges:
+            expected = "dcgan, resnet, mlp, inversion or an autoregressive one"
+            raise ValueError(
+                f"generator {self.generator.name!r} enlarges images, which is no {self.task}: use {expected}"
+            )
+        features = self.task == "reconstruction" and self.reconstruction.source == "features"
+        if features != isinstance(self.generator, InversionConfig) and not pixel:
+            raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
+        if self.latent.size and isinstance(self.generator, SRResNetConfig | RRDBNetConfig):
+            raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
+        needs_critic = "critic" in self.variant.requirements()
+        if needs_critic and self.critic is None:
+            raise ValueError(f"variant {variant_name(self.variant)!r} needs {REQUIREMENTS['critic']}")
+        if not needs_critic and (self.critic is not None or self.critic_weights):
+            raise ValueError(f"variant {variant_name(self.variant)!r} has no critic: remove critic and critic_weights")
         return self
 
 
@@ -267,14 +549,14 @@ def load_recipe(name_or_file: str, overrides: list[str] | None = None, data: Pat
         raise UserError(f"recipe {name_or_file}: {_first_problem(error)}") from None
 
 
-def generator_config(text: str) -> ResidualSRConfig | SRResNetConfig | RRDBNetConfig:
-    """The generator's settings from the JSON that a weight file carries.
+def generator_config(text: str) -> SRConfig:
+    """A super-resolver's settings from the JSON that a weight file carries.
 
     Raises:
         UserError: the text does not describe a generator of this version.
     """
     try:
-        return TypeAdapter[ResidualSRConfig | SRResNetConfig | RRDBNetConfig](GeneratorConfig).validate_json(text)
+        return TypeAdapter[SRConfig](Annotated[SRConfig, Field(discriminator="name")]).validate_json(text)
     except ValidationError as error:
         raise UserError(f"generator settings: {_first_problem(error)}") from None
 
@@ -309,9 +591,11 @@ def _apply(values: dict[str, object], override: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *parents, last = key.split(".")
-    table = values
+    table: dict[str, Any] = values
     for parent in parents:
         inner = table.setdefault(parent, {})
+        if parent == "variant" and isinstance(inner, str):  # short for a table of its name alone
+            inner = table[parent] = {"name": inner}
         if not isinstance(inner, dict):
             raise UserError(f"--set {override!r}: {parent} is a value, not a table")
         table = inner

@@ -1,7 +1,8 @@
-"""The records that tasks, generators, critics and variants exchange, in that order."""
+"""The records that tasks, generators, critics and variants exchange, in that order, and what a variant is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -43,7 +44,8 @@ class Sample:
     """What a generator made."""
 
     image: Tensor
-    """(N, C, H, W), nominally [0, 1]; not clamped, so that gradients survive outside the range."""
+    """(N, C, H, W), nominally [0, 1]; not clamped, so that gradients survive outside the range. What the critic judges:
+    made from noise of the prior, from the code of the real image, or from its low-resolution partner."""
     noise: Tensor | None = None
     """(N, D): the noise it was made from."""
     codes: Codes | None = None
@@ -51,7 +53,16 @@ class Sample:
     posterior: Gaussian | None = None
     """What an encoder made of the real image."""
     reconstruction: Tensor | None = None
-    """(N, C, H, W): the generator's image from a sample of the posterior."""
+    """(N, C, H, W): made from a draw of the posterior; it should be the real image."""
+    logits: Tensor | None = None
+    """(N, C, H, W): of the reconstruction, or of the image where there is none; image = sigmoid(logits)."""
+    levels: Tensor | None = None
+    """(N, L, C, H, W) logits of every value's L levels, given the real values before it (autoregressive models)."""
+
+    @property
+    def paired(self) -> Tensor:
+        """The image that should be the real one, pixel by pixel: the reconstruction, if there is one."""
+        return self.image if self.reconstruction is None else self.reconstruction
 
 
 @dataclass
@@ -80,15 +91,72 @@ class Critique:
     """(N, C, H, W): an auto-encoding critic's reconstruction."""
     embedding: Tensor | None = None
     """(N, D): an auto-encoding critic's code."""
+    of_reconstruction: "Critique | None" = None
+    """The same critic's view of `Sample.reconstruction`, beside that of `Sample.image`, where a variant requires it."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Which weights a step changes."""
+
+    critic: bool = True
+    """Whether the critic learns."""
+    encoder: bool = True
+    """Whether the generator's encoder learns."""
+    decoder: bool = True
+    """Whether the rest of the generator learns."""
 
 
 class Variant(Protocol):
-    """One adversarial system: which terms each player minimises. Terms are unweighted; the recipe holds the weights."""
+    """One generative system: which terms each player minimises. A frozen dataclass, whose fields are its settings.
+
+    Terms are scalars by name, unweighted. The recipe holds the weights; where it names none for a term, the published
+    ones below hold; a term with neither is an error.
+    """
+
+    weights: ClassVar[Mapping[str, float]] = {}
+    """Published weights of the generator's terms."""
+    critic_weights: ClassVar[Mapping[str, float]] = {}
+    """Published weights of the critic's terms."""
+
+    def requirements(self) -> frozenset[str]:
+        """What it needs, by names in `REQUIREMENTS`."""
+        return frozenset({"critic"})
 
     def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The critic's terms by name, each a scalar."""
-        ...
+        """The critic's terms; `fake` judges images that carry no gradient to the generator."""
+        return {}
 
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The generator's terms by name, each a scalar; `real` is given where the formula compares with real scores."""
+        """The generator's terms; `real` is there where it is required, `fake` is empty where there is no critic."""
         ...
+
+    def routes(self) -> Mapping[str, str]:
+        """The generator's terms that train one of its parts only, "encoder" or "decoder"; the others train both."""
+        return {}
+
+    def critic_routes(self) -> Mapping[str, str]:
+        """The critic's terms that train one of its parts only, such as "codes", its head for codes."""
+        return {}
+
+    def turn(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Turn) -> Turn:
+        """Who learns in the next step, from this step's terms: a system that balances its players says so here."""
+        return before
+
+
+REQUIREMENTS: dict[str, str] = {
+    "critic": "a critic: add a [critic], such as critic.name = 'dcgan'",
+    "real_in_generator_step": "real images judged in the generator's step",
+    "reconstruction_critique": "reconstructions judged beside generated images",
+    "labels": "labelled images: folders named after classes, or an .npz with labels",
+    "class_logits": "a critic with a class head: set critic.classes to the number of classes",
+    "codes": "codes: set latent.categorical (numbers of classes) or latent.continuous (a number of codes)",
+    "autoencoder": "a critic that reconstructs images: critic.name = 'autoencoder'",
+    "features": "a critic that shows its hidden features",
+    "posterior": "an encoder's posterior: set latent.noise to the size of the latent code",
+    "paired": "generated images with real partners: task super-resolution or reconstruction, or a latent code",
+    "logits": "a generator with a sigmoid at its end: dcgan, resnet, mlp or inversion",
+    "levels": "an autoregressive generator: generator.name = 'pixelcnn', 'row-lstm' or 'diagonal-bilstm'",
+    "comparator": "a comparator: give weights.perceptual a value, and perceptual.weights a file",
+}
+"""What a variant can require, and what a recipe must have for it. The loop itself provides the two judgements."""

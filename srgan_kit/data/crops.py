@@ -13,10 +13,10 @@ from srgan_kit.data.resize import downscale_crop
 from srgan_kit.errors import UserError
 
 
-class PairedCrops(Dataset[tuple[Tensor, Tensor]]):
+class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Sample i: a random crop of a random image, turned at random, with its low-resolution partner.
 
-    -> (3, patch * scale, patch * scale) and (3, patch, patch), uint8.
+    -> (3, patch * scale, patch * scale) and (3, patch, patch), uint8; the image's label, () int64.
 
     Args:
         high: the high-resolution images.
@@ -26,16 +26,25 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor]]):
         patch: side of the low-resolution crop.
         augment: "none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square).
         seed: the run's seed.
+        labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
     """
 
     def __init__(
-        self, high: ImageFolder, low: ImageFolder | None, scale: int, patch: int, augment: str, seed: int
+        self,
+        high: ImageFolder,
+        low: ImageFolder | None,
+        scale: int,
+        patch: int,
+        augment: str,
+        seed: int,
+        labels: np.ndarray | None = None,
     ) -> None:
         self.high, self.low = high, low
+        self.labels = np.full(len(high), -1, dtype=np.int64) if labels is None else labels
         self.scale, self.patch = scale, patch
         self.augment, self.seed = augment, seed
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         random = np.random.default_rng((self.seed, index))
         which = int(random.integers(len(self.high)))
         image = self.high[which]
@@ -49,7 +58,7 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor]]):
             low = self.low[which][:, top : top + self.patch, left : left + self.patch]
         rows = slice(top * self.scale, (top + self.patch) * self.scale)
         columns = slice(left * self.scale, (left + self.patch) * self.scale)
-        return self._turn(image[:, rows, columns], low, random)
+        return *self._turn(image[:, rows, columns], low, random), torch.tensor(self.labels[which])
 
     def _turn(self, high: Tensor, low: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         flip = self.augment != "none" and bool(random.integers(2))

@@ -42,6 +42,7 @@ class ResidualSR(nn.Module):
         groups: number of residual groups.
         convolutions: convolutions in each group; 2 gives the block layout of SRResNet and EDSR.
         image_skip: how `up` interpolates the input.
+        latent: size of a vector that scales and shifts what each group adds; 0 for none. It starts without effect.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ResidualSR(nn.Module):
         groups: int = 6,
         convolutions: int = 3,
         image_skip: Literal["bilinear", "nearest"] = "bilinear",
+        latent: int = 0,
     ) -> None:
         super().__init__()
         self.scale = scale
@@ -62,10 +64,32 @@ class ResidualSR(nn.Module):
             self.tail.weight.mul_(0.1)
             self.tail.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale)."""
-        residual = F.pixel_shuffle(self.tail(self.body(self.head(image - 0.5))), self.scale)
+        self.latent = nn.Linear(latent, 2 * channels * groups) if latent else None
+        if self.latent is not None:
+            nn.init.zeros_(self.latent.weight)
+            nn.init.zeros_(self.latent.bias)
+
+    def forward(self, image: Tensor, latent: Tensor | None = None) -> Tensor:
+        """(N, 3, h, w) in [0, 1], and (N, latent), by default zeros -> (N, 3, h * scale, w * scale)."""
+        hidden = self.head(image - 0.5)
+        hidden = self.body(hidden) if self.latent is None else self._modulated(hidden, latent)
+        residual = F.pixel_shuffle(self.tail(hidden), self.scale)
         return _enlarge(image.float(), self.scale, self.image_skip) + residual.float()
+
+    def _modulated(self, hidden: Tensor, latent: Tensor | None) -> Tensor:
+        assert self.latent is not None
+        if latent is None:
+            latent = hidden.new_zeros(len(hidden), self.latent.in_features)
+        for group, (scale, shift) in zip(self.body, self._settings(latent), strict=True):
+            added = group(hidden) - hidden
+            hidden = hidden + added * (1 + scale) + shift
+        return hidden
+
+    def _settings(self, latent: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """(N, C, 1, 1) scale and shift for each group."""
+        assert self.latent is not None
+        rows = self.latent(latent).view(len(latent), len(self.body), 2, -1, 1, 1)
+        return [(row[:, 0], row[:, 1]) for row in rows.unbind(1)]
 
 
 def _enlarge(image: Tensor, scale: int, mode: str) -> Tensor:

@@ -4,27 +4,20 @@ import hashlib
 from pathlib import Path
 
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.config import PerceptualConfig, Recipe
+from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.crops import PairedCrops, check_partner
 from srgan_kit.data.folder import ImageFolder, Skipped, find_images, find_partners
+from srgan_kit.data.labels import class_folders, labelled_subset
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
-from srgan_kit.losses import VGGFeatureLoss, charbonnier, l1, mse, total_variation
+from srgan_kit.generators.model import Model
 from srgan_kit.metrics.super_resolution import psnr_y
-
-CONTENT_TERMS = {
-    "pixel": l1,
-    "mse": mse,
-    "charbonnier": charbonnier,
-    "total_variation": lambda fake, real: total_variation(fake),
-}
-"""Content terms that need no network: (fake, real), each (N, 3, H, W) in [0, 1], -> scalar."""
+from srgan_kit.pictures import save_picture
+from srgan_kit.tasks.content import Content
 
 
 class SuperResolution:
@@ -36,28 +29,31 @@ class SuperResolution:
         run: the run's folder; images in it are not training images, wherever it lies.
 
     Raises:
-        UserError: no training folder, folders without usable images, unknown names among the recipe's weights.
+        UserError: no training folder, or folders without usable images.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device, run: Path) -> None:
         self.recipe, self.device = recipe, device
-        self.scale = recipe.generator.scale
-        names = {*CONTENT_TERMS, "perceptual"}
-        unknown = sorted(set(recipe.weights) - names - {"adversarial"})
-        if unknown:
-            raise UserError(f"recipe: weights.{unknown[0]} is not a term; expected one of {', '.join(sorted(names))}")
-        self._terms = sorted(names & set(recipe.weights))
-        self._perceptual = perceptual_loss(recipe.perceptual).to(device) if "perceptual" in self._terms else None
+        self.scale = recipe.scale
+        self.condition = (3, recipe.data.patch)
+        self.content = Content(recipe, device)
         data = recipe.data
         if data.folder is None:
             raise UserError("no training images: give --data DIR (or data.folder in the recipe)")
+        if not data.folder.is_dir():
+            raise UserError(f"{data.folder}: expected a folder of images, but there is no such folder")
         usable = ImageFolder(find_images(data.folder, leave_out=run), data.cache_megabytes, data.patch * self.scale)
         self.skipped: list[Skipped] = list(usable.skipped)
         holdout = recipe.validation.holdout if recipe.validation.folder is None else 0
         held_out = _by_hash(usable.paths)[: min(holdout, len(usable) - 1)]
         self.images = usable.only([path for path in usable.paths if path not in set(held_out)])
         low = self._partners(self.images, data.folder, data.lr_folder) if data.lr_folder else None
-        self.crops = PairedCrops(self.images, low, self.scale, data.patch, data.augment, recipe.seed)
+        labels, self.classes = class_folders(self.images.paths, data.folder)
+        amount = recipe.labels.fraction if recipe.labels.count is None else recipe.labels.count
+        if amount != 1.0:
+            labels = labelled_subset(labels, len(self.classes), amount, recipe.seed)
+        self.labelled = bool((labels >= 0).any())
+        self.examples = PairedCrops(self.images, low, self.scale, data.patch, data.augment, recipe.seed, labels)
         self.validation = self._validation_pairs(usable.only(held_out))
 
     def fingerprint(self) -> str:
@@ -66,62 +62,73 @@ class SuperResolution:
         lines = [f"{path.relative_to(self.recipe.data.folder)} {self.images.sizes[path]}" for path in self.images.paths]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def batch(self, items: tuple[Tensor, Tensor]) -> Batch:
+    def describe(self) -> str:
+        """How many images there are."""
+        return (
+            f"{len(self.images)} training images ({self.images.cached} in memory), {len(self.skipped)} skipped, "
+            f"{len(self.validation)} for validation"
+        )
+
+    def batch(self, items: tuple[Tensor, Tensor, Tensor]) -> Batch:
         """uint8 crops from the loader -> float images on the device."""
+        high, low, label = items
         high, low = (
             item.to(self.device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last).div_(255)
-            for item in items
+            for item in (high, low)
         )
-        return Batch(image=high, condition=low)
+        return Batch(image=high, condition=low, label=label.to(self.device))
 
-    def sample(self, generator: nn.Module, batch: Batch) -> Sample:
-        """What the generator makes of a batch."""
-        return Sample(image=generator(batch.condition))
+    def held_out(self, count: int) -> Batch | None:
+        """The middle of validation images, in crops as large as those in training."""
+        side = self.recipe.data.patch
+        pairs = [_middle(pair, self.scale, side) for pair in self.validation[:count]]
+        whole = [pair for pair in pairs if pair[0].shape[1:] == (side, side)]
+        if not whole:
+            return None
+        low, high = (torch.stack(part) for part in zip(*whole, strict=True))
+        return self.batch((high, low, torch.full((len(whole),), -1)))
 
     def content_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The terms the recipe gives a weight, by name.
-
-        Raises:
-            ValueError: the crops are too small for a layer of the perceptual loss.
-        """
-        fake, real = sample.image.float(), batch.image
-        terms = {name: CONTENT_TERMS[name](fake, real) for name in self._terms if name != "perceptual"}
-        if self._perceptual is not None:
-            terms["perceptual"] = self._perceptual(sample.image, real)
-        return terms
+        """The terms the recipe gives a weight, by name."""
+        return self.content(batch, sample)
 
     @torch.inference_mode()
-    def validate(self, generator: nn.Module) -> dict[str, float]:
+    def validate(self, model: Model) -> dict[str, float]:
         """Mean PSNR on luma over the validation images, in dB; nothing where there are none."""
+        pairs = self.validation
+        if model.autoregressive:  # value after value: only a crop of the size that it draws
+            pairs = [_middle(pair, self.scale, self.recipe.data.patch) for pair in pairs[:1]]
         values = [
-            float(psnr_y(generator(self._prepare(low)).float().cpu().clamp(0, 1), high[None], self.scale))
-            for low, high in self.validation
+            float(psnr_y(self._enlarged(model, low).cpu().clamp(0, 1), high[None], self.scale)) for low, high in pairs
         ]
         return {"psnr_y": sum(values) / len(values)} if values else {}
 
     @torch.inference_mode()
-    def sheet(self, generator: nn.Module, path: Path, rows: int = 4, side: int = 32) -> None:
+    def sheet(self, model: Model, path: Path, rows: int = 4, side: int = 32) -> None:
         """Draw the middle of a few validation images: enlarged input, bicubic, generated, real; one row each."""
         if not self.validation:
             return
+        if model.autoregressive:
+            rows, side = 1, self.recipe.data.patch
         strips: list[Tensor] = []
         for pair in self.validation[:rows]:
             low, high = _middle(pair, self.scale, side)
             views = [
                 F.interpolate(low[None].float() / 255, scale_factor=self.scale, mode="nearest")[0],
                 resize(low.float() / 255, float(self.scale)),
-                generator(self._prepare(low))[0].float().cpu(),
+                self._enlarged(model, low)[0].cpu(),
                 high.float() / 255,
             ]
             strips.append(torch.cat([view.clamp(0, 1) for view in views], dim=2))
         width = max(strip.shape[2] for strip in strips)
         sheet = torch.cat([F.pad(strip, (0, width - strip.shape[2])) for strip in strips], dim=1)
-        pixels = sheet.mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-        with appearing(path) as temporary:
-            Image.fromarray(pixels).save(temporary)
+        save_picture(sheet, path)
 
-    def _prepare(self, low: Tensor) -> Tensor:
-        return (low[None].float() / 255).to(self.device, memory_format=torch.channels_last)
+    def _enlarged(self, model: Model, low: Tensor) -> Tensor:
+        """(3, h, w) uint8 -> (1, 3, H, W); latent vectors are 0, the middle of their prior."""
+        condition = (low[None].float() / 255).to(self.device, memory_format=torch.channels_last)
+        latent = condition.new_zeros(1, model.latent.size) if model.latent.size else None
+        return model.generate(latent, condition, generator=torch.Generator().manual_seed(0)).float()
 
     def _validation_pairs(self, held_out: ImageFolder) -> list[tuple[Tensor, Tensor]]:
         """(3, h, w) and (3, h * scale, w * scale), uint8, of each image to validate on: its middle, if it is large."""
@@ -152,20 +159,6 @@ class SuperResolution:
         for high_path, low_path in zip(high.paths, low.paths, strict=True):
             check_partner(high.sizes[high_path], low_path, low.sizes[low_path], self.scale)
         return low
-
-
-def perceptual_loss(config: PerceptualConfig) -> VGGFeatureLoss:
-    """The recipe's VGG feature loss.
-
-    Raises:
-        UserError: the weights cannot be had or do not reach the layers asked for.
-    """
-    try:
-        return VGGFeatureLoss(
-            layers=config.layers, network=config.network, distance=config.distance, weights=config.weights
-        )
-    except (ValueError, OSError, RuntimeError) as error:
-        raise UserError(f"recipe: perceptual: {error}") from None
 
 
 def _by_hash(paths: list[Path]) -> list[Path]:

@@ -6,23 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from srgan_kit.config import Recipe
 from srgan_kit.data.crops import StepSampler
 from srgan_kit.devices import pick_device, pick_precision
 from srgan_kit.errors import UserError
-from srgan_kit.tasks.super_resolution import SuperResolution
+from srgan_kit.generators.model import Model
+from srgan_kit.generators.saved import save_run
+from srgan_kit.tasks import build_task
 from srgan_kit.training.checkpoint import NAME as CHECKPOINT
+from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.training.run import Run
 from srgan_kit.training.telemetry import Silence, Telemetry
-from srgan_kit.upscaling.models import save_model
 
 MODEL = "model.safetensors"
 MIXED_PRECISION = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -52,17 +53,16 @@ def train(recipe: Recipe, folder: Path, resume: bool = False) -> Outcome:
     if not resume and any((folder / name).exists() for name in (CHECKPOINT, MODEL)):
         raise UserError(f"{folder}: holds a run already; give --resume to go on with it, or another folder with -o")
     accelerator = _accelerator(recipe)
-    task = SuperResolution(recipe, accelerator.device, folder)
-    run = Run(recipe, folder, accelerator, task.fingerprint())
+    run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
     if resume:
         run.restore()
-    run.rehearse(task)
+    run.rehearse()
     try:
         if accelerator.is_main_process and not resume:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
         accelerator.wait_for_everyone()
-        return _train(run, task)
+        return _train(run)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
 
@@ -73,43 +73,39 @@ def _accelerator(recipe: Recipe) -> Accelerator:
     if precision == torch.float16 and device.type == "cpu":
         raise UserError("precision fp16: training on a CPU needs fp32 or bf16")
     AcceleratorState._reset_state()  # one process may train twice, in different precisions
-    return Accelerator(
-        mixed_precision=MIXED_PRECISION[precision],
-        cpu=device.type == "cpu",
-        # Spectral norm's vectors must not be overwritten between the critic's passes over real and fake images.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-    )
+    return Accelerator(mixed_precision=MIXED_PRECISION[precision], cpu=device.type == "cpu")
 
 
-def _train(run: Run, task: SuperResolution) -> Outcome:
-    recipe, accelerator = run.recipe, run.accelerator
+def _train(run: Run) -> Outcome:
+    recipe, accelerator, task = run.recipe, run.accelerator, run.task
     sampler = StepSampler(
         run.step, recipe.steps, recipe.data.batch, accelerator.process_index, accelerator.num_processes
     )
     loader = DataLoader(
-        task.crops,
+        task.examples,
         batch_sampler=sampler,
         num_workers=recipe.data.workers,
         pin_memory=accelerator.device.type == "cuda",
     )
     with Telemetry(run.folder, run.step, recipe.steps) if accelerator.is_main_process else Silence() as telemetry:
-        _announce(telemetry, task, run)
-        finished = _loop(run, task, loader, telemetry)
+        _announce(telemetry, run)
+        finished = _loop(run, loader, telemetry)
         run.save()
-        measured = _validate(run, task, telemetry) if finished else {}
+        measured = _validate(run, telemetry) if finished else {}
         model = _export(run, measured) if finished and accelerator.is_main_process else None
     return Outcome(step=run.step, finished=finished, model=model, measured=measured)
 
 
-def _loop(run: Run, task: SuperResolution, loader: DataLoader[tuple[Tensor, Tensor]], telemetry: Telemetry) -> bool:
+def _loop(run: Run, loader: DataLoader[Any], telemetry: Telemetry) -> bool:
     """Train to the end (True) or to an interruption (False)."""
     recipe = run.recipe
     clock, since = time.perf_counter(), run.step
     with _interruption() as signals:
         for items in loader:
-            values = run.train_step(task, task.batch(items))
+            logged = (run.step + 1) % recipe.log_every == 0 or run.step + 1 == recipe.steps
+            values = run.train_step(run.task.batch(items), detailed=logged and run.critic is not None)
             telemetry.step(run.step)
-            if run.step % recipe.log_every == 0 or run.step == recipe.steps:
+            if logged:
                 now = time.perf_counter()
                 speed = (run.step - since) / (now - clock)
                 rate = run.generator.optimizer.param_groups[0]["lr"]
@@ -118,7 +114,7 @@ def _loop(run: Run, task: SuperResolution, loader: DataLoader[tuple[Tensor, Tens
             if run.step % recipe.checkpoint_every == 0:
                 run.save()
             if run.step % recipe.validation.every == 0 and run.step != recipe.steps:
-                _validate(run, task, telemetry)
+                _validate(run, telemetry)
                 clock, since = time.perf_counter(), run.step
             if _any_process(bool(signals), run.accelerator):
                 break
@@ -133,14 +129,15 @@ def _any_process(here: bool, accelerator: Accelerator) -> bool:
     return bool(accelerator.reduce(flag, "sum"))
 
 
-def _validate(run: Run, task: SuperResolution, telemetry: Telemetry) -> dict[str, float]:
+def _validate(run: Run, telemetry: Telemetry) -> dict[str, float]:
     network = run.average.network
+    assert isinstance(network, Model)
     with run.accelerator.autocast():
-        measured = task.validate(network)
+        measured = run.task.validate(network) | diagnose(run, network)
     if run.accelerator.is_main_process:
         sheets = run.folder / "sheets"
         sheets.mkdir(exist_ok=True)
-        task.sheet(network, sheets / f"{run.step:07d}.png")
+        run.task.sheet(network, sheets / f"{run.step:07d}.png")
         if measured:
             telemetry.record(run.step, {f"validation/{name}": value for name, value in measured.items()})
     return measured
@@ -152,19 +149,18 @@ def _export(run: Run, measured: dict[str, float]) -> Path:
     path = run.folder / MODEL
     metadata = {"recipe": recipe.without_paths().model_dump_json(), "steps": str(run.step)}
     metadata |= {f"validation_{name}": f"{value:.4f}" for name, value in measured.items()}
-    save_model(run.average.network, recipe.generator, path, metadata)
+    save_run(run.average.network, recipe, run.task, path, metadata)
     return path
 
 
-def _announce(telemetry: Telemetry, task: SuperResolution, run: Run) -> None:
-    parameters = sum(p.numel() for p in run.generator.raw.parameters())
-    for skipped in task.skipped:
+def _announce(telemetry: Telemetry, run: Run) -> None:
+    parameters = sum(p.numel() for p in run.generator.network.parameters())
+    for skipped in run.task.skipped:
         telemetry.say(f"skipped {skipped.path}: {skipped.reason}")
-    images, accelerator = task.images, run.accelerator
+    accelerator = run.accelerator
     telemetry.say(
         f"{run.recipe.name}: {parameters:,} parameters, {accelerator.device.type} {accelerator.mixed_precision}; "
-        f"{len(images)} training images ({images.cached} in memory), {len(task.skipped)} skipped, "
-        f"{len(task.validation)} for validation; run folder {run.folder}"
+        f"{run.task.describe()}; run folder {run.folder}"
     )
     if run.step:
         telemetry.say(f"resumed at step {run.step}")

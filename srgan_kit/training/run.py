@@ -1,153 +1,218 @@
-"""What changes while a run goes on: the players with their optimisers, one step, saving and restoring.
+"""What changes while a run goes on: the players, one step of the game, saving and restoring."""
 
-Only this file calls `backward`.
-"""
-
-import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
-from srgan_kit.config import OptimizerConfig, Recipe
-from srgan_kit.contracts import Batch, Sample, Variant
+from srgan_kit.config import Recipe, variant_name
+from srgan_kit.contracts import REQUIREMENTS, Batch, Critique, Sample, Turn
 from srgan_kit.critics import build_critic
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.tasks.super_resolution import SuperResolution
+from srgan_kit.generators.model import Model, build_model
+from srgan_kit.spectral_norm import with_spectral_norm
+from srgan_kit.tasks import Task
 from srgan_kit.training.checkpoint import load_checkpoint, save_checkpoint
 from srgan_kit.training.ema import MovingAverage
-from srgan_kit.training.schedule import learning_rate
+from srgan_kit.training.player import Diverged, Player
+from srgan_kit.training.techniques import CRITIC_TERMS, GENERATOR_TERMS, Techniques
 from srgan_kit.upscaling.models import load_model
-from srgan_kit.variants import VARIANTS
+from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
-
-class Diverged(UserError):
-    """A term became NaN or infinite; the last good checkpoint is kept."""
-
-    exit_status = 1
-
-
-class Player:
-    """A network with its optimiser: the generator or the critic."""
-
-    def __init__(self, name: str, network: nn.Module, config: OptimizerConfig, accelerator: Accelerator) -> None:
-        self.name, self.config, self.accelerator = name, config, accelerator
-        self.raw = network.to(accelerator.device, memory_format=torch.channels_last)  # pyright: ignore
-        optimizer = torch.optim.Adam(self.raw.parameters(), lr=config.learning_rate, betas=config.betas)
-        self.network, self.optimizer = accelerator.prepare(self.raw, optimizer)
-
-    def minimise(self, terms: dict[str, Tensor], weights: dict[str, float], step: int, steps: int) -> dict[str, float]:
-        """One optimisation step on the weighted sum; the terms and the gradient norm, as numbers to log.
-
-        Raises:
-            Diverged: a term or the gradient is not finite; the weights are untouched.
-        """
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, step, steps)
-        values = self.finite(terms, step)
-        loss = torch.stack([weights[name] * term.float() for name, term in terms.items()]).sum()
-        self.optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
-        gradient = float(norm) if norm is not None else math.nan
-        if not math.isfinite(gradient) and self.accelerator.scaler is None:  # fp16's scaler skips such steps itself
-            raise Diverged(f"step {step + 1}: the {self.name}'s gradient is {gradient}; the run has stopped")
-        self.optimizer.step()
-        return values | {f"{self.name}_gradient": gradient}
-
-    def finite(self, terms: dict[str, Tensor], step: int) -> dict[str, float]:
-        """The terms as numbers.
-
-        Raises:
-            Diverged: one is NaN or infinite.
-        """
-        values = {name: float(term.detach()) for name, term in terms.items()}
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise Diverged(f"step {step + 1}: the {self.name}'s term {name!r} is {value}; the run has stopped")
-        return values
-
-    def check_weights(self, terms: dict[str, Tensor], weights: dict[str, float]) -> None:
-        """Raise a UserError for a term without a weight or a weight without a term."""
-        if terms.keys() != weights.keys():
-            lone = sorted(terms.keys() ^ weights.keys())[0]
-            wrong = f"no weight for the term {lone!r}" if lone in terms else f"a weight for {lone!r}, which is no term"
-            raise UserError(f"recipe: {wrong} of the {self.name}'s loss; its terms are {', '.join(sorted(terms))}")
-
-    def state(self) -> dict[str, Any]:
-        return {"network": self.raw.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.raw.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+__all__ = ["Diverged", "Run"]
 
 
 class Run:
-    """Everything that changes while a run goes on, and how it is saved and restored."""
+    """Everything that changes while a run goes on, and how it is saved and restored.
 
-    def __init__(self, recipe: Recipe, folder: Path, accelerator: Accelerator, fingerprint: str) -> None:
-        self.recipe, self.folder, self.accelerator = recipe, folder, accelerator
-        self.fingerprint = fingerprint
+    Args:
+        recipe: what to train.
+        folder: where checkpoints go.
+        accelerator: device and precision.
+        task: where images come from.
+
+    Raises:
+        UserError: parts of the recipe that do not fit each other or the data; the message says what to add.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, accelerator: Accelerator, task: Task) -> None:
+        self.recipe, self.folder, self.accelerator, self.task = recipe, folder, accelerator, task
+        self.variant = recipe.variant
+        self.fingerprint = task.fingerprint()
         torch.manual_seed(recipe.seed)
-        generator = build_generator(recipe.generator)
+        try:
+            model = build_model(recipe, task.condition)
+            critic = None if recipe.critic is None else build_critic(recipe, task.condition)
+        except ValueError as error:
+            raise UserError(f"recipe: {error}") from None
+        self._check_requirements(model, critic)
         if recipe.initialise_from is not None:
-            _initialise(generator, recipe.initialise_from)
-        self.generator = Player("generator", generator, recipe.optimizer, accelerator)
-        self.average = MovingAverage(self.generator.raw, recipe.ema)
+            _initialise(model, recipe.initialise_from)
+        if recipe.techniques.virtual_batch_norm:
+            critic = self._virtual(model, critic)
+        self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
+        self.average = MovingAverage(model, recipe.ema)
         self.critic: Player | None = None
-        self.variant: Variant | None = None
-        if recipe.critic is not None:
-            self.critic = Player("critic", build_critic(recipe.critic), recipe.critic_optimizer, accelerator)
-            self.variant = VARIANTS[recipe.variant]()
+        self.techniques: Techniques | None = None
+        if critic is not None:
+            if recipe.techniques.spectral_norm:
+                with_spectral_norm(critic)
+            self.critic = Player("critic", critic, _critic_parts(critic), recipe.critic_optimizer, accelerator)
+            self.techniques = Techniques(recipe, model, critic)
         self.step = 0
+        self.turn = Turn()
 
-    def train_step(self, task: SuperResolution, batch: Batch) -> dict[str, float]:
-        """Critic, then generator, on one batch; the numbers to log."""
+    @property
+    def model(self) -> Model:
+        """The generator's network."""
+        assert isinstance(self.generator.network, Model)
+        return self.generator.network
+
+    def judge(self, image: Tensor, batch: Batch, sample: Sample | None = None) -> Critique:
+        """The critic's view of an image, and of the sample's reconstruction where the variant wants it."""
+        assert self.critic is not None
+        assert self.techniques is not None
+        assert self.recipe.critic is not None
+        shown = [batch.condition] if self.recipe.critic.conditional else []
+        critique = self.critic.network(self.techniques.noise(image, self.step), *shown)
+        if sample is not None and "reconstruction_critique" in self.variant.requirements():
+            assert sample.reconstruction is not None
+            noisy = self.techniques.noise(sample.reconstruction, self.step)
+            critique.of_reconstruction = self.critic.network(noisy, *shown)
+        return critique
+
+    def train_step(self, batch: Batch, detailed: bool = False) -> dict[str, float]:
+        """Critic, then generator, on one batch; the numbers to log, if `detailed` with each term's gradient share."""
         recipe = self.recipe
         # All randomness inside a step is a function of (seed, step, rank): a resumed run needs no generator state.
         torch.manual_seed((recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index)
-        sample = task.sample(self.generator.network, batch)
         values: dict[str, float] = {}
-        terms = task.content_terms(batch, sample)
-        if self.critic is not None and self.variant is not None:
-            self.generator.finite(terms, self.step)  # before the critic sees the images, so that it is not blamed
-            values |= self.critic.minimise(
-                self._critic_terms(self.variant, batch, sample), recipe.critic_weights, self.step, recipe.steps
-            )
-            self.critic.raw.requires_grad_(False)
-            with self.accelerator.autocast():  # not the distributed wrapper: this pass gives its weights no gradient
-                fake = self.critic.raw(sample.image)
-            terms |= self.variant.generator_terms(real=None, fake=fake, batch=batch, sample=sample)
-        values |= self.generator.minimise(terms, recipe.weights, self.step, recipe.steps)
+        critic_values: dict[str, float] = {}
+        with self.accelerator.autocast():
+            sample = self.model(batch, judged=self.critic is not None)
+            content = self.task.content_terms(batch, sample)
+        self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
+        for turn in range(recipe.critic_steps if self.critic is not None else 0):
+            if turn:  # the generator learns from the last of these samples
+                with self.accelerator.autocast():
+                    sample = self.model(batch, judged=True)
+                    content = self.task.content_terms(batch, sample)
+            critic_values = self._train_critic(batch, sample)
+        values |= critic_values
+        with self.accelerator.autocast():
+            terms = content | self._generator_terms(batch, sample)
+        weights, routes = recipe.generator_weights, self.variant.routes()
+        if detailed and len(terms) > 1:
+            shares = self.generator.gradient_shares(terms, weights, routes)
+            values |= {f"share/{name}": share for name, share in shares.items()}
+        paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.turn, part))
+        generator_values = self.generator.minimise(terms, weights, routes, paused, self.step, recipe.steps)
         if self.critic is not None:
-            self.critic.raw.requires_grad_(True)
+            self.critic.network.requires_grad_(True)
+        self.turn = self.variant.turn(critic_values, generator_values, self.turn)
         self.step += 1
-        self.average.update(self.generator.raw, self.step)
-        return values
+        self.average.update(self.model, self.step)
+        if self.techniques is not None:
+            self.techniques.update("generator")
+        return values | generator_values
 
-    def _critic_terms(self, variant: Variant, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+    def _train_critic(self, batch: Batch, sample: Sample) -> dict[str, float]:
         assert self.critic is not None
-        real = self.critic.network(batch.image)
-        fake = self.critic.network(sample.image.detach())
-        return variant.critic_terms(real=real, fake=fake, batch=batch, sample=sample)
+        assert self.techniques is not None
+        self.critic.network.requires_grad_(True)
+        with self.accelerator.autocast():
+            terms, scores = self._critic_terms(batch, sample)
+        weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
+        paused = frozenset() if self.turn.critic else frozenset(self.critic.parts)
+        values = self.critic.minimise(terms, weights, routes, paused, self.step, self.recipe.steps)
+        self.critic.network.requires_grad_(False)
+        self.techniques.update("critic")
+        named = {name if name.startswith("critic") else f"critic_{name}": value for name, value in values.items()}
+        return named | scores
+
+    def _critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """The critic's terms, and its mean scores of real and of fake images."""
+        assert self.techniques is not None
+        if self.techniques.needs_image_gradient(self.step) and torch.is_grad_enabled():
+            batch.image.requires_grad_(True)
+        shown = _detached(sample)
+        real, fake = self.judge(batch.image, batch), self.judge(shown.image, batch, shown)
+        terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=shown)
+        if torch.is_grad_enabled():  # else it is the rehearsal, and there are no gradients to penalise
+            terms |= self.techniques.critic_terms(lambda image: self.judge(image, batch), real, batch, shown, self.step)
+        batch.image.requires_grad_(False)
+        scores = {"score_real": float(real.score.detach().mean()), "score_fake": float(fake.score.detach().mean())}
+        return terms, scores
+
+    def _generator_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        if self.critic is None or self.techniques is None:
+            empty = Critique(score=sample.image.new_zeros(0))
+            return self.variant.generator_terms(real=None, fake=empty, batch=batch, sample=sample)
+        compares = "real_in_generator_step" in self.variant.requirements()
+        with torch.no_grad():
+            needed = compares or self.techniques.needs_real_in_generator_step
+            real = self.judge(batch.image, batch) if needed else None
+        fake = self.judge(sample.image, batch, sample)
+        terms = self.variant.generator_terms(real=real, fake=fake, batch=batch, sample=sample)
+        return terms | self.techniques.generator_terms(real, fake)
+
+    # --- checks at the start ----------------------------------------------------------------------------------------
+
+    def _check_requirements(self, model: Model, critic: nn.Module | None) -> None:
+        recipe = self.recipe
+        provided = {
+            "critic": critic is not None,
+            "real_in_generator_step": True,
+            "reconstruction_critique": True,
+            "labels": self.task.labelled,
+            "codes": bool(recipe.latent.categorical or recipe.latent.continuous),
+            "posterior": model.encoder is not None,
+            "paired": recipe.task != "unconditional" or model.source == "posterior",
+            "logits": model.squashed,
+            "levels": model.autoregressive,
+            "comparator": "perceptual" in recipe.generator_weights,
+        }
+        of_critic: frozenset[str] = getattr(critic, "provides", frozenset())
+        for need in sorted(self.variant.requirements()):
+            if not provided.get(need, need in of_critic):
+                raise UserError(f"recipe: variant {variant_name(self.variant)!r} needs {REQUIREMENTS[need]}")
+        if model.autoregressive and "levels" not in self.variant.requirements():
+            raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
+
+    def _virtual(self, model: Model, critic: nn.Module | None) -> nn.Module | None:
+        """Batch norm becomes virtual batch norm, on a reference batch that is drawn once and kept."""
+        items = [self.task.examples[index] for index in range(self.recipe.data.batch)]
+        batch = self.task.batch(default_collate(items))
+        noise, codes = model.draw(len(batch.image), batch.image.device, torch.Generator().manual_seed(self.recipe.seed))
+        inputs = [each for each in (batch.condition, model.vector(noise, codes)) if each is not None]
+        players = [each for each in (model.decoder, critic) if each is not None and _has_batch_norm(each)]
+        if not players:
+            raise UserError("recipe: techniques.virtual_batch_norm: no network of this run has batch norm")
+        if model.decoder in players:
+            model.decoder = VirtualBatchNetwork(model.decoder, *inputs)
+        if critic not in players or self.recipe.critic is None:
+            return critic
+        shown = [batch.condition] if self.recipe.critic.conditional else []
+        return VirtualBatchNetwork(critic, batch.image, *shown)
 
     @torch.no_grad()
-    def rehearse(self, task: SuperResolution) -> None:
+    def rehearse(self) -> None:
         """Compute every term of the first batch once, changing nothing, so that a recipe's mistakes show up at once.
 
         Raises:
-            UserError: terms and weights do not match, or the crops do not fit the critic or the perceptual loss.
+            UserError: terms and weights do not match, or the images do not fit the critic or the perceptual loss.
         """
-        networks = [player.raw for player in (self.generator, self.critic) if player is not None]
+        networks = [player.network for player in (self.generator, self.critic) if player is not None]
         for network in networks:
             network.eval()  # batch norm and spectral norm update their statistics only in training
         try:
+            items = [self.task.examples[index] for index in range(min(4, self.recipe.data.batch) or 1)]
             with self.accelerator.autocast():
-                self._check_terms(task, task.batch(default_collate([task.crops[0], task.crops[1]])))
+                self._check_terms(self.task.batch(default_collate(items)))
         except UserError:
             raise
         except ValueError as error:
@@ -156,15 +221,16 @@ class Run:
             for network in networks:
                 network.train()
 
-    def _check_terms(self, task: SuperResolution, batch: Batch) -> None:
-        sample = task.sample(self.generator.raw, batch)
-        terms = task.content_terms(batch, sample)
-        if self.critic is not None and self.variant is not None:
-            real, fake = self.critic.raw(batch.image), self.critic.raw(sample.image)
-            critic_terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=sample)
-            self.critic.check_weights(critic_terms, self.recipe.critic_weights)
-            terms |= self.variant.generator_terms(real=None, fake=fake, batch=batch, sample=sample)
-        self.generator.check_weights(terms, self.recipe.weights)
+    def _check_terms(self, batch: Batch) -> None:
+        sample = self.model(batch, judged=self.critic is not None)
+        terms = self.task.content_terms(batch, sample)
+        if self.critic is not None:
+            critic_terms, _ = self._critic_terms(batch, sample)
+            _check_weights("critic", {*critic_terms}, self.recipe.critic_weights, self.recipe.all_critic_weights)
+        terms |= self._generator_terms(batch, sample)
+        _check_weights("generator", {*terms}, self.recipe.weights, self.recipe.generator_weights)
+
+    # --- saving -----------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Write the checkpoint (main process only)."""
@@ -175,9 +241,11 @@ class Run:
             "recipe": self.recipe.model_dump_json(),
             "fingerprint": self.fingerprint,
             "step": self.step,
+            "turn": asdict(self.turn),
             "generator": self.generator.state(),
             "average": self.average.network.state_dict(),
             "critic": self.critic.state() if self.critic else None,
+            "techniques": self.techniques.state() if self.techniques else None,
             "scaler": scaler.state_dict() if scaler else None,
         }
         save_checkpoint(self.folder, state)
@@ -186,16 +254,51 @@ class Run:
         """Go back to the folder's checkpoint."""
         state = load_checkpoint(self.folder, self.recipe, self.fingerprint)
         self.step = state["step"]
+        self.turn = Turn(**state["turn"])
         self.generator.restore(state["generator"])
         self.average.network.load_state_dict(state["average"])
-        if self.critic is not None:
+        if self.critic is not None and self.techniques is not None:
             self.critic.restore(state["critic"])
+            self.techniques.restore(state["techniques"])
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
 
-def _initialise(generator: nn.Module, source: str) -> None:
-    try:
-        generator.load_state_dict(load_model(source).network.state_dict())
-    except RuntimeError:
-        raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator") from None
+def _has_batch_norm(network: nn.Module) -> bool:
+    return any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules())
+
+
+def _critic_parts(critic: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The head that reads codes, and everything else."""
+    parts: dict[str, list[nn.Parameter]] = {"codes": [], "trunk": []}
+    for name, parameter in critic.named_parameters():
+        parts["codes" if "code_head" in name else "trunk"].append(parameter)
+    return parts
+
+
+def _detached(sample: Sample) -> Sample:
+    """The images alone, without gradients to the generator; codes and noise have none."""
+    reconstruction = None if sample.reconstruction is None else sample.reconstruction.detach()
+    return Sample(image=sample.image.detach(), noise=sample.noise, codes=sample.codes, reconstruction=reconstruction)
+
+
+def _check_weights(player: str, terms: set[str], named: Mapping[str, float], weights: Mapping[str, float]) -> None:
+    """Raise a UserError for a term without a weight, or a weight that the recipe names for no term."""
+    techniques = GENERATOR_TERMS if player == "generator" else CRITIC_TERMS
+    known = ", ".join(sorted(terms))
+    for name in sorted(terms - weights.keys()):
+        raise UserError(f"recipe: no weight for the term {name!r} of the {player}'s loss; its terms are {known}")
+    for name in sorted(named.keys() - terms - techniques):
+        raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss; they are {known}")
+
+
+def _initialise(model: Model, source: str) -> None:
+    """Take a super-resolver's weights; a latent vector's layer, which those lack, starts without effect."""
+    missing, unexpected = model.decoder.load_state_dict(_fitting(model, load_model(source).network.state_dict()), False)
+    if unexpected or any(not name.startswith("latent.") for name in missing):
+        raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator")
+
+
+def _fitting(model: Model, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    own = model.decoder.state_dict()
+    return {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from srgan_kit.config import GeneratorConfig, generator_config
+from srgan_kit.config import SRConfig, generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators import build_generator
@@ -79,7 +79,7 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     return _load_file(path)
 
 
-def save_model(network: nn.Module, config: GeneratorConfig, path: Path, metadata: dict[str, str]) -> None:
+def save_model(network: nn.Module, config: SRConfig, path: Path, metadata: dict[str, str]) -> None:
     """Write a generator as a safetensors file that `load_model` reads; the file appears whole or not at all.
 
     The file's metadata is format, generator (the settings as JSON), scale, range and what is given, which wins.

@@ -1,21 +1,55 @@
-"""The generative adversarial network with the non-saturating generator (Goodfellow et al. 2014, arXiv:1406.2661)."""
+"""The generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661) and its relatives of one score.
+
+DCGAN (Radford et al. 2015, arXiv:1511.06434) is this system with the networks and settings of the recipe `dcgan`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from srgan_kit.contracts import Batch, Critique, Sample
-from srgan_kit.losses import NonSaturating
+from srgan_kit import losses
+from srgan_kit.contracts import Batch, Critique, Sample, Variant
+
+Objective = Literal["non-saturating", "minimax", "least-squares", "hinge", "wasserstein"]
+
+WITH_LABELS = {
+    "non-saturating": losses.NonSaturating,
+    "minimax": losses.Minimax,
+    "least-squares": losses.LeastSquares,
+}
+WITHOUT_LABELS = {"hinge": losses.Hinge, "wasserstein": losses.Wasserstein}
 
 
-class GAN:
-    """Critic: softplus(-real) + softplus(fake). Generator: softplus(-fake), sec. 3 of the paper, in logits."""
+@dataclass(frozen=True)
+class GAN(Variant):
+    """Two players and one score: critic and generator minimise the objective's two sides."""
 
-    def __init__(self) -> None:
-        self.objective = NonSaturating()
+    objective: Objective = "non-saturating"
+    """Which: "non-saturating" and "minimax" are sec. 3 and eq. 1 of the first paper; "wasserstein" needs a critic kept
+    Lipschitz, by critic_weights.gradient_penalty or techniques.spectral_norm."""
+    smoothing: Literal["none", "one-sided", "two-sided"] = "none"
+    """What the critic is told of real and fake images: 1 and 0, .9 and 0, or .9 and .1."""
+
+    weights: ClassVar[Mapping[str, float]] = {"adversarial": 1.0}
+    critic_weights: ClassVar[Mapping[str, float]] = {"critic": 1.0}
+
+    def __post_init__(self) -> None:
+        self.loss()
+
+    def loss(self) -> losses.AdversarialLoss:
+        """The objective, with its labels smoothed where it has labels."""
+        if self.objective in WITH_LABELS:
+            return WITH_LABELS[self.objective](self.smoothing)
+        if self.smoothing != "none":
+            raise ValueError(f"smoothing: the objective {self.objective!r} has no labels to smooth")
+        return WITHOUT_LABELS[self.objective]()
 
     def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """`critic`: the discriminator's cross-entropy."""
-        return {"critic": self.objective.critic_loss(real.score, fake.score)}
+        """`critic`: how well it tells real from fake."""
+        return {"critic": self.loss().critic_loss(real.score, fake.score)}
 
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`adversarial`: how unreal the critic finds the samples."""
-        return {"adversarial": self.objective.generator_loss(fake.score)}
+        return {"adversarial": self.loss().generator_loss(fake.score)}

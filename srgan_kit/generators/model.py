@@ -1,0 +1,177 @@
+"""The generator's side of a run: a decoder, an encoder where one is needed, and the latent vector between them."""
+
+from typing import Literal, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from srgan_kit.config import EncoderConfig, LatentConfig, PixelConfig, Recipe
+from srgan_kit.contracts import Batch, Codes, Gaussian, Sample
+from srgan_kit.generators import build_decoder
+from srgan_kit.generators.encoder import ConvEncoder, MLPEncoder
+from srgan_kit.losses import reparameterise
+
+Source = Literal["prior", "code", "posterior"]
+"""Where the noise part of the latent vector comes from in training: N(0, I); the code of the real image; a draw of its
+posterior, and N(0, I) for what a critic judges."""
+
+
+class PixelModel(Protocol):
+    """What autoregressive decoders offer."""
+
+    def __call__(self, image: Tensor, condition: Tensor | None, latent: Tensor | None) -> Tensor:
+        """(N, C, H, W) in [0, 1] -> (N, L, C, H, W) logits."""
+        ...
+
+    def sample(
+        self,
+        shape: tuple[int, int, int, int],
+        condition: Tensor | None = None,
+        latent: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """An image, value after value."""
+        ...
+
+
+class Model(nn.Module):
+    """Makes images from conditions and latent vectors: every task's generator.
+
+    Args:
+        decoder: takes the condition, the latent vector, or both in this order; autoregressive ones the image before.
+        encoder: from the image (and the condition) to a Gaussian over the noise; None for the prior.
+        latent: the parts of the latent vector.
+        source: where the noise comes from in training.
+        image_shape: (C, H, W) of what autoregressive decoders draw.
+    """
+
+    def __init__(
+        self,
+        decoder: nn.Module,
+        encoder: nn.Module | None,
+        latent: LatentConfig,
+        source: Source,
+        image_shape: tuple[int, int, int],
+    ) -> None:
+        super().__init__()
+        self.decoder, self.encoder = decoder, encoder
+        self.latent, self.source, self.image_shape = latent, source, image_shape
+        self.squashed = bool(getattr(decoder, "squashed", False))
+        self.autoregressive = hasattr(decoder, "sample")
+
+    def parts(self) -> dict[str, list[nn.Parameter]]:
+        """The parameters by part."""
+        encoder = [] if self.encoder is None else list(self.encoder.parameters())
+        return {"encoder": encoder, "decoder": list(self.decoder.parameters())}
+
+    def forward(self, batch: Batch, judged: bool) -> Sample:
+        """A training sample; `judged`: whether a critic will see it, so that a posterior's run needs a prior's too."""
+        noise, codes = self.draw(len(batch.image), batch.image.device)
+        posterior = None
+        if self.encoder is not None:
+            posterior = self.encode(batch.image, batch.condition)
+            coded = posterior.mean if self.source == "code" else reparameterise(posterior.mean, posterior.log_variance)
+        else:
+            coded = noise
+        latent = self.vector(coded, codes)
+        if self.source != "posterior":
+            posterior = None
+        if self.autoregressive:
+            levels = cast(PixelModel, self.decoder)(batch.image, batch.condition, latent)
+            return Sample(image=_expected(levels), codes=codes, posterior=posterior, levels=levels)
+        image, logits = self.decode(batch.condition, latent)
+        if posterior is None:
+            return Sample(image=image, noise=coded, codes=codes, logits=logits)
+        made = self.decode(batch.condition, self.vector(noise, codes))[0] if judged else image
+        return Sample(image=made, noise=noise, codes=codes, posterior=posterior, reconstruction=image, logits=logits)
+
+    def draw(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> tuple[Tensor, Codes]:
+        """Noise (N, D) from N(0, I), and codes from their uniform prior; on the CPU, so that a seed means one thing."""
+        noise = torch.randn(count, self.latent.noise, generator=generator)
+        classes = [torch.randint(k, (count,), generator=generator) for k in self.latent.categorical]
+        categorical = torch.stack(classes, dim=1) if classes else torch.zeros(count, 0, dtype=torch.int64)
+        continuous = torch.rand(count, self.latent.continuous, generator=generator) * 2 - 1
+        return noise.to(device), Codes(categorical.to(device), continuous.to(device))
+
+    def vector(self, noise: Tensor, codes: Codes) -> Tensor | None:
+        """The latent vector (N, size); None where it has no part."""
+        one_hot = [
+            nn.functional.one_hot(codes.categorical[:, number], classes).to(noise.dtype)
+            for number, classes in enumerate(self.latent.categorical)
+        ]
+        return torch.cat([noise, *one_hot, codes.continuous.to(noise.dtype)], dim=1) if self.latent.size else None
+
+    def encode(self, image: Tensor, condition: Tensor | None = None) -> Gaussian:
+        """What the encoder makes of an image."""
+        assert self.encoder is not None
+        return self.encoder(image) if condition is None else self.encoder(image, condition)
+
+    def decode(self, condition: Tensor | None, latent: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The image, and its logits where the decoder has a sigmoid at its end; in fp32."""
+        raw = self.decoder(*(part for part in (condition, latent) if part is not None)).float()
+        return (torch.sigmoid(raw), raw) if self.squashed else (raw, None)
+
+    def generate(
+        self,
+        latent: Tensor | None,
+        condition: Tensor | None = None,
+        count: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Images (N, C, H, W) of latent vectors and conditions; autoregressive decoders draw them with `generator`."""
+        if not self.autoregressive:
+            return self.decode(condition, latent)[0]
+        count = len(latent) if latent is not None else len(condition) if condition is not None else count
+        shape = (count, *self.image_shape)
+        return cast(PixelModel, self.decoder).sample(shape, condition, latent, generator)
+
+    def reconstruct(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The image again: from the mean of its code where there is an encoder, else from the condition."""
+        count = len(image)
+        noise, codes = self.draw(count, image.device, torch.Generator().manual_seed(0))
+        coded = self.encode(image, condition).mean if self.encoder is not None else noise
+        return self.generate(self.vector(coded, codes), condition, count, torch.Generator().manual_seed(0))
+
+
+def latent_source(recipe: Recipe) -> Source:
+    """Where the run's latent vectors come from: what the variant requires, then what the task is."""
+    required = recipe.variant.requirements()
+    if "posterior" in required or ("paired" in required and recipe.task == "unconditional"):
+        return "posterior"
+    if recipe.task == "reconstruction" and recipe.reconstruction.source == "image":
+        return "code"
+    return "prior"
+
+
+def build_model(recipe: Recipe, condition: tuple[int, int] | None) -> Model:
+    """A run's generator with random weights; `condition` is the (channels, side) of what it is given.
+
+    Raises:
+        ValueError: an encoder is needed, but latent.noise is 0; sizes that the networks cannot make.
+    """
+    source = latent_source(recipe)
+    channels, side = recipe.image_shape
+    encoder = None
+    if source != "prior":
+        if not recipe.latent.noise:
+            raise ValueError("latent.noise: expected the size of the encoder's code, got 0")
+        encoder = _encoder(recipe.encoder, recipe.latent.noise, side, channels, condition[0] if condition else 0)
+    elif recipe.task == "unconditional" and not recipe.latent.size and not isinstance(recipe.generator, PixelConfig):
+        raise ValueError("latent.noise: expected the size of the generator's input, got 0")
+    decoder = build_decoder(recipe, condition)
+    return Model(decoder, encoder, recipe.latent, source, (channels, side, side))
+
+
+def _encoder(config: EncoderConfig, latent: int, side: int, channels: int, condition: int) -> nn.Module:
+    if config.layout == "convolutional":
+        return ConvEncoder(latent, side, channels, config.channels, condition)
+    if condition:
+        raise ValueError("encoder.layout: a dense encoder sees no condition; use 'convolutional'")
+    return MLPEncoder(latent, side, channels, config.hidden, config.layers)
+
+
+def _expected(levels: Tensor) -> Tensor:
+    """The mean of each value's distribution, in [0, 1]."""
+    grid = torch.linspace(0, 1, levels.shape[1], device=levels.device)
+    return torch.einsum("nlchw,l->nchw", levels.float().softmax(dim=1), grid)

@@ -1,0 +1,79 @@
+"""Terms that compare the generated image with the real one: those of content, the same for every task."""
+
+import torch
+from torch import Tensor, nn
+
+from srgan_kit.config import PerceptualConfig, Recipe
+from srgan_kit.contracts import Batch, Sample
+from srgan_kit.data.resize import resize
+from srgan_kit.errors import UserError
+from srgan_kit.losses import (
+    FeatureLoss,
+    SqueezeNetFeatures,
+    VGGFeatureLoss,
+    charbonnier,
+    consistency,
+    l1,
+    mse,
+    total_variation,
+)
+
+PLAIN = {
+    "pixel": l1,
+    "mse": mse,
+    "charbonnier": charbonnier,
+    "total_variation": lambda fake, real: total_variation(fake),
+}
+"""Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
+NAMES = frozenset({*PLAIN, "perceptual", "consistency"})
+
+
+class Content(nn.Module):
+    """The content terms that the recipe gives a weight.
+
+    Raises:
+        UserError: a comparator whose weights cannot be had; terms that the task has no use for.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        super().__init__()
+        self.names = sorted(NAMES & recipe.generator_weights.keys())
+        if "consistency" in self.names and recipe.task != "super-resolution":
+            raise UserError("recipe: weights.consistency compares with low-resolution images: super-resolution only")
+        self.perceptual = comparator(recipe.perceptual).to(device) if "perceptual" in self.names else None
+
+    def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        """The terms by name.
+
+        Raises:
+            ValueError: the images are too small for a layer of the comparator.
+        """
+        fake, real = sample.paired, batch.image
+        terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(rgb(fake), rgb(real))
+        if "consistency" in self.names:
+            low = batch.condition
+            assert low is not None
+            scale = real.shape[-1] // low.shape[-1]
+            terms["consistency"] = consistency(fake.float(), low, lambda image: resize(image, 1 / scale))
+        return terms
+
+
+def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:
+    """The recipe's feature loss.
+
+    Raises:
+        UserError: the weights cannot be had or do not reach the layers asked for.
+    """
+    try:
+        if config.network == "squeezenet":
+            return FeatureLoss(SqueezeNetFeatures(config.layers, config.weights), config.layers, config.distance)
+        return VGGFeatureLoss(config.layers, config.network, config.distance, config.weights)
+    except (ValueError, OSError, RuntimeError) as error:
+        raise UserError(f"recipe: perceptual: {error}") from None
+
+
+def rgb(image: Tensor) -> Tensor:
+    """(N, 1 or 3, H, W) -> (N, 3, H, W)."""
+    return image.expand(-1, 3, -1, -1)

@@ -1,0 +1,144 @@
+"""A network with its optimiser, and how a step changes it. Only this file calls `backward`."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from srgan_kit.config import OptimizerConfig
+from srgan_kit.errors import UserError
+from srgan_kit.training.schedule import learning_rate
+
+
+class Diverged(UserError):
+    """A term became NaN or infinite; the last good checkpoint is kept."""
+
+    exit_status = 1
+
+
+class Player:
+    """The generator or the critic.
+
+    Gradients are averaged over the processes here and not by a wrapper around the network, because some terms train
+    one part of a network only and some are differentiated twice.
+
+    Args:
+        name: "generator" or "critic".
+        network: its network.
+        parts: its parameters by part, for terms that train one part only; together all of them.
+        config: its optimiser's settings.
+        accelerator: the run's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        parts: Mapping[str, list[nn.Parameter]],
+        config: OptimizerConfig,
+        accelerator: Accelerator,
+    ) -> None:
+        self.name, self.config, self.accelerator = name, config, accelerator
+        self.network = network.to(accelerator.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.parts = {part: parameters for part, parameters in parts.items() if parameters}
+        adam = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
+        self.optimizer = accelerator.prepare(adam)
+
+    def minimise(
+        self,
+        terms: Mapping[str, Tensor],
+        weights: Mapping[str, float],
+        routes: Mapping[str, str],
+        paused: frozenset[str],
+        step: int,
+        steps: int,
+    ) -> dict[str, float]:
+        """One optimisation step on the weighted sum; the terms and the gradient norm, as numbers to log.
+
+        Args:
+            terms: scalars by name.
+            weights: a weight for each.
+            routes: terms that train one part only.
+            paused: parts that do not learn in this step.
+            step: counted from 0.
+            steps: of the whole run.
+
+        Raises:
+            Diverged: a term or the gradient is not finite; the weights are untouched.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step, steps)
+        values = self.finite(terms, step)
+        weighted = {name: weights[name] * term.float() for name, term in terms.items()}
+        self.optimizer.zero_grad()
+        self._backward(weighted, routes)
+        self._average_gradients()
+        for part in paused & self.parts.keys():
+            for parameter in self.parts[part]:
+                parameter.grad = None
+        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
+        gradient = float(norm) if norm is not None else math.nan
+        if not math.isfinite(gradient) and self.accelerator.scaler is None:  # fp16's scaler skips such steps itself
+            raise Diverged(f"step {step + 1}: the {self.name}'s gradient is {gradient}; the run has stopped")
+        self.optimizer.step()
+        return values | {f"{self.name}_gradient": gradient}
+
+    def gradient_shares(
+        self, terms: Mapping[str, Tensor], weights: Mapping[str, float], routes: Mapping[str, str]
+    ) -> dict[str, float]:
+        """Norm of each weighted term's gradient over the sum of all norms: who says how the player moves."""
+        norms: dict[str, float] = {}
+        for name, term in terms.items():
+            part = routes.get(name)
+            parameters = self.parts[part] if part else list(self.network.parameters())
+            gradients = (
+                torch.autograd.grad(weights[name] * term.float(), parameters, retain_graph=True, allow_unused=True)
+                if term.requires_grad
+                else []
+            )
+            norms[name] = math.sqrt(sum(float(g.detach().float().square().sum()) for g in gradients if g is not None))
+        total = sum(norms.values())
+        return {name: norm / total if total else 0.0 for name, norm in norms.items()}
+
+    def finite(self, terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
+        """The terms as numbers.
+
+        Raises:
+            Diverged: one is NaN or infinite.
+        """
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise Diverged(f"step {step + 1}: the {self.name}'s term {name!r} is {value}; the run has stopped")
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold."""
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a checkpoint."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _backward(self, weighted: Mapping[str, Tensor], routes: Mapping[str, str]) -> None:
+        if not routes:
+            self.accelerator.backward(torch.stack(list(weighted.values())).sum())
+            return
+        for part, parameters in self.parts.items():
+            own = [term for name, term in weighted.items() if routes.get(name, part) == part and term.requires_grad]
+            if own:
+                self.accelerator.backward(torch.stack(own).sum(), inputs=parameters, retain_graph=True)
+
+    def _average_gradients(self) -> None:
+        if self.accelerator.num_processes == 1:
+            return
+        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.network.parameters()]
+        mean = self.accelerator.reduce(torch.cat([g.reshape(-1) for g in gradients]), "mean")
+        assert isinstance(mean, Tensor)
+        parts = mean.split([g.numel() for g in gradients])
+        for parameter, part in zip(self.network.parameters(), parts, strict=True):
+            parameter.grad = part.view_as(parameter)

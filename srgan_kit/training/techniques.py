@@ -1,0 +1,98 @@
+"""What steadies any adversarial system and is a term of a player's loss, or noise on what the critic sees.
+
+Each term is on if the recipe gives it a weight: generator `feature_matching`, `historical_averaging`; critic `r1`,
+`gradient_penalty`, `historical_averaging`.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from srgan_kit.config import Recipe
+from srgan_kit.contracts import Batch, Critique, Sample
+from srgan_kit.losses import HistoricalAverage, Interval, feature_matching, gradient_penalty, r1_penalty
+
+GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
+CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "historical_averaging"})
+
+
+class Techniques:
+    """The recipe's techniques, and the averages that historical averaging keeps.
+
+    Args:
+        recipe: says which are on.
+        generator: the generator's network.
+        critic: the critic's network.
+    """
+
+    def __init__(self, recipe: Recipe, generator: nn.Module, critic: nn.Module) -> None:
+        self.recipe = recipe
+        self.networks = {"generator": generator, "critic": critic}
+        weights = {"generator": recipe.generator_weights, "critic": recipe.all_critic_weights}
+        self.averages = {
+            player: HistoricalAverage(network.parameters())
+            for player, network in self.networks.items()
+            if "historical_averaging" in weights[player]
+        }
+        self._interval = Interval(recipe.techniques.r1_every)
+
+    @property
+    def needs_real_in_generator_step(self) -> bool:
+        """Whether a term of the generator compares with real images."""
+        return "feature_matching" in self.recipe.weights
+
+    def needs_image_gradient(self, step: int) -> bool:
+        """Whether the critic's step takes the gradient of its score at real images."""
+        return "r1" in self.recipe.critic_weights and self._interval.weight(step) > 0
+
+    def noise(self, image: Tensor, step: int) -> Tensor:
+        """What the critic is shown: the image with noise that falls linearly to none at the last step."""
+        std = self.recipe.techniques.instance_noise * (1 - step / self.recipe.steps)
+        return image + std * torch.randn_like(image) if std > 0 else image
+
+    def critic_terms(
+        self, judge: Callable[[Tensor], Critique], real: Critique, batch: Batch, sample: Sample, step: int
+    ) -> dict[str, Tensor]:
+        """The critic's terms; where `needs_image_gradient`, `real` was made of the batch's images with gradients."""
+        weights = self.recipe.critic_weights
+        terms: dict[str, Tensor] = {}
+        if "r1" in weights and self._interval.weight(step) > 0:
+            terms["r1"] = self._interval.weight(step) * r1_penalty(real.score, batch.image)
+        if "gradient_penalty" in weights:
+            fake = sample.image.detach()
+            terms["gradient_penalty"] = gradient_penalty(lambda image: judge(image).score, batch.image.detach(), fake)
+        return terms | self._history("critic")
+
+    def generator_terms(self, real: Critique | None, fake: Critique) -> dict[str, Tensor]:
+        """The generator's terms.
+
+        Raises:
+            ValueError: the critic shows no features to match.
+        """
+        terms: dict[str, Tensor] = {}
+        if "feature_matching" in self.recipe.weights and "feature_matching" not in self.recipe.variant.weights:
+            layer = self.recipe.techniques.feature_layer
+            if real is None or not real.features or not fake.features:
+                raise ValueError("weights.feature_matching: this critic shows no features to match")
+            terms["feature_matching"] = feature_matching(real.features[layer], fake.features[layer], reduction="mean")
+        return terms | self._history("generator")
+
+    def update(self, player: str) -> None:
+        """Take a player's weights of this step into its average."""
+        if player in self.averages:
+            self.averages[player].update(self.networks[player].parameters())
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint must hold."""
+        return {player: average.state_dict() for player, average in self.averages.items()}
+
+    def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
+        """Go back to a checkpoint's averages."""
+        for player, average in self.averages.items():
+            average.load_state_dict(state[player])
+
+    def _history(self, player: str) -> dict[str, Tensor]:
+        if player not in self.averages:
+            return {}
+        return {"historical_averaging": self.averages[player].penalty(list(self.networks[player].parameters()))}

@@ -1,0 +1,20 @@
+"""No system at all: the generator minimises the task's content terms alone, as SRResNet and plain auto-encoders do."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from srgan_kit.contracts import Batch, Critique, Sample, Variant
+
+
+@dataclass(frozen=True)
+class ContentOnly(Variant):
+    """No critic and no terms of its own."""
+
+    def requirements(self) -> frozenset[str]:
+        """Nothing."""
+        return frozenset()
+
+    def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        """None."""
+        return {}

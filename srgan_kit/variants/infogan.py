@@ -1,0 +1,70 @@
+"""InfoGAN: the critic reads the codes back that an image was made from (Chen et al. 2016, arXiv:1606.03657)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from srgan_kit import losses
+from srgan_kit.contracts import Batch, CodePosterior, Codes, Critique, Sample, Variant
+
+
+@dataclass(frozen=True)
+class InfoGAN(Variant):
+    """A GAN whose generator also maximises the information that its image carries about its codes, eq. 6."""
+
+    information_trains: Literal["q", "critic-and-q"] = "critic-and-q"
+    """What of the critic learns to read codes: its head Q alone, as eq. 6 says, or its trunk too, as the authors do."""
+    continuous_std: float = 0.5
+    """Standard deviation of Q for continuous codes; fixed, because the likelihood with a learned one has no bound."""
+    labels: Literal["ignored", "first-code"] = "ignored"
+    """"first-code": the first categorical code learns to be the class, from the images that have a label."""
+    smoothing: Literal["none", "one-sided", "two-sided"] = "none"
+    """As in `gan.GAN`."""
+
+    weights: ClassVar[Mapping[str, float]] = {"adversarial": 1.0, "categorical": 1.0, "continuous": 0.1}
+    critic_weights: ClassVar[Mapping[str, float]] = {
+        "critic": 1.0,
+        "categorical": 1.0,
+        "continuous": 0.1,
+        "labelled": 1.0,
+    }
+
+    def requirements(self) -> frozenset[str]:
+        """Codes, and labels where they are to be used."""
+        return frozenset({"critic", "codes"} | ({"labels"} if self.labels == "first-code" else set()))
+
+    def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        """`critic`, and what Q does not know of the codes: `categorical`, `continuous`; of labels: `labelled`."""
+        terms = {"critic": losses.NonSaturating(self.smoothing).critic_loss(real.score, fake.score)}
+        terms |= self._unknown(fake.codes, sample.codes)
+        if self.labels == "first-code":
+            assert real.codes is not None
+            assert batch.label is not None
+            terms["labelled"] = losses.labelled_cross_entropy(real.codes.categorical[0], batch.label)
+        return terms
+
+    def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        """`adversarial`, and minus the bound on the information in nats: `categorical`, `continuous`."""
+        adversarial = losses.NonSaturating().generator_loss(fake.score)
+        return {"adversarial": adversarial} | self._unknown(fake.codes, sample.codes)
+
+    def critic_routes(self) -> Mapping[str, str]:
+        """Whether the trunk learns to read codes."""
+        return {"categorical": "codes", "continuous": "codes"} if self.information_trains == "q" else {}
+
+    def _unknown(self, posterior: CodePosterior | None, codes: Codes | None) -> dict[str, Tensor]:
+        assert posterior is not None
+        assert codes is not None
+        terms: dict[str, Tensor] = {}
+        if posterior.categorical:
+            known = [
+                losses.categorical_information(logits, codes.categorical[:, number])
+                for number, logits in enumerate(posterior.categorical)
+            ]
+            terms["categorical"] = -torch.stack(known).sum()
+        if codes.continuous.shape[1]:
+            terms["continuous"] = -losses.uniform_information(posterior.mean, codes.continuous, self.continuous_std)
+        return terms

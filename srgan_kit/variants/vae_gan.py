@@ -1,0 +1,81 @@
+"""VAE/GAN: a variational auto-encoder whose likelihood is measured in the critic's features (Larsen et al. 2015)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from srgan_kit import losses
+from srgan_kit.contracts import Batch, Critique, Sample, Turn, Variant
+
+
+@dataclass(frozen=True)
+class VAEGAN(Variant):
+    """Three players in two: encoder and decoder are parts of the generator, each with terms of its own.
+
+    Encoder: KL + similarity. Decoder: gamma * similarity + adversarial. Critic: cross entropy on real images,
+    reconstructions and samples of the prior; it gets no gradient of the similarity, the encoder none of the adversarial
+    term. Similarity is half the squared distance in a layer of the critic. arXiv:1512.09300, alg. 1
+    """
+
+    layer: int = -1
+    """Which of the critic's feature maps compares images; -1 is the deepest."""
+    equilibrium: float = 0.68
+    """What the critic's terms are kept near, by pausing a player; ln 2 = .69 is where it knows nothing."""
+    margin: float = 0.35
+    """How far they may go before one pauses; the authors' code pauses, the paper does not say so."""
+
+    weights: ClassVar[Mapping[str, float]] = {
+        "kl": 1.0,
+        "similarity_encoder": 1.0,
+        "similarity_decoder": 1e-2,
+        "adversarial": 1.0,
+    }
+    critic_weights: ClassVar[Mapping[str, float]] = {"critic_real": 1.0, "critic_fake": 1.0}
+
+    def requirements(self) -> frozenset[str]:
+        """A posterior, and a critic that shows features of real images and of reconstructions."""
+        return frozenset({"critic", "features", "posterior", "real_in_generator_step", "reconstruction_critique"})
+
+    def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        """`critic_real`, and `critic_fake`: the mean of what reconstructions and samples cost."""
+        assert fake.of_reconstruction is not None
+        generator_loss = losses.NonSaturating().generator_loss
+        wrong = generator_loss(-fake.score) + generator_loss(-fake.of_reconstruction.score)
+        return {"critic_real": generator_loss(real.score), "critic_fake": wrong / 2}
+
+    def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        """`kl`, `similarity_encoder`, `similarity_decoder` (the same number, twice), `adversarial`."""
+        judged = fake.of_reconstruction
+        assert real is not None
+        assert judged is not None
+        assert sample.posterior is not None
+        assert real.features is not None
+        assert judged.features is not None
+        similarity = losses.learned_similarity(real.features[self.layer], judged.features[self.layer])
+        generator_loss = losses.NonSaturating().generator_loss
+        return {
+            "kl": losses.gaussian_kl(sample.posterior.mean, sample.posterior.log_variance),
+            "similarity_encoder": similarity,
+            "similarity_decoder": similarity,
+            "adversarial": (generator_loss(fake.score) + generator_loss(judged.score)) / 2,
+        }
+
+    def routes(self) -> Mapping[str, str]:
+        """Every term has one player."""
+        return {
+            "kl": "encoder",
+            "similarity_encoder": "encoder",
+            "similarity_decoder": "decoder",
+            "adversarial": "decoder",
+        }
+
+    def turn(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Turn) -> Turn:
+        """The critic pauses while it is too good, the decoder while it is; both play where both would pause."""
+        terms = (critic["critic_real"], critic["critic_fake"])
+        critic_plays = min(terms) >= self.equilibrium - self.margin
+        decoder_plays = max(terms) <= self.equilibrium + self.margin
+        if not critic_plays and not decoder_plays:
+            return Turn()
+        return Turn(critic=critic_plays, decoder=decoder_plays)
