@@ -31,7 +31,7 @@ class LPIPSLoss(nn.Module):
     sum_l mean_{h, w} sum_c w_lc (phi_l(image)_c - phi_l(target)_c)^2
 
     The weights are those of the `lpips` package, version 0.1, and so are the values. Unlike there, images are in
-    [0, 1], gradients are finite where a layer sees nothing at all, and a target that needs no gradient costs none.
+    [0, 1], gradients are finite where a layer sees next to nothing, and a target that needs no gradient costs none.
     Zhang et al. 2018, "The unreasonable effectiveness of deep features as a perceptual metric", eq. 1, arXiv:1801.03924
 
     Args:
