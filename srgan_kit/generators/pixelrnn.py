@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from srgan_kit.generators.autoregressive import PixelNetwork
 from srgan_kit.generators.masked import Canvas, MaskedConv2d
 
+LEFT, RIGHT = 0, 1
+"""Directions of the Diagonal BiLSTM: where the neighbour in the row is."""
+
 
 class RowLSTMLayer(nn.Module):
     """LSTM from the top row to the bottom row, convolutional along the row, with a residual connection.
@@ -62,7 +65,8 @@ class DiagonalBiLSTMLayer(nn.Module):
     def __init__(self, channels: int, image_channels: int) -> None:
         super().__init__()
         self.input_to_state = MaskedConv2d("B", 2 * channels, 8 * channels, image_channels, parts=8)
-        self.state_to_state = nn.Conv1d(2 * channels, 8 * channels, 2, groups=2, bias=False)
+        # From the states above and beside; the left and the right direction.
+        self.state_to_state = nn.ModuleList(nn.Linear(2 * channels, 4 * channels, bias=False) for _ in range(2))
         self.up = MaskedConv2d("B", channels, 2 * channels, image_channels)
 
     def forward(self, x: Tensor, bias: Tensor, canvas: Canvas | None = None) -> Tensor:
@@ -71,37 +75,38 @@ class DiagonalBiLSTMLayer(nn.Module):
 
     def _diagonals(self, gates: Tensor) -> Tensor:
         samples, channels, height, _ = gates.shape
-        left, right = gates.chunk(2, 1)
+        left, right = gates.movedim(1, -1).chunk(2, -1)
         # Outside the image all gates are closed: there, hidden state and cell stay 0.
-        skewed = skew(torch.cat([left, right.flip(-1)], 1), -math.inf)
-        hidden = cell = gates.new_zeros(samples, 2, channels // 8, height)
+        skewed = skew(torch.stack([left, right.flip(2)]), -math.inf)  # (2, N, H, H + W - 1, 4h)
+        weight = torch.stack([linear.get_parameter("weight").mT for linear in self.state_to_state])
+        hidden = cell = gates.new_zeros(2, samples, height, channels // 8)
         columns: list[Tensor] = []
-        for gate in skewed.movedim(-1, 0).contiguous():
-            gate = gate + self.state_to_state(F.pad(hidden.flatten(1, 2), (1, 0)))
-            hidden, cell = lstm(gate.unflatten(1, (2, -1)), cell, dim=2)
+        for gate in skewed.movedim(3, 0).contiguous():
+            before = torch.cat([F.pad(hidden, (0, 0, 1, -1)), hidden], -1)
+            gate = torch.baddbmm(gate.flatten(1, 2), before.flatten(1, 2), weight).view_as(gate)
+            hidden, cell = lstm(gate, cell, dim=-1)
             columns.append(hidden)
-        left, right = unskew(torch.stack(columns, -1).flatten(1, 2)).chunk(2, 1)
-        return left + F.pad(right.flip(-1), (0, 0, 1, -1))
+        left, right = unskew(torch.stack(columns, 3))
+        return (left + F.pad(right.flip(2), (0, 0, 0, 0, 1, -1))).movedim(-1, 1)
 
     def _pixel(self, gates: Tensor, canvas: Canvas) -> Tensor:
         left, right = gates.chunk(2, 1)
-        state = self._advance("left", left, canvas, canvas.column)
+        state = self._advance(LEFT, left, canvas, canvas.column)
         canvas.window((self, "gates"), right, 1, 1).copy_(right)
-        above = canvas.window((self, "right"), state, 2, 1)[:, :, :1]
+        above = canvas.window((self, RIGHT), state, 2, 1)[:, :, :1]
         if canvas.column == canvas.width - 1:  # the row is complete: the other direction can pass over it
             for column in reversed(range(canvas.width)):
                 gate = canvas.window((self, "gates"), right, 1, 1, column)
-                self._advance("right", gate, canvas, column)
+                self._advance(RIGHT, gate, canvas, column)
         return (state + above)[:, : state.shape[1] // 2]
 
-    def _advance(self, side: str, gates: Tensor, canvas: Canvas, column: int) -> Tensor:
+    def _advance(self, side: int, gates: Tensor, canvas: Canvas, column: int) -> Tensor:
         """One direction's new state, hidden and cell, at one pixel: gates (N, 4h, 1, 1) -> (N, 2h, 1, 1)."""
         state = canvas.window((self, side), gates[:, : gates.shape[1] // 2], 2, 3, column)
-        before = torch.stack([state[:, :, 0, 1], state[:, :, 1, 0 if side == "left" else 2]], -1)
-        hidden, cell = before.chunk(2, 1)
-        weight = self.state_to_state.weight.chunk(2)[side == "right"]
-        new = lstm(gates[..., 0] + F.conv1d(hidden, weight), cell[..., 1:])
-        state[:, :, 1, 1:2] = torch.cat(new, 1)
+        above, _ = state[:, :, 0, 1].chunk(2, 1)
+        beside, cell = state[:, :, 1, 2 * side].chunk(2, 1)
+        new = lstm(gates[..., 0, 0] + self.state_to_state[side](torch.cat([above, beside], 1)), cell)
+        state[:, :, 1, 1] = torch.cat(new, 1)
         return state[:, :, 1:, 1:2]
 
 
@@ -139,17 +144,19 @@ def lstm(gates: Tensor, cell: Tensor, dim: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def skew(x: Tensor, fill: float = 0.0) -> Tensor:
-    """Moves row i by i columns to the right: (N, C, H, W) -> (N, C, H, H + W - 1).
+    """Moves row i by i columns to the right: (..., H, W, C) -> (..., H, H + W - 1, C).
 
-    >>> skew(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])).squeeze()
+    >>> skew(torch.tensor([[1.0, 2.0], [3.0, 4.0]])[..., None]).squeeze()
     tensor([[1., 2., 0.],
             [0., 3., 4.]])
     """
-    height, width = x.shape[-2:]
-    return F.pad(x, (0, height), value=fill).flatten(-2)[..., :-height].unflatten(-1, (height, height + width - 1))
+    height, width, _ = x.shape[-3:]
+    padded = F.pad(x, (0, 0, 0, height), value=fill).flatten(-3, -2)
+    return padded[..., :-height, :].unflatten(-2, (height, height + width - 1))
 
 
 def unskew(x: Tensor) -> Tensor:
-    """Undoes `skew`: (N, C, H, H + W - 1) -> (N, C, H, W)."""
-    height, width = x.shape[-2], x.shape[-1] - x.shape[-2] + 1
-    return F.pad(x.flatten(-2), (0, height)).unflatten(-1, (height, height + width))[..., :width]
+    """Undoes `skew`: (..., H, H + W - 1, C) -> (..., H, W, C)."""
+    height, width = x.shape[-3], x.shape[-2] - x.shape[-3] + 1
+    padded = F.pad(x.flatten(-3, -2), (0, 0, 0, height))
+    return padded.unflatten(-2, (height, height + width))[..., :width, :]

@@ -171,11 +171,11 @@ def test_masks_are_those_of_the_paper() -> None:
 
 
 def test_skewed_maps() -> None:
-    x = torch.randn(2, 3, 4, 5)
+    x = torch.randn(2, 4, 5, 3)
     skewed = skew(x, -math.inf)
-    assert skewed.shape == (2, 3, 4, 8)
+    assert skewed.shape == (2, 4, 8, 3)
     for row in range(4):
-        assert torch.equal(skewed[:, :, row, row : row + 5], x[:, :, row])
+        assert torch.equal(skewed[:, row, row : row + 5], x[:, row])
     assert (skewed == -math.inf).sum() == 2 * 3 * 4 * 3
     assert torch.equal(unskew(skewed), x)
 
