@@ -20,8 +20,8 @@ def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
     Mescheder et al. 2018, "Which training methods for GANs do actually converge?", eq. 9, arXiv:1801.04406
 
     Raises:
-        ValueError: the images do not require gradients (call `image.requires_grad_()` before the critic), or the scores
-            do not depend on them.
+        ValueError: the images do not require gradients (call `image.requires_grad_()` before the critic), the scores do
+            not depend on them, or are not one or more for each image (their mean, for instance).
 
     >>> image = torch.zeros(2, 3, requires_grad=True)
     >>> float(r1_penalty(2 * image.sum(dim=1), image))  # a gradient of (2, 2, 2) everywhere: 12 / 2
@@ -60,16 +60,20 @@ def gradient_penalty(
     Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", eq. 3, arXiv:1704.00028
 
     Raises:
-        ValueError: images of different shapes, or a critic whose score does not depend on the image.
+        ValueError: images of different shapes or not floating-point, or a critic whose score does not depend on the
+            image or is not one or more for each.
 
     >>> float(gradient_penalty(lambda x: 3 * x[:, 0], torch.zeros(4, 1), torch.ones(4, 1)))  # a slope of 3
     4.0
     """
     if real.shape != fake.shape or real.ndim < 2:
         raise ValueError(f"expected images (N, ...) of one shape, got {tuple(real.shape)} and {tuple(fake.shape)}")
+    if not (real.is_floating_point() and fake.is_floating_point()):
+        raise ValueError(f"expected floating-point images, got {real.dtype} and {fake.dtype}")
+    dtype = torch.promote_types(real.dtype, fake.dtype)  # under autocast the fake ones may be in 16 bits
     shape = (real.shape[0], *[1] * (real.ndim - 1))
-    share = torch.rand(shape, generator=generator, dtype=real.dtype, device=real.device)
-    between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
+    share = torch.rand(shape, generator=generator, dtype=dtype, device=real.device)
+    between = torch.lerp(fake.detach().to(dtype), real.detach().to(dtype), share).requires_grad_()
     # vector_norm has gradient 0 at 0, where a plain square root has NaN.
     slope = cast(Tensor, torch.linalg.vector_norm(_gradient(critic(between), between), dim=1))  # pyright: ignore
     return (slope - target).square().mean()
@@ -91,11 +95,8 @@ def historical_averaging(parameters: Iterable[Tensor], averages: Iterable[Tensor
     >>> historical_averaging([torch.tensor([1.0, 2.0])], [torch.tensor([1.0, 0.0])])
     tensor(4.)
     """
-    now, then = list(parameters), list(averages)
-    if [p.shape for p in now] != [a.shape for a in then] or not now:
-        shapes = [[tuple(t.shape) for t in tensors] for tensors in (now, then)]
-        raise ValueError(f"expected parameters and averages of the same shapes, got {shapes[0]} and {shapes[1]}")
-    distances = [(in_full_precision(p) - a.detach()).square().sum() for p, a in zip(now, then, strict=True)]
+    pairs = _paired(parameters, averages)
+    distances = [(in_full_precision(p) - a.detach()).square().sum() for p, a in pairs]
     return torch.stack(distances).sum()
 
 
@@ -124,9 +125,14 @@ class HistoricalAverage(nn.Module):
 
     @torch.no_grad()
     def update(self, parameters: Iterable[Tensor]) -> None:
-        """Take in the parameters of one more step."""
+        """Take in the parameters of one more step.
+
+        Raises:
+            ValueError: not as many as at first, or of other shapes.
+        """
+        pairs = _paired(parameters, self.averages)
         self.count += 1
-        for average, parameter in zip(self.averages, parameters, strict=True):
+        for parameter, average in pairs:
             average += (parameter.detach() - average) / self.count
 
     def penalty(self, parameters: Sequence[Tensor]) -> Tensor:
@@ -158,8 +164,19 @@ class Interval:
         return float(self.every) if self.is_due(step) else 0.0
 
 
+def _paired(parameters: Iterable[Tensor], averages: Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    now, then = list(parameters), list(averages)
+    if [p.shape for p in now] != [a.shape for a in then] or not now:
+        shapes = [[tuple(t.shape) for t in tensors] for tensors in (now, then)]
+        raise ValueError(f"expected parameters and averages of the same shapes, got {shapes[0]} and {shapes[1]}")
+    return list(zip(now, then, strict=True))
+
+
 def _gradient(score: Tensor, image: Tensor) -> Tensor:
     """(N, elements): the gradient of each sample's summed score, in fp32 at least."""
+    if image.ndim < 2 or score.shape[:1] != image.shape[:1]:
+        shapes = f"{tuple(score.shape)} and {tuple(image.shape)}"
+        raise ValueError(f"expected scores (N, ...), not yet averaged, of images (N, ...); got {shapes}")
     if not image.requires_grad:
         raise ValueError("image: expected one that requires gradients; call image.requires_grad_() before the critic")
     if not score.requires_grad:

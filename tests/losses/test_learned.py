@@ -17,6 +17,8 @@ from losses import LPIPSLoss
 from losses._tensors import unit_length
 from losses.learned import NETWORKS, SMALLEST
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torchvision.models._utils")  # of the package's making
+
 SQUEEZENET = "weights/squeezenet1_1_onnxzoo_tvkeys.pth"
 
 
