@@ -25,7 +25,7 @@ def feature_matching(
     Salimans et al. 2016, "Improved Techniques for Training GANs", sec. 3.1, arXiv:1606.03498
 
     Raises:
-        ValueError: different numbers of layers, layers of different shapes, or no such reduction.
+        ValueError: different numbers of layers, layers of different shapes or empty, or no such reduction.
 
     >>> feature_matching(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [1.0]]))  # means 2 and 1
     tensor(1.)
@@ -53,7 +53,7 @@ def moment_matching(real: Tensor, fake: Tensor, orders: int = 2) -> Tensor:
     all moments: `maximum_mean_discrepancy`.
 
     Raises:
-        ValueError: the shapes differ beyond the batch, or no order.
+        ValueError: the shapes differ beyond the batch, an empty batch, or no order.
 
     >>> moment_matching(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [1.0]]))  # means 2, 1; variances 4, 0
     tensor(17.)
@@ -81,8 +81,8 @@ def maximum_mean_discrepancy(
     Gretton et al. 2012, "A kernel two-sample test", lemma 6; Li et al. 2015, eq. 2 and sec. 5, arXiv:1502.02761
 
     Raises:
-        ValueError: the shapes differ beyond the batch, a bandwidth is not positive, an unknown estimate, or a batch of
-            one for the unbiased one.
+        ValueError: the shapes differ beyond the batch, an empty batch, a bandwidth that is not positive, an unknown
+            estimate, or a batch of one for the unbiased one.
 
     >>> points = torch.tensor([[0.0], [1.0]])
     >>> maximum_mean_discrepancy(points, points)
@@ -123,5 +123,7 @@ def _check_alike(real: Tensor, fake: Tensor) -> None:
     if real.ndim < 2 or real.shape[1:] != fake.shape[1:]:
         shapes = f"{tuple(real.shape)} and {tuple(fake.shape)}"
         raise ValueError(f"expected (N, ...) and (M, ...) alike but for the batch, got {shapes}")
+    if not (real.numel() and fake.numel()):
+        raise ValueError(f"expected at least one sample, got {tuple(real.shape)} and {tuple(fake.shape)}")
     if not (real.is_floating_point() and fake.is_floating_point()):
         raise ValueError(f"expected floating-point tensors, got {real.dtype} and {fake.dtype}")

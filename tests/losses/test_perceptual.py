@@ -1,4 +1,4 @@
-"""VGG feature loss against torchvision's own network run by hand, and every way to give weights."""
+"""VGG feature loss against torchvision's own network run by hand, any other network, every way to give weights."""
 
 import pickle
 from collections import OrderedDict
@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from losses import VGGFeatureLoss
+from losses import FeatureLoss, VGGFeatureLoss, charbonnier, feature_distance
 from losses.perceptual import SRGAN_SCALE
 from losses.vgg import VGGFeatures, layer_names
 
@@ -81,6 +83,22 @@ def test_every_layer_is_torchvisions(network, images, request) -> None:
         torch.testing.assert_close(taps[name], hidden, rtol=1e-4, atol=1e-4)
 
 
+def test_a_tap_kept_by_reference_is_overwritten_by_the_relu_in_place_that_torchvision_has() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True))
+    convolution = layers[0](torch.rand(1, 3, 8, 8))
+    assert convolution.min() < 0
+    layers[1](convolution)
+    assert convolution.min() == 0  # "conv" has silently become "relu"
+
+
+def test_colours_are_normalised_to_imagenets(vgg19, images) -> None:
+    state = keys_of(vgg19, 1)
+    taps = VGGFeatures(["conv1_1"], weights=state)(images[0])["conv1_1"]
+    torch.testing.assert_close(taps, vgg19[0]((images[0] - MEAN) / STD), rtol=1e-4, atol=1e-4)
+    assert (taps - vgg19[0](images[0])).abs().max() > 0.5  # of [0, 1] as it is
+    assert (taps - vgg19[0](2 * images[0] - 1)).abs().max() > 0.1  # of [-1, 1]
+
+
 def test_nothing_is_kept_beyond_the_deepest_layer(vgg19) -> None:
     features = VGGFeatures(["relu2_1", "conv1_2"], weights=keys_of(vgg19))
     assert list(features.convolutions) == ["conv1_1", "conv1_2", "conv2_1"]
@@ -90,7 +108,15 @@ def test_nothing_is_kept_beyond_the_deepest_layer(vgg19) -> None:
 # --- the loss ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("distance", "formula"), [("l1", F.l1_loss), ("l2", F.mse_loss)])
+@pytest.mark.parametrize(
+    ("distance", "formula"),
+    [
+        ("l1", F.l1_loss),
+        ("l2", F.mse_loss),
+        ("charbonnier", charbonnier),
+        ("euclidean", lambda a, b: (a - b).square().sum() / 2 / len(a)),
+    ],
+)
 def test_value_is_the_weighted_sum_of_distances(vgg19, images, distance, formula) -> None:
     loss = VGGFeatureLoss({"conv1_2": 0.5, "pool3": 2.0}, distance=distance, weights=keys_of(vgg19), scale=0.1)
     a, b = images
@@ -115,6 +141,68 @@ def test_srgan_scale(vgg19, images) -> None:
     state = keys_of(vgg19, 8)
     plain, scaled = (VGGFeatureLoss("relu2_1", distance="l2", weights=state, scale=s) for s in (1.0, SRGAN_SCALE))
     torch.testing.assert_close(scaled(*images), plain(*images) / 12.75**2)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "formula", "scale"),
+    [
+        ("srgan", {35: 1}, F.mse_loss, 1 / 12.75),
+        ("srgan-vgg22", {8: 1}, F.mse_loss, 1 / 12.75),
+        ("esrgan", {34: 1}, F.l1_loss, 1),
+        ("real-esrgan", {2: 0.1, 7: 0.1, 16: 1, 25: 1, 34: 1}, F.l1_loss, 1),
+    ],
+)
+def test_presets_are_the_papers_by_torchvisions_layer_numbers(vgg19, images, name, layers, formula, scale) -> None:
+    a, b = images
+    expected = sum(w * formula(scale * run(vgg19, a, n), scale * run(vgg19, b, n)) for n, w in layers.items())
+    loss = VGGFeatureLoss.preset(name, keys_of(vgg19))
+    torch.testing.assert_close(loss(a, b), torch.as_tensor(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(ValueError, match="preset: expected one of srgan, srgan-vgg22, esrgan, real-esrgan; got 'edsr'"):
+        VGGFeatureLoss.preset("edsr")  # pyright: ignore[reportArgumentType]
+
+
+def test_features_of_a_target_serve_more_than_once(vgg19, images) -> None:
+    image, target = images[0].clone().requires_grad_(), images[1].clone().requires_grad_()
+    loss = VGGFeatureLoss(["conv1_2", "conv2_1"], weights=keys_of(vgg19, 8))
+    wanted = loss.features_of(target)
+    assert not any(maps.requires_grad for maps in wanted.values())
+    assert torch.equal(loss(image, wanted), loss(image, target))
+    for _ in range(2):
+        loss(image, wanted).backward()
+    assert target.grad is None
+    with pytest.raises(ValueError, match="expected features of layers conv1_2, conv2_1; got conv1_2, conv2_1 and conv"):
+        loss(image, {"conv1_2": wanted["conv1_2"]})
+
+
+def test_a_loss_wrapped_in_a_new_tensor_has_no_gradient_and_ours_has(vgg19, images) -> None:
+    image = images[0].clone().requires_grad_()
+    loss = VGGFeatureLoss("conv1_2", weights=keys_of(vgg19, 3))(image, images[1])
+    wrapped = torch.Tensor([loss])
+    assert not wrapped.requires_grad
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        wrapped.backward()
+    assert torch.autograd.grad(loss, image)[0].abs().sum() > 0
+
+
+def test_gradient_is_finite_at_equal_constant_and_extreme_images(vgg19) -> None:
+    loss = VGGFeatureLoss(["relu1_2", "conv2_2"], weights=keys_of(vgg19, 10), distance="l1")
+    for target in (torch.rand(1, 3, 8, 8), torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 1e4)):
+        for other in (target, target + 0.5):
+            image = other.clone().requires_grad_()
+            value = loss(image, target)
+            (gradient,) = torch.autograd.grad(value, image)
+            assert value.isfinite()
+            assert gradient.isfinite().all()
+            assert (value == 0) == torch.equal(image, target)
+
+
+def test_compiles_without_graph_breaks(vgg19, images) -> None:
+    torch._dynamo.reset()  # pyright: ignore
+    loss = VGGFeatureLoss(["conv1_2", "conv2_2"], weights=keys_of(vgg19, 10))
+    torch.testing.assert_close(torch.compile(loss, backend="eager", fullgraph=True)(*images), loss(*images))
 
 
 def test_gradient_reaches_the_image_only(vgg19, images) -> None:
@@ -170,6 +258,91 @@ def test_wrong_images(vgg19) -> None:
     with pytest.raises(ValueError, match="at least 4x4 pixels"):
         loss(torch.rand(1, 3, 3, 8), torch.rand(1, 3, 3, 8))
     assert loss(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4)) > 0
+
+
+# --- any network ------------------------------------------------------------------------------------------------------
+
+
+class Comparator(nn.Module):
+    """A small network with dropout and a head, in training mode and with trainable weights until it is frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5))
+        self.head = nn.Linear(4, 2)
+        self.calls: list[bool] = []
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        self.calls.append(torch.is_grad_enabled())
+        maps = self.body(image)
+        return {"maps": maps, "head": self.head(maps.mean(dim=(2, 3)))}
+
+
+def test_any_network_may_see_for_the_loss_and_is_frozen_by_it(images) -> None:
+    network = Comparator()
+    loss = FeatureLoss(network, {"maps": 2.0}, distance="euclidean", scale=0.5).train()
+    image, target = (x.clone().requires_grad_() for x in images)
+    value = loss(image, target)
+    maps = [network(x)["maps"] for x in images]
+    torch.testing.assert_close(value, 2.0 * (0.5 * (maps[0] - maps[1])).square().sum() / 2 / 2)
+    assert torch.equal(loss(image, target), value)  # no dropout, no statistics of the batch
+    value.backward()
+    assert image.grad is not None
+    assert image.grad.abs().sum() > 0
+    assert target.grad is None
+    assert not any(p.requires_grad or p.grad is not None for p in network.parameters())
+
+
+def test_the_targets_features_are_computed_once_without_a_gradient(images) -> None:
+    network = Comparator()
+    loss = FeatureLoss(network)
+    loss(*images)
+    assert sorted(network.calls) == [False, True]
+    wanted = loss.features_of(images[1])
+    network.calls.clear()
+    for _ in range(3):
+        loss(images[0], wanted)
+    assert network.calls == [True] * 3
+
+
+def test_every_map_counts_one_unless_told_otherwise_and_the_target_gets_no_gradient_as_one_of_them(images) -> None:
+    image, target = (x.clone().requires_grad_() for x in images)
+    loss = FeatureLoss(lambda x: {"pixels": x, "means": x.mean(dim=(2, 3))})
+    value = loss(image, target)
+    torch.testing.assert_close(value, F.l1_loss(*images) + F.l1_loss(*(x.mean(dim=(2, 3)) for x in images)))
+    value.backward()
+    assert image.grad is not None
+    assert target.grad is None
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=4), st.floats(0.1, 10), st.integers(0, 1000))
+def test_feature_distance_is_linear_in_the_weights_symmetric_and_not_negative(weights, scale: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    layers = {str(i): weight for i, weight in enumerate(weights)}
+    a, b = ({k: torch.randn(2, 3, generator=generator, dtype=torch.float64) for k in layers} for _ in range(2))
+    for distance, power in (("l1", 1), ("l2", 2), ("euclidean", 2)):
+        value = feature_distance(a, b, layers, distance, scale)
+        each = [feature_distance(a, b, {k: 1.0}, distance) for k in layers]
+        torch.testing.assert_close(value, scale**power * sum(w * d for w, d in zip(weights, each, strict=True)))
+        torch.testing.assert_close(feature_distance(b, a, layers, distance, scale), value)
+        assert value >= 0
+        assert feature_distance(a, a, layers, distance) == 0
+
+
+def test_missing_layers_and_unknown_distances_are_a_value_error() -> None:
+    maps = {"a": torch.rand(1, 2)}
+    with pytest.raises(ValueError, match="expected features of layers a, b; got a and a"):
+        feature_distance(maps, maps, {"a": 1.0, "b": 1.0})
+    with pytest.raises(ValueError, match="at least one layer"):
+        feature_distance(maps, maps, {})
+    with pytest.raises(ValueError, match=r"one shape, got \(1, 2\) and \(1, 3\)"):
+        feature_distance(maps, {"a": torch.rand(1, 3)}, {"a": 1.0})
+    for wrong in (
+        lambda: feature_distance(maps, maps, {"a": 1.0}, "cosine"),
+        lambda: FeatureLoss(dict, None, "cosine"),
+    ):
+        with pytest.raises(ValueError, match="distance: expected one of l1, l2, charbonnier, euclidean; got 'cosine'"):
+            wrong()
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------
