@@ -338,6 +338,9 @@ class LabelsConfig(Settings):
     """Part of the images that keep their label."""
     count: int | None = Field(default=None, ge=1)
     """How many images keep their label, in all classes together; replaces `fraction`."""
+    share: float = Field(default=0.0, ge=0, le=1)
+    """Part of the samples that are drawn from the labelled images, so that a batch has some of a few labels; the others
+    are drawn from all images."""
 
 
 class ReconstructionConfig(Settings):

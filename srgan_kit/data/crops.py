@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from srgan_kit.data.folder import ImageFolder
+from srgan_kit.data.labels import labelled_turn
 from srgan_kit.data.resize import downscale_crop
 from srgan_kit.errors import UserError
 
@@ -27,6 +28,7 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         augment: "none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square).
         seed: the run's seed.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
+        labelled_share: part of the samples that are drawn from the labelled images alone.
     """
 
     def __init__(
@@ -38,15 +40,21 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         augment: str,
         seed: int,
         labels: np.ndarray | None = None,
+        labelled_share: float = 0.0,
     ) -> None:
         self.high, self.low = high, low
         self.labels = np.full(len(high), -1, dtype=np.int64) if labels is None else labels
         self.scale, self.patch = scale, patch
         self.augment, self.seed = augment, seed
+        self._labelled = np.flatnonzero(self.labels >= 0)
+        self._labelled_share = labelled_share if len(self._labelled) else 0.0
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         random = np.random.default_rng((self.seed, index))
-        which = int(random.integers(len(self.high)))
+        if labelled_turn(index, self._labelled_share)[1]:
+            which = int(random.choice(self._labelled))
+        else:
+            which = int(random.integers(len(self.high)))
         image = self.high[which]
         height, width = (side // self.scale for side in image.shape[1:])
         top = int(random.integers(height - self.patch + 1))

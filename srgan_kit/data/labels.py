@@ -53,6 +53,16 @@ def labelled_subset(labels: np.ndarray, classes: int, amount: int | float, seed:
     return kept
 
 
+def labelled_turn(index: int, share: float) -> tuple[int, bool]:
+    """Of the samples before sample `index`, how many are drawn from the labelled images, and whether it is too.
+
+    >>> [labelled_turn(index, 0.5) for index in range(4)]
+    [(0, False), (0, True), (1, False), (1, True)]
+    """
+    before = int(index * share)
+    return before, int((index + 1) * share) > before
+
+
 def _per_class(available: np.ndarray, amount: int | float, order: np.ndarray) -> np.ndarray:
     """How many labels of each class; `order` says which classes get one more where a count leaves a remainder."""
     if isinstance(amount, float):

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from srgan_kit.data.arrays import read_arrays
 from srgan_kit.data.folder import Skipped, find_images, read_rgb
-from srgan_kit.data.labels import class_folders, labelled_subset
+from srgan_kit.data.labels import class_folders, labelled_subset, labelled_turn
 from srgan_kit.errors import UserError
 
 Augmentation = Literal["none", "flips"]
@@ -50,24 +50,36 @@ class SquareImages(Dataset[tuple[Tensor, Tensor]]):
         augment: "none" or "flips" (left-right).
         seed: the run's seed.
         skipped: files that were to be images and are not among them.
+        labelled_share: part of the samples that are drawn from the labelled images alone, in epochs of their own.
     """
 
     def __init__(
-        self, images: Strips, labels: np.ndarray, augment: Augmentation, seed: int, skipped: Sequence[Skipped] = ()
+        self,
+        images: Strips,
+        labels: np.ndarray,
+        augment: Augmentation,
+        seed: int,
+        skipped: Sequence[Skipped] = (),
+        labelled_share: float = 0.0,
     ) -> None:
         self.images, self.labels = images, torch.from_numpy(labels)
         self.size = min(images.shapes[0][1:])
         self.augment: Augmentation = augment
         self.seed = seed
         self.skipped = list(skipped)
+        self._labelled = np.flatnonzero(labels >= 0)
+        self._labelled_share = labelled_share if len(self._labelled) else 0.0
 
     def __len__(self) -> int:
         """How many images there are; sample numbers go on beyond it."""
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        epoch, position = divmod(index, len(self))
-        which = int(_order(self.seed, epoch, len(self))[position])
+        before, from_labelled = labelled_turn(index, self._labelled_share)
+        if from_labelled:
+            which = int(self._labelled[self._draw(before, len(self._labelled))])
+        else:
+            which = self._draw(index - before, len(self))
         # The 1 keeps these draws apart from those of the orders: to NumPy a seed (a, b) is the seed (a, b, 0).
         random = np.random.default_rng((self.seed, index, 1))
         image = self.images[which]
@@ -76,6 +88,11 @@ class SquareImages(Dataset[tuple[Tensor, Tensor]]):
         if self.augment == "flips" and random.integers(2):
             image = image.flip(2)
         return image.contiguous(), self.labels[which]
+
+    def _draw(self, number: int, of: int) -> int:
+        """Draw number `number` in an endless row of epochs of `of` things."""
+        epoch, position = divmod(number, of)
+        return int(_order(self.seed, epoch, of)[position])
 
     def fingerprint(self) -> str:
         """A digest of the images and labels, in order: what sample i is depends on nothing else but the recipe."""
@@ -114,6 +131,7 @@ def load_squares(
     holdout: int,
     labelled: int | float = 1.0,
     leave_out: Path | None = None,
+    labelled_share: float = 0.0,
 ) -> Squares:
     """A folder of images, whose inner folders are its classes, or an .npz (see `read_arrays`), as square images.
 
@@ -128,6 +146,7 @@ def load_squares(
         holdout: how many images to hold out, if the file has no test set of its own; one is always left to train on.
         labelled: how many of the training images keep their label, see `labelled_subset`; 1.0 for all there are.
         leave_out: images below this folder are not part of the data.
+        labelled_share: see `SquareImages`.
 
     Raises:
         UserError: no such file or folder, no usable image, arrays that are not images and labels, too few labels.
@@ -157,7 +176,7 @@ def load_squares(
         labels = labelled_subset(labels, len(classes), labelled, seed)
     held_out = [_middle(image, size) for image in test[0]]
     stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)
-    train = SquareImages(Strips(images), labels, augment, seed, skipped)
+    train = SquareImages(Strips(images), labels, augment, seed, skipped, labelled_share)
     return Squares(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
 
 

@@ -34,6 +34,7 @@ class SquareData:
             recipe.validation.holdout,
             labels.fraction if labels.count is None else labels.count,
             leave_out=run,
+            labelled_share=labels.share,
         )
         self.device = device
         self.examples, self.held, self.classes = loaded.train, loaded.held_out, loaded.classes

@@ -53,7 +53,9 @@ class SuperResolution:
         if amount != 1.0:
             labels = labelled_subset(labels, len(self.classes), amount, recipe.seed)
         self.labelled = bool((labels >= 0).any())
-        self.examples = PairedCrops(self.images, low, self.scale, data.patch, data.augment, recipe.seed, labels)
+        self.examples = PairedCrops(
+            self.images, low, self.scale, data.patch, data.augment, recipe.seed, labels, recipe.labels.share
+        )
         self.validation = self._validation_pairs(usable.only(held_out))
 
     def fingerprint(self) -> str:

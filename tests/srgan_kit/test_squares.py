@@ -61,6 +61,18 @@ def test_each_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:
     assert epochs[0] != [int(other[i][1]) for i in range(12)]
 
 
+def test_a_share_of_the_samples_is_drawn_from_the_labelled_images_alone() -> None:
+    labels = np.array([-1, 0, -1, -1, 1, -1])
+    dataset = SquareImages(numbered(6), labels, "none", seed=5, labelled_share=0.25)
+    drawn = [int(dataset[index][0][0, 0, 0]) // 16 for index in range(32)]
+    assert sorted(drawn[3::4]) == [1] * 4 + [4] * 4
+    others = [which for index, which in enumerate(drawn) if index % 4 != 3]
+    assert sorted(others) == sorted([*range(6)] * 4)
+    assert [int(dataset[index][1]) for index in range(32)] == [labels[which] for which in drawn]
+    plain = SquareImages(numbered(6), np.full(6, -1), "none", seed=5, labelled_share=0.25)
+    assert sorted(int(plain[index][0][0, 0, 0]) // 16 for index in range(6)) == [*range(6)]
+
+
 def test_every_crop_and_flip_occurs_and_no_flip_without_augmentation() -> None:
     def seen(augment: Any) -> set[tuple[int, ...]]:
         dataset = SquareImages(numbered(1, 4, 6), np.array([0]), augment, seed=0)
