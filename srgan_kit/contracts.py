@@ -131,6 +131,23 @@ class Variant(Protocol):
         """The generator's terms; `real` is there where it is required, `fake` is empty where there is no critic."""
         ...
 
+    def score(self, critique: Critique) -> Tensor:
+        """How real the critic finds each image, (N, ...); higher is more real."""
+        return critique.score
+
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The critic's estimate of ln(p / q) for each image, (N, ...), where p is the density of what it was told is
+        real and q of what it was told is generated; None where its score is no such estimate."""
+        return None
+
+    def divergences(self) -> Mapping[str, float | None]:
+        """Which f-divergences are measured with the log ratio: names of `losses.FDivergence`, with their alpha."""
+        return {"jensen-shannon": None}
+
+    def classifier(self, critique: Critique) -> Tensor | None:
+        """The critic's logits (N, K) of the classes that labels teach it; None where it learns no labels."""
+        return None
+
     def routes(self) -> Mapping[str, str]:
         """The generator's terms that train one of its parts only, "encoder" or "decoder"; the others train both."""
         return {}

@@ -38,3 +38,13 @@ class CatGAN(Variant):
         """`categorical`: how unsure the critic is of each image, and how unevenly they use the classes, eq. 8."""
         assert fake.class_logits is not None
         return {"categorical": losses.CategoricalGAN().generator_loss(fake.class_logits)}
+
+    def score(self, critique: Critique) -> Tensor:
+        """How sure the critic is of an image's class: minus the entropy in nats."""
+        assert critique.class_logits is not None
+        log_p = critique.class_logits.float().log_softmax(dim=1)
+        return (log_p.exp() * log_p).sum(dim=1)
+
+    def classifier(self, critique: Critique) -> Tensor | None:
+        """The class head, where labels are used."""
+        return critique.class_logits if self.labels == "used" else None

@@ -51,6 +51,10 @@ class DeePSiM(Variant):
             terms["kl"] = losses.gaussian_kl(sample.posterior.mean, sample.posterior.log_variance)
         return terms
 
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The logit."""
+        return critique.score
+
     def turn(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Turn) -> Turn:
         """Keeps the players in balance: sec. 3.3 of the paper."""
         ratio = critic["critic"] / max(generator["adversarial"], 1e-12)

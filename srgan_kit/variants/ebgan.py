@@ -37,3 +37,7 @@ class EBGAN(Variant):
         assert fake.embedding is not None
         energy = losses.EnergyMargin(self.margin).generator_loss(fake.score)
         return {"energy": energy, "pulling_away": losses.pulling_away(fake.embedding)}
+
+    def score(self, critique: Critique) -> Tensor:
+        """Minus the energy."""
+        return -critique.score

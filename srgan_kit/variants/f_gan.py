@@ -54,3 +54,11 @@ class FGAN(Variant):
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`adversarial`: what the generator can change of it."""
         return {"adversarial": self.loss().generator_loss(fake.score)}
+
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The score, by construction, with the parametrisation "log-ratio"."""
+        return critique.score if self.parametrisation == "log-ratio" else None
+
+    def divergences(self) -> Mapping[str, float | None]:
+        """The one that is minimised, and the three that every f-GAN can be compared by."""
+        return {"jensen-shannon": None, "kl": None, "reverse-kl": None, self.divergence: self.alpha}

@@ -53,3 +53,8 @@ class GAN(Variant):
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`adversarial`: how unreal the critic finds the samples."""
         return {"adversarial": self.loss().generator_loss(fake.score)}
+
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The logit, where the critic minimises cross entropy without smoothed labels: D = p / (p + q) at its best."""
+        cross_entropy = self.objective in ("non-saturating", "minimax")
+        return critique.score if cross_entropy and self.smoothing == "none" else None

@@ -45,3 +45,16 @@ class ImprovedGAN(Variant):
         assert fake.features is not None
         matched = losses.feature_matching(real.features[self.layer], fake.features[self.layer], reduction="mean")
         return {"feature_matching": matched}
+
+    def score(self, critique: Critique) -> Tensor:
+        """The logit of "real" among K + 1 classes."""
+        assert critique.class_logits is not None
+        return losses.real_logit(critique.class_logits)
+
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The same: `unlabelled` is cross entropy in it."""
+        return self.score(critique)
+
+    def classifier(self, critique: Critique) -> Tensor | None:
+        """The class head."""
+        return critique.class_logits

@@ -51,6 +51,15 @@ class InfoGAN(Variant):
         adversarial = losses.NonSaturating().generator_loss(fake.score)
         return {"adversarial": adversarial} | self._unknown(fake.codes, sample.codes)
 
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The logit, unless labels are smoothed."""
+        return critique.score if self.smoothing == "none" else None
+
+    def classifier(self, critique: Critique) -> Tensor | None:
+        """Q of the first categorical code, where that learns labels."""
+        codes = critique.codes
+        return codes.categorical[0] if self.labels == "first-code" and codes is not None else None
+
     def critic_routes(self) -> Mapping[str, str]:
         """Whether the trunk learns to read codes."""
         return {"categorical": "codes", "continuous": "codes"} if self.information_trains == "q" else {}

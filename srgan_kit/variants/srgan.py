@@ -42,3 +42,7 @@ class SRGAN(Variant):
         """`adversarial`: how unreal the critic finds the images."""
         real_score = None if real is None else real.score
         return {"adversarial": self.loss().generator_loss(fake.score, real_score)}
+
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The logit, where each image is scored by itself and labels are not smoothed."""
+        return critique.score if self.comparison == "none" and self.smoothing == "none" else None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from srgan_kit import losses
@@ -61,6 +62,11 @@ class VAEGAN(Variant):
             "similarity_decoder": similarity,
             "adversarial": (generator_loss(fake.score) + generator_loss(judged.score)) / 2,
         }
+
+    def log_ratio(self, critique: Critique) -> Tensor | None:
+        """The logit; generated are samples of the prior and reconstructions alike."""
+        judged = critique.of_reconstruction
+        return critique.score if judged is None else torch.cat([critique.score, judged.score])
 
     def routes(self) -> Mapping[str, str]:
         """Every term has one player."""
