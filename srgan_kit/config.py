@@ -261,6 +261,9 @@ class TechniquesConfig(Settings):
     """The critic's layers have spectral norm (Miyato et al. 2018)."""
     instance_noise: float = Field(default=0.0, ge=0)
     """Standard deviation of noise on what the critic sees, falling to 0 at the last step (arXiv:1610.04490, sec. 5)."""
+    translation: int = Field(default=0, ge=0)
+    """Largest shift in pixels of what the critic sees, drawn anew for each image and step, the same for a real image
+    and its generated partner (differentiable augmentation: Zhao et al. 2020, arXiv:2006.10738)."""
     feature_layer: int = -1
     """Which of the critic's feature maps `feature_matching` compares."""
     r1_every: int = Field(default=1, ge=1)
@@ -517,6 +520,9 @@ class Recipe(Settings):
             raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
         if self.latent.size and isinstance(self.generator, SRResNetConfig | RRDBNetConfig):
             raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
+        if self.techniques.translation and self.techniques.translation >= self.image_shape[1]:
+            side, got = self.image_shape[1], self.techniques.translation
+            raise ValueError(f"techniques.translation: expected less than the images' side of {side}, got {got}")
         needs_critic = "critic" in self.variant.requirements()
         if needs_critic and self.critic is None:
             raise ValueError(f"variant {variant_name(self.variant)!r} needs {REQUIREMENTS['critic']}")

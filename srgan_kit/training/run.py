@@ -78,10 +78,10 @@ class Run:
         assert self.techniques is not None
         assert self.recipe.critic is not None
         shown = [batch.condition] if self.recipe.critic.conditional else []
-        critique = self.critic.network(self.techniques.noise(image, self.step), *shown)
+        critique = self.critic.network(self.techniques.shown(image, self.step), *shown)
         if sample is not None and "reconstruction_critique" in self.variant.requirements():
             assert sample.reconstruction is not None
-            noisy = self.techniques.noise(sample.reconstruction, self.step)
+            noisy = self.techniques.shown(sample.reconstruction, self.step)
             critique.of_reconstruction = self.critic.network(noisy, *shown)
         return critique
 

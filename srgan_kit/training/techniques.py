@@ -1,4 +1,4 @@
-"""What steadies any adversarial system and is a term of a player's loss, or noise on what the critic sees.
+"""What steadies any adversarial system and is a term of a player's loss, or noise and shifts of what the critic sees.
 
 Each term is on if the recipe gives it a weight: generator `feature_matching`, `historical_averaging`; critic `r1`,
 `gradient_penalty`, `historical_averaging`.
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Critique, Sample
@@ -46,8 +47,10 @@ class Techniques:
         """Whether the critic's step takes the gradient of its score at real images."""
         return "r1" in self.recipe.critic_weights and self._interval.weight(step) > 0
 
-    def noise(self, image: Tensor, step: int) -> Tensor:
-        """What the critic is shown: the image with noise that falls linearly to none at the last step."""
+    def shown(self, image: Tensor, step: int) -> Tensor:
+        """What the critic sees: the image, shifted, with noise that falls linearly to none at the last step."""
+        if self.recipe.techniques.translation:
+            image = self._translated(image, step)
         std = self.recipe.techniques.instance_noise * (1 - step / self.recipe.steps)
         return image + std * torch.randn_like(image) if std > 0 else image
 
@@ -91,6 +94,15 @@ class Techniques:
         """Go back to a checkpoint's averages."""
         for player, average in self.averages.items():
             average.load_state_dict(state[player])
+
+    def _translated(self, image: Tensor, step: int) -> Tensor:
+        """Each image shifted by up to `translation` pixels, its edge mirrored: by the same in all calls of a step."""
+        largest, (height, width) = self.recipe.techniques.translation, image.shape[-2:]
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+        shifts = torch.randint(2 * largest + 1, (len(image), 2), generator=generator).tolist()
+        padded = F.pad(image, (largest,) * 4, mode="reflect")
+        shifted = [each[:, y : y + height, x : x + width] for each, (y, x) in zip(padded, shifts, strict=True)]
+        return torch.stack(shifted)
 
     def _history(self, player: str) -> dict[str, Tensor]:
         if player not in self.averages:

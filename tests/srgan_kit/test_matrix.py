@@ -128,6 +128,7 @@ TECHNIQUES = {
     "r1": ["critic_weights.r1=1", "techniques.r1_every=2"],
     "gradient penalty": ["critic_weights.gradient_penalty=10"],
     "instance noise": ["techniques.instance_noise=0.1"],
+    "translation": ["techniques.translation=2"],
     "spectral norm": ["techniques.spectral_norm=true"],
     "virtual batch norm": ["techniques.virtual_batch_norm=true"],
     "minibatch discrimination": ["critic.minibatch_kernels=5"],
