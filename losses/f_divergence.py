@@ -95,9 +95,11 @@ def estimate_divergence(
 ) -> tuple[Tensor, Tensor]:
     """A divergence measured with a critic's log ratios, from below: (value in nats, its standard error).
 
-    Log ratios v ~ log(p / q), any shapes, at least two of each -> two scalars. With T = f'(e^v):
+    Log ratios v ~ log(p / q), (N, ...) and (M, ...), N and M >= 2 -> two scalars. With T = f'(e^v):
 
-    E_real[T] - E_fake[f*(T)],  error sqrt(var_real[T] / n + var_fake[f*(T)] / m)
+    E_real[T] - E_fake[f*(T)],  error sqrt(var_real[T] / N + var_fake[f*(T)] / M)
+
+    Scores of one image's positions are not independent, so an image's T is their mean before the variance is taken.
 
     Its expectation is a lower bound of the divergence for any critic, if the samples are not those it was trained on;
     it is the divergence where v = log(p / q). In one process: gather the scores before calling it.
@@ -111,11 +113,12 @@ def estimate_divergence(
     tensor(2.)
     """
     witness = divergence(name, alpha).log_ratio
-    if min(log_ratio_real.numel(), log_ratio_fake.numel()) < 2:
+    if any(ratio.ndim == 0 or len(ratio) < 2 or not ratio.numel() for ratio in (log_ratio_real, log_ratio_fake)):
         shapes = f"{tuple(log_ratio_real.shape)} and {tuple(log_ratio_fake.shape)}"
         raise ValueError(f"expected at least two log ratios of real and of fake samples, got {shapes}")
-    values, prices = _values(witness, log_ratio_real), _prices(witness, log_ratio_fake)
-    error = (values.var() / values.numel() + prices.var() / prices.numel()).sqrt()
+    values = _values(witness, log_ratio_real).reshape(len(log_ratio_real), -1).mean(dim=1)
+    prices = _prices(witness, log_ratio_fake).reshape(len(log_ratio_fake), -1).mean(dim=1)
+    error = (values.var() / len(values) + prices.var() / len(prices)).sqrt()
     return values.mean() - prices.mean(), error
 
 

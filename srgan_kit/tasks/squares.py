@@ -40,6 +40,8 @@ class SquareData:
         self.examples, self.held, self.classes = loaded.train, loaded.held_out, loaded.classes
         self.skipped: list[Skipped] = loaded.train.skipped
         self.fingerprint = loaded.train.fingerprint()
+        # Test sets are often sorted by class: a few of them must be a sample of all.
+        self._order = torch.randperm(len(self.held.images), generator=torch.Generator().manual_seed(recipe.seed))
         self.labelled_images = int((loaded.train.labels >= 0).sum())
 
     def describe(self) -> str:
@@ -54,8 +56,8 @@ class SquareData:
         return Batch(image=as_floats(image, self.device), label=label.to(self.device))
 
     def held_out(self, count: int, start: int = 0) -> Batch | None:
-        """Some of the images held out."""
-        part = slice(start, start + count)
+        """Some of the images held out, in an order of the run's seed."""
+        part = self._order[start : start + count]
         images = self.held.images[part]
         return self.batch((images, self.held.labels[part])) if len(images) else None
 

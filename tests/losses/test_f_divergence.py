@@ -146,6 +146,13 @@ def test_standard_error_is_the_spread_of_repeated_estimates() -> None:
         assert errors.mean().item() == pytest.approx(values.std().item(), rel=0.15)
 
 
+def test_the_scores_of_one_image_count_as_one_sample() -> None:
+    real, fake = torch.tensor([0.5, 1.0, -1.0]), torch.tensor([-2.0, 0.0])
+    once = estimate_divergence("kl", real, fake)
+    repeated = estimate_divergence("kl", real[:, None, None].expand(3, 4, 4), fake[:, None, None].expand(2, 4, 4))
+    torch.testing.assert_close(repeated, once)
+
+
 def _trained(loss: FDivergence, shift: float, batch: int = 512, steps: int = 1500) -> nn.Module:
     """A 64-64 tanh critic of N(0, 1) against N(shift, 1), from batches with one sample in each quantile."""
     torch.manual_seed(0)
