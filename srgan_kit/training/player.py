@@ -89,19 +89,27 @@ class Player:
     def gradient_shares(
         self, terms: Mapping[str, Tensor], weights: Mapping[str, float], routes: Mapping[str, str]
     ) -> dict[str, float]:
-        """Norm of each weighted term's gradient over the sum of all norms: who says how the player moves."""
-        norms: dict[str, float] = {}
+        """Norm of each weighted term's gradient over the sum of all terms' norms: who says how the player moves.
+
+        Both are taken over the part that the term trains, so that terms of different parts are not compared.
+        """
+        squares: dict[str, dict[str, float]] = {}  # by term and part
         for name, term in terms.items():
-            part = routes.get(name)
-            parameters = self.parts[part] if part else list(self.network.parameters())
-            gradients = (
-                torch.autograd.grad(weights[name] * term.float(), parameters, retain_graph=True, allow_unused=True)
+            parts = {part: self.parts[part] for part in self.parts if routes.get(name, part) == part}
+            parameters = [parameter for own in parts.values() for parameter in own]
+            weighted = weights[name] * term.float()
+            gradients = iter(
+                torch.autograd.grad(weighted, parameters, retain_graph=True, allow_unused=True)
                 if term.requires_grad
-                else []
+                else [None] * len(parameters)
             )
-            norms[name] = math.sqrt(sum(float(g.detach().float().square().sum()) for g in gradients if g is not None))
-        total = sum(norms.values())
-        return {name: norm / total if total else 0.0 for name, norm in norms.items()}
+            squares[name] = {part: sum(_square(next(gradients)) for _ in own) for part, own in parts.items()}
+        shares: dict[str, float] = {}
+        for name, own in squares.items():
+            norms = {term: math.sqrt(sum(every.get(part, 0.0) for part in own)) for term, every in squares.items()}
+            total = sum(norms.values())
+            shares[name] = norms[name] / total if total else 0.0
+        return shares
 
     def finite(self, terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """The terms as numbers.
@@ -142,3 +150,8 @@ class Player:
         parts = mean.split([g.numel() for g in gradients])
         for parameter, part in zip(self.network.parameters(), parts, strict=True):
             parameter.grad = part.view_as(parameter)
+
+
+def _square(gradient: Tensor | None) -> float:
+    """Its squared norm."""
+    return 0.0 if gradient is None else float(gradient.detach().float().square().sum())

@@ -1,5 +1,6 @@
 """What changes while a run goes on: the players, one step of the game, saving and restoring."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -65,6 +66,7 @@ class Run:
             self.techniques = Techniques(recipe, model, critic)
         self.step = 0
         self.turn = Turn()
+        self._pauses: Counter[str] = Counter()
 
     @property
     def model(self) -> Model:
@@ -73,16 +75,23 @@ class Run:
         return self.generator.network
 
     def judge(self, image: Tensor, batch: Batch, sample: Sample | None = None) -> Critique:
-        """The critic's view of an image, and of the sample's reconstruction where the variant wants it."""
+        """The critic's view of an image, and of the sample's reconstruction where the variant wants it.
+
+        The noise and shifts of the recipe's techniques are for training: in evaluation it sees the image itself.
+        """
         assert self.critic is not None
         assert self.techniques is not None
         assert self.recipe.critic is not None
-        shown = [batch.condition] if self.recipe.critic.conditional else []
-        critique = self.critic.network(self.techniques.shown(image, self.step), *shown)
+        network, techniques = self.critic.network, self.techniques
+        beside = [batch.condition] if self.recipe.critic.conditional else []
+
+        def view(of: Tensor) -> Critique:
+            return network(techniques.shown(of, self.step) if network.training else of, *beside)
+
+        critique = view(image)
         if sample is not None and "reconstruction_critique" in self.variant.requirements():
             assert sample.reconstruction is not None
-            noisy = self.techniques.shown(sample.reconstruction, self.step)
-            critique.of_reconstruction = self.critic.network(noisy, *shown)
+            critique.of_reconstruction = view(sample.reconstruction)
         return critique
 
     def train_step(self, batch: Batch, detailed: bool = False) -> dict[str, float]:
@@ -109,6 +118,7 @@ class Run:
         if detailed and len(terms) > 1:
             shares = self.generator.gradient_shares(terms, weights, routes)
             values |= {f"share/{name}": share for name, share in shares.items()}
+        self._pauses.update(["steps", *(player for player, plays in asdict(self.turn).items() if not plays)])
         paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.turn, part))
         generator_values = self.generator.minimise(terms, weights, routes, paused, self.step, recipe.steps)
         if self.critic is not None:
@@ -118,7 +128,15 @@ class Run:
         self.average.update(self.model, self.step)
         if self.techniques is not None:
             self.techniques.update("generator")
-        return values | generator_values
+        values |= generator_values
+        return values | self._paused_shares() if detailed else values
+
+    def _paused_shares(self) -> dict[str, float]:
+        """The part of the steps since the last call in which a player paused, for those that did."""
+        steps = self._pauses.pop("steps")
+        shares = {player: count / steps for player, count in self._pauses.items()}
+        self._pauses.clear()
+        return {f"paused/{player}": shares[player] for player in ("critic", *self.generator.parts) if player in shares}
 
     def _train_critic(self, batch: Batch, sample: Sample) -> dict[str, float]:
         assert self.critic is not None
@@ -145,8 +163,8 @@ class Run:
         if torch.is_grad_enabled():  # else it is the rehearsal, and there are no gradients to penalise
             terms |= self.techniques.critic_terms(lambda image: self.judge(image, batch), real, batch, shown, self.step)
         batch.image.requires_grad_(False)
-        scores = {"score_real": float(real.score.detach().mean()), "score_fake": float(fake.score.detach().mean())}
-        return terms, scores
+        scores = {"score_real": self.variant.score(real), "score_fake": self.variant.score(fake)}
+        return terms, {name: float(score.detach().mean()) for name, score in scores.items()}
 
     def _generator_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         if self.critic is None or self.techniques is None:
