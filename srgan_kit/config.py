@@ -507,14 +507,10 @@ class Recipe(Settings):
         enlarges = isinstance(self.generator, SRConfig)
         pixel = isinstance(self.generator, PixelConfig)
         if self.task == "super-resolution" and not (enlarges or pixel):
-            raise ValueError(
-                f"generator {self.generator.name!r} enlarges no image; expected residual, srresnet or rrdb"
-            )
+            raise ValueError(f"generator {self.generator.name!r} enlarges no image; use residual, srresnet or rrdb")
         if self.task != "super-resolution" and enlarges:
             expected = "dcgan, resnet, mlp, inversion or an autoregressive one"
-            raise ValueError(
-                f"generator {self.generator.name!r} enlarges images, which is no {self.task}: use {expected}"
-            )
+            raise ValueError(f"generator {self.generator.name!r} is for super-resolution; {self.task} needs {expected}")
         features = self.task == "reconstruction" and self.reconstruction.source == "features"
         if features != isinstance(self.generator, InversionConfig) and not pixel:
             raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from srgan_kit.config import SRGANCriticConfig, UNetCriticConfig
+from srgan_kit.config import load_recipe
 from srgan_kit.contracts import Critique
 from srgan_kit.critics import CRITICS, SRGANCritic, UNetCritic, build_critic
 from srgan_kit.errors import UserError
@@ -15,9 +15,11 @@ def convolutions(network: nn.Module) -> list[nn.Conv2d]:
 
 
 def test_built_by_name() -> None:
-    configs = [SRGANCriticConfig(name="srgan", channels=4, patch=32), UNetCriticConfig(name="unet", channels=4)]
-    assert [type(build_critic(config)) for config in configs] == [CRITICS["srgan"], CRITICS["unet"]]
-    assert convolutions(build_critic(configs[0]))[0].out_channels == 4
+    for name, kind in CRITICS.items():
+        recipe = load_recipe("srgan-x4", [f"critic={{name='{name}'}}", "data.patch=8"])
+        critic = build_critic(recipe, None)
+        assert type(critic) is kind
+        assert critic(torch.zeros(2, 3, 32, 32)).score.shape[0] == 2
 
 
 def test_srgan_layout_is_the_papers() -> None:

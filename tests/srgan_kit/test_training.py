@@ -27,9 +27,10 @@ from srgan_kit.training.loop import train
 from srgan_kit.training.run import Diverged
 from srgan_kit.training.schedule import learning_rate
 from srgan_kit.upscaling.models import load_model
+from srgan_kit.variants.gan import GAN
 
 SMALL = ["steps=8", "checkpoint_every=3", "validation.every=4", "log_every=1", "data.batch=2", "device=cpu"]
-GAN = [
+ADVERSARIAL = [
     "variant=gan",
     "critic.name=unet",
     "critic.channels=8",
@@ -86,17 +87,17 @@ def test_training_lowers_the_loss_and_writes_a_model_that_loads(images: Path, tm
     assert model.network(torch.rand(1, 3, 8, 9)).shape == (1, 3, 32, 36)
 
 
-@pytest.mark.parametrize("settings", [[], GAN], ids=["fidelity", "gan"])
+@pytest.mark.parametrize("settings", [[], ADVERSARIAL], ids=["fidelity", "gan"])
 def test_a_run_interrupted_and_resumed_equals_one_never_stopped(
     images: Path, tmp_path: Path, settings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_for(images, *settings)
     train(recipe, tmp_path / "whole")
 
-    def interrupted_step(run: running.Run, *arguments: Any) -> dict[str, float]:
+    def interrupted_step(run: running.Run, *arguments: Any, **named: Any) -> dict[str, float]:
         if run.step == 4:
             signal.raise_signal(signal.SIGINT)  # as Ctrl-C does, in the middle of a step
-        return step(run, *arguments)
+        return step(run, *arguments, **named)
 
     step = running.Run.train_step
     monkeypatch.setattr(running.Run, "train_step", interrupted_step)
@@ -148,8 +149,8 @@ def assert_same(a: object, b: object) -> None:
 
 
 def test_both_players_move_and_the_critic_learns_from_both(images: Path, tmp_path: Path) -> None:
-    train(recipe_for(images, *GAN, "steps=1"), tmp_path / "one")
-    train(recipe_for(images, *GAN, "steps=4"), tmp_path / "four")
+    train(recipe_for(images, *ADVERSARIAL, "steps=1"), tmp_path / "one")
+    train(recipe_for(images, *ADVERSARIAL, "steps=4"), tmp_path / "four")
     one, four = (torch.load(tmp_path / name / NAME, weights_only=True) for name in ("one", "four"))
     for player in ("generator", "critic"):
         before, after = one[player]["network"], four[player]["network"]
@@ -167,7 +168,7 @@ def test_the_perceptual_term_trains_with_a_given_vgg(images: Path, tmp_path: Pat
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])["perceptual"] > 0
 
 
-@pytest.mark.parametrize("settings", [[], GAN], ids=["fidelity", "gan"])
+@pytest.mark.parametrize("settings", [[], ADVERSARIAL], ids=["fidelity", "gan"])
 def test_two_processes_with_half_the_batch_equal_one_with_all_of_it(
     images: Path, tmp_path: Path, settings: list[str]
 ) -> None:
@@ -219,7 +220,7 @@ def test_divergence_stops_the_run_names_the_term_and_keeps_the_checkpoint(images
     train(recipe_for(images, "steps=6"), tmp_path / "run")
     good = (tmp_path / "run" / NAME).read_bytes()
     state = torch.load(tmp_path / "run" / NAME, weights_only=True)
-    state["generator"]["network"]["head.weight"][0] = float("nan")
+    state["generator"]["network"]["decoder.head.weight"][0] = float("nan")
     broken = tmp_path / "broken"
     broken.mkdir()
     state["step"] = 3
@@ -234,7 +235,7 @@ def test_divergence_stops_the_run_names_the_term_and_keeps_the_checkpoint(images
 def test_divergence_is_blamed_on_its_player(images: Path, tmp_path: Path) -> None:
     more = ["optimizer.learning_rate=1e36", "optimizer.warmup=0", "critic_optimizer.learning_rate=1e-9"]
     with pytest.raises(Diverged, match=r"step 2: the generator's term '(pixel|total_variation)'"):
-        train(recipe_for(images, *GAN, *more), tmp_path / "run")
+        train(recipe_for(images, *ADVERSARIAL, *more), tmp_path / "run")
 
 
 def test_a_run_that_died_before_its_first_checkpoint_can_be_started_again(images: Path, tmp_path: Path) -> None:
@@ -269,7 +270,7 @@ def test_held_out_files_are_usable_ones_and_validated_with_their_partners(images
         Image.new("RGB", (24, 20), (7, 8, 9)).save(low / path.name)
     paired = SuperResolution(recipe_for(folder, f"data.lr_folder={low}"), torch.device("cpu"), tmp_path / "run")
     assert all(pair[0][0].eq(7).all() for pair in paired.validation)
-    assert paired.crops[0][1][2].eq(9).all()
+    assert paired.examples[0][1][2].eq(9).all()
 
 
 def test_of_large_validation_images_the_middle_is_measured(images: Path, tmp_path: Path) -> None:
@@ -293,12 +294,14 @@ def test_the_model_file_names_no_path_of_this_machine(images: Path, tmp_path: Pa
 def test_mistakes_are_errors_before_anything_is_trained(images: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give --data DIR"):
         train(load_recipe("smoke"), tmp_path / "a")
-    with pytest.raises(UserError, match=r"weights\.pixle is not a term"):
+    with pytest.raises(
+        UserError, match="a weight for 'pixle', which is no term of the generator's loss"
+    ):
         train(recipe_for(images, "weights.pixle=1"), tmp_path / "b")
-    with pytest.raises(UserError, match="no weight for the term 'critic' of the critic's loss"):
-        train(recipe_for(images, *GAN[:3], "weights.adversarial=1"), tmp_path / "e")
+    with pytest.raises(UserError, match="a weight for 'adversarial', which is no term of the generator's loss"):
+        train(recipe_for(images, "weights.adversarial=1"), tmp_path / "b")
     with pytest.raises(UserError, match="a weight for 'mse2', which is no term of the critic's loss"):
-        train(recipe_for(images, *GAN, "critic_weights.mse2=1"), tmp_path / "e")
+        train(recipe_for(images, *ADVERSARIAL, "critic_weights.mse2=1"), tmp_path / "e")
     with pytest.raises(UserError, match="fp16: training on a CPU"):
         train(recipe_for(images, "precision=fp16"), tmp_path / "e")
     assert not (tmp_path / "e").exists()
@@ -312,6 +315,13 @@ def test_mistakes_are_errors_before_anything_is_trained(images: Path, tmp_path: 
     (tmp_path / "d" / NAME).write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="not a checkpoint"):
         train(recipe_for(images, "steps=1"), tmp_path / "d", resume=True)
+
+
+def test_a_term_without_a_weight_is_an_error(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GAN, "critic_weights", {})
+    settings = [setting for setting in ADVERSARIAL if not setting.startswith("critic_weights")]
+    with pytest.raises(UserError, match="no weight for the term 'critic' of the critic's loss"):
+        train(recipe_for(images, *settings), tmp_path / "e")
 
 
 def test_a_mistake_on_the_command_line_is_one_line_and_status_2(tmp_path: Path) -> None:
