@@ -5,8 +5,11 @@ loss of the whole batch, the gather's backward pass adds what all processes ask 
 their number.
 """
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, distributed
+from torch.autograd import Function
 
 
 def processes() -> int:
@@ -19,14 +22,37 @@ def gathered(tensor: Tensor) -> Tensor:
 
     All processes must bring tensors of one shape.
     """
-    if processes() == 1:
-        return tensor
-    # Here, because importing this module sets up RPC machinery that one process does not need.
-    from torch.distributed.nn.functional import all_gather  # pyright: ignore
-
-    return torch.cat(list(all_gather(tensor.contiguous())))  # pyright: ignore
+    return tensor if processes() == 1 else cast(Tensor, _Gather.apply(tensor))
 
 
 def global_mean(tensor: Tensor) -> Tensor:
     """The mean over dimension 0 of all processes' batches, with gradients: (N, ...) -> (...)."""
     return gathered(tensor.mean(dim=0, keepdim=True)).mean(dim=0)
+
+
+class _Gather(Function):
+    """Forward: the parts of all processes in rank order. Backward: `_OwnSum`. Each is the other's transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(processes())]
+        distributed.all_gather(parts, tensor.contiguous())  # pyright: ignore[reportUnknownMemberType]
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return cast(Tensor, _OwnSum.apply(gradients[0]))
+
+
+class _OwnSum(Function):
+    """Forward: the sum over processes of the part that is this process's own."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.contiguous().clone()
+        distributed.all_reduce(total)  # pyright: ignore[reportUnknownMemberType]
+        return total.chunk(processes())[distributed.get_rank()].clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return cast(Tensor, _Gather.apply(gradients[0]))

@@ -37,7 +37,15 @@ CASES: dict[str, Loss] = {
         losses.minibatch_similarity(fake.reshape(-1, 2, 3)).square().mean()
     ),
     "pulling away": lambda real, fake, label: losses.pulling_away(fake),
+    "slope of minibatch discrimination": lambda real, fake, label: slope(fake),
 }
+
+
+def slope(fake: Tensor) -> Tensor:
+    """A gradient penalty on a critic that sees the batch: the gather is differentiated twice."""
+    score = losses.minibatch_similarity(fake.reshape(-1, 2, 3)).sum()
+    (gradient,) = torch.autograd.grad(score, fake, create_graph=True)
+    return gradient.square().sum(dim=1).mean()
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
