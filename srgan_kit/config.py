@@ -218,6 +218,8 @@ class MLPCriticConfig(CriticHeads):
     """Standard deviation of the Gaussian noise on hidden layers in training."""
     input_noise: float = Field(default=0.0, ge=0)
     """The same on the image."""
+    weight_norm: bool = False
+    """Whether each unit of the hidden layers has weights of length 1."""
 
 
 class AutoencoderCriticConfig(CriticHeads):

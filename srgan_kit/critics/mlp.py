@@ -6,10 +6,18 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import register_parametrization
 
 from srgan_kit.contracts import Critique
 from srgan_kit.critics.heads import Heads, HeadSettings
 from srgan_kit.shapes import expect
+
+
+class UnitRows(nn.Module):
+    """(outputs, inputs) -> the same directions, each row of length 1."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return F.normalize(weight, dim=1)
 
 
 class MLPCritic(nn.Module):
@@ -25,6 +33,8 @@ class MLPCritic(nn.Module):
         hidden: widths of the hidden layers.
         noise: standard deviation of the noise that is added to each hidden layer in training.
         input_noise: the same for the image.
+        weight_norm: whether each unit of the hidden layers has weights of length 1 (Salimans and Kingma 2016,
+            arXiv:1602.07868, with a fixed scale, as in that code): else features grow while the critic wins.
         heads: what else it says or sees: the keyword arguments of `Heads`.
 
     Raises:
@@ -38,6 +48,7 @@ class MLPCritic(nn.Module):
         hidden: Sequence[int] = (1000, 500, 250, 250, 250),
         noise: float = 0.0,
         input_noise: float = 0.0,
+        weight_norm: bool = False,
         **heads: Unpack[HeadSettings],
     ) -> None:
         super().__init__()
@@ -45,6 +56,9 @@ class MLPCritic(nn.Module):
         self.noise, self.input_noise = noise, input_noise
         sizes = [image_channels * size**2, *hidden]
         self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
+        if weight_norm:
+            for layer in self.layers:
+                register_parametrization(layer, "weight", UnitRows())
         self.heads = Heads(sizes[-1], **heads)
         self.provides = self.heads.provides
 

@@ -58,13 +58,13 @@ class Techniques:
         self, judge: Callable[[Tensor], Critique], real: Critique, batch: Batch, sample: Sample, step: int
     ) -> dict[str, Tensor]:
         """The critic's terms; where `needs_image_gradient`, `real` was made of the batch's images with gradients."""
-        weights = self.recipe.critic_weights
+        weights, score = self.recipe.critic_weights, self.recipe.variant.score  # which may be read from the classes
         terms: dict[str, Tensor] = {}
         if "r1" in weights and self._interval.weight(step) > 0:
-            terms["r1"] = self._interval.weight(step) * r1_penalty(real.score, batch.image)
+            terms["r1"] = self._interval.weight(step) * r1_penalty(score(real), batch.image)
         if "gradient_penalty" in weights:
             fake = sample.image.detach()
-            terms["gradient_penalty"] = gradient_penalty(lambda image: judge(image).score, batch.image.detach(), fake)
+            terms["gradient_penalty"] = gradient_penalty(lambda image: score(judge(image)), batch.image.detach(), fake)
         return terms | self._history("critic")
 
     def generator_terms(self, real: Critique | None, fake: Critique) -> dict[str, Tensor]:

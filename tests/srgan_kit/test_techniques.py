@@ -1,0 +1,63 @@
+"""Techniques act on what a system calls its score, which need not be the critic's score head."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch.utils.data import default_collate
+
+from srgan_kit.config import load_recipe
+from srgan_kit.critics.mlp import MLPCritic
+from srgan_kit.tasks import build_task
+from srgan_kit.training.run import Run
+
+
+def penalised_run(variant: str, weight: str, folder: Path) -> Run:
+    random = np.random.default_rng(0)
+    images = folder.parent / "images"
+    for number in range(4):
+        place = images / ("left" if number % 2 else "right")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(place / f"{number}.png")
+    settings = [f"variant={variant}", "data.size=8", "data.batch=4", "data.augment=none", "validation.holdout=0"]
+    settings += ["generator.channels=4", "critic={name='dcgan', channels=4, classes=2}", "precision=fp32"]
+    recipe = load_recipe("dcgan", [*settings, f"critic_weights.{weight}=1"], images)
+    accelerator = Accelerator(cpu=True)
+    return Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
+
+
+def moved_heads(run: Run, penalty: str) -> set[str]:
+    """Which heads of the critic the gradient of the penalty reaches."""
+    assert run.critic is not None
+    batch = run.task.batch(default_collate([run.task.examples[number] for number in range(4)]))
+    terms, _ = run._critic_terms(batch, run.model(batch, judged=True))
+    heads = {name: value for name, value in run.critic.network.named_parameters() if name.endswith("head.weight")}
+    gradients = torch.autograd.grad(terms[penalty], list(heads.values()), allow_unused=True)
+    pairs = zip(heads, gradients, strict=True)
+    return {name.split(".")[-2] for name, gradient in pairs if gradient is not None and gradient.abs().sum() > 0}
+
+
+def test_penalties_of_slopes_are_of_the_class_head_where_classes_are_the_score(tmp_path: Path) -> None:
+    for penalty in ("r1", "gradient_penalty"):
+        assert moved_heads(penalised_run("gan", penalty, tmp_path / f"gan-{penalty}"), penalty) == {"score_head"}
+        for variant in ("catgan", "improved-gan"):
+            run = penalised_run(variant, penalty, tmp_path / f"{variant}-{penalty}")
+            assert moved_heads(run, penalty) == {"class_head"}, (variant, penalty)
+
+
+def test_unit_rows_keep_the_hidden_layers_scale_however_large_their_weights_become() -> None:
+    torch.manual_seed(0)
+    critic = MLPCritic(size=4, image_channels=1, hidden=(8, 6), weight_norm=True)
+    image = torch.rand(5, 1, 4, 4)
+    with torch.no_grad():
+        biases = [layer.bias.zero_() for layer in critic.layers]  # pyright: ignore
+        before = critic(image).features
+        for layer in critic.layers:
+            layer.parametrizations.weight.original.mul_(50)  # pyright: ignore
+        for one, two in zip(before, critic(image).features, strict=True):
+            torch.testing.assert_close(one, two)
+    assert len(biases) == 2
+    weight = critic.layers[0].weight
+    torch.testing.assert_close(weight.norm(dim=1), torch.ones(8))  # pyright: ignore
