@@ -31,6 +31,11 @@ def grid(images: Tensor, columns: int | None = None, gap: int = 2, smallest_side
     return sheet
 
 
+def below_each_other(above: Tensor, below: Tensor, columns: int = 8) -> Tensor:
+    """Pairs of images (N, C, H, W), such as originals and reconstructions: one on top of the other, in a `grid`."""
+    return grid(torch.cat([above.cpu(), below.cpu()], dim=2), min(columns, len(above)), gap=6)
+
+
 def to_pillow(image: Tensor) -> Image.Image:
     """(1 or 3, H, W) in [0, 1] -> a picture of 8 bits."""
     pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
+from srgan_kit.upscaling.formats import FORMATS
 
 
 def check_output(file: Path, overwrite: bool) -> None:
@@ -22,6 +23,17 @@ def check_output(file: Path, overwrite: bool) -> None:
         raise UserError(f"{file}: exists already; --overwrite replaces it")
     if not file.parent.is_dir():
         raise UserError(f"{file}: there is no folder {file.parent}")
+
+
+def check_picture(file: Path, overwrite: bool) -> None:
+    """`check_output` of a picture: is its ending one that is written?
+
+    Raises:
+        UserError: it is not, or as in `check_output`.
+    """
+    if file.suffix.lower() not in FORMATS:
+        raise UserError(f"{file}: expected a name ending in {' '.join(FORMATS)}")
+    check_output(file, overwrite)
 
 
 def write_json(file: Path, value: object) -> None:

@@ -7,12 +7,19 @@ from typing import Annotated
 import typer
 
 
+SHIPPED = ", ".join(sorted(file.stem for file in (Path(__file__).parents[1] / "recipes").glob("*.toml")))
+"""Names of the recipes; `config.recipe_names` has them too, but imports torch."""
+
+
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="A shipped recipe's name (fidelity-x4, srgan-x4, smoke) or a .toml file.")
-    ],
+    recipe: Annotated[str, typer.Argument(help=f"A shipped recipe's name ({SHIPPED}), or a .toml file.")],
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of training images, searched recursively.")
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE.npz",
+            help="Folder of training images, searched recursively, inner folders being classes; or, but for "
+            "super-resolution, a file of arrays: images or x_train, and labels or y_train where there are any.",
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Run folder; by default runs/RECIPE.")
@@ -22,7 +29,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run folder.")] = False,
 ) -> None:
-    """Train a model on a folder of images."""
+    """Train a model on images."""
     from srgan_kit.config import load_recipe
 
     chosen = load_recipe(recipe, settings, data)

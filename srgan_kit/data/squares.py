@@ -180,6 +180,11 @@ def load_squares(
     return Squares(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
 
 
+def middle_square(image: np.ndarray, size: int, channels: int) -> Tensor:
+    """(H, W, 1 or 3) uint8 -> (channels, size, size) uint8: what is made of an image that is held out."""
+    return _middle(_fit(image, size, channels), size)
+
+
 @lru_cache(maxsize=4)  # a batch may reach into the next epoch
 def _order(seed: int, epoch: int, length: int) -> np.ndarray:
     """The images of an epoch in its order."""

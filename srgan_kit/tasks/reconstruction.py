@@ -1,5 +1,6 @@
 """Reconstruction: an image's code, or its features in a frozen network, in; the image out."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.losses import mse
-from srgan_kit.pictures import grid, save_picture
+from srgan_kit.pictures import below_each_other, save_picture
 from srgan_kit.tasks.content import Content, comparator, rgb
 from srgan_kit.tasks.squares import SquareData
 
@@ -28,17 +29,10 @@ class Reconstruction:
         self.examples, self.classes, self.skipped = self.data.examples, self.data.classes, self.data.skipped
         self.describe = self.data.describe
         self.condition: tuple[int, int] | None = None
-        self._features = None
-        if recipe.reconstruction.source == "features":
-            self._features = comparator(recipe.perceptual).to(device)
-            layers = list(recipe.perceptual.layers)
-            self._layer = recipe.reconstruction.layer or layers[-1]
-            if self._layer not in layers:
-                raise UserError(
-                    f"recipe: reconstruction.layer: expected one of {', '.join(layers)}, got {self._layer!r}"
-                )
-            maps = self._invert(torch.zeros(1, recipe.data.channels, recipe.data.size, recipe.data.size, device=device))
-            assert maps is not None
+        self._features = features_to_invert(recipe, device) if recipe.reconstruction.source == "features" else None
+        if self._features is not None:
+            size = recipe.data.size
+            maps = self._features(torch.zeros(1, recipe.data.channels, size, size, device=device))
             self.condition = (maps.shape[1], maps.shape[2])
 
     @property
@@ -79,14 +73,28 @@ class Reconstruction:
         batch = self.held_out(4 if model.autoregressive else 16)
         if batch is None:
             return
-        made = model.reconstruct(batch.image, batch.condition)
-        rows = [row for pair in zip(batch.image.split(8), made.split(8), strict=True) for row in pair]
-        save_picture(grid(torch.cat(rows), columns=len(rows[0])), path)
-
-    @torch.no_grad()
-    def _invert(self, image: Tensor) -> Tensor | None:
-        return None if self._features is None else self._features.features_of(rgb(image))[self._layer].float()
+        save_picture(below_each_other(batch.image, model.reconstruct(batch.image, batch.condition)), path)
 
     def _with_features(self, batch: Batch) -> Batch:
-        batch.condition = self._invert(batch.image)
+        if self._features is not None:
+            batch.condition = self._features(batch.image)
         return batch
+
+
+def features_to_invert(recipe: Recipe, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """From images (N, 1 or 3, H, W) in [0, 1] to the comparator's features that the recipe inverts.
+
+    Raises:
+        UserError: the comparator's weights cannot be had, or it does not compare the layer.
+    """
+    layers = list(recipe.perceptual.layers)
+    layer = recipe.reconstruction.layer or layers[-1]
+    if layer not in layers:
+        raise UserError(f"recipe: reconstruction.layer: expected one of {', '.join(layers)}, got {layer!r}")
+    network = comparator(recipe.perceptual).to(device)
+
+    @torch.no_grad()
+    def features(image: Tensor) -> Tensor:
+        return network.features_of(rgb(image))[layer].float()
+
+    return features

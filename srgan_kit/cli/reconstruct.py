@@ -1,0 +1,182 @@
+"""`srgan-kit reconstruct`: images, and below each what a trained model makes of its code or its features."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srgan_kit.cli.drawing import drawing
+from srgan_kit.cli.outputs import check_picture, without_pillow_warnings
+from srgan_kit.cli.tables import print_table
+from srgan_kit.errors import UserError
+from srgan_kit.upscaling.jobs import Found, find
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from srgan_kit.generators.saved import SavedModel
+
+    Condition = Callable[[Tensor], Tensor | None]
+
+AT_ONCE = 64
+
+
+def reconstruct(
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a model file of one.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures, globs, folders or .npz files.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The picture: originals, reconstructions below.")
+    ] = Path("reconstructions.png"),
+    number: Annotated[
+        int, typer.Option("-n", "--number", min=1, max=4096, help="At most so many images, taken evenly from all.")
+    ] = 64,
+    columns: Annotated[int, typer.Option(min=1, max=4096, help="Images in a row.")] = 8,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of models that invert features: the network's weights.")
+    ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing picture.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Put images through a trained model and back: originals above, reconstructions below, PSNR of each.
+
+    Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line.
+    """
+    check_picture(output, overwrite)
+    found = find(inputs, recursive)
+    if any(item.path.resolve() == output.resolve() for item in found if not item.problem):
+        raise UserError(f"{output}: an input, and the picture would replace it")
+
+    from srgan_kit.devices import autocast, pick_device
+    from srgan_kit.generators.saved import load_saved
+
+    where = pick_device(device)
+    saved = load_saved(model)
+    saved.model.to(where)
+    condition = _condition(saved, weights, where)
+    with without_pillow_warnings():
+        names, images, failed = _read_all(found, saved, number)
+    if not images:
+        raise typer.Exit(1)
+
+    import torch
+
+    from srgan_kit.pictures import below_each_other, save_picture
+
+    original = torch.stack(images).float().div(255)
+    made: list[Tensor] = []
+    with torch.no_grad(), drawing(saved.model, len(images)), autocast(where, torch.float32):
+        for part in original.split(AT_ONCE):
+            image = part.to(where)
+            made.append(saved.model.reconstruct(image, condition(image)).float().clamp(0, 1).cpu())
+    result = torch.cat(made)
+    save_picture(below_each_other(original, result, columns), output)
+    psnr = _psnr(result, original)
+    rows = [(name, f"{value:.2f} dB") for name, value in zip(names, psnr, strict=True)]
+    print_table(("image", "PSNR"), rows, ("mean", f"{sum(psnr) / len(psnr):.2f} dB"))
+    print(f"{output}: {len(images)} images")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _condition(saved: "SavedModel", weights: Path | None, device: "torch.device") -> "Condition":
+    """What the model is given of an image besides its code.
+
+    Raises:
+        UserError: the model reconstructs nothing, or the weights of the network whose features it inverts are missing.
+    """
+    recipe = saved.recipe
+    inverts = recipe.task == "reconstruction" and recipe.reconstruction.source == "features"
+    if weights is not None and not inverts:
+        raise UserError(f"--weights {weights}: {saved.name} inverts no features")
+    if inverts:
+        from srgan_kit.tasks.reconstruction import features_to_invert
+
+        perceptual = recipe.perceptual.model_copy(update={"weights": weights})
+        try:
+            return features_to_invert(recipe.model_copy(update={"perceptual": perceptual}), device)
+        except UserError as error:
+            if weights is not None:
+                raise
+            raise UserError(f"{error}; --weights FILE takes those that the run was trained with") from None
+    if saved.model.encoder is None:
+        raise UserError(
+            f"{saved.name} has no encoder and inverts no features: it cannot reconstruct; "
+            "train with task = 'reconstruction', or a variant with an encoder, such as vae"
+        )
+    if recipe.task == "super-resolution":
+        return _reduced(recipe.scale)
+    return lambda image: None
+
+
+def _reduced(scale: int) -> "Condition":
+    """The low-resolution partners of images, as in training."""
+    import torch
+
+    from srgan_kit.data.resize import resize_8bit
+
+    def condition(image: "Tensor") -> "Tensor":
+        pixels = image.mul(255).round().to(torch.uint8).cpu()
+        low = torch.stack([resize_8bit(each, 1 / scale) for each in pixels])
+        return low.to(image.device).float().div(255)
+
+    return condition
+
+
+# --- images ---------------------------------------------------------------------------------------------------------
+
+
+def _read_all(found: list[Found], saved: "SavedModel", number: int) -> "tuple[list[str], list[Tensor], bool]":
+    """Names and (C, size, size) uint8 images, at most so many, and whether an input failed; errors go to stderr."""
+    from srgan_kit.data.squares import middle_square
+
+    channels, size = saved.recipe.image_shape
+    entries: list[tuple[str, Callable[[], np.ndarray]]] = []
+    failed = False
+    for item in found:
+        try:
+            entries += _entries(item)
+        except UserError as error:
+            failed = _failed(item.path, error)
+    if len(entries) > number:
+        print(f"note: {number} of {len(entries)} images, taken evenly; -n takes more", file=sys.stderr)
+        entries = [entries[position * len(entries) // number] for position in range(number)]
+    names, images = [], []
+    for name, read in entries:
+        try:
+            images.append(middle_square(read(), size, channels))
+            names.append(name)
+        except UserError as error:
+            failed = _failed(name, error)
+    return names, images, failed
+
+
+def _entries(item: Found) -> "Iterator[tuple[str, Callable[[], np.ndarray]]]":
+    """The name of each image of an input, and how it is read as (H, W, 1 or 3) uint8."""
+    from srgan_kit.data.arrays import read_arrays
+    from srgan_kit.data.folder import read_rgb
+
+    if item.problem:
+        raise UserError(f"{item.path}: {item.problem}")
+    if item.path.suffix.lower() == ".npz":
+        file = read_arrays(item.path)
+        part = file.test or file.train
+        for number, image in enumerate(part.images):
+            yield f"{item.path.name}[{number}]", lambda image=image: image
+    else:
+        yield str(item.path), lambda: read_rgb(item.path).permute(1, 2, 0).numpy()
+
+
+def _failed(name: object, error: UserError) -> bool:
+    print(f"error: {name}: {str(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+    return True
+
+
+def _psnr(made: "Tensor", original: "Tensor") -> list[float]:
+    """Of each image, over all channels, in dB."""
+    errors = (made - original).double().square().flatten(1).mean(dim=1)
+    return (-10 * errors.clamp(min=1e-10).log10()).tolist()
