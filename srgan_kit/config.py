@@ -385,6 +385,9 @@ class PerceptualConfig(Settings):
     """Distance between feature maps; "euclidean" is half the sum of squares over an image's, as in DeePSiM."""
     weights: Path | None = None
     """State-dict file for the VGG, whole or truncated; None takes torchvision's ImageNet weights."""
+    translation: int = Field(default=0, ge=0)
+    """Largest shift in pixels, drawn anew for each pair of images and step, of both images before they are compared.
+    Where the comparator's strides and the generator's pixel shuffle keep step, the generator learns to draw a grid."""
 
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -518,9 +521,10 @@ class Recipe(Settings):
             raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
         if self.latent.size and isinstance(self.generator, SRResNetConfig | RRDBNetConfig):
             raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
-        if self.techniques.translation and self.techniques.translation >= self.image_shape[1]:
-            side, got = self.image_shape[1], self.techniques.translation
-            raise ValueError(f"techniques.translation: expected less than the images' side of {side}, got {got}")
+        for part, got in (("techniques", self.techniques.translation), ("perceptual", self.perceptual.translation)):
+            if got >= self.image_shape[1]:
+                side = self.image_shape[1]
+                raise ValueError(f"{part}.translation: expected less than the images' side of {side}, got {got}")
         needs_critic = "critic" in self.variant.requirements()
         if needs_critic and self.critic is None:
             raise ValueError(f"variant {variant_name(self.variant)!r} needs {REQUIREMENTS['critic']}")

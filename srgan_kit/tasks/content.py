@@ -17,6 +17,7 @@ from srgan_kit.losses import (
     mse,
     total_variation,
 )
+from srgan_kit.translation import draw_shifts, translated
 
 PLAIN = {
     "pixel": l1,
@@ -37,6 +38,7 @@ class Content(nn.Module):
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
+        self.translation = recipe.perceptual.translation
         self.names = sorted(NAMES & recipe.generator_weights.keys())
         if "consistency" in self.names and recipe.task != "super-resolution":
             raise UserError("recipe: weights.consistency compares with low-resolution images: super-resolution only")
@@ -51,13 +53,20 @@ class Content(nn.Module):
         fake, real = sample.paired, batch.image
         terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
         if self.perceptual is not None:
-            terms["perceptual"] = self.perceptual(rgb(fake), rgb(real))
+            terms["perceptual"] = self.perceptual(*(rgb(image) for image in self._translated(fake, real)))
         if "consistency" in self.names:
             low = batch.condition
             assert low is not None
             scale = real.shape[-1] // low.shape[-1]
             terms["consistency"] = consistency(fake.float(), low, lambda image: resize(image, 1 / scale))
         return terms
+
+    def _translated(self, *images: Tensor) -> tuple[Tensor, ...]:
+        """Partners shifted alike, at random; the run seeds the global generator before each step."""
+        if not self.translation:
+            return images
+        shifts = draw_shifts(len(images[0]), self.translation)
+        return tuple(translated(image, shifts, self.translation) for image in images)
 
 
 def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.losses import HistoricalAverage, Interval, feature_matching, gradient_penalty, r1_penalty
+from srgan_kit.translation import draw_shifts, translated
 
 GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
 CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "historical_averaging"})
@@ -97,12 +97,9 @@ class Techniques:
 
     def _translated(self, image: Tensor, step: int) -> Tensor:
         """Each image shifted by up to `translation` pixels, its edge mirrored: by the same in all calls of a step."""
-        largest, (height, width) = self.recipe.techniques.translation, image.shape[-2:]
+        largest = self.recipe.techniques.translation
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
-        shifts = torch.randint(2 * largest + 1, (len(image), 2), generator=generator).tolist()
-        padded = F.pad(image, (largest,) * 4, mode="reflect")
-        shifted = [each[:, y : y + height, x : x + width] for each, (y, x) in zip(padded, shifts, strict=True)]
-        return torch.stack(shifted)
+        return translated(image, draw_shifts(len(image), largest, generator), largest)
 
     def _history(self, player: str) -> dict[str, Tensor]:
         if player not in self.averages:

@@ -1,0 +1,22 @@
+"""Images shifted by a few pixels at random, so that what looks at them is not in step with their grid."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def draw_shifts(count: int, largest: int, generator: torch.Generator | None = None) -> Tensor:
+    """Rows and columns (count, 2) int64 to shift images by, uniform in -largest ... largest."""
+    return torch.randint(-largest, largest + 1, (count, 2), generator=generator)
+
+
+def translated(image: Tensor, shifts: Tensor, largest: int) -> Tensor:
+    """Each (N, C, H, W) image moved by its own shift, what comes in at an edge mirrored; gradients pass.
+
+    Moved by (dy, dx), pixel (y, x) of the result is pixel (y + dy, x + dx) of the image. H and W > largest.
+    """
+    height, width = image.shape[-2:]
+    padded = F.pad(image, (largest,) * 4, mode="reflect")
+    corners = (shifts + largest).tolist()
+    parts = [each[:, y : y + height, x : x + width] for each, (y, x) in zip(padded, corners, strict=True)]
+    return torch.stack(parts)
