@@ -112,11 +112,13 @@ class PixelNetwork(nn.Module):
         biases = self._biases(shape, condition, latent)
         image = self.first.weight.new_zeros(shape)
         canvas = Canvas(*shape[2:])
+        drawn_on = image.device if generator is None else generator.device
         for here in canvas.pixels():
             known = [bias[here] for bias in biases]
             for channel in range(self.image_channels):
                 logits = self._logits(image[here], known, canvas)[:, :, channel, 0, 0]
-                level = torch.multinomial(torch.softmax(logits / temperature, 1), 1, generator=generator)
+                chances = torch.softmax(logits / temperature, 1).to(drawn_on)
+                level = torch.multinomial(chances, 1, generator=generator)
                 image[:, channel, canvas.row, canvas.column] = level[:, 0].to(image) / (self.levels - 1)
             self.first(_signed(image[here]), canvas)  # now that the pixel's last channel is known
         return image
