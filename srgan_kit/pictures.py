@@ -31,9 +31,9 @@ def grid(images: Tensor, columns: int | None = None, gap: int = 2, smallest_side
     return sheet
 
 
-def below_each_other(above: Tensor, below: Tensor, columns: int = 8) -> Tensor:
+def below_each_other(above: Tensor, below: Tensor, columns: int = 8, smallest_side: int = 32) -> Tensor:
     """Pairs of images (N, C, H, W), such as originals and reconstructions: one on top of the other, in a `grid`."""
-    return grid(torch.cat([above.cpu(), below.cpu()], dim=2), min(columns, len(above)), gap=6)
+    return grid(torch.cat([above.cpu(), below.cpu()], dim=2), min(columns, len(above)), 6, smallest_side)
 
 
 def to_pillow(image: Tensor) -> Image.Image:

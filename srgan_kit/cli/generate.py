@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.outputs import check_picture, without_pillow_warnings
+from srgan_kit.cli.outputs import SMALLEST_SIDE, check_picture, without_pillow_warnings
 from srgan_kit.errors import UserError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def generate(
     with drawing(saved.model, len(latents)), autocast(where, torch.float32):
         images = make_images(saved.model, latents, given, seed)
     in_a_row = columns if latents.columns == 1 else latents.columns
-    save_picture(grid(images, in_a_row), output)
+    save_picture(grid(images, in_a_row, smallest_side=SMALLEST_SIDE), output)
     print(f"{output}: {len(images)} images, seed {seed}")
     if explanation:
         print(explanation)

@@ -10,6 +10,9 @@ from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.upscaling.formats import FORMATS
 
+SMALLEST_SIDE = 64
+"""Smaller images are enlarged in pictures of many, so that they can be looked at."""
+
 
 def check_output(file: Path, overwrite: bool) -> None:
     """Before the work, not after it: may this file be written?

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.outputs import check_picture, without_pillow_warnings
+from srgan_kit.cli.outputs import SMALLEST_SIDE, check_picture, without_pillow_warnings
 from srgan_kit.cli.tables import print_table
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.jobs import Found, find
@@ -74,7 +74,7 @@ def reconstruct(
             image = part.to(where)
             made.append(saved.model.reconstruct(image, condition(image)).float().clamp(0, 1).cpu())
     result = torch.cat(made)
-    save_picture(below_each_other(original, result, columns), output)
+    save_picture(below_each_other(original, result, columns, SMALLEST_SIDE), output)
     psnr = _psnr(result, original)
     rows = [(name, f"{value:.2f} dB") for name, value in zip(names, psnr, strict=True)]
     print_table(("image", "PSNR"), rows, ("mean", f"{sum(psnr) / len(psnr):.2f} dB"))

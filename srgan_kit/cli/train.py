@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-
 SHIPPED = ", ".join(sorted(file.stem for file in (Path(__file__).parents[1] / "recipes").glob("*.toml")))
 """Names of the recipes; `config.recipe_names` has them too, but imports torch."""
 
