@@ -1,0 +1,428 @@
+"""VAE, PixelCNN, PixelRNN and GAN on the same binary MNIST at about equal parameters: docs/families.md.
+
+    python scripts/compare_families.py --data mnist.npz --part 1/2 &
+    python scripts/compare_families.py --data mnist.npz --part 2/2
+    python scripts/compare_families.py --render
+
+Without --data it takes gan/mnist.npz of the folder SRGAN_KIT_DATA. Every run is one of the training loop, with a
+shipped recipe and the settings in FAMILIES; what is measured goes to the run's folder, and a run that has been measured
+is not repeated. --render collects them into docs/families.json, docs/images/families.png and the table in
+docs/families.md; without run folders it renders what docs/families.json holds.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Normal
+from torch.nn import functional as F
+
+from srgan_kit import losses
+from srgan_kit.config import load_recipe
+from srgan_kit.critics import build_critic
+from srgan_kit.errors import UserError
+from srgan_kit.files import appearing
+from srgan_kit.generators.model import Model
+from srgan_kit.generators.saved import SavedModel, load_saved
+from srgan_kit.metrics.diversity import (
+    class_usage,
+    frechet_distance,
+    nearest_training_distance,
+    pairwise_diversity,
+    ratio_to_real,
+    sharpness,
+)
+from srgan_kit.pictures import grid, save_picture, to_pillow
+from srgan_kit.training.loop import train
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SAMPLES = 768
+"""Images drawn of every model."""
+TIMED = 64
+"""Of which so many in the batch whose time is taken."""
+TESTED = 1000
+"""Test images whose likelihood is measured."""
+IMPORTANCE = 50
+"""Samples of the posterior for each of them in the importance-weighted bound."""
+NEIGHBOURS = 256
+"""Samples whose nearest training image is looked for."""
+SHOWN = 40
+"""Samples of each family in the picture."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One row of the table."""
+
+    title: str
+    recipe: str
+    steps: int
+    seeds: int
+    settings: tuple[str, ...] = ()
+    likelihood: str = "none"
+    """What its number in nats is: "bound", "exact" or "none"."""
+
+
+DECODER = ("latent.noise=20", "generator={name='dcgan', channels=30}")
+"""The same network makes an image of a latent vector for the VAE and for the GAN."""
+FAMILIES = {
+    "vae": Family("VAE", "vae", 1200, 5, (*DECODER, "encoder={channels=32}"), "bound"),
+    "gan": Family(
+        "GAN (DCGAN)",
+        "dcgan",
+        1200,
+        5,
+        (*DECODER, "critic.channels=32", "data={size=28, channels=1, batch=64, augment='none'}"),
+    ),
+    "pixelcnn": Family("PixelCNN", "pixelcnn", 400, 5, ("generator.channels=32", "generator.layers=5"), "exact"),
+    "row-lstm": Family("Row LSTM", "row-lstm", 400, 1, ("generator.channels=32", "generator.layers=2"), "exact"),
+}
+QUICK = ("data.batch=64", "log_every=100", "checkpoint_every=100000", "validation.every=100000", "device=cpu")
+Number = float | str
+Measured = dict[str, Number]
+
+
+# --- data and the classifier ------------------------------------------------------------------------------------------
+
+
+def binary_data(source: Path, folder: Path) -> Path:
+    """The images at a threshold of one half, once, in an .npz that all runs read."""
+    path = folder / "binary.npz"
+    if not path.exists():
+        with np.load(source) as file:
+            arrays = {name: file[name] for name in ("x_train", "y_train", "x_test", "y_test")}
+        for name in ("x_train", "x_test"):
+            arrays[name] = np.where(arrays[name] >= 128, 255, 0).astype(np.uint8)
+        with appearing(path) as temporary:
+            np.savez(temporary, **arrays)
+    return path
+
+
+class Digits:
+    """The data as the measures need them: (N, 1, 28, 28) of 0 and 1, in an order that is no order of classes."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as file:
+            arrays = {name: torch.from_numpy(file[name]) for name in ("x_train", "y_train", "x_test", "y_test")}
+        mixed = torch.Generator().manual_seed(0)
+        order = torch.randperm(len(arrays["y_train"]), generator=mixed)
+        self.train, self.train_label = arrays["x_train"][order, None] / 255, arrays["y_train"][order].long()
+        order = torch.randperm(len(arrays["y_test"]), generator=mixed)
+        self.test, self.test_label = arrays["x_test"][order, None] / 255, arrays["y_test"][order].long()
+
+
+class Classifier(nn.Module):
+    """A small convolutional classifier of digits; its last hidden layer is where distributions are compared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 16, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(32 * 7 * 7, 64),
+            nn.ReLU(),
+        )
+        self.classes = nn.Linear(64, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 1, 28, 28) -> logits (N, 10)."""
+        return self.classes(self.features(image))
+
+
+def classifier(digits: Digits, folder: Path) -> Classifier:
+    """Trained once: two epochs of Adam."""
+    torch.manual_seed(0)
+    network, path = Classifier(), folder / "classifier.pt"
+    if path.exists():
+        network.load_state_dict(torch.load(path, weights_only=True))
+        return network.eval().requires_grad_(False)
+    adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    for _ in range(2):
+        for rows in torch.randperm(len(digits.train)).split(128):
+            adam.zero_grad()
+            F.cross_entropy(network(digits.train[rows]), digits.train_label[rows]).backward()
+            adam.step()
+    with appearing(path) as temporary:
+        torch.save(network.state_dict(), temporary)
+    return network.eval().requires_grad_(False)
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+def bounds(model: Model, image: Tensor) -> Measured:
+    """Upper bounds on -log p of test images in nats: -ELBO, and the importance-weighted one."""
+    rows: list[Tensor] = []
+    torch.manual_seed(0)
+    for part in image.split(50):
+        posterior = model.encode(part)
+        law = Normal(posterior.mean, (posterior.log_variance / 2).exp())
+        code = law.sample((IMPORTANCE,))
+        logits = model.decode(None, code.flatten(0, 1))[1]
+        assert logits is not None
+        given = Bernoulli(logits=logits.unflatten(0, code.shape[:2])).log_prob(part).flatten(2).sum(2)
+        rows.append(given + (Normal(0.0, 1.0).log_prob(code) - law.log_prob(code)).sum(2))
+    weights = torch.cat(rows, 1)
+    return {"nats": -weights.mean().item(), "iwae": -losses.iwae_bound(weights).item()}
+
+
+def exact(model: Model, image: Tensor) -> Measured:
+    """-log p of test images in nats."""
+    nats = [losses.categorical_pixel_nll(model.decoder(part), part) * len(part) for part in image.split(100)]
+    return {"nats": (torch.stack(nats).sum() / len(image)).item()}
+
+
+LIKELIHOOD: dict[str, Callable[[Model, Tensor], Measured]] = {
+    "bound": bounds,
+    "exact": exact,
+    "none": lambda model, image: {},
+}
+
+
+def draw(model: Model, count: int, random: torch.Generator) -> Tensor:
+    """Images (N, 1, 28, 28): a GAN's, a VAE's mean of each pixel, an autoregressive model's draws."""
+    noise, codes = model.draw(count, torch.device("cpu"), random)
+    return model.generate(model.vector(noise, codes), count=count, generator=random)
+
+
+def sample(model: Model) -> tuple[Tensor, float]:
+    """SAMPLES images, and the core seconds for each in a batch of TIMED."""
+    random = torch.Generator().manual_seed(0)
+    if not model.autoregressive:
+        draw(model, TIMED, random)  # warms up
+    start = time.process_time()
+    images = [draw(model, TIMED, random)]
+    seconds = (time.process_time() - start) / TIMED
+    images.append(draw(model, SAMPLES - TIMED, random))
+    return torch.cat(images), seconds
+
+
+def compare(images: Tensor, digits: Digits, network: Classifier) -> Measured:
+    """What samples are like, beside held-out images: sharpness of the images as they are, the rest of binary ones."""
+    real = digits.test[:SAMPLES]
+    binary = (images >= 0.5).float()
+    logits = network(binary)
+    share = logits.argmax(1).bincount(minlength=10) / len(binary)
+    near, held = (
+        nearest_training_distance(each[:NEIGHBOURS], digits.train)[0].mean().item() for each in (binary, real)
+    )
+    return {
+        "sharpness": ratio_to_real(sharpness, images, real),
+        "diversity": ratio_to_real(pairwise_diversity, binary, real),
+        "frechet": frechet_distance(network.features(binary), network.features(digits.test[SAMPLES:])),
+        "classes": float((share >= 0.01).sum()),
+        "entropy": class_usage(logits).entropy,
+        "sure": (logits.softmax(1).amax(1) >= 0.9).float().mean().item(),
+        "nearest": near / held,
+    }
+
+
+def failure(measured: Measured) -> str:
+    """Why a seed counts as failed; empty if it does not."""
+    if float(measured["diversity"]) < 0.5:
+        return "diversity below half of the real images'"
+    return "fewer than eight classes" if float(measured["classes"]) < 8 else ""
+
+
+@torch.no_grad()
+def measure(saved: SavedModel, family: Family, digits: Digits, network: Classifier, folder: Path) -> Measured:
+    """Everything about one trained model."""
+    model = saved.model
+    measured: Measured = {
+        "parameters": float(sum(each.numel() for each in model.decoder.parameters())),
+        "encoder": float(sum(each.numel() for each in model.encoder.parameters()) if model.encoder else 0),
+        **LIKELIHOOD[family.likelihood](model, digits.test[:TESTED]),
+    }
+    images, measured["sampling"] = sample(model)
+    measured |= compare(images, digits, network)
+    if family.likelihood == "bound":  # a true sample draws every pixel too
+        drawn = torch.bernoulli(images, generator=torch.Generator().manual_seed(0))
+        measured |= {f"drawn_{name}": value for name, value in compare(drawn, digits, network).items()}
+    save_picture(grid(images[:SHOWN], columns=20, gap=0, smallest_side=1), folder / "samples.png")
+    return measured
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def run(name: str, seed: int, data: Path, digits: Digits, network: Classifier, folder: Path) -> None:
+    """Train and measure one model, unless it has been."""
+    family, run_folder = FAMILIES[name], folder / f"{name}-{seed}"
+    path = run_folder / "measured.json"
+    if path.exists():
+        return
+    recipe = load_recipe(family.recipe, [*QUICK, *family.settings, f"steps={family.steps}", f"seed={seed}"], data)
+    measured: Measured = {"family": name, "seed": float(seed), "steps": float(family.steps), "batch": 64.0}
+    start = time.process_time()
+    try:
+        outcome = train(recipe, run_folder, resume=(run_folder / "checkpoint.pt").exists())
+        measured["training"] = time.process_time() - start
+        if recipe.critic is not None:
+            measured["critic"] = float(sum(each.numel() for each in build_critic(recipe, None).parameters()))
+        measured |= {name: value for name, value in outcome.measured.items() if name.startswith("divergence")}
+        measured |= measure(load_saved(run_folder), family, digits, network, run_folder)
+        measured["failure"] = failure(measured)
+    except UserError as error:  # such as a term that became infinite
+        measured["failure"] = str(error)
+    path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(measured), flush=True)
+
+
+def jobs() -> list[tuple[str, int]]:
+    """All runs, the first seed of every family first."""
+    most = max(family.seeds for family in FAMILIES.values())
+    return [(name, seed) for seed in range(most) for name, family in FAMILIES.items() if seed < family.seeds]
+
+
+@torch.no_grad()
+def yardstick(digits: Digits, network: Classifier) -> Measured:
+    """The same measures of training images in the place of samples, and of the classifier."""
+    right = (network(digits.test).argmax(1) == digits.test_label).float().mean().item()
+    measured = compare(digits.train[:SAMPLES], digits, network)
+    del measured["nearest"]  # they are training images themselves
+    return {**measured, "accuracy": right}
+
+
+# --- table and picture ------------------------------------------------------------------------------------------------
+
+COLUMNS: dict[str, tuple[str, int, float]] = {
+    "nats": ("-log p, nats", 1, 1),
+    "iwae": (f"IWAE-{IMPORTANCE}, nats", 1, 1),
+    "frechet": ("Fréchet distance", 2, 1),
+    "sharpness": ("sharpness", 2, 1),
+    "diversity": ("diversity", 3, 1),
+    "sure": ("recognised", 2, 1),
+    "classes": ("classes", 1, 1),
+    "entropy": ("entropy, nats", 3, 1),
+    "nearest": ("nearest", 2, 1),
+    "sampling": ("ms per image", 2, 1000),
+    "training": ("training, s", 0, 1),
+}
+"""Title, digits and factor of each column."""
+
+
+def cell(rows: list[Measured], key: str) -> str:
+    """Mean ± standard deviation over the seeds."""
+    _, digits, factor = COLUMNS[key]
+    values = [factor * float(row[key]) for row in rows if key in row and math.isfinite(float(row[key]))]
+    if not values:
+        return "none"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{digits}f}{spread}"
+
+
+def table(found: dict[str, list[Measured]], real: Measured) -> str:
+    """The generated part of docs/families.md."""
+    quality = ["frechet", "sharpness", "diversity", "sure", "classes", "entropy", "nearest"]
+    lines = ["| family | parameters that draw | others | steps of 64 | seeds | failed |", "|---|--:|--:|--:|--:|---|"]
+    for name, rows in found.items():
+        first = rows[0]
+        failed = "; ".join(f"seed {int(float(row['seed']))}: {row['failure']}" for row in rows if row["failure"])
+        others = float(first.get("encoder", 0)) + float(first.get("critic", 0))
+        counts = (f"{int(number):,}" for number in (float(first.get("parameters", 0)), others))
+        cells = [FAMILIES[name].title, *counts, f"{int(float(first['steps']))}", f"{len(rows)}", failed or "none"]
+        lines.append(f"| {' | '.join(cells)} |")
+    costs = ["nats", "iwae", "sampling", "training"]
+    lines += ["", f"| family | {' | '.join(COLUMNS[key][0] for key in costs)} |", "|---|--:|--:|--:|--:|"]
+    for name, rows in found.items():
+        cells = [cell(rows, key) for key in costs]
+        if FAMILIES[name].likelihood == "bound":
+            cells[0] = f"≤ {cells[0]}"
+            cells[1] = f"≤ {cells[1]}"
+        lines.append(f"| {FAMILIES[name].title} | {' | '.join(cells)} |")
+    lines += ["", f"| samples | {' | '.join(COLUMNS[key][0] for key in quality)} |", "|---|" + "--:|" * len(quality)]
+    for name, rows in found.items():
+        lines.append(f"| {FAMILIES[name].title} | {' | '.join(cell(rows, key) for key in quality)} |")
+        drawn = [{key.removeprefix("drawn_"): row[key] for key in row if key.startswith("drawn_")} for row in rows]
+        if any(drawn):
+            title = f"{FAMILIES[name].title}, pixels drawn"
+            lines.append(f"| {title} | {' | '.join(cell(drawn, key) for key in quality)} |")
+    lines.append(f"| training images | {' | '.join(cell([real], key) for key in quality)} |")
+    return "\n".join(lines)
+
+
+def picture(folder: Path, names: list[str]) -> Image.Image:
+    """A strip of samples of each family's first seed, and of real images, under its name."""
+    titles = {name: f"{FAMILIES[name].title}, seed 0" for name in names} | {"real": "real images, binary"}
+    strips = {
+        title: Image.open(folder / name if name == "real.png" else folder / name / "samples.png")
+        for name, title in [(f"{name}-0", titles[name]) for name in names] + [("real.png", titles["real"])]
+    }
+    width, height = next(iter(strips.values())).size
+    sheet = Image.new("L", (width, (height + 18) * len(strips)), 255)
+    draw = ImageDraw.Draw(sheet)
+    for number, (title, strip) in enumerate(strips.items()):
+        draw.text((4, number * (height + 18) + 3), title, fill=0)
+        sheet.paste(strip.convert("L"), (0, number * (height + 18) + 18))
+    return sheet
+
+
+def collect(folder: Path) -> dict[str, object]:
+    """What the run folders hold."""
+    files = (folder / f"{name}-{seed}" / "measured.json" for name, seed in jobs())
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+    return {"runs": runs, "real": json.loads((folder / "real.json").read_text(encoding="utf-8"))}
+
+
+def render(folder: Path) -> None:
+    """docs/families.json, the table between the marks in docs/families.md, docs/images/families.png."""
+    stored = DOCS / "families.json"
+    if (folder / "real.json").exists():
+        stored.write_text(json.dumps(collect(folder), indent=1) + "\n", encoding="utf-8")
+        present = [name for name in FAMILIES if (folder / f"{name}-0" / "samples.png").exists()]
+        picture(folder, present).save(DOCS / "images" / "families.png", optimize=True)
+    document = json.loads(stored.read_text(encoding="utf-8"))
+    found = {name: [row for row in document["runs"] if row["family"] == name] for name in FAMILIES}
+    text = table({name: rows for name, rows in found.items() if rows}, document["real"])
+    page = DOCS / "families.md"
+    before, begin, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    _, end, after = rest.partition("<!-- end of table -->\n")
+    if not (begin and end):
+        raise SystemExit(f"{page}: expected the marks <!-- table --> and <!-- end of table -->")
+    page.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="MNIST as an .npz")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/families"), help="where runs go")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th run, from the I-th on")
+    parser.add_argument("--render", action="store_true", help="only write the table and the picture")
+    options = parser.parse_args()
+    if options.render:
+        render(options.output)
+        return
+    torch.set_num_threads(1)
+    root = os.environ.get("SRGAN_KIT_DATA")
+    source = options.data or (Path(root) / "gan" / "mnist.npz" if root else None)
+    if source is None:
+        parser.error("give --data mnist.npz, or set SRGAN_KIT_DATA")
+    options.output.mkdir(parents=True, exist_ok=True)
+    data = binary_data(source, options.output)
+    digits = Digits(data)
+    network = classifier(digits, options.output)
+    real = options.output / "real.json"
+    if not real.exists():
+        real.write_text(json.dumps(yardstick(digits, network), indent=1) + "\n", encoding="utf-8")
+        shown = grid(digits.train[:SHOWN], columns=20, gap=0, smallest_side=1)
+        to_pillow(shown).save(options.output / "real.png")
+    first, parts = map(int, options.part.split("/"))
+    for name, seed in jobs()[first - 1 :: parts]:
+        run(name, seed, data, digits, network, options.output)
+
+
+if __name__ == "__main__":
+    main()
