@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from srgan_kit.config import Recipe
 from srgan_kit.data.crops import StepSampler
+from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.devices import pick_device, pick_precision
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
@@ -22,6 +23,7 @@ from srgan_kit.generators.saved import save_run
 from srgan_kit.tasks import build_task
 from srgan_kit.training.checkpoint import NAME as CHECKPOINT
 from srgan_kit.training.diagnostics import diagnose
+from srgan_kit.training.progress import animate_sheets
 from srgan_kit.training.run import Run
 from srgan_kit.training.telemetry import Silence, Telemetry
 
@@ -81,29 +83,34 @@ def _train(run: Run) -> Outcome:
     sampler = StepSampler(
         run.step, recipe.steps, recipe.data.batch, accelerator.process_index, accelerator.num_processes
     )
-    loader = DataLoader(
-        task.examples,
-        batch_sampler=sampler,
-        num_workers=recipe.data.workers,
-        pin_memory=accelerator.device.type == "cuda",
-    )
+    if isinstance(task.examples, DeviceCrops):
+        loader = map(task.examples.batch, sampler)
+    else:
+        loader = DataLoader(
+            task.examples,
+            batch_sampler=sampler,
+            num_workers=recipe.data.workers,
+            pin_memory=accelerator.device.type == "cuda",
+        )
     with Telemetry(run.folder, run.step, recipe.steps) if accelerator.is_main_process else Silence() as telemetry:
         _announce(telemetry, run)
         finished = _loop(run, loader, telemetry)
         run.save()
         measured = _validate(run, telemetry) if finished else {}
         model = _export(run, measured) if finished and accelerator.is_main_process else None
+        if accelerator.is_main_process:
+            animate_sheets(run.folder)
     return Outcome(step=run.step, finished=finished, model=model, measured=measured)
 
 
-def _loop(run: Run, loader: DataLoader[Any], telemetry: Telemetry) -> bool:
+def _loop(run: Run, loader: Iterable[Any], telemetry: Telemetry) -> bool:
     """Train to the end (True) or to an interruption (False)."""
     recipe = run.recipe
     clock, since = time.perf_counter(), run.step
     with _interruption() as signals:
         for items in loader:
             logged = (run.step + 1) % recipe.log_every == 0 or run.step + 1 == recipe.steps
-            values = run.train_step(run.task.batch(items), detailed=logged and run.critic is not None)
+            values = run.train_step(run.task.batch(items), detailed=logged)
             telemetry.step(run.step)
             if logged:
                 now = time.perf_counter()
@@ -133,13 +140,14 @@ def _validate(run: Run, telemetry: Telemetry) -> dict[str, float]:
     network = run.average.network
     assert isinstance(network, Model)
     with run.accelerator.autocast():
-        measured = run.task.validate(network) | diagnose(run, network)
+        measured, diagnosed = run.task.validate(network), diagnose(run, network)
     if run.accelerator.is_main_process:
         sheets = run.folder / "sheets"
         sheets.mkdir(exist_ok=True)
         run.task.sheet(network, sheets / f"{run.step:07d}.png")
-        if measured:
-            telemetry.record(run.step, {f"validation/{name}": value for name, value in measured.items()})
+        values = {f"validation/{name}": value for name, value in measured.items()} | diagnosed
+        if values:
+            telemetry.record(run.step, values)
     return measured
 
 

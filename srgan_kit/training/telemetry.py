@@ -1,13 +1,16 @@
-"""What a run says while it goes: a JSONL log, TensorBoard, and a progress bar or plain lines."""
+"""What a run says while it goes: a JSONL log, TensorBoard, warnings, and a progress bar or plain lines."""
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
+
+from srgan_kit.training.alarms import Alarms
 
 LOG = "log.jsonl"
 
@@ -20,10 +23,13 @@ class Telemetry:
 
     def __init__(self, run: Path, start: int, steps: int) -> None:
         self._steps = steps
+        self._alarms = Alarms()
         path = run / LOG
         if start and path.exists():
             kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= start]
             path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            for line in kept:  # what was said before is not said again
+                self._alarms.read(_numbers_of(line))
         elif path.exists():
             path.unlink()
         self._log = path.open("a", encoding="utf-8")
@@ -66,12 +72,21 @@ class Telemetry:
         speed = values.get("steps_per_second")
         if speed is not None:
             self._progress.update(self._task, speed=f"{speed:.2f} steps/s")
-        shown = "  ".join(f"{name.split('/')[-1]} {value:.5g}" for name, value in values.items())
         if self._console.is_terminal:
-            self._progress.update(self._task, note=shown if speed is None else "")
+            measured = {name: value for name, value in values.items() if name.startswith("validation/")}
+            if measured:
+                self._progress.update(self._task, note=readable(measured))
         else:
             remaining = f"  {(self._steps - step) / speed / 60:.1f} min left" if speed else ""
-            print(f"step {step}/{self._steps}  {shown}{remaining}", file=sys.stderr, flush=True)
+            print(f"step {step}/{self._steps}  {readable(values)}{remaining}", file=sys.stderr, flush=True)
+        for warning in self._alarms.read(values):
+            self._warn(step, warning)
+
+    def _warn(self, step: int, warning: str) -> None:
+        self._log.write(json.dumps({"step": step, "warning": warning}) + "\n")
+        self._log.flush()
+        self._board.add_text("warnings", warning, step)
+        self.say(f"warning, step {step}: {warning}")
 
     def say(self, line: str) -> None:
         """A line for the person watching."""
@@ -107,3 +122,32 @@ def _step_of(line: str) -> int:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError):  # a line cut short by a crash
         return sys.maxsize
+
+
+def _numbers_of(line: str) -> dict[str, float]:
+    return {name: value for name, value in json.loads(line).items() if not isinstance(value, str)}
+
+
+def readable(values: Mapping[str, float]) -> str:
+    """Numbers by name in one line: those without a group first, then each group by its name.
+
+    >>> readable({"pixel": 0.0123456, "share/pixel": 0.98, "share/adversarial": 0.02, "learning_rate": 1e-4})
+    'pixel 0.01235  learning_rate 0.0001  share: pixel 98% adversarial 2%'
+    >>> readable({"divergence/kl": 0.51234, "divergence/kl_error": 0.01234})
+    'divergence: kl 0.512±0.012'
+    """
+    groups: dict[str, list[str]] = {"": []}
+    for name, value in values.items():
+        group, _, measure = name.rpartition("/")
+        error = values.get(f"{name}_error")
+        if name.endswith("_error") and name.removesuffix("_error") in values:
+            continue
+        if group in ("share", "paused"):
+            number = f"{value:.0%}"
+        elif error is not None:
+            number = f"{value:.3f}±{error:.3f}"
+        else:
+            number = f"{value:.4g}"
+        groups.setdefault(group, []).append(f"{measure} {number}")
+    grouped = [f"{group}: {' '.join(parts)}" for group, parts in groups.items() if group]
+    return "  ".join([*groups[""], *grouped])
