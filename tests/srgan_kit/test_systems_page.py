@@ -1,7 +1,10 @@
 """docs/systems.md: every variant has its rows, and what they say to set is enough to train."""
 
+import importlib.util
+import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,8 @@ import pytest
 from srgan_kit.config import load_recipe, variant_name
 from srgan_kit.variants import VARIANTS
 
-PAGE = Path(__file__).parents[2] / "docs" / "systems.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "systems.md"
 
 
 def tables() -> list[list[list[str]]]:
@@ -38,6 +42,26 @@ def test_both_tables_have_a_row_for_every_variant() -> None:
     for table in (MEANINGS, SETTINGS):
         assert sorted(row[0].split("`")[1] for row in table[1:]) == sorted(VARIANTS)
         assert all(all(row) for row in table)
+
+
+def test_measured_lines_are_those_of_the_results_file() -> None:
+    specification = importlib.util.spec_from_file_location("system_runs", ROOT / "scripts" / "system_runs.py")
+    assert specification is not None
+    assert specification.loader is not None
+    script = importlib.util.module_from_spec(specification)
+    sys.modules["system_runs"] = script  # dataclasses look their module up
+    specification.loader.exec_module(script)
+    results = json.loads((PAGE.parent / "systems.json").read_text(encoding="utf-8"))
+    assert results.keys() == script.RUNS.keys()
+    filled: set[str] = set()
+    for page in sorted(PAGE.parent.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        assert script.rendered(text, results) == text, page.name
+        filled |= set(re.findall(r"<!-- measured ([\w-]+):", text))
+    assert filled == script.RUNS.keys()
+    changed = results | {"gan": results["gan"] | {"steps": -1}}
+    page = (PAGE.parent / "gan.md").read_text(encoding="utf-8")
+    assert script.rendered(page, changed) == page.replace(f"{results['gan']['steps']} steps on", "-1 steps on")
 
 
 def test_pages_that_the_table_names_exist() -> None:
