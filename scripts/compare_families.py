@@ -1,24 +1,28 @@
 """VAE, PixelCNN, PixelRNN and GAN on the same binary MNIST at about equal parameters: docs/families.md.
 
-    python scripts/compare_families.py --data mnist.npz --part 1/2 &
-    python scripts/compare_families.py --data mnist.npz --part 2/2
+    OMP_NUM_THREADS=1 python scripts/compare_families.py --data mnist.npz     # in as many shells as there are cores
     python scripts/compare_families.py --render
 
-Without --data it takes gan/mnist.npz of the folder SRGAN_KIT_DATA. Every run is one of the training loop, with a
-shipped recipe and the settings in FAMILIES; what is measured goes to the run's folder, and a run that has been measured
-is not repeated. --render collects them into docs/families.json, docs/images/families.png and the table in
-docs/families.md; without run folders it renders what docs/families.json holds.
+Without --data and --photos it takes gan/mnist.npz and sr_train/bsds of the folder SRGAN_KIT_DATA. Every run is one of
+the training loop, with a shipped recipe and the settings in FAMILIES, and a few of other tasks in OTHERS; what is
+measured goes to the run's folder, and a run that has been measured is neither repeated nor started by two processes.
+--render collects them into docs/families.json, the pictures and the tables in docs/families.md, docs/vae.md and
+docs/pixelrnn.md. Without run folders the tables are those of docs/families.json.
 """
 
 import argparse
+import fcntl
 import json
 import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +91,53 @@ FAMILIES = {
     "pixelcnn": Family("PixelCNN", "pixelcnn", 400, 5, ("generator.channels=32", "generator.layers=5"), "exact"),
     "row-lstm": Family("Row LSTM", "row-lstm", 400, 1, ("generator.channels=32", "generator.layers=2"), "exact"),
 }
-QUICK = ("data.batch=64", "log_every=100", "checkpoint_every=100000", "validation.every=100000", "device=cpu")
+
+
+@dataclass(frozen=True)
+class Other:
+    """A short run under another task, for the system's page: what its last validation measures."""
+
+    page: str
+    title: str
+    recipe: str
+    data: str
+    """"digits" or "photos"."""
+    settings: tuple[str, ...]
+
+
+SMALL = ("generator.channels=16", "generator.layers=3", "data.batch=64", "steps=300")
+PHOTOS = ("task=super-resolution", "data.augment=flips", "validation.holdout=32", "steps=300")
+RESIDUAL = (
+    "latent.noise=16",
+    "generator={name='residual', channels=32, groups=3}",
+    "encoder={layout='convolutional', channels=32}",
+)
+OTHERS = {
+    "vae-reconstruction": Other("vae", "reconstruction", "vae", "digits", ("task=reconstruction", "steps=2000")),
+    "vae-x4": Other(
+        "vae",
+        "super-resolution x4",
+        "vae",
+        "photos",
+        (*PHOTOS, *RESIDUAL, "variant.likelihood=gaussian", "variant.std=0.03", "data.patch=16", "data.batch=16"),
+    ),
+    "pixelcnn-small": Other("pixelrnn", "unconditional", "pixelcnn", "digits", SMALL),
+    "pixelcnn-reconstruction": Other(
+        "pixelrnn",
+        "reconstruction",
+        "pixelcnn",
+        "digits",
+        (*SMALL, "task=reconstruction", "latent.noise=16", "encoder.channels=16"),
+    ),
+    "pixelcnn-x4": Other(
+        "pixelrnn",
+        "super-resolution x4, 4x4 to 16x16",
+        "pixelcnn",
+        "photos",
+        (*PHOTOS, "generator.levels=32", "generator.layers=3", "data.patch=4", "data.batch=32"),
+    ),
+}
+QUIET = ("log_every=100", "checkpoint_every=100000", "validation.every=100000", "device=cpu")
 Number = float | str
 Measured = dict[str, Number]
 
@@ -258,21 +308,37 @@ def measure(saved: SavedModel, family: Family, digits: Digits, network: Classifi
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def alone(path: Path, wait: bool) -> Iterator[bool]:
+    """Holds the file's lock, which ends with the process; False if another process has it and we do not wait."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
 def run(name: str, seed: int, data: Path, digits: Digits, network: Classifier, folder: Path) -> None:
     """Train and measure one model, unless it has been."""
     family, run_folder = FAMILIES[name], folder / f"{name}-{seed}"
     path = run_folder / "measured.json"
     if path.exists():
         return
-    recipe = load_recipe(family.recipe, [*QUICK, *family.settings, f"steps={family.steps}", f"seed={seed}"], data)
+    recipe = load_recipe(
+        family.recipe, [*QUIET, "data.batch=64", *family.settings, f"steps={family.steps}", f"seed={seed}"], data
+    )
     measured: Measured = {"family": name, "seed": float(seed), "steps": float(family.steps), "batch": 64.0}
     start = time.process_time()
     try:
-        outcome = train(recipe, run_folder, resume=(run_folder / "checkpoint.pt").exists())
+        train(recipe, run_folder, resume=(run_folder / "checkpoint.pt").exists())
         measured["training"] = time.process_time() - start
         if recipe.critic is not None:
             measured["critic"] = float(sum(each.numel() for each in build_critic(recipe, None).parameters()))
-        measured |= {name: value for name, value in outcome.measured.items() if name.startswith("divergence")}
+        measured |= {
+            name: value for name, value in last_validation(run_folder).items() if name.startswith("divergence")
+        }
         measured |= measure(load_saved(run_folder), family, digits, network, run_folder)
         measured["failure"] = failure(measured)
     except UserError as error:  # such as a term that became infinite
@@ -281,10 +347,30 @@ def run(name: str, seed: int, data: Path, digits: Digits, network: Classifier, f
     print(json.dumps(measured), flush=True)
 
 
+def last_validation(run_folder: Path) -> dict[str, float]:
+    """What the log says of the end of a run, by group and measure."""
+    line = json.loads((run_folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    return {name.removeprefix("validation/"): value for name, value in line.items() if name != "step"}
+
+
+def run_other(name: str, data: Path, folder: Path) -> None:
+    """Train one of OTHERS, unless it has been."""
+    other, run_folder = OTHERS[name], folder / name
+    path = run_folder / "measured.json"
+    if path.exists():
+        return
+    recipe = load_recipe(other.recipe, [*QUIET, *other.settings], data)
+    start = time.process_time()
+    train(recipe, run_folder, resume=(run_folder / "checkpoint.pt").exists())
+    found = {"name": name, "seconds": time.process_time() - start, "measured": last_validation(run_folder)}
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found), flush=True)
+
+
 def jobs() -> list[tuple[str, int]]:
-    """All runs, the first seed of every family first."""
-    most = max(family.seeds for family in FAMILIES.values())
-    return [(name, seed) for seed in range(most) for name, family in FAMILIES.items() if seed < family.seeds]
+    """All runs: the first seed of every family first, then the quick families."""
+    every = [(name, seed) for name, family in FAMILIES.items() for seed in range(family.seeds)]
+    return sorted(every, key=lambda job: job[1] > 0)
 
 
 @torch.no_grad()
@@ -370,24 +456,53 @@ def picture(folder: Path, names: list[str]) -> Image.Image:
     return sheet
 
 
-def collect(folder: Path) -> dict[str, object]:
+def others(found: list[dict[str, Any]], page: str) -> str:
+    """The generated part of a system's page."""
+    lines = ["| task | command | core s | measured |", "|---|---|--:|---|"]
+    for each in found:
+        other = OTHERS[each["name"]]
+        if other.page == page:
+            settings = " ".join(
+                f'--set "{setting}"' if " " in setting else f"--set {setting}" for setting in other.settings
+            )
+            data = "binary.npz" if other.data == "digits" else "DIR"
+            values = "; ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in each["measured"].items())
+            command = f"srgan-kit train {other.recipe} --data {data} {settings}"
+            lines.append(f"| {other.title} | `{command}` | {each['seconds']:.0f} | {values} |")
+    return "\n".join(lines)
+
+
+def collect(folder: Path) -> dict[str, Any]:
     """What the run folders hold."""
-    files = (folder / f"{name}-{seed}" / "measured.json" for name, seed in jobs())
-    runs = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
-    return {"runs": runs, "real": json.loads((folder / "real.json").read_text(encoding="utf-8"))}
+
+    def read(names: Iterable[str]) -> list[Any]:
+        files = (folder / name / "measured.json" for name in names)
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+
+    real = json.loads((folder / "real.json").read_text(encoding="utf-8"))
+    return {"runs": read(f"{name}-{seed}" for name, seed in jobs()), "real": real, "others": read(OTHERS)}
 
 
 def render(folder: Path) -> None:
-    """docs/families.json, the table between the marks in docs/families.md, docs/images/families.png."""
+    """docs/families.json, the tables between the marks in the pages, the pictures."""
     stored = DOCS / "families.json"
     if (folder / "real.json").exists():
         stored.write_text(json.dumps(collect(folder), indent=1) + "\n", encoding="utf-8")
         present = [name for name in FAMILIES if (folder / f"{name}-0" / "samples.png").exists()]
         picture(folder, present).save(DOCS / "images" / "families.png", optimize=True)
+        for name in OTHERS:
+            for sheet in sorted((folder / name / "sheets").glob("*.png"))[-1:]:
+                Image.open(sheet).save(DOCS / "images" / f"{name}.png", optimize=True)
     document = json.loads(stored.read_text(encoding="utf-8"))
     found = {name: [row for row in document["runs"] if row["family"] == name] for name in FAMILIES}
-    text = table({name: rows for name, rows in found.items() if rows}, document["real"])
-    page = DOCS / "families.md"
+    fill("families", table({name: rows for name, rows in found.items() if rows}, document["real"]))
+    for page in ("vae", "pixelrnn"):
+        fill(page, others(document["others"], page))
+
+
+def fill(name: str, text: str) -> None:
+    """Put the text between the marks of a page."""
+    page = DOCS / f"{name}.md"
     before, begin, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
     _, end, after = rest.partition("<!-- end of table -->\n")
     if not (begin and end):
@@ -398,8 +513,8 @@ def render(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="MNIST as an .npz")
+    parser.add_argument("--photos", type=Path, help="a folder of photographs, for the runs of super-resolution")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/families"), help="where runs go")
-    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th run, from the I-th on")
     parser.add_argument("--render", action="store_true", help="only write the table and the picture")
     options = parser.parse_args()
     if options.render:
@@ -411,17 +526,29 @@ def main() -> None:
     if source is None:
         parser.error("give --data mnist.npz, or set SRGAN_KIT_DATA")
     options.output.mkdir(parents=True, exist_ok=True)
-    data = binary_data(source, options.output)
-    digits = Digits(data)
-    network = classifier(digits, options.output)
-    real = options.output / "real.json"
-    if not real.exists():
-        real.write_text(json.dumps(yardstick(digits, network), indent=1) + "\n", encoding="utf-8")
-        shown = grid(digits.train[:SHOWN], columns=20, gap=0, smallest_side=1)
-        to_pillow(shown).save(options.output / "real.png")
-    first, parts = map(int, options.part.split("/"))
-    for name, seed in jobs()[first - 1 :: parts]:
-        run(name, seed, data, digits, network, options.output)
+    with alone(options.output / "lock", wait=True):
+        data = binary_data(source, options.output)
+        digits = Digits(data)
+        network = classifier(digits, options.output)
+        real = options.output / "real.json"
+        if not real.exists():
+            real.write_text(json.dumps(yardstick(digits, network), indent=1) + "\n", encoding="utf-8")
+            shown = grid(digits.train[:SHOWN], columns=20, gap=0, smallest_side=1)
+            to_pillow(shown).save(options.output / "real.png")
+    photos = options.photos or (Path(root) / "sr_train" / "bsds" if root else None)
+    sources = {"digits": data, "photos": photos}
+    work: list[tuple[str, Callable[[], None]]] = [
+        (f"{name}-{seed}", partial(run, name, seed, data, digits, network, options.output)) for name, seed in jobs()
+    ]
+    work[len(FAMILIES) : len(FAMILIES)] = [
+        (name, partial(run_other, name, given, options.output))
+        for name, other in OTHERS.items()
+        if (given := sources[other.data]) is not None
+    ]
+    for name, job in work:
+        with alone(options.output / f"{name}.lock", wait=False) as ours:
+            if ours:
+                job()
 
 
 if __name__ == "__main__":
