@@ -90,7 +90,7 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
         raise
     except Exception as error:
         raise UserError(f"model {path}: does not fit this version ({type(error).__name__})") from None
-    name = path.stem if path.stem != "model" else path.parent.name
+    name = path.stem if path.stem not in ("model", "generative") else path.resolve().parent.name
     classes = tuple(json.loads(metadata["classes"]))
     return SavedModel(name, model.eval().requires_grad_(False), recipe, classes, metadata)
 

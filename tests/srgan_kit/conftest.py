@@ -1,5 +1,6 @@
 """What several files of tests train on, and how they train a step or two."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from accelerate import Accelerator
 from PIL import Image
 from torch.utils.data import default_collate
 
-from srgan_kit.config import Recipe
+from srgan_kit.cli import main
+from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.tasks import build_task
+from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run
 
 
@@ -57,3 +60,98 @@ def train_two_steps(tmp_path: Path) -> Callable[[Recipe], tuple[Run, dict[str, f
         return run, values
 
     return train
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs `srgan-kit` with these arguments in this process; exit status, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["srgan-kit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main.run()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+TINY_RUNS = {
+    "gan": ("unconditional", "variant=gan", "critic={name='dcgan', channels=4}", "latent.noise=6"),
+    "infogan": (
+        "unconditional",
+        "variant={name='infogan', labels='first-code'}",
+        "critic={name='dcgan', channels=4}",
+        "latent={noise=6, categorical=[3, 2], continuous=2}",
+    ),
+    "unlabelled": (
+        "unconditional",
+        "variant=infogan",
+        "critic={name='dcgan', channels=4}",
+        "latent={categorical=[3]}",
+    ),
+    "pixel": (
+        "unconditional",
+        "variant=pixelrnn",
+        "generator={name='pixelcnn', levels=4, channels=6, layers=2}",
+        "latent={noise=2, categorical=[2]}",
+        "data.size=8",
+        "data.channels=1",
+    ),
+    "vae": ("reconstruction", "variant=vae", "latent.noise=6"),
+    "autoencoder": ("reconstruction", "weights.pixel=1", "latent.noise=6", "data.channels=1"),
+    "inversion": (
+        "reconstruction",
+        "weights.pixel=1",
+        "reconstruction.source=features",
+        "perceptual.layers={conv1_2=1.0}",
+        "generator={name='inversion', channels=4}",
+    ),
+    "pixel-autoencoder": (
+        "reconstruction",
+        "variant=pixelrnn",
+        "generator={name='pixelcnn', levels=4, channels=6, layers=2}",
+        "latent.noise=4",
+        "data.size=8",
+        "data.channels=1",
+    ),
+    "steered": (
+        "super-resolution",
+        "variant=infogan",
+        "critic={name='dcgan', channels=4}",
+        "latent={noise=4, categorical=[3]}",
+    ),
+    "detail": ("super-resolution", "variant=vae", "latent.noise=4"),
+    "plain": ("super-resolution", "weights.pixel=1"),
+    "pixel-super-resolution": (
+        "super-resolution",
+        "variant=pixelrnn",
+        "generator={name='pixelcnn', levels=4, channels=6, layers=2, scale=2}",
+        "data.patch=4",
+    ),
+}
+"""Task and settings of runs that differ in what can be made with them."""
+
+
+@pytest.fixture(scope="session")
+def tiny_run(two_classes: Path, vgg_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a finished run of `TINY_RUNS`, trained when it is first asked for."""
+    root = tmp_path_factory.mktemp("tiny_runs")
+    done: dict[str, Path] = {}
+
+    def run(name: str) -> Path:
+        if name not in done:
+            task, *settings = TINY_RUNS[name]
+            decoder, rate = ("residual", 0.003) if task == "super-resolution" else ("dcgan", 0.02)
+            lines = [f"name='{name}'", f"task='{task}'", "steps=10", "device='cpu'", "precision='fp32'", "ema=0.5"]
+            lines += [f"generator={{name='{decoder}', channels=4}}"]
+            lines += [f"optimizer={{learning_rate={rate}, warmup=0, clip_gradient=1e6}}"]
+            lines += ["data={size=16, patch=4, batch=4, augment='none'}", "encoder.channels=4"]
+            lines += ["validation={every=5, holdout=2, largest_side=32}", f"perceptual.weights='{vgg_file}'"]
+            (root / f"{name}.toml").write_text("\n".join(lines))
+            train(load_recipe(str(root / f"{name}.toml"), settings, two_classes), root / name)
+            done[name] = root / name
+        return done[name]
+
+    return run
