@@ -1,12 +1,18 @@
 """The animation of a run's sample sheets."""
 
+import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
+from srgan_kit.training.loop import train
 from srgan_kit.training.progress import FRAMES, NAME, animate_sheets
 
 
@@ -74,3 +80,27 @@ def test_an_animation_that_cannot_be_written_is_named_and_leaves_nothing(tmp_pat
     with pytest.raises(UserError, match=r"progress\.gif: cannot be written"):
         animate_sheets(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [NAME, "sheets"]
+
+
+def test_a_run_that_ends_shows_its_progress(tiny_run: Callable[[str], Path]) -> None:
+    run = tiny_run("gan")
+    with Image.open(run / NAME) as animation, Image.open(run / "sheets" / "0000005.png") as sheet:
+        assert getattr(animation, "n_frames", 1) == len(list((run / "sheets").iterdir())) == 2
+        assert animation.size == sheet.size
+
+
+def test_so_does_one_that_is_interrupted(tiny_run: Callable[[str], Path], two_classes: Path, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate_json((tiny_run("gan") / "recipe.json").read_text())
+    validation = recipe.validation.model_copy(update={"every": 1})
+    longer = recipe.model_copy(update={"steps": 1_000_000, "validation": validation})
+
+    def interrupt() -> None:
+        while not (tmp_path / "run" / "sheets" / "0000002.png").exists():
+            time.sleep(0.05)
+        signal.pthread_kill(main.ident or 0, signal.SIGINT)
+
+    main = threading.current_thread()
+    threading.Thread(target=interrupt, daemon=True).start()
+    outcome = train(longer, tmp_path / "run")
+    assert not outcome.finished
+    assert (tmp_path / "run" / NAME).exists()
