@@ -30,6 +30,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Normal
 from torch.nn import functional as F
+from torch.utils.data import default_collate
 
 from srgan_kit import losses
 from srgan_kit.config import load_recipe
@@ -47,10 +48,12 @@ from srgan_kit.metrics.diversity import (
     sharpness,
 )
 from srgan_kit.pictures import grid, save_picture, to_pillow
-from srgan_kit.training.loop import train
+from srgan_kit.tasks import build_task
+from srgan_kit.training.loop import start_accelerator, train
+from srgan_kit.training.run import Run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-SAMPLES = 768
+SAMPLES = 512
 """Images drawn of every model."""
 TIMED = 64
 """Of which so many in the batch whose time is taken."""
@@ -80,16 +83,16 @@ class Family:
 DECODER = ("latent.noise=20", "generator={name='dcgan', channels=30}")
 """The same network makes an image of a latent vector for the VAE and for the GAN."""
 FAMILIES = {
-    "vae": Family("VAE", "vae", 1200, 5, (*DECODER, "encoder={channels=32}"), "bound"),
+    "vae": Family("VAE", "vae", 1000, 5, (*DECODER, "encoder={channels=32}"), "bound"),
     "gan": Family(
         "GAN (DCGAN)",
         "dcgan",
-        1200,
+        1000,
         5,
         (*DECODER, "critic.channels=32", "data={size=28, channels=1, batch=64, augment='none'}"),
     ),
-    "pixelcnn": Family("PixelCNN", "pixelcnn", 400, 5, ("generator.channels=32", "generator.layers=5"), "exact"),
-    "row-lstm": Family("Row LSTM", "row-lstm", 400, 1, ("generator.channels=32", "generator.layers=2"), "exact"),
+    "pixelcnn": Family("PixelCNN", "pixelcnn", 300, 5, ("generator.channels=32", "generator.layers=5"), "exact"),
+    "row-lstm": Family("Row LSTM", "row-lstm", 300, 1, ("generator.channels=32", "generator.layers=2"), "exact"),
 }
 
 
@@ -105,15 +108,15 @@ class Other:
     settings: tuple[str, ...]
 
 
-SMALL = ("generator.channels=16", "generator.layers=3", "data.batch=64", "steps=300")
-PHOTOS = ("task=super-resolution", "data.augment=flips", "validation.holdout=32", "steps=300")
+SMALL = ("generator.channels=16", "generator.layers=3", "data.batch=64", "steps=200")
+PHOTOS = ("task=super-resolution", "data.augment=flips", "validation.holdout=32", "steps=200")
 RESIDUAL = (
     "latent.noise=16",
     "generator={name='residual', channels=32, groups=3}",
     "encoder={layout='convolutional', channels=32}",
 )
 OTHERS = {
-    "vae-reconstruction": Other("vae", "reconstruction", "vae", "digits", ("task=reconstruction", "steps=2000")),
+    "vae-reconstruction": Other("vae", "reconstruction", "vae", "digits", ("task=reconstruction", "steps=1500")),
     "vae-x4": Other(
         "vae",
         "super-resolution x4",
@@ -353,6 +356,31 @@ def last_validation(run_folder: Path) -> dict[str, float]:
     return {name.removeprefix("validation/"): value for name, value in line.items() if name != "step"}
 
 
+def time_steps(data: Path, folder: Path) -> None:
+    """Core seconds of a training step of every network, the Diagonal BiLSTM's too, as a median of three."""
+    path = folder / "steps.json"
+    if path.exists():
+        return
+    found: list[dict[str, Any]] = []
+    for title, name, settings in [
+        *((family.title, family.recipe, family.settings) for family in FAMILIES.values()),
+        ("Diagonal BiLSTM", "diagonal-bilstm", ("generator.channels=32", "generator.layers=2")),
+    ]:
+        recipe = load_recipe(name, [*QUIET, "data.batch=64", *settings], data)
+        accelerator = start_accelerator(recipe)
+        one = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
+        batch = one.task.batch(default_collate([one.task.examples[index] for index in range(64)]))
+        seconds: list[float] = []
+        for _ in range(4):
+            start = time.process_time()
+            one.train_step(batch)
+            seconds.append(time.process_time() - start)
+        parameters = sum(each.numel() for each in one.model.decoder.parameters())
+        found.append({"title": title, "parameters": parameters, "seconds": statistics.median(seconds[1:])})
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found), flush=True)
+
+
 def run_other(name: str, data: Path, folder: Path) -> None:
     """Train one of OTHERS, unless it has been."""
     other, run_folder = OTHERS[name], folder / name
@@ -410,7 +438,7 @@ def cell(rows: list[Measured], key: str) -> str:
     return f"{statistics.fmean(values):.{digits}f}{spread}"
 
 
-def table(found: dict[str, list[Measured]], real: Measured) -> str:
+def table(found: dict[str, list[Measured]], real: Measured, steps: list[dict[str, Any]]) -> str:
     """The generated part of docs/families.md."""
     quality = ["frechet", "sharpness", "diversity", "sure", "classes", "entropy", "nearest"]
     lines = ["| family | parameters that draw | others | steps of 64 | seeds | failed |", "|---|--:|--:|--:|--:|---|"]
@@ -437,6 +465,8 @@ def table(found: dict[str, list[Measured]], real: Measured) -> str:
             title = f"{FAMILIES[name].title}, pixels drawn"
             lines.append(f"| {title} | {' | '.join(cell(drawn, key) for key in quality)} |")
     lines.append(f"| training images | {' | '.join(cell([real], key) for key in quality)} |")
+    lines += ["", "| network | parameters that draw | core s for a training step of 64 |", "|---|--:|--:|"]
+    lines += [f"| {each['title']} | {each['parameters']:,} | {each['seconds']:.3f} |" for each in steps]
     return "\n".join(lines)
 
 
@@ -480,7 +510,13 @@ def collect(folder: Path) -> dict[str, Any]:
         return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
 
     real = json.loads((folder / "real.json").read_text(encoding="utf-8"))
-    return {"runs": read(f"{name}-{seed}" for name, seed in jobs()), "real": real, "others": read(OTHERS)}
+    steps = json.loads(file.read_text(encoding="utf-8")) if (file := folder / "steps.json").exists() else []
+    return {
+        "steps": steps,
+        "runs": read(f"{name}-{seed}" for name, seed in jobs()),
+        "real": real,
+        "others": read(OTHERS),
+    }
 
 
 def render(folder: Path) -> None:
@@ -495,7 +531,7 @@ def render(folder: Path) -> None:
                 Image.open(sheet).save(DOCS / "images" / f"{name}.png", optimize=True)
     document = json.loads(stored.read_text(encoding="utf-8"))
     found = {name: [row for row in document["runs"] if row["family"] == name] for name in FAMILIES}
-    fill("families", table({name: rows for name, rows in found.items() if rows}, document["real"]))
+    fill("families", table({name: rows for name, rows in found.items() if rows}, document["real"], document["steps"]))
     for page in ("vae", "pixelrnn"):
         fill(page, others(document["others"], page))
 
@@ -540,7 +576,7 @@ def main() -> None:
     work: list[tuple[str, Callable[[], None]]] = [
         (f"{name}-{seed}", partial(run, name, seed, data, digits, network, options.output)) for name, seed in jobs()
     ]
-    work[len(FAMILIES) : len(FAMILIES)] = [
+    work[len(FAMILIES) : len(FAMILIES)] = [("steps", partial(time_steps, data, options.output))] + [
         (name, partial(run_other, name, given, options.output))
         for name, other in OTHERS.items()
         if (given := sources[other.data]) is not None

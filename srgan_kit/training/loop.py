@@ -54,7 +54,7 @@ def train(recipe: Recipe, folder: Path, resume: bool = False) -> Outcome:
     """
     if not resume and any((folder / name).exists() for name in (CHECKPOINT, MODEL)):
         raise UserError(f"{folder}: holds a run already; give --resume to go on with it, or another folder with -o")
-    accelerator = _accelerator(recipe)
+    accelerator = start_accelerator(recipe)
     run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
     if resume:
         run.restore()
@@ -69,7 +69,8 @@ def train(recipe: Recipe, folder: Path, resume: bool = False) -> Outcome:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
 
 
-def _accelerator(recipe: Recipe) -> Accelerator:
+def start_accelerator(recipe: Recipe) -> Accelerator:
+    """Device and precision as the recipe says, or as the machine has them."""
     device = pick_device(recipe.device)
     precision = pick_precision(recipe.precision, device)
     if precision == torch.float16 and device.type == "cpu":
