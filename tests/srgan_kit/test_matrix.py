@@ -10,6 +10,7 @@ from PIL import Image
 
 from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
+from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.variants import VARIANTS
 
 TASKS = ("unconditional", "super-resolution", "reconstruction")
@@ -44,7 +45,7 @@ def test_every_variant_trains_under_every_task(task: str, variant: str, tiny, tm
     moves_and_resumes(tiny, recipe, tmp_path)
     run = tiny.run(recipe, tmp_path)
     run.restore()
-    measured = run.task.validate(run.model)
+    measured = run.task.validate(run.model) | diagnose(run, run.model)
     assert all(np.isfinite(value) for value in measured.values())
     run.task.sheet(run.model, tmp_path / "sheet.png")
     assert Image.open(tmp_path / "sheet.png").size > (tiny.size, tiny.size)
