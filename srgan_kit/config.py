@@ -326,6 +326,13 @@ class DataConfig(Settings):
     """Crops per step and process."""
     augment: Literal["none", "flips", "flips-and-rotations"] = "flips-and-rotations"
     """How a crop may be turned."""
+    reductions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
+    """Factors of which one is drawn for each crop, to reduce its image by first (super-resolution)."""
+    shuffle_channels: bool = False
+    """Whether a crop's colour channels change places at random (super-resolution)."""
+    pipeline: Literal["loader", "device"] = "loader"
+    """Who makes super-resolution's batches: a data loader on the CPU, or the training device, which then holds all
+    images; the crops are the same, bit for bit."""
     size: int = Field(default=64, ge=1)
     """Side of the images of the tasks unconditional and reconstruction."""
     channels: Literal[1, 2, 3] = 3
@@ -507,6 +514,10 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
+        if not self.data.reductions:
+            raise ValueError("data.reductions: expected at least one factor")
+        if self.data.lr_folder is not None and (self.data.pipeline == "device" or self.data.reductions != (1.0,)):
+            raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
         if self.validation.lr_folder is not None and self.validation.folder is None:
             raise ValueError("validation.lr_folder needs validation.folder")
         enlarges = isinstance(self.generator, SRConfig)

@@ -1,7 +1,10 @@
 """Training crops as pure functions of (seed, sample number): no worker, rank or history changes what sample i is."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,8 +13,90 @@ from torch.utils.data import Dataset, Sampler
 
 from srgan_kit.data.folder import ImageFolder
 from srgan_kit.data.labels import labelled_turn
-from srgan_kit.data.resize import downscale_crop
+from srgan_kit.data.resize import TIE_TOLERANCE, downscale_crop, resize_8bit
 from srgan_kit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What sample i is: where it is cut and how it is turned."""
+
+    image: int
+    """Number of the image."""
+    reduction: int
+    """Number of the factor that the image is reduced by first."""
+    top: int
+    """Of the crop, in low-resolution pixels."""
+    left: int
+    """Likewise."""
+    flip: bool
+    """Whether it is mirrored left to right; before it is turned."""
+    quarter_turns: int
+    """0 ... 3, counter-clockwise."""
+    channels: tuple[int, int, int]
+    """Which channel each of the result's is."""
+
+
+class CropPlan:
+    """Sample i's crop as a pure function of (seed, i), for whoever cuts it.
+
+    Args:
+        sizes: (height, width) of each image.
+        scale: high-resolution pixels per low-resolution pixel.
+        patch: side of the low-resolution crop.
+        augment: "none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square).
+        seed: the run's seed.
+        labelled: numbers of the images that have a label.
+        labelled_share: part of the samples that are drawn from the labelled images alone.
+        reductions: factors of which one is drawn; those that leave an image smaller than a crop are passed over.
+        shuffle_channels: whether the colour channels change places, the same six ways in every pixel.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        scale: int,
+        patch: int,
+        augment: str,
+        seed: int,
+        labelled: np.ndarray | None = None,
+        labelled_share: float = 0.0,
+        reductions: Sequence[float] = (1.0,),
+        shuffle_channels: bool = False,
+    ) -> None:
+        self.sizes, self.scale, self.patch = sizes, scale, patch
+        self.augment, self.seed = augment, seed
+        self.reductions, self.shuffle_channels = tuple(reductions), shuffle_channels
+        self._labelled = np.zeros(0, dtype=np.int64) if labelled is None else labelled
+        self._labelled_share = labelled_share if len(self._labelled) else 0.0
+
+    def __call__(self, index: int) -> Crop:
+        """Sample `index`."""
+        random = np.random.default_rng((self.seed, index))
+        if labelled_turn(index, self._labelled_share)[1]:
+            image = int(random.choice(self._labelled))
+        else:
+            image = int(random.integers(len(self.sizes)))
+        reduction = 0
+        if len(self.reductions) > 1:
+            large_enough = [number for number, factor in enumerate(self.reductions) if self._fits(image, factor)]
+            reduction = int(random.choice(large_enough))
+        height, width = (side // self.scale for side in reduced_size(self.sizes[image], self.reductions[reduction]))
+        top = int(random.integers(height - self.patch + 1))
+        left = int(random.integers(width - self.patch + 1))
+        flip = self.augment != "none" and bool(random.integers(2))
+        quarter_turns = int(random.integers(4)) if self.augment == "flips-and-rotations" else 0
+        channels = tuple(map(int, random.permutation(3))) if self.shuffle_channels else (0, 1, 2)
+        return Crop(image, reduction, top, left, flip, quarter_turns, cast(tuple[int, int, int], channels))
+
+    def _fits(self, image: int, factor: float) -> bool:
+        return factor == 1 or min(reduced_size(self.sizes[image], factor)) >= self.patch * self.scale
+
+
+def reduced_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    """(height, width) of an image that `resize_8bit` reduces by the factor."""
+    height, width = (math.ceil(side * factor - TIE_TOLERANCE) for side in size)
+    return height, width
 
 
 class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -25,10 +110,12 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
             makes them.
         scale: high-resolution pixels per low-resolution pixel.
         patch: side of the low-resolution crop.
-        augment: "none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square).
+        augment: as in `CropPlan`, and so are the seed, the labelled share, reductions and shuffle_channels.
         seed: the run's seed.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
         labelled_share: part of the samples that are drawn from the labelled images alone.
+        reductions: needs partners that are made.
+        shuffle_channels: whether the colour channels change places.
     """
 
     def __init__(
@@ -41,39 +128,45 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         seed: int,
         labels: np.ndarray | None = None,
         labelled_share: float = 0.0,
+        reductions: Sequence[float] = (1.0,),
+        shuffle_channels: bool = False,
     ) -> None:
+        assert low is None or tuple(reductions) == (1.0,)
         self.high, self.low = high, low
         self.labels = np.full(len(high), -1, dtype=np.int64) if labels is None else labels
         self.scale, self.patch = scale, patch
-        self.augment, self.seed = augment, seed
-        self._labelled = np.flatnonzero(self.labels >= 0)
-        self._labelled_share = labelled_share if len(self._labelled) else 0.0
+        labelled = np.flatnonzero(self.labels >= 0)
+        sizes = [high.sizes[path] for path in high.paths]
+        self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, reductions, shuffle_channels)
+        self._reduced: dict[tuple[int, float], Tensor] = {}
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        random = np.random.default_rng((self.seed, index))
-        if labelled_turn(index, self._labelled_share)[1]:
-            which = int(random.choice(self._labelled))
-        else:
-            which = int(random.integers(len(self.high)))
-        image = self.high[which]
-        height, width = (side // self.scale for side in image.shape[1:])
-        top = int(random.integers(height - self.patch + 1))
-        left = int(random.integers(width - self.patch + 1))
+        crop = self.plan(index)
+        image = self._image(crop.image, self.plan.reductions[crop.reduction])
+        top, left, patch, scale = crop.top, crop.left, self.patch, self.scale
         if self.low is None:
-            image = image[:, : height * self.scale, : width * self.scale]
-            low = downscale_crop(image, self.scale, top, left, self.patch, self.patch)
+            height, width = (side // scale for side in image.shape[1:])
+            image = image[:, : height * scale, : width * scale]
+            low = downscale_crop(image, scale, top, left, patch, patch)
         else:
-            low = self.low[which][:, top : top + self.patch, left : left + self.patch]
-        rows = slice(top * self.scale, (top + self.patch) * self.scale)
-        columns = slice(left * self.scale, (left + self.patch) * self.scale)
-        return *self._turn(image[:, rows, columns], low, random), torch.tensor(self.labels[which])
+            low = self.low[crop.image][:, top : top + patch, left : left + patch]
+        high = image[:, top * scale : (top + patch) * scale, left * scale : (left + patch) * scale]
+        return _turn(high, crop), _turn(low, crop), torch.tensor(self.labels[crop.image])
 
-    def _turn(self, high: Tensor, low: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        flip = self.augment != "none" and bool(random.integers(2))
-        quarter_turns = int(random.integers(4)) if self.augment == "flips-and-rotations" else 0
-        if flip:
-            high, low = high.flip(2), low.flip(2)
-        return torch.rot90(high, quarter_turns, (1, 2)), torch.rot90(low, quarter_turns, (1, 2))
+    def _image(self, number: int, factor: float) -> Tensor:
+        """The image, reduced; reductions are made once and kept in memory."""
+        if factor == 1:
+            return self.high[number]
+        if (number, factor) not in self._reduced:
+            self._reduced[number, factor] = resize_8bit(self.high[number], factor)
+        return self._reduced[number, factor]
+
+
+def _turn(image: Tensor, crop: Crop) -> Tensor:
+    """(3, H, W) with its channels in their places, mirrored and turned."""
+    if crop.channels != (0, 1, 2):
+        image = image[list(crop.channels)]
+    return torch.rot90(image.flip(2) if crop.flip else image, crop.quarter_turns, (1, 2))
 
 
 def check_partner(high: tuple[int, int], path: Path, low: tuple[int, int], scale: int) -> None:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.crops import PairedCrops, check_partner
+from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.folder import ImageFolder, Skipped, find_images, find_partners
 from srgan_kit.data.labels import class_folders, labelled_subset
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
@@ -53,9 +54,12 @@ class SuperResolution:
         if amount != 1.0:
             labels = labelled_subset(labels, len(self.classes), amount, recipe.seed)
         self.labelled = bool((labels >= 0).any())
-        self.examples = PairedCrops(
-            self.images, low, self.scale, data.patch, data.augment, recipe.seed, labels, recipe.labels.share
-        )
+        settings = self.scale, data.patch, data.augment, recipe.seed
+        more = labels, recipe.labels.share, data.reductions, data.shuffle_channels
+        if data.pipeline == "device":
+            self.examples = DeviceCrops(self.images, *settings, device, *more)
+        else:
+            self.examples = PairedCrops(self.images, low, *settings, *more)
         self.validation = self._validation_pairs(usable.only(held_out))
 
     def fingerprint(self) -> str:

@@ -17,7 +17,7 @@ FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "device": True,
     "log_every": True,
     "checkpoint_every": True,
-    "data": {"folder", "lr_folder", "cache_megabytes", "workers"},
+    "data": {"folder", "lr_folder", "cache_megabytes", "workers", "pipeline"},
     "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
     "perceptual": {"weights"},
     "initialise_from": True,

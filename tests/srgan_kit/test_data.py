@@ -110,6 +110,7 @@ def test_all_eight_turns_occur_and_none_without_augmentation(folder: Path) -> No
     images = ImageFolder(find_images(folder)[:1], 1)
     square = ImageFolder(images.paths, 1)
     square._cache[square.paths[0]] = images[0][:, :16, :16].contiguous()
+    square.sizes[square.paths[0]] = (16, 16)
     crops = PairedCrops(square, None, 2, 8, "flips-and-rotations", seed=0)
     assert len({crops[i][0].numpy().tobytes() for i in range(100)}) == 8
     still = PairedCrops(square, None, 2, 8, "none", seed=0)

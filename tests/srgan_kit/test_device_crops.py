@@ -1,0 +1,84 @@
+"""Batches made on the device are the loader's, bit for bit, and so are runs that train on them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch.utils.data import default_collate
+
+from srgan_kit.config import load_recipe
+from srgan_kit.data.crops import PairedCrops
+from srgan_kit.data.device_crops import DeviceCrops
+from srgan_kit.data.folder import ImageFolder, find_images
+from srgan_kit.data.resize import resize_8bit
+from srgan_kit.training.loop import train
+
+CPU = torch.device("cpu")
+PLAIN = {"reductions": (1.0,), "shuffle_channels": False}
+MORE = {"reductions": (1.0, 0.8, 0.6), "shuffle_channels": True}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
+    """Noise of sizes that are no multiples of the factors; one hardly larger than a crop."""
+    folder = tmp_path_factory.mktemp("noise")
+    for seed, size in enumerate([(61, 54, 3), (50, 83, 3), (33, 33, 3)]):
+        pixels = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{seed}.png")
+    return ImageFolder(find_images(folder), 10)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("augment", ["none", "flips", "flips-and-rotations"])
+@pytest.mark.parametrize("more", [PLAIN, MORE], ids=["plain", "reduced and shuffled"])
+def test_a_batch_is_what_the_loader_makes(images: ImageFolder, scale: int, augment: str, more: dict) -> None:
+    labels = np.array([0, -1, 1])
+    loader = PairedCrops(images, None, scale, 8, augment, 5, labels, 0.5, **more)
+    device = DeviceCrops(images, scale, 8, augment, 5, CPU, labels, 0.5, **more)
+    numbers = list(range(40, 120))
+    expected = default_collate([loader[number] for number in numbers])
+    for made, wanted in zip(device.batch(numbers), expected, strict=True):
+        assert made.dtype == wanted.dtype
+        assert torch.equal(made, wanted)
+    for made, wanted in zip(device[70], loader[70], strict=True):
+        assert torch.equal(made, wanted)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_float32_rounds_as_float64_does(images: ImageFolder, scale: int) -> None:
+    exact = DeviceCrops(images, scale, 8, "none", 0, CPU)
+    short = DeviceCrops(images, scale, 8, "none", 0, CPU)
+    short._dtype, short._weights = torch.float32, short._weights.float()
+    numbers = list(range(200))
+    assert torch.equal(short.batch(numbers)[1], exact.batch(numbers)[1])
+
+
+def test_more_augmentation_gives_all_sizes_and_all_orders_of_channels(images: ImageFolder) -> None:
+    crops = PairedCrops(images, None, 4, 8, "none", 0, **MORE)
+    plans = [crops.plan(number) for number in range(600)]
+    assert {(plan.image, plan.reduction) for plan in plans} == {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)}
+    assert len({plan.channels for plan in plans}) == 6
+    number = next(n for n, plan in enumerate(plans) if plan.reduction == 2 and plan.channels == (2, 0, 1))
+    plan = plans[number]
+    small = resize_8bit(images[plan.image], 0.6)[[2, 0, 1]]
+    assert torch.equal(crops[number][0], small[:, 4 * plan.top : 4 * plan.top + 32, 4 * plan.left :][:, :, :32])
+
+
+def test_a_run_on_device_crops_equals_one_on_the_loader(tmp_path: Path) -> None:
+    for seed in range(4):
+        pixels = np.random.default_rng(seed).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{seed}.png")
+    small = ["steps=4", "data.batch=2", "data.patch=8", "device=cpu", "precision=fp32", "checkpoint_every=2"]
+    settings = [*small, "data.reductions=[1.0, 0.8]", "data.shuffle_channels=true", "validation.holdout=0"]
+
+    def states(pipeline: str) -> dict[str, torch.Tensor]:
+        run = tmp_path / pipeline
+        train(load_recipe("smoke", [*settings, f"data.pipeline={pipeline}"], tmp_path / "images"), run)
+        return load_file(run / "model.safetensors")
+
+    loader, device = states("loader"), states("device")
+    assert all(torch.equal(loader[name], device[name]) for name in loader)
