@@ -15,6 +15,7 @@ from srgan_kit import losses
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Codes, Critique
 from srgan_kit.data.folder import find_images, find_partners, rgb_planes
+from srgan_kit.generators.model import Model
 from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.metrics.lattice import lattice_ratio
 from srgan_kit.metrics.perceptual import lpips_like, lr_consistency
@@ -90,6 +91,12 @@ def restored(recipe: Recipe, folder: Path) -> Run:
     return run
 
 
+def averaged(run: Run) -> Model:
+    """The generator with averaged weights, which is what a run exports."""
+    assert isinstance(run.average.network, Model)
+    return run.average.network
+
+
 def patches(data: Path, side: int, images: int = 100) -> list[Batch]:
     """Patches of B100 of the size in training, at fixed places, none of which any player has seen."""
     high: list[Tensor] = []
@@ -114,7 +121,7 @@ def judged(run: Run, data: Path) -> tuple[list[Critique], list[Critique], list[B
     torch.manual_seed(0)
     for batch in batches:
         real.append(run.judge(batch.image, batch))
-        fake.append(run.judge(run.average.network(batch, judged=True).image, batch))
+        fake.append(run.judge(averaged(run)(batch, judged=True).image, batch))
     return real, fake, batches
 
 
@@ -159,7 +166,7 @@ def divergence_of_patches(run: Run, data: Path) -> Rows:
 @torch.no_grad()
 def codes_steer(run: Run, data: Path) -> Rows:
     """The same input under different codes: how far the images differ, and what Q reads back of the codes."""
-    model = run.average.network
+    model = averaged(run)
     classes = run.recipe.latent.categorical[0]
     torch.manual_seed(0)
     between, contrast, logits, means, drawn = [], [], [], [], []
@@ -199,7 +206,7 @@ def _rms(first: Tensor, second: Tensor) -> float:
 @torch.no_grad()
 def missing_detail(run: Run, data: Path) -> Rows:
     """The code of what the input lacks: its size in nats, and what it adds to a reconstruction."""
-    model = run.average.network
+    model = averaged(run)
     torch.manual_seed(0)
     kl, with_code, without, apart = [], [], [], []
     for batch in patches(data, run.recipe.data.patch):
