@@ -281,7 +281,9 @@ def collect(name: str, folder: Path) -> None:
     results[name] = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
     ordered = {each: results[each] for each in RUNS if each in results}
     path.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
-    shutil.copy(folder / "picture.png", DOCS / "images" / f"{name.replace('-', '_')}.png")
+    picture = f"images/{name.replace('-', '_')}.png"
+    if any(picture in page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")):
+        shutil.copy(folder / "picture.png", DOCS / picture)
 
 
 def render() -> None:
@@ -332,6 +334,7 @@ RUNS = {
     "infogan-q": Short("infogan", MNIST, (*NARROW, "variant.information_trains=q", "steps=1500"), infogan),
     "catgan": Short("catgan", MNIST, ("steps=4000",), catgan),
     "improved-gan": Short("improved-gan", MNIST, ("steps=3000",), classifier),
+    "labels-only": Short("improved-gan", MNIST, ("critic_weights.unlabelled=0", "steps=1000"), classifier),
     "autoencoder": Short(
         "autoencoder",
         FLOWERS,

@@ -10,7 +10,13 @@ from srgan_kit.config import load_recipe, recipe_names
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_shipped_recipe_trains(name: str, two_classes, vgg_file, train_two_steps) -> None:
     shipped = load_recipe(name)
-    settings = ["data.batch=2", "validation.holdout=0", f"perceptual.weights={vgg_file}", "data.patch=8", "data.size=16"]
+    settings = [
+        "data.batch=2",
+        "validation.holdout=0",
+        f"perceptual.weights={vgg_file}",
+        "data.patch=8",
+        "data.size=16",
+    ]
     settings += ["perceptual.layers={conv1_2=1.0}"] if "perceptual" in shipped.generator_weights else []
     settings += ["reconstruction.layer=conv1_2"] if shipped.reconstruction.layer else []
     settings += ["labels.count=2"] if shipped.labels.count else []  # there are eight images
