@@ -352,7 +352,8 @@ def run(name: str, seed: int, data: Path, digits: Digits, network: Classifier, f
 
 def last_validation(run_folder: Path) -> dict[str, float]:
     """What the log says of the end of a run, by group and measure."""
-    line = json.loads((run_folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    lines = [json.loads(line) for line in (run_folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    line = next(line for line in reversed(lines) if "warning" not in line)
     return {name.removeprefix("validation/"): value for name, value in line.items() if name != "step"}
 
 
