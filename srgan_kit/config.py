@@ -316,8 +316,8 @@ class DataConfig(Settings):
     """The training images and what is cut from them."""
 
     folder: Path | None = None
-    """Folder of training images, searched recursively, or (but for super-resolution) an .npz file with `images` or
-    `x_train`; `--data` sets it."""
+    """Folder of training images, searched recursively; for super-resolution also a .zip of one, for the other tasks an
+    .npz file with `images` or `x_train`; `--data` sets it."""
     lr_folder: Path | None = None
     """Folder of low-resolution partners with the same names; None makes them by the MATLAB-exact bicubic."""
     patch: int = Field(default=40, ge=4)

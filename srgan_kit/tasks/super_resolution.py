@@ -13,6 +13,7 @@ from srgan_kit.data.crops import PairedCrops, check_partner
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.folder import ImageFolder, Skipped, find_images, find_partners
 from srgan_kit.data.labels import class_folders, labelled_subset
+from srgan_kit.data.packed import PACKED_ENDING, Unpacked
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
@@ -41,15 +42,15 @@ class SuperResolution:
         data = recipe.data
         if data.folder is None:
             raise UserError("no training images: give --data DIR (or data.folder in the recipe)")
-        if not data.folder.is_dir():
-            raise UserError(f"{data.folder}: expected a folder of images, but there is no such folder")
-        usable = ImageFolder(find_images(data.folder, leave_out=run), data.cache_megabytes, data.patch * self.scale)
+        self._unpacked = Unpacked(data.folder)
+        folder = self._unpacked.folder
+        usable = ImageFolder(find_images(folder, leave_out=run), data.cache_megabytes, data.patch * self.scale)
         self.skipped: list[Skipped] = list(usable.skipped)
         holdout = recipe.validation.holdout if recipe.validation.folder is None else 0
         held_out = _by_hash(usable.paths)[: min(holdout, len(usable) - 1)]
         self.images = usable.only([path for path in usable.paths if path not in set(held_out)])
-        low = self._partners(self.images, data.folder, data.lr_folder) if data.lr_folder else None
-        labels, self.classes = class_folders(self.images.paths, data.folder)
+        low = self._partners(self.images, folder, data.lr_folder) if data.lr_folder else None
+        labels, self.classes = class_folders(self.images.paths, folder)
         amount = recipe.labels.fraction if recipe.labels.count is None else recipe.labels.count
         if amount != 1.0:
             labels = labelled_subset(labels, len(self.classes), amount, recipe.seed)
@@ -64,8 +65,8 @@ class SuperResolution:
 
     def fingerprint(self) -> str:
         """A digest of which training images there are, in order: crops are functions of their numbers."""
-        assert self.recipe.data.folder is not None
-        lines = [f"{path.relative_to(self.recipe.data.folder)} {self.images.sizes[path]}" for path in self.images.paths]
+        root, images = self._unpacked.folder, self.images
+        lines = [f"{path.relative_to(root)} {images.sizes[path]}" for path in images.paths]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def describe(self) -> str:
@@ -138,7 +139,7 @@ class SuperResolution:
 
     def _validation_pairs(self, held_out: ImageFolder) -> list[tuple[Tensor, Tensor]]:
         """(3, h, w) and (3, h * scale, w * scale), uint8, of each image to validate on: its middle, if it is large."""
-        settings, root, low_root = self.recipe.validation, self.recipe.data.folder, self.recipe.data.lr_folder
+        settings, root, low_root = self.recipe.validation, self._unpacked.folder, self.recipe.data.lr_folder
         high = held_out
         if settings.folder is not None:
             root, low_root = settings.folder, settings.lr_folder
@@ -147,7 +148,6 @@ class SuperResolution:
             self.skipped += high.skipped
         else:
             high = held_out.only(held_out.paths[: settings.images])
-        assert root is not None
         low = self._partners(high, root, low_root) if low_root is not None and len(high) else None
         pairs: list[tuple[Tensor, Tensor]] = []
         for index in range(len(high)):
@@ -168,8 +168,11 @@ class SuperResolution:
 
 
 def _by_hash(paths: list[Path]) -> list[Path]:
-    """In an order that depends on the names alone and has nothing to do with what the images show."""
-    return sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
+    """In an order that depends on the names alone and has nothing to do with what the images show.
+
+    Packed images, such as a.jpg.avif, come where their originals do, so that the same ones are held out.
+    """
+    return sorted(paths, key=lambda path: hashlib.sha256(path.name.removesuffix(PACKED_ENDING).encode()).digest())
 
 
 def _middle(pair: tuple[Tensor, Tensor], scale: int, side: int) -> tuple[Tensor, Tensor]:
