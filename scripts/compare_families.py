@@ -416,6 +416,7 @@ def yardstick(digits: Digits, network: Classifier) -> Measured:
 COLUMNS: dict[str, tuple[str, int, float]] = {
     "nats": ("-log p, nats", 1, 1),
     "iwae": (f"IWAE-{IMPORTANCE}, nats", 1, 1),
+    "divergence/jensen-shannon": ("Jensen-Shannon, nats", 3, 1),
     "frechet": ("Fréchet distance", 2, 1),
     "sharpness": ("sharpness", 2, 1),
     "diversity": ("diversity", 3, 1),
@@ -450,8 +451,8 @@ def table(found: dict[str, list[Measured]], real: Measured, steps: list[dict[str
         counts = (f"{int(number):,}" for number in (float(first.get("parameters", 0)), others))
         cells = [FAMILIES[name].title, *counts, f"{int(float(first['steps']))}", f"{len(rows)}", failed or "none"]
         lines.append(f"| {' | '.join(cells)} |")
-    costs = ["nats", "iwae", "sampling", "training"]
-    lines += ["", f"| family | {' | '.join(COLUMNS[key][0] for key in costs)} |", "|---|--:|--:|--:|--:|"]
+    costs = ["nats", "iwae", "divergence/jensen-shannon", "sampling", "training"]
+    lines += ["", f"| family | {' | '.join(COLUMNS[key][0] for key in costs)} |", "|---|" + "--:|" * len(costs)]
     for name, rows in found.items():
         cells = [cell(rows, key) for key in costs]
         if FAMILIES[name].likelihood == "bound":
@@ -531,20 +532,26 @@ def render(folder: Path) -> None:
             for sheet in sorted((folder / name / "sheets").glob("*.png"))[-1:]:
                 Image.open(sheet).save(DOCS / "images" / f"{name}.png", optimize=True)
     document = json.loads(stored.read_text(encoding="utf-8"))
+    for page, text in tables(document).items():
+        path = DOCS / f"{page}.md"
+        path.write_text(filled(path.read_text(encoding="utf-8"), text), encoding="utf-8")
+
+
+def tables(document: dict[str, Any]) -> dict[str, str]:
+    """The generated part of each page."""
     found = {name: [row for row in document["runs"] if row["family"] == name] for name in FAMILIES}
-    fill("families", table({name: rows for name, rows in found.items() if rows}, document["real"], document["steps"]))
-    for page in ("vae", "pixelrnn"):
-        fill(page, others(document["others"], page))
+    present = {name: rows for name, rows in found.items() if rows}
+    families = table(present, document["real"], document["steps"])
+    return {"families": families, **{page: others(document["others"], page) for page in ("vae", "pixelrnn")}}
 
 
-def fill(name: str, text: str) -> None:
-    """Put the text between the marks of a page."""
-    page = DOCS / f"{name}.md"
-    before, begin, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+def filled(page: str, text: str) -> str:
+    """The page with the text between its marks."""
+    before, begin, rest = page.partition("<!-- table -->\n")
     _, end, after = rest.partition("<!-- end of table -->\n")
     if not (begin and end):
-        raise SystemExit(f"{page}: expected the marks <!-- table --> and <!-- end of table -->")
-    page.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")
+        raise SystemExit("a page lacks the marks <!-- table --> and <!-- end of table -->")
+    return f"{before}{begin}{text}\n{end}{after}"
 
 
 def main() -> None:
