@@ -27,6 +27,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key, e.g. data.batch=8.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run folder.")] = False,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="M", help="Stop after so many minutes, saved, as Ctrl-C does.")
+    ] = None,
 ) -> None:
     """Train a model on images."""
     from srgan_kit.config import load_recipe
@@ -36,7 +39,7 @@ def train(
 
     from srgan_kit.training import loop
 
-    outcome = loop.train(chosen, folder, resume)
+    outcome = loop.train(chosen, folder, resume, minutes)
     if not outcome.finished:
         print(f"stopped at step {outcome.step} of {chosen.steps}, saved; go on with --resume", file=sys.stderr)
         raise typer.Exit(130)

@@ -13,6 +13,7 @@ from srgan_kit.losses import (
     VGGFeatureLoss,
     charbonnier,
     consistency,
+    fourier_l1,
     l1,
     mse,
     total_variation,
@@ -23,6 +24,7 @@ PLAIN = {
     "pixel": l1,
     "mse": mse,
     "charbonnier": charbonnier,
+    "fourier": fourier_l1,
     "total_variation": lambda fake, real: total_variation(fake),
 }
 """Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""

@@ -21,6 +21,8 @@ FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
     "perceptual": {"weights"},
     "initialise_from": True,
+    "initialise_parts": True,
+    "compile": True,
 }
 """Keys that a resumed run may have different: they change nothing that is computed. Folders may have moved; which
 training images there are is compared by the fingerprint."""

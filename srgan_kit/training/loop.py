@@ -1,5 +1,6 @@
 """The training loop: from a recipe and images to a weight file."""
 
+import math
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -38,20 +39,28 @@ class Outcome:
     step: int
     """Steps done."""
     finished: bool
-    """False where it was interrupted; `--resume` goes on from there."""
+    """False where it was interrupted or its time was up; `--resume` goes on from there."""
     model: Path | None
     """The exported weights, once finished."""
     measured: dict[str, float]
     """The last validation."""
 
 
-def train(recipe: Recipe, folder: Path, resume: bool = False) -> Outcome:
+def train(recipe: Recipe, folder: Path, resume: bool = False, minutes: float | None = None) -> Outcome:
     """Train `recipe` in `folder`; the run's weights end up in `folder/model.safetensors`.
+
+    Args:
+        recipe: what to train.
+        folder: the run's folder.
+        resume: whether to go on with the run that it holds.
+        minutes: after so many, counted from the call, the step in progress ends, is saved, and the run stops as it
+            does at Ctrl-C; None for no limit.
 
     Raises:
         UserError: data, weights or a checkpoint that cannot be used, an existing run without `resume`, a full disk.
         Diverged: a term became NaN or infinite.
     """
+    deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
     if not resume and any((folder / name).exists() for name in (CHECKPOINT, MODEL)):
         raise UserError(f"{folder}: holds a run already; give --resume to go on with it, or another folder with -o")
     accelerator = start_accelerator(recipe)
@@ -64,7 +73,7 @@ def train(recipe: Recipe, folder: Path, resume: bool = False) -> Outcome:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
         accelerator.wait_for_everyone()
-        return _train(run)
+        return _train(run, deadline)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
 
@@ -79,7 +88,7 @@ def start_accelerator(recipe: Recipe) -> Accelerator:
     return Accelerator(mixed_precision=MIXED_PRECISION[precision], cpu=device.type == "cpu")
 
 
-def _train(run: Run) -> Outcome:
+def _train(run: Run, deadline: float) -> Outcome:
     recipe, accelerator, task = run.recipe, run.accelerator, run.task
     sampler = StepSampler(
         run.step, recipe.steps, recipe.data.batch, accelerator.process_index, accelerator.num_processes
@@ -95,7 +104,7 @@ def _train(run: Run) -> Outcome:
         )
     with Telemetry(run.folder, run.step, recipe.steps) if accelerator.is_main_process else Silence() as telemetry:
         _announce(telemetry, run)
-        finished = _loop(run, loader, telemetry)
+        finished = _loop(run, loader, telemetry, deadline)
         run.save()
         measured = _validate(run, telemetry) if finished else {}
         model = _export(run, measured) if finished and accelerator.is_main_process else None
@@ -104,8 +113,8 @@ def _train(run: Run) -> Outcome:
     return Outcome(step=run.step, finished=finished, model=model, measured=measured)
 
 
-def _loop(run: Run, loader: Iterable[Any], telemetry: Telemetry) -> bool:
-    """Train to the end (True) or to an interruption (False)."""
+def _loop(run: Run, loader: Iterable[Any], telemetry: Telemetry, deadline: float) -> bool:
+    """Train to the end (True) or to an interruption or the deadline (False)."""
     recipe = run.recipe
     clock, since = time.perf_counter(), run.step
     with _interruption() as signals:
@@ -124,7 +133,7 @@ def _loop(run: Run, loader: Iterable[Any], telemetry: Telemetry) -> bool:
             if run.step % recipe.validation.every == 0 and run.step != recipe.steps:
                 _validate(run, telemetry)
                 clock, since = time.perf_counter(), run.step
-            if _any_process(bool(signals), run.accelerator):
+            if _any_process(bool(signals) or time.monotonic() >= deadline, run.accelerator):
                 break
     return run.step == recipe.steps
 

@@ -52,11 +52,13 @@ class Run:
             raise UserError(f"recipe: {error}") from None
         self._check_requirements(model, critic)
         if recipe.initialise_from is not None:
-            _initialise(model, recipe.initialise_from)
+            _initialise(model, recipe.initialise_from, recipe.initialise_parts)
         if recipe.techniques.virtual_batch_norm:
             critic = self._virtual(model, critic)
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
         self.average = MovingAverage(model, recipe.ema)
+        if recipe.compile:
+            model.decoder.compile()  # in place, after the average was copied: that one sees images of any size
         self.critic: Player | None = None
         self.techniques: Techniques | None = None
         if critic is not None:
@@ -98,7 +100,9 @@ class Run:
         """Critic, then generator, on one batch; the numbers to log, if `detailed` with each term's gradient share."""
         recipe = self.recipe
         # All randomness inside a step is a function of (seed, step, rank): a resumed run needs no generator state.
-        torch.manual_seed((recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index)
+        seed = (recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index
+        on_cpu = self.accelerator.device.type == "cpu"  # where torch.manual_seed would spend its time on other devices
+        (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
         values: dict[str, float] = {}
         critic_values: dict[str, float] = {}
         with self.accelerator.autocast():
@@ -310,10 +314,13 @@ def _check_weights(player: str, terms: set[str], named: Mapping[str, float], wei
         raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss; they are {known}")
 
 
-def _initialise(model: Model, source: str) -> None:
-    """Take a super-resolver's weights; a latent vector's layer, which those lack, starts without effect."""
-    missing, unexpected = model.decoder.load_state_dict(_fitting(model, load_model(source).network.state_dict()), False)
-    if unexpected or any(not name.startswith("latent.") for name in missing):
+def _initialise(model: Model, source: str, parts: str) -> None:
+    """Take a super-resolver's weights, or only its trunk's; a latent layer, which those lack, starts without effect."""
+    weights = load_model(source).network.state_dict()
+    left = ("latent.", "tail.") if parts == "trunk" else ("latent.",)
+    weights = {name: value for name, value in weights.items() if not name.startswith(left)}
+    missing, unexpected = model.decoder.load_state_dict(_fitting(model, weights), False)
+    if unexpected or any(not name.startswith(left) for name in missing):
         raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator")
 
 
