@@ -1,8 +1,10 @@
-"""Training in slices of time, stage after stage: the deadline, the trunk of another scale, the embedded models' plans."""
+"""Training in slices of time and stage after stage: deadlines, trunks of other scales, the embedded models' plans."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from safetensors.torch import load_file
 
 from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.errors import UserError
+from srgan_kit.generators.model import build_model
 from srgan_kit.training.loop import train
 
 SMALL = ["steps=5", "data.batch=2", "data.patch=8", "device=cpu", "precision=fp32", "validation.holdout=0"]
@@ -52,3 +55,54 @@ def test_the_trunk_of_another_scale_starts_a_run(two_classes: Path, tmp_path: Pa
     assert not torch.equal(fresh["head.weight"], x4["head.weight"])
     with pytest.raises(UserError, match="do not fit"):
         train(recipe(two_classes, *still, f"initialise_from={source}"), tmp_path / "all")
+
+
+# --- the embedded models ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    path = Path(__file__).parents[2] / "scripts" / "train_pretrained.py"
+    spec = importlib.util.spec_from_file_location("train_pretrained", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for their annotations
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_plan_is_of_valid_recipes_and_its_files_are_small(script: ModuleType, tmp_path: Path) -> None:
+    for name, plan in script.PLANS.items():
+        for source in ("x4-fidelity", "x2-fidelity"):  # as if they had been trained
+            model = tmp_path / source / script.PLANS[source].stages[-1].name / "model.safetensors"
+            model.parent.mkdir(parents=True, exist_ok=True)
+            model.touch()
+        for profile in script.PROFILES:
+            stages = script.recipes(plan, tmp_path / name, tmp_path, profile, "cpu", ())
+            assert [recipe.initialise_from is None for recipe in stages[1:]] == [False] * (len(stages) - 1)
+            parameters = build_model(stages[-1], (3, 8) if stages[-1].task == "super-resolution" else None)
+            largest = 8e6 if stages[-1].task == "super-resolution" else 4e6
+            assert 4 * sum(p.numel() for p in parameters.parameters()) < largest, name
+
+
+def test_a_plan_in_slices_goes_through_all_stages(
+    script: ModuleType, two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    extra = "generator.channels=8", "generator.groups=1", "steps=2", "data.batch=2", "data.patch=4", "log_every=1"
+    extra += "precision=fp32", "validation.holdout=2"
+    plan, runs = script.PLANS["x4-fidelity"], tmp_path / "x4-fidelity"
+
+    def some(minutes: float | None, resume: bool) -> bool:
+        stages = script.recipes(plan, runs, two_classes, "gpu", "cpu", extra)
+        return script.train_slice("x4-fidelity", plan, runs, stages, minutes, resume)
+
+    assert not some(1e-9, False)  # the time is up before the first stage begins
+    assert not some(0.0005, True)
+    assert "1-l1 at step 1 of 2; in all 1 steps, 2 images" in capsys.readouterr().out
+    assert some(None, True)
+    assert "stage 3-mse at step 2 of 2; in all 6 steps, 12 images, 0.00 G pixels made" in capsys.readouterr().out
+    first, last = (load_file(runs / stage / "model.safetensors") for stage in ("1-l1", "3-mse"))
+    assert (first["head.weight"] - last["head.weight"]).abs().max() < 0.02  # each stage starts where one ended
+    with pytest.raises(UserError, match="holds a run already"):
+        some(None, False)

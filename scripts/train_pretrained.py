@@ -1,0 +1,277 @@
+"""Train the embedded models, in stages, in slices of minutes, on an accelerator or a CPU.
+
+    python scripts/train_pretrained.py x4-fidelity --data training.zip --minutes 9 --resume [--device auto]
+
+Everything is kept in runs/NAME, one run folder per stage; `--resume` goes on there, or starts where there is nothing
+yet. A stage is a shipped recipe with settings, which `--show` prints as commands of `srgan-kit train`. Without `--data`
+the images are those in the folder that SRGAN_KIT_DATA names.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from srgan_kit.config import Recipe, load_recipe
+from srgan_kit.devices import pick_device
+from srgan_kit.errors import UserError
+from srgan_kit.training.loop import MODEL, train
+from srgan_kit.training.telemetry import LOG
+from srgan_kit.upscaling.embedded import embedded_models
+
+PROFILES = ("gpu", "cpu")
+Settings = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run, which starts from the weights of the one before it."""
+
+    name: str
+    """Of its folder."""
+    recipe: str
+    """A shipped recipe."""
+    both: Settings
+    """Settings under both profiles."""
+    gpu: Settings = ()
+    """Settings on an accelerator."""
+    cpu: Settings = ()
+    """Settings on a few CPU cores."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an embedded model is trained."""
+
+    data: str
+    """Its training images, below SRGAN_KIT_DATA."""
+    stages: tuple[Stage, ...]
+    """In order."""
+    start: str | None = None
+    """The embedded model that the first stage starts from."""
+    trunk: bool = False
+    """Whether it takes that one's trunk alone."""
+
+
+STRETCH = ("data.reductions=[1.0, 0.8, 0.6]", "data.shuffle_channels=true")
+"""Augmentation for few images."""
+SHARP = ("weights.fourier=0.05",)
+ON_DEVICE = ("data.pipeline=device",)
+MSE = ("weights.pixel=0", "weights.mse=1", "optimizer.learning_rate=2e-5", "optimizer.warmup=0")
+
+
+def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ...]:
+    """L1 on small crops, on larger ones, then the mean squared error, which is what PSNR measures; steps (gpu, cpu)."""
+    gpu, cpu = steps
+    common = (f"generator.scale={scale}", *STRETCH)
+    larger = (*common, *SHARP, f"optimizer.learning_rate={rate / 4}", "optimizer.warmup=100")
+    return (
+        Stage(
+            "1-l1",
+            "fidelity-x4",
+            (*common, *SHARP, f"optimizer.learning_rate={rate}"),
+            (f"steps={gpu}", "data.batch=64", "data.patch=48", "ema=0.9995", *ON_DEVICE, "validation.every=5000"),
+            (f"steps={cpu}", "data.batch=16", "data.patch=32"),
+        ),
+        Stage(
+            "2-larger",
+            "fidelity-x4",
+            larger,
+            (f"steps={gpu // 8}", "data.batch=64", "data.patch=64", "ema=0.9995", *ON_DEVICE),
+            (f"steps={cpu // 8}", "data.batch=16", "data.patch=64"),
+        ),
+        Stage(
+            "3-mse",
+            "fidelity-x4",
+            (*common, *MSE),
+            (f"steps={gpu // 20}", "data.batch=64", "data.patch=64", *ON_DEVICE),
+            (f"steps={cpu // 20}", "data.batch=16", "data.patch=64"),
+        ),
+    )
+
+
+CRITIC = ("variant=gan", "critic.name=unet", "critic.channels=32", "weights.adversarial=0.005")
+PLANS: dict[str, Plan] = {
+    "x4-fidelity": Plan("sr_train", fidelity(4, (70_000, 40_000), 1e-3)),
+    "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 12_000), 5e-4), "x4-fidelity", trunk=True),
+    "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 12_000), 5e-4), "x4-fidelity", trunk=True),
+    "x4-perceptual": Plan(
+        "sr_train",
+        (
+            Stage("1-features", "perceptual-x4", (), ("steps=3000", "data.batch=32", *ON_DEVICE), ("steps=1000",)),
+            Stage("2-gan", "perceptual-x4", CRITIC, ("steps=20000", "data.batch=32", *ON_DEVICE), ("steps=4000",)),
+        ),
+        "x4-fidelity",
+    ),
+    "dcgan-flowers": Plan(
+        "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
+        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=6000",)),),
+    ),
+    "infogan-mnist": Plan(
+        "gan/mnist.npz", (Stage("1-gan", "infogan", ("generator.channels=32",), ("steps=20000",), ("steps=5000",)),)
+    ),
+    "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
+}
+"""The embedded models by name."""
+
+
+def settings_of(
+    stage: Stage, profile: str, device: str, extra: Settings, start: Path | str | None, trunk: bool
+) -> list[str]:
+    """The stage's `--set` values; later ones win."""
+    own = stage.gpu if profile == "gpu" else stage.cpu
+    found = [*stage.both, *own, f"device={device}", *extra]
+    if start is not None:
+        found.append(f"initialise_from={json.dumps(str(start))}")
+    return [*found, "initialise_parts=trunk"] if trunk else found
+
+
+def recipes(plan: Plan, runs: Path, data: Path | None, profile: str, device: str, extra: Settings) -> list[Recipe]:
+    """Every stage's recipe; a stage starts from the model of the one before.
+
+    Raises:
+        UserError: a setting that no recipe has.
+    """
+    found: list[Recipe] = []
+    start: Path | str | None = None if plan.start is None else _start(plan.start, runs.parent)
+    trunk = plan.trunk
+    for stage in plan.stages:
+        found.append(load_recipe(stage.recipe, settings_of(stage, profile, device, extra, start, trunk), data))
+        start, trunk = runs / stage.name / MODEL, False
+    return found
+
+
+def _start(name: str, runs: Path) -> Path | str:
+    """The model of that name, as trained here if it is finished, else as embedded.
+
+    Raises:
+        UserError: there is neither.
+    """
+    own = runs / name / PLANS[name].stages[-1].name / MODEL
+    if own.is_file():
+        return own
+    if name not in embedded_models():
+        raise UserError(f"{name}: to be started from, but neither trained in {runs} nor embedded")
+    return name
+
+
+def train_slice(name: str, plan: Plan, runs: Path, stages: list[Recipe], minutes: float | None, resume: bool) -> bool:
+    """Train until all stages are done (True) or the time is up (False).
+
+    Raises:
+        UserError: there is a run already and `resume` was not given; whatever training raises.
+    """
+    if runs.exists() and not resume:
+        raise UserError(f"{runs}: holds a run already; give --resume to go on with it")
+    begin = time.monotonic()
+    for stage, recipe in zip(plan.stages, stages, strict=True):
+        folder = runs / stage.name
+        if (folder / MODEL).is_file():
+            continue
+        left = None if minutes is None else minutes - (time.monotonic() - begin) / 60
+        if left is not None and left <= 0:
+            return False
+        outcome = train(recipe, folder, (folder / "checkpoint.pt").is_file(), left)
+        print(progress(name, plan, runs, stages), flush=True)
+        if not outcome.finished:
+            return False
+    return True
+
+
+def progress(name: str, plan: Plan, runs: Path, stages: list[Recipe]) -> str:
+    """Steps and crops so far, in all stages, the speed, and what is left at that speed per pixel."""
+    steps = crops = pixels = planned = 0
+    seconds_per_pixel, now, speed = 0.0, "", 0.0
+    for stage, recipe in zip(plan.stages, stages, strict=True):
+        per_step = recipe.data.batch * recipe.image_shape[1] ** 2
+        planned += recipe.steps * per_step
+        logged = _logged(runs / stage.name)
+        if logged:
+            done, speed = logged
+            steps, crops, pixels = steps + done, crops + done * recipe.data.batch, pixels + done * per_step
+            seconds_per_pixel = 1 / (speed * per_step)
+            now = f"stage {stage.name} at step {done:,} of {recipe.steps:,}"
+    left = (planned - pixels) * seconds_per_pixel / 60
+    return (
+        f"{name}: {now}; in all {steps:,} steps, {crops:,} images, {pixels / 1e9:.2f} G pixels made; "
+        f"{speed:.2f} steps/s, about {left:.0f} minutes left"
+    )
+
+
+def _logged(folder: Path) -> tuple[int, float] | None:
+    """The last logged step of a run, and the steps per second then."""
+    path = folder / LOG
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
+    found = [(line["step"], line["steps_per_second"]) for line in lines if "steps_per_second" in line]
+    return found[-1] if found else None
+
+
+def main() -> None:
+    """Train one slice, or say what would be trained."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=PLANS)
+    parser.add_argument("--data", type=Path, help="folder, packed .zip or .npz of training images")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where NAME's folder is")
+    parser.add_argument("--minutes", type=float, help="stop after so many, saved")
+    parser.add_argument("--resume", action="store_true", help="go on, or start where there is nothing yet")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--profile", choices=PROFILES, help="sizes and steps; by default what the device is")
+    parser.add_argument("--features", type=Path, help="VGG19 weights of the perceptual term")
+    parser.add_argument("--compile", action="store_true", help="torch.compile; try whether it is faster")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="in each stage"
+    )
+    parser.add_argument("--show", action="store_true", help="print the stages as commands and stop")
+    options = parser.parse_args()
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    try:
+        plan, runs = PLANS[options.name], options.runs / options.name
+        profile = options.profile or ("cpu" if pick_device(options.device).type == "cpu" else "gpu")
+        data, features = _data(plan, options.data), _features(options.features)
+        extra = (*options.settings, *(["compile=true"] if options.compile else []))
+        if features is not None:
+            extra += (f"perceptual.weights={json.dumps(str(features))}",)
+        if options.show:
+            _show(plan, runs, data, profile, options.device, extra)
+            return
+        stages = recipes(plan, runs, data, profile, options.device, extra)
+        print(f"{options.name}: profile {profile}, starts from {stages[0].initialise_from or 'random weights'}")
+        finished = train_slice(options.name, plan, runs, stages, options.minutes, options.resume)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    if not finished:
+        sys.exit(130)  # as `srgan-kit train` where it was stopped
+    print(f"finished: {runs / plan.stages[-1].name / MODEL}")
+
+
+def _data(plan: Plan, given: Path | None) -> Path:
+    shared = os.environ.get("SRGAN_KIT_DATA")
+    if given is None and not shared:
+        raise UserError("no training images: give --data, or name their folder in SRGAN_KIT_DATA")
+    return given or Path(str(shared)) / plan.data
+
+
+def _features(given: Path | None) -> Path | None:
+    """Weights of the comparator; None leaves the recipe's."""
+    shared = os.environ.get("SRGAN_KIT_DATA")
+    return given or (Path(shared) / "weights" / "vgg_normalised_conv3_1.pth" if shared else None)
+
+
+def _show(plan: Plan, runs: Path, data: Path, profile: str, device: str, extra: Settings) -> None:
+    start: Path | str | None = plan.start
+    trunk = plan.trunk
+    for stage in plan.stages:
+        words = settings_of(stage, profile, device, extra, start, trunk)
+        settings = " ".join(f"--set '{word}'" for word in words)
+        print(f"srgan-kit train {stage.recipe} --data {data} -o {runs / stage.name} {settings}\n")
+        start, trunk = runs / stage.name / MODEL, False
+
+
+if __name__ == "__main__":
+    main()
