@@ -1,7 +1,10 @@
 """Likelihood models, from a recipe through training to the saved model: their numbers in nats are what they claim."""
 
+import importlib.util
 import itertools
+import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +128,22 @@ def test_a_trained_pixelcnn_is_a_law_over_all_images(tmp_path: Path) -> None:
     images = model.generate(None, count=400, generator=torch.Generator().manual_seed(0))
     drawn = (images.flatten(1) * 2 ** torch.arange(8, -1, -1)).sum(1).long().bincount(minlength=512) / 400
     torch.testing.assert_close(drawn[number], p[number], atol=0.08, rtol=0)
+
+
+def test_the_pages_hold_the_measured_numbers() -> None:
+    root = Path(__file__).parents[2]
+    specification = importlib.util.spec_from_file_location("compare_families", root / "scripts" / "compare_families.py")
+    assert specification is not None
+    assert specification.loader is not None
+    script = importlib.util.module_from_spec(specification)
+    sys.modules["compare_families"] = script  # dataclasses look their module up
+    specification.loader.exec_module(script)
+    document = json.loads((root / "docs" / "families.json").read_text(encoding="utf-8"))
+    for page, table in script.tables(document).items():
+        text = (root / "docs" / f"{page}.md").read_text(encoding="utf-8")
+        assert script.filled(text, table) == text, page
+    measured = {(row["family"], int(row["seed"])) for row in document["runs"]}
+    assert measured <= set(script.jobs())
+    assert {name for name, _ in measured} == set(script.FAMILIES)
+    for row in document["runs"]:  # -ELBO is the looser bound, whatever the run
+        assert row.get("iwae", -math.inf) <= row.get("nats", math.inf)
