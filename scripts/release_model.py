@@ -11,6 +11,7 @@ import os
 import statistics
 import sys
 from pathlib import Path
+from typing import cast
 
 from srgan_kit.config import Recipe, SRConfig
 from srgan_kit.errors import UserError

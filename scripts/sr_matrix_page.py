@@ -14,7 +14,7 @@ from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import load_model
 
 PAGE, PICTURE = Path("docs/sr_matrix.md"), Path("docs/images/sr_matrix.png")
-CROP = (7, 20, 45, 36, 28)
+CROP = (8, 10, 50, 32, 36)
 """Which image of B100 by name, and top, left, height and width of the part shown, in low-resolution pixels."""
 ENLARGED = 2
 COLUMNS = 5

@@ -440,7 +440,7 @@ class Recipe(Settings):
     initialise_from: str | None = None
     """Weights to start from: an embedded model's name or a .safetensors file of the same generator."""
     initialise_parts: Literal["all", "trunk"] = "all"
-    """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can be the start."""
+    """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can start it."""
     compile: bool = False
     """Whether `torch.compile` translates the generator's training step; it changes rounding and speed alone."""
     latent: LatentConfig = LatentConfig()
@@ -458,8 +458,8 @@ class Recipe(Settings):
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     """The task reconstruction's source."""
     weights: dict[str, float] = Field(default_factory=dict)
-    """Weights of the generator's terms. Terms of content, each on if it has a weight: pixel, mse, charbonnier,
-    fourier, perceptual, total_variation, consistency; of techniques, likewise; the variant's own have their published weights
+    """Weights of the generator's terms. Terms of content, each on if it has a weight: pixel, mse, charbonnier, fourier,
+    perceptual, total_variation, consistency; of techniques, likewise; the variant's own have their published weights
     unless named here."""
     critic_weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the critic's terms, likewise."""

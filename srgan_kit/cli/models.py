@@ -3,7 +3,8 @@
 from srgan_kit.cli.tables import print_table
 from srgan_kit.upscaling.embedded import ModelSummary, embedded_models, read_summary
 
-HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "licence", "training data")
+HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like", "MP/s")
+HEADINGS += ("licence", "training data")
 
 
 def models() -> None:
@@ -16,14 +17,23 @@ def models() -> None:
 
 
 def _row(model: ModelSummary) -> tuple[str, ...]:
-    measured = ", ".join(f"{name} {psnr:.2f}" for name, psnr in model.psnr_y.items())
+    speed = model.measured.get("speed", {})
+    rates = (speed.get(f"megapixels_per_second_{precision}") for precision in ("fp32", "bf16"))
     return (
         model.name,
         f"x{model.scale}",
         model.architecture,
         f"{model.parameters:,}",
         f"{model.bytes / 1e6:.1f} MB",
-        measured or "-",
+        _listed(model.psnr_y, 2),
+        _listed(model.by_set("ssim_y"), 4),
+        _listed(model.by_set("lpips_like"), 3),
+        " / ".join(f"{rate:.2f}" for rate in rates if rate is not None) or "-",
         model.licence,
         model.training_data,
     )
+
+
+def _listed(figures: dict[str, float], digits: int) -> str:
+    """Each test set with its figure."""
+    return ", ".join(f"{name} {value:.{digits}f}" for name, value in figures.items()) or "-"

@@ -18,10 +18,16 @@ __all__ = ["Task", "build_task"]
 class Task(Protocol):
     """What the loop needs of a task."""
 
-    examples: Dataset[Any]
-    """Sample i for every i from 0 on: tensors that `batch` understands once they are collated."""
-    condition: tuple[int, int] | None
-    """(channels, side) of what the generator is given in training; None for nothing."""
+    @property
+    def examples(self) -> Dataset[Any]:
+        """Sample i for every i from 0 on: tensors that `batch` understands once they are collated."""
+        ...
+
+    @property
+    def condition(self) -> tuple[int, int] | None:
+        """(channels, side) of what the generator is given in training; None for nothing."""
+        ...
+
     classes: tuple[str, ...]
     """Names of the labels 0, 1, ...; empty where there are none."""
     skipped: list[Skipped]

@@ -211,9 +211,14 @@ class Run:
         batch = self.task.batch(default_collate(items))
         noise, codes = model.draw(len(batch.image), batch.image.device, torch.Generator().manual_seed(self.recipe.seed))
         inputs = [each for each in (batch.condition, model.vector(noise, codes)) if each is not None]
-        players = [each for each in (model.decoder, critic) if each is not None and _has_batch_norm(each)]
+        # A super-resolver enlarges images of any size, which a reference of one size cannot go along with.
+        candidates = (critic,) if self.recipe.task == "super-resolution" else (model.decoder, critic)
+        players = [each for each in candidates if each is not None and _has_batch_norm(each)]
         if not players:
-            raise UserError("recipe: techniques.virtual_batch_norm: no network of this run has batch norm")
+            raise UserError(
+                "recipe: techniques.virtual_batch_norm: neither the critic nor (but for super-resolution) the generator "
+                "has batch norm"
+            )
         if model.decoder in players:
             model.decoder = VirtualBatchNetwork(model.decoder, *inputs)
         if critic not in players or self.recipe.critic is None:

@@ -30,10 +30,19 @@ class ModelSummary:
     """Terms of the weights."""
     training_data: str
     """What it was trained on."""
-    psnr_y: dict[str, float]
-    """Measured PSNR on luma by test set, dB."""
+    measured: dict[str, dict[str, float]]
+    """Measured figures by name, of each test set, and of "speed"."""
     bytes: int
     """Size of the file."""
+
+    @property
+    def psnr_y(self) -> dict[str, float]:
+        """Measured PSNR on luma by test set, dB."""
+        return self.by_set("psnr_y")
+
+    def by_set(self, figure: str) -> dict[str, float]:
+        """A figure, such as "ssim_y" or "lpips_like", of each test set that has it."""
+        return {name: values[figure] for name, values in self.measured.items() if figure in values}
 
 
 def embedded_models() -> dict[str, Path]:
@@ -62,7 +71,7 @@ def read_summary(path: Path) -> ModelSummary:
         parameters=parameters,
         licence=metadata.get("licence", metadata.get("license", UNKNOWN)),
         training_data=metadata.get("training_data", UNKNOWN),
-        psnr_y=_measured(metadata.get("measured")),
+        measured=_measured(metadata.get("measured")),
         bytes=path.stat().st_size,
     )
 
@@ -76,9 +85,11 @@ def _json(text: str | None) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _measured(text: str | None) -> dict[str, float]:
-    """Test set -> PSNR, from JSON such as {"Set5": {"psnr_y": 31.5, "ssim_y": 0.88}}."""
+def _measured(text: str | None) -> dict[str, dict[str, float]]:
+    """Test set -> its figures that are numbers, from JSON such as {"Set5": {"psnr_y": 31.5, "ssim_y": 0.88}}."""
     sets = {name: values for name, values in _json(text).items() if isinstance(values, dict)}
-    return {
-        name: float(values["psnr_y"]) for name, values in sets.items() if isinstance(values.get("psnr_y"), int | float)
+    numbers = {
+        name: {figure: float(value) for figure, value in values.items() if isinstance(value, int | float)}
+        for name, values in sets.items()
     }
+    return {name: values for name, values in numbers.items() if values}

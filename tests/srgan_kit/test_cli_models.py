@@ -16,7 +16,8 @@ from srgan_kit.upscaling.models import save_model
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     config = ResidualSRConfig(scale=3, channels=4, groups=1, convolutions=1)
-    measured = {"Set5": {"psnr_y": 31.504, "ssim_y": 0.88}, "B100": {"psnr_y": 27.4, "ssim_y": 0.73}}
+    measured = {"Set5": {"psnr_y": 31.504, "ssim_y": 0.88}, "B100": {"psnr_y": 27.4, "ssim_y": 0.73, "lpips_like": 0.2}}
+    measured["speed"] = {"megapixels_per_second_fp32": 0.25, "megapixels_per_second_bf16": 0.5}
     metadata = {"licence": "Apache-2.0", "training_data": "holiday photographs", "measured": json.dumps(measured)}
     save_model(build_generator(config), config, tmp_path / "mine.safetensors", metadata)
     return tmp_path / "mine.safetensors"
@@ -53,7 +54,8 @@ def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     headings, row = capsys.readouterr().out.splitlines()
     assert headings.split()[:3] == ["model", "scale", "architecture"]
     assert row.startswith("mine")
-    for part in ("x3", "residual", "Set5 31.50, B100 27.40", "Apache-2.0", "holiday photographs"):
+    figures = "Set5 31.50, B100 27.40", "Set5 0.8800, B100 0.7300", "B100 0.200", "0.25 / 0.50"
+    for part in ("x3", "residual", *figures, "Apache-2.0", "holiday photographs"):
         assert part in row
 
 

@@ -294,9 +294,7 @@ def test_the_model_file_names_no_path_of_this_machine(images: Path, tmp_path: Pa
 def test_mistakes_are_errors_before_anything_is_trained(images: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give --data DIR"):
         train(load_recipe("smoke"), tmp_path / "a")
-    with pytest.raises(
-        UserError, match="a weight for 'pixle', which is no term of the generator's loss"
-    ):
+    with pytest.raises(UserError, match="a weight for 'pixle', which is no term of the generator's loss"):
         train(recipe_for(images, "weights.pixle=1"), tmp_path / "b")
     with pytest.raises(UserError, match="a weight for 'adversarial', which is no term of the generator's loss"):
         train(recipe_for(images, "weights.adversarial=1"), tmp_path / "b")
