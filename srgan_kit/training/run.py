@@ -216,8 +216,8 @@ class Run:
         players = [each for each in candidates if each is not None and _has_batch_norm(each)]
         if not players:
             raise UserError(
-                "recipe: techniques.virtual_batch_norm: neither the critic nor (but for super-resolution) the generator "
-                "has batch norm"
+                "recipe: techniques.virtual_batch_norm: neither the critic nor, but for super-resolution, the "
+                "generator has batch norm"
             )
         if model.decoder in players:
             model.decoder = VirtualBatchNetwork(model.decoder, *inputs)

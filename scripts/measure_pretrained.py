@@ -1,0 +1,233 @@
+"""Measure the embedded super-resolvers: docs/models.md, a table in each card, a picture of crops for each.
+
+    SRGAN_KIT_DATA=... python scripts/measure_pretrained.py [NAME ...] [--headers]
+
+PSNR, SSIM, the LPIPS-like distance and the lattice ratio come from the sets' own low-resolution files, in fp32; the
+speed from 256x256 pixels, beside Real-ESRGAN's compact checkpoint in turns. `--headers` writes the figures into the
+models' files too, where `srgan-kit models` reads them. Figures already in docs/models.json are kept for models not
+named. The test sets are for models that are ready to be released, never for a choice.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from bench_upscale import CPU, bare, photograph
+from safetensors.torch import load_file, save_file
+from timing import Work, median_seconds
+from torch import Tensor
+from torch.nn import functional as F
+
+from srgan_kit.data.folder import read_rgb, rgb_planes
+from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.errors import UserError
+from srgan_kit.files import appearing
+from srgan_kit.metrics.evaluation import bicubic_upscaler, pair_images
+from srgan_kit.metrics.lattice import lattice_ratio
+from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
+from srgan_kit.metrics.super_resolution import psnr_y, ssim_y
+from srgan_kit.pictures import save_picture
+from srgan_kit.upscaling.embedded import embedded_models, read_summary
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.models import UpscalingModel, load_model
+
+ROOT = Path(__file__).resolve().parent.parent
+FOUND, PAGE = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md"
+START, END = "<!-- measured by scripts/measure_pretrained.py -->", "<!-- end -->"
+SIDE, REPEATS = 256, 7
+Upscale = Callable[[np.ndarray], np.ndarray]
+Figures = dict[str, float]
+
+
+def quality(upscale: Upscale, scale: int, folder: Path, distance: PerceptualDistance) -> Figures:
+    """Means over a set's images; nothing where it has no low-resolution files of this scale."""
+    low_folder = folder / "LR_bicubic" / f"X{scale}"
+    if not low_folder.is_dir():
+        return {}
+    rows: list[Figures] = []
+    for pair in pair_images(folder / "HR", low_folder, scale):
+        assert pair.low is not None
+        high = crop_to_multiple(read_rgb(pair.high), scale)[None]
+        made = rgb_planes(upscale(read_rgb(pair.low).permute(1, 2, 0).numpy()))[None]
+        row = {"psnr_y": psnr_y(made, high, scale), "ssim_y": ssim_y(made, high, scale)}
+        row |= {"lpips_like": distance(made, high), "lattice_ratio": lattice_ratio(made, scale)}
+        rows.append({name: float(value) for name, value in row.items()})
+    return {name: round(statistics.fmean(row[name] for row in rows), 5) for name in rows[0]}
+
+
+def speed(model: UpscalingModel, compact: UpscalingModel) -> Figures:
+    """Megapixels of input per second of the network alone, and its time over the compact checkpoint's."""
+    pixels = photograph(SIDE)
+    work: dict[str, Work] = {
+        f"{name} {precision}": bare(each, pixels, dtype, torch.channels_last)
+        for name, each in (("own", model), ("compact", compact))
+        for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
+    seconds = median_seconds(work, REPEATS)
+    found: Figures = {}
+    for precision in ("fp32", "bf16"):
+        found[f"megapixels_per_second_{precision}"] = SIDE**2 / 1e6 / seconds[f"own {precision}"]
+        found[f"time_against_compact_{precision}"] = seconds[f"own {precision}"] / seconds[f"compact {precision}"]
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def measure(model: UpscalingModel, data: Path, distance: PerceptualDistance) -> dict[str, Figures]:
+    """Everything that is said about a model."""
+    upscale = Upscaler(model, "cpu", "fp32").upscale
+    found: dict[str, Figures] = {}
+    for name in ("Set5", "B100"):
+        own = quality(upscale, model.scale, data / "sr_test" / name, distance)
+        if own:
+            yardstick = quality(bicubic_upscaler(model.scale), model.scale, data / "sr_test" / name, distance)
+            found[name] = own | {f"bicubic_{figure}": value for figure, value in yardstick.items()}
+    compact = load_model(data / "weights" / "realesr-animevideov3.pth")
+    found["speed"] = speed(model, compact) | {"threads": torch.get_num_threads()}
+    return found
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def table(found: dict[str, Figures]) -> str:
+    """One model's figures, beside bicubic's."""
+    rows = [
+        f"| {name} | {m['psnr_y']:.2f} / {m['ssim_y']:.4f} | {m['bicubic_psnr_y']:.2f} / {m['bicubic_ssim_y']:.4f} "
+        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} | {m['lattice_ratio']:.3f} |"
+        for name, m in found.items()
+        if name != "speed"
+    ]
+    s = found["speed"]
+    return "\n".join(
+        [
+            "| test set | PSNR / SSIM on Y | bicubic | LPIPS-like | bicubic | lattice ratio |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"Speed on {s['threads']:.0f} CPU threads: {s['megapixels_per_second_fp32']:.3f} megapixels of input per "
+            f"second in fp32, {s['megapixels_per_second_bf16']:.3f} in bf16; {s['time_against_compact_fp32']:.2f} and "
+            f"{s['time_against_compact_bf16']:.2f} times the time of Real-ESRGAN's compact checkpoint in the same run.",
+        ]
+    )
+
+
+def page(everything: dict[str, dict[str, Figures]]) -> str:
+    """docs/models.md."""
+    rows = []
+    for name, found in everything.items():
+        summary = read_summary(embedded_models()[name])
+        sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
+        b100, s = found.get("B100", {}), found["speed"]
+        perceptual = [f"{b100['lpips_like']:.4f}", f"{b100['lattice_ratio']:.3f}"] if b100 else ["–", "–"]
+        rate = f"{s['megapixels_per_second_fp32']:.3f} / {s['megapixels_per_second_bf16']:.3f}"
+        ratio = f"{s['time_against_compact_fp32']:.2f} / {s['time_against_compact_bf16']:.2f}"
+        cells = [f"[{name}](../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
+        cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]
+        rows.append(f"| {' | '.join(cells)} |")
+    headings = ["model", "scale", "parameters", "file", "Set5", "B100", "LPIPS-like", "lattice"]
+    headings += ["MP/s fp32 / bf16", "time against compact", "licence"]
+    strips = [f"![{name}: low resolution, bicubic, model, original](images/{name}.png)" for name in everything]
+    return "\n".join(
+        [
+            "# Embedded models",
+            "",
+            "`srgan-kit models` lists them; each has a card in `pretrained/`. This page is written by",
+            "`scripts/measure_pretrained.py`.",
+            "",
+            f"| {' | '.join(headings)} |",
+            f"|{'---|' * len(headings)}",
+            *rows,
+            "",
+            "PSNR in dB and SSIM on Y by the protocol of [evaluation.md](evaluation.md), from the sets' own files of",
+            "low resolution, in fp32. LPIPS-like: LPIPS's SqueezeNet heads on another training of SqueezeNet, on B100;",
+            "lower is better. Lattice: how unevenly luma changes over the phases of the pixel shuffle, on B100; 1 for",
+            f"none, 1.04 for photographs. MP/s: megapixels of input per second of the network alone at {SIDE}x{SIDE},",
+            f"median of {REPEATS}, with its time over that of Real-ESRGAN's compact checkpoint in the same run.",
+            "",
+            "## Pictures",
+            "",
+            "From left to right: input, bicubic, the model, the original. Below two photographs a page of text, whose",
+            "letters are too small.",
+            "",
+            "\n\n".join(strips),
+            "",
+        ]
+    )
+
+
+def with_table(card: str, content: str) -> str:
+    """The card with its measured part replaced, or put at its end."""
+    block = f"{START}\n\n{content}\n\n{END}\n"
+    if START not in card:
+        return f"{card.rstrip()}\n\n## Measured\n\n{block}"
+    before, rest = card.split(START)
+    return before + block + rest.split(END)[1].removeprefix("\n")
+
+
+def crops() -> list[Tensor]:
+    """(3, 128, 128) uint8 of scikit-image's pictures: an eye and a badge, a cat, a page of text."""
+    from skimage import data
+
+    places = ((data.astronaut(), 40, 160), (data.chelsea(), 90, 110), (data.page(), 30, 40))
+    pictures = [(rgb_planes(each if each.ndim == 3 else each[..., None]), top, left) for each, top, left in places]
+    return [image[:, top : top + 128, left : left + 128] for image, top, left in pictures]
+
+
+def strip(model: UpscalingModel) -> Tensor:
+    """Rows of input, bicubic, model and original; (3, H, W) in [0, 1]."""
+    upscale = Upscaler(model, "cpu", "fp32").upscale
+    rows: list[Tensor] = []
+    for high in crops():
+        high = crop_to_multiple(high, model.scale)
+        low = resize_8bit(high, 1 / model.scale)
+        made = rgb_planes(upscale(low.permute(1, 2, 0).contiguous().numpy()))
+        nearest = F.interpolate(low[None].float(), scale_factor=model.scale, mode="nearest")[0]
+        views = nearest, resize(low.float(), float(model.scale)).clamp(0, 255), made.float(), high.float()
+        rows.append(torch.cat([F.pad(view, (2, 2, 2, 2), value=255) for view in views], dim=2))
+    sheet = torch.cat(rows, dim=1) / 255
+    return F.interpolate(sheet[None], scale_factor=2, mode="nearest")[0]
+
+
+def write_header(path: Path, found: dict[str, Figures]) -> None:
+    """Put the figures into the file's header."""
+    metadata = load_model(path).metadata | {"measured": json.dumps(found)}
+    with appearing(path) as temporary:
+        save_file(load_file(path), temporary, metadata=metadata)
+
+
+def main() -> None:
+    """Measure the models named, or all, and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="embedded super-resolvers; by default all")
+    parser.add_argument("--headers", action="store_true", help="write the figures into the models' files")
+    options = parser.parse_args()
+    data = os.environ.get("SRGAN_KIT_DATA")
+    if not data:
+        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of test images and weights")
+    try:
+        files = {name: path for name, path in embedded_models().items() if read_summary(path).scale in ("2", "3", "4")}
+        everything: dict[str, dict[str, Figures]] = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
+        distance = lpips_like(Path(data) / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+        for name in options.names or files:
+            model = load_model(name)
+            everything[name] = measure(model, Path(data), distance.to(CPU))
+            save_picture(strip(model), PAGE.parent / "images" / f"{name}.png")
+            card = files[name].with_suffix(".md")
+            card.write_text(with_table(card.read_text(), table(everything[name])), encoding="utf-8")
+            if options.headers:
+                write_header(files[name], everything[name])
+        everything = {name: everything[name] for name in files if name in everything}
+    except (UserError, KeyError) as error:
+        sys.exit(f"error: {error}")
+    FOUND.write_text(json.dumps(everything, indent=2) + "\n")
+    PAGE.write_text(page(everything), encoding="utf-8")
+    print(PAGE.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
