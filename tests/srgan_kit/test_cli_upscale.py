@@ -1,6 +1,8 @@
 """`srgan-kit upscale` as its users run it: real files, a small random network, the exit status they see."""
 
+import contextlib
 import ctypes
+import io
 import json
 import os
 import subprocess
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from srgan_kit.cli import main
 from srgan_kit.cli.upscale import Wish, _run
 from srgan_kit.config import ResidualSRConfig
 from srgan_kit.data.folder import read_rgb
@@ -36,9 +39,28 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command: with options of a process in one of its own, else in this one, which has torch loaded already."""
     command = [sys.executable, "-c", MAIN, "upscale", *arguments]
+    if not options:
+        return run_here(folder, command)
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.run(command, cwd=folder, text=True, env=os.environ, check=False, **options)
+
+
+def run_here(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "argv", ["srgan-kit", *command[3:]])
+        try:
+            main.run()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
 
 
 def picture(path: Path, size: tuple[int, int] = (12, 9), mode: str = "RGB") -> Path:
