@@ -110,7 +110,7 @@ def test_a_run_interrupted_and_resumed_equals_one_never_stopped(
 
 
 def test_a_killed_run_resumes_bit_for_bit_in_the_default_precision(images: Path, tmp_path: Path) -> None:
-    more = ["--set", "steps=400", "--set", "checkpoint_every=7"]
+    more = ["--set", "steps=200", "--set", "checkpoint_every=7", "--set", "validation.every=50"]
     subprocess.run(command(images, tmp_path / "whole", *more), capture_output=True, check=True)
     killed = subprocess.Popen(command(images, tmp_path / "killed", *more), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
