@@ -13,7 +13,6 @@ import json
 import os
 import shlex
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,10 +161,9 @@ def folder_of(name: str) -> Path:
 def row(name: str, data: Path) -> dict[str, Any]:
     """Train, or go on training, and measure."""
     recipe, folder = recipe_of(name, data), folder_of(name)
-    start = time.process_time()
+    found: dict[str, Any] = {"settings": list(RUNS[name].settings)}
     if not (folder / "model.safetensors").exists():
         train(recipe, folder, resume=(folder / "checkpoint.pt").exists())
-    found: dict[str, Any] = {"settings": list(RUNS[name].settings), "cpu_seconds": time.process_time() - start}
     found |= measure_model(str(folder / "model.safetensors"), data)
     found["shares"] = mean_shares(folder / "log.jsonl", recipe.steps)
     demonstration = RUNS[name].demonstration

@@ -80,14 +80,18 @@ def planes(pixels: np.ndarray) -> Tensor:
 
 
 def restored(recipe: Recipe, folder: Path) -> Run:
-    """A finished run, its networks in evaluation mode, without gradients."""
+    """A finished run, its networks without gradients, the generator's in evaluation mode, the critic's as in training.
+
+    Batch norm divides out what tells generated from real patches, their scale, and does so in training with the
+    statistics of a batch of one kind. A critic that judges by running averages of both kinds is another, untrained one.
+    """
     AcceleratorState._reset_state()  # the process may have trained in another precision
     accelerator = Accelerator(cpu=True, mixed_precision="no")
     run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
     run.restore()
-    for network in (run.average.network, run.critic.network if run.critic else None):
-        if network is not None:
-            network.eval().requires_grad_(False)
+    run.average.network.eval().requires_grad_(False)
+    if run.critic is not None:
+        run.critic.network.train().requires_grad_(False)
     return run
 
 
@@ -141,18 +145,29 @@ def per_patch(scores: Tensor) -> Tensor:
 
 @torch.no_grad()
 def ab_test(run: Run, data: Path) -> Rows:
-    """`auc`: how often the critic finds a real patch more real than a super-resolved one; .5 is chance."""
-    real, fake, _ = judged(run, data)
-    a, b = (per_patch(joined(side, run.variant.score)) for side in (real, fake))
-    wins = (a[:, None] > b).float() + (a[:, None] == b).float() / 2
-    return {"auc": float(wins.mean())}
+    """How often the critic finds a real patch more real than a super-resolved one; .5 is chance.
+
+    `auc` as in training, where batch norm sees batches of one kind; `auc_running` by running averages, patch by patch.
+    """
+    assert run.critic is not None
+    found: Rows = {}
+    state = {name: value.clone() for name, value in run.critic.network.state_dict().items()}
+    for name, training in (("auc_running", False), ("auc", True)):
+        run.critic.network.train(training)
+        real, fake, _ = judged(run, data)
+        a, b = (per_patch(joined(side, run.variant.score)) for side in (real, fake))
+        wins = (a[:, None] > b).float() + (a[:, None] == b).float() / 2
+        found[name] = float(wins.mean())
+    run.critic.network.load_state_dict(state)  # training mode has moved the running averages
+    return found
 
 
 @torch.no_grad()
 def divergence_of_patches(run: Run, data: Path) -> Rows:
-    """A lower bound of the divergence of real and super-resolved patches, in nats, and its standard error.
+    """Divergences of real and super-resolved patches, in nats, each with its standard error.
 
-    The log ratio of a patch is the mean over its pixels' scores: patches are the independent samples, not pixels.
+    Where batch norm lets the critic see batches of one kind, this is no bound for single patches. The log ratio of a
+    patch is the mean over its pixels' scores: patches are the independent samples, not pixels.
     """
     real, fake, _ = judged(run, data)
     a, b = (per_patch(joined(side, run.variant.log_ratio)) for side in (real, fake))
