@@ -224,6 +224,8 @@ def missing_detail(run: Run, data: Path) -> Rows:
     model = averaged(run)
     torch.manual_seed(0)
     kl, with_code, without, apart = [], [], [], []
+    distance = lpips_like(data / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+    seen: dict[str, list[float]] = {}
     for batch in patches(data, run.recipe.data.patch):
         posterior = model.encode(batch.image, batch.condition)
         kl.append(float(losses.gaussian_kl(posterior.mean, posterior.log_variance)))
@@ -235,12 +237,16 @@ def missing_detail(run: Run, data: Path) -> Rows:
         with_code += _psnr(coded, batch.image)
         without += _psnr(prior, batch.image)
         apart.append(_rms(prior, other))
+        exported = model.generate(model.vector(torch.zeros_like(noise), codes), batch.condition)
+        views = {"the posterior's code": coded, "a code of the prior": prior, "the exported code of zeros": exported}
+        for name, view in views.items():
+            seen.setdefault(f"LPIPS-like with {name}", []).extend(distance(view.clamp(0, 1), batch.image).tolist())
     return {
         "KL, nats": fmean(kl),
         "PSNR with the posterior's code, dB": fmean(with_code),
         "PSNR with a code of the prior, dB": fmean(without),
         "RMS between two codes of the prior, levels of 255": fmean(apart),
-    }
+    } | {name: fmean(values) for name, values in seen.items()}
 
 
 def _psnr(image: Tensor, target: Tensor) -> list[float]:
