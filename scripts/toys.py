@@ -1,6 +1,7 @@
 """Every adversarial variant on toys whose law is known exactly: one Gaussian, the 8-ring and the 5x5 grid.
 
-    python scripts/toys.py [--part 1/2]     trains what runs/toys.jsonl lacks; with --part, a half of it
+    python scripts/toys.py [--part 1/2] [--minutes M]     trains what docs/toys.jsonl lacks; with --part, a half of it
+    python scripts/toys.py --render                       docs/toys.md's tables and docs/images/toys.png from that file
 
 Each line of that file is a run: modes covered, share of high-quality samples, Jensen-Shannon divergence as a fresh
 critic measures it. Each variant trains plain and with techniques, on five seeds, by the same `Run.train_step` as any
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from toys_page import packed, render
 
 from losses import FDivergence, estimate_divergence
 from srgan_kit.config import Recipe
@@ -28,8 +30,8 @@ from srgan_kit.metrics.modes import mode_coverage
 from srgan_kit.tasks.toys import MEASURED, ToyTask
 from srgan_kit.training.run import Diverged, Run
 
-RESULTS = Path("runs/toys.jsonl")
-STEPS = {"gaussian": 300, "ring": 1200, "grid": 2000}
+RESULTS = Path("docs/toys.jsonl")
+STEPS = {"gaussian": 300, "ring": 1200, "grid": 6000}
 SEEDS = range(5)
 HIDDEN = 128
 
@@ -57,22 +59,22 @@ BASE: Settings = {
     "generator": {
         "name": "mlp",
         "hidden": HIDDEN,
-        "layers": 2,
+        "layers": 3,
         "output": "linear",
-        "normalisation": "none",
+        "normalisation": "batch",
         "activation": "relu",
     },
-    "critic": {"name": "mlp", "hidden": (HIDDEN, HIDDEN)},
+    "critic": {"name": "mlp", "hidden": (HIDDEN, HIDDEN, HIDDEN)},
     "encoder": {"layout": "dense", "hidden": HIDDEN},
-    "latent": {"noise": 8},
-    "optimizer": {"learning_rate": 1e-3, "betas": (0.5, 0.99), "warmup": 0},
-    "critic_optimizer": {"learning_rate": 1e-3, "betas": (0.5, 0.99), "warmup": 0},
+    "latent": {"noise": 2},
+    "optimizer": {"learning_rate": 1.5e-3, "betas": (0.5, 0.99), "warmup": 0, "clip_gradient": 100.0},
+    "critic_optimizer": {"learning_rate": 2e-3, "betas": (0.5, 0.99), "warmup": 0, "clip_gradient": 100.0},
     "data": {"size": 1, "batch": 256, "augment": "none"},
 }
-R1: Settings = {"critic_weights": {"r1": 1e-3}}
 NOISE: Settings = {"techniques": {"instance_noise": 0.1}}
 MATCHING: Settings = {"weights": {"feature_matching": 1.0}}
-COMMON = merged(R1, NOISE)
+R1: Settings = {"critic_weights": {"r1": 0.03}}
+COMMON = merged(NOISE, MATCHING)
 
 
 def gan(objective: str) -> Settings:
@@ -83,23 +85,23 @@ def f_gan(divergence: str) -> Settings:
     return {"variant": {"name": "f-gan", "divergence": divergence}}
 
 
-PENALTY: Settings = {"critic_weights": {"gradient_penalty": 1.0}}
-EBGAN: Settings = {"critic": {"name": "autoencoder", "layout": "dense", "channels": HIDDEN, "embedding": 8}}
+PENALTY: Settings = {"critic_weights": {"gradient_penalty": 0.1}}
+EBGAN: Settings = {"critic": {"name": "autoencoder", "layout": "dense", "channels": HIDDEN, "embedding": 2}}
 VARIANTS: dict[str, tuple[Settings, Settings]] = {
     "gan, non-saturating": (gan("non-saturating"), COMMON),
     "gan, minimax": (gan("minimax"), COMMON),
     "gan, least-squares": (gan("least-squares"), COMMON),
     "gan, hinge": (gan("hinge"), COMMON),
-    "gan, wasserstein": (merged(gan("wasserstein"), PENALTY), NOISE),
+    "gan, wasserstein": (merged(gan("wasserstein"), PENALTY), COMMON),
     "f-gan, kl": (f_gan("kl"), COMMON),
     "f-gan, reverse-kl": (f_gan("reverse-kl"), COMMON),
     "f-gan, pearson": (f_gan("pearson"), COMMON),
     "f-gan, squared-hellinger": (f_gan("squared-hellinger"), COMMON),
     "f-gan, jensen-shannon": (f_gan("jensen-shannon"), COMMON),
-    "f-gan, total-variation": (f_gan("total-variation"), COMMON),
-    "ebgan": (merged({"variant": {"name": "ebgan", "margin": 0.1}}, EBGAN), COMMON),
+    "f-gan, total-variation": (f_gan("total-variation"), merged(COMMON, R1)),
+    "ebgan": (merged({"variant": {"name": "ebgan", "margin": 4.0}}, EBGAN), NOISE),
     "infogan": ({"variant": "infogan", "latent": {"categorical": "modes"}}, COMMON),
-    "catgan": ({"variant": "catgan", "critic": {"classes": "modes"}}, NOISE),
+    "catgan": ({"variant": "catgan", "critic": {"classes": "modes"}}, COMMON),
     "improved-gan": ({"variant": "improved-gan", "critic": {"classes": "modes"}}, NOISE),
     "vae-gan": ({"variant": "vae-gan"}, COMMON),
     "srgan, relativistic": (
@@ -214,10 +216,13 @@ def measure(run: Run, variant: str) -> Settings:
         "divergence_error": round(error, 4),
     }
     if variant.startswith(LOG_RATIO):
-        found["own_divergence"] = round(own_estimate(run, toy.to_images(real[:10_000]), model), 4)
+        shown = task.batch((toy.to_images(real[:10_000]), torch.full((10_000,), -1))).image
+        found["own_divergence"] = round(own_estimate(run, shown, model), 4)
     if toy.centres.shape[1] == 1:
         found |= {"mean": round(float(many.mean()), 4), "std": round(float(many.std()), 4)}
         found["kl"] = round(spacing_kl(many, toy), 4)
+    if run.recipe.seed == SEEDS[0] and points.shape[1] == 2:
+        found["points"] = packed(points[:1000], toy)
     return found
 
 
@@ -253,8 +258,8 @@ def one(variant: str, toy: str, techniques: bool, seed: int, more: Settings | No
     return result | {"seconds": round(time.process_time() - start, 1)}
 
 
-def train_missing(part: int, parts: int) -> None:
-    """Every run that has no result yet; results are appended one line at a time, so nothing is lost."""
+def train_missing(part: int, parts: int, minutes: float) -> None:
+    """Every run that has no result yet, as far as the time goes; each result is appended at once, so none is lost."""
     order = [
         (variant, toy, techniques, seed)
         for seed in SEEDS
@@ -265,22 +270,28 @@ def train_missing(part: int, parts: int) -> None:
     for number, run in enumerate(order):
         if number // 2 % parts != part - 1 or run in {key_of(result) for result in done()}:
             continue
+        if time.process_time() > 60 * minutes:
+            break
         result = one(*run)
         line = (json.dumps(result) + "\n").encode()
         file = os.open(RESULTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(file, line)
         os.close(file)
-        print(result, flush=True)
+        print({key: value for key, value in result.items() if key != "points"}, flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", default="1/1", help="i/n: the i-th of n shares of the runs")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="start no run after this much processor time")
+    parser.add_argument("--render", action="store_true", help="write the tables and the picture")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    RESULTS.parent.mkdir(exist_ok=True)
+    if arguments.render:
+        render(done(), list(VARIANTS))
+        return
     part, parts = (int(number) for number in arguments.part.split("/"))
-    train_missing(part, parts)
+    train_missing(part, parts, arguments.minutes)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ class ToyTask:
         toy: the law of the real points.
         device: where batches go.
         labelled: part of the points whose mode is told, in [0, 1].
+        reach: what the networks are shown lies in [-reach, reach]; dense networks, unlike those for images, learn fine
+            structure sooner from larger numbers.
 
     Raises:
         ValueError: the recipe's images are no points of the toy.
@@ -67,12 +69,14 @@ class ToyTask:
 
     condition = None
 
-    def __init__(self, recipe: Recipe, toy: Toy, device: torch.device, labelled: float = 0.0) -> None:
+    def __init__(
+        self, recipe: Recipe, toy: Toy, device: torch.device, labelled: float = 0.0, reach: float = 8.0
+    ) -> None:
         dimension = toy.centres.shape[1]
         if recipe.image_shape != (dimension, 1):
             got = f"data.channels={recipe.data.channels}, data.size={recipe.data.size}"
             raise ValueError(f"expected data.channels={dimension} and data.size=1, got {got}")
-        self.recipe, self.toy, self.device = recipe, toy, device
+        self.recipe, self.toy, self.device, self.reach = recipe, toy, device, reach
         self.examples = ToyPoints(toy, recipe.seed, labelled)
         self.labelled = labelled > 0
         self.classes = tuple(f"mode {mode}" for mode in range(len(toy.weights))) if self.labelled else ()
@@ -91,9 +95,9 @@ class ToyTask:
         return f"endless points of {len(self.toy.weights)} Gaussians, {self.examples.labelled:.0%} of them labelled"
 
     def batch(self, items: tuple[Tensor, Tensor]) -> Batch:
-        """Points and labels -> a batch."""
+        """Points as images in [0, 1], and labels -> a batch of points in [-reach, reach]."""
         image, label = items
-        return Batch(image=image.to(self.device), label=label.to(self.device))
+        return Batch(image=((2 * image - 1) * self.reach).to(self.device), label=label.to(self.device))
 
     def batch_of(self, step: int) -> Batch:
         """A training batch at once, a function of (seed, step): much faster than one point after another."""
@@ -116,7 +120,8 @@ class ToyTask:
     def points(self, model: Model, count: int, seed: int = 0) -> np.ndarray:
         """What the model makes of noise that depends on the seed alone: (count, D), in the toy's own coordinates."""
         noise, codes = model.draw(count, self.device, torch.Generator().manual_seed(seed))
-        return self.toy.to_points(model.generate(model.vector(noise, codes), count=count))
+        made = model.generate(model.vector(noise, codes), count=count)
+        return self.toy.to_points((made / self.reach + 1) / 2)
 
     def validate(self, model: Model) -> dict[str, float]:
         """Modes covered, and the share of samples within three std of one."""
