@@ -1,6 +1,7 @@
 """The task on points of a known law, driven as any other: real points score as they should, training helps."""
 
 import importlib
+import math
 from pathlib import Path
 from types import ModuleType
 
@@ -57,6 +58,46 @@ def test_a_gan_comes_near_the_gaussian_by_the_steps_of_any_run(script: ModuleTyp
         errors.append(abs(points.mean()) + abs(points.std() - 1))
         assert set(run.task.validate(run.average.network)) == {"modes", "high_quality"}
     assert errors[1] < 0.7 * errors[0]
+
+
+def test_a_gan_covers_the_ring_better_after_some_hundred_steps(script: ModuleType) -> None:
+    measured: list[dict[str, float]] = []
+    for steps in (1, 300):
+        recipe = script.recipe_of("gan, non-saturating", "ring", True, 0, {"steps": steps})
+        run = script.trained(recipe, TOYS["ring"](), 0.0)
+        measured.append(run.task.validate(run.average.network))
+    assert measured[1]["modes"] >= 7 > measured[0]["modes"]
+    assert measured[1]["high_quality"] > 0.2 > measured[0]["high_quality"]
+
+
+def test_the_networks_see_points_at_the_reach_and_give_them_back(script: ModuleType) -> None:
+    toy = TOYS["grid"]()
+    recipe = script.recipe_of("gan, hinge", "grid", False, 0)
+    task = ToyTask(recipe, toy, torch.device("cpu"), reach=3.0)
+    images = toy.to_images(toy.centres)
+    shown = task.batch((images, torch.zeros(25))).image
+    assert shown.abs().max() < 3
+    assert torch.allclose(shown, (2 * images - 1) * 3)
+
+
+def test_the_independent_critic_measures_known_divergences(script: ModuleType) -> None:
+    toy = TOYS["ring"]()
+    real, same = toy.sample(8000, seed=1), toy.sample(8000, seed=2)
+    value, error = script.jensen_shannon(real, same, toy)
+    assert abs(value) < max(0.01, 4 * error)
+    half = same[toy.nearest(same)[0] < 4]
+    value, error = script.jensen_shannon(real, half, toy)
+    exact = (0.5 * math.log(2 / 3) + 0.5 * math.log(2) + math.log(4 / 3)) / 2  # 8 modes against 4 of them
+    assert value == pytest.approx(exact, abs=max(0.01, 4 * error))
+    value, _ = script.jensen_shannon(real, real * 3, toy)
+    assert value == pytest.approx(math.log(2), abs=0.01)
+
+
+def test_the_spacings_measure_the_divergence_of_two_gaussians(script: ModuleType) -> None:
+    toy = TOYS["gaussian"]()
+    points = toy.sample(20_000, seed=1)
+    assert script.spacing_kl(points, toy) == pytest.approx(0, abs=0.02)
+    assert script.spacing_kl(points + 1, toy) == pytest.approx(0.5, abs=0.03)  # (mean difference)^2 / 2
 
 
 @pytest.mark.parametrize("techniques", [False, True])
