@@ -25,20 +25,25 @@ COLOURS = {False: (196, 92, 40), True: (26, 95, 180)}
 
 def render(results: list[Row], variants: list[str]) -> None:
     """Fill the page's tables, which lie between marks, and draw the picture."""
-    text = PAGE.read_text(encoding="utf-8")
     tables = {
         "target": target(results, variants),
         "ring": table(results, variants, "ring", coverage_cells("ring"), coverage_names()),
         "grid": table(results, variants, "grid", coverage_cells("grid"), coverage_names()),
         "gaussian": table(results, variants, "gaussian", gaussian_cells, ("mean", "std", "KL", "JSD")),
     }
+    fill(tables)
+    draw(results, variants)
+
+
+def fill(tables: dict[str, str]) -> None:
+    """Put tables between the page's marks."""
+    text = PAGE.read_text(encoding="utf-8")
     for name, filled in tables.items():
         pattern = re.compile(rf"<!-- {name} -->.*?<!-- end of {name} -->", re.DOTALL)
         assert pattern.search(text), f"{PAGE}: no mark for {name}"
         new = f"<!-- {name} -->\n{filled}\n<!-- end of {name} -->"
         text = pattern.sub(lambda _, new=new: new, text)
     PAGE.write_text(text, encoding="utf-8")
-    draw(results, variants)
 
 
 def chosen(results: list[Row], variant: str, toy: str, techniques: bool) -> list[Row]:
