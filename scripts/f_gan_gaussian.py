@@ -79,7 +79,7 @@ def learned(name: str, seed: int) -> dict[str, float]:
         fake = fit[0] + fit[1].exp() * torch.randn(HELD_OUT, 1)
         bound = estimate_divergence(name, critic(points[-HELD_OUT:]), critic(fake))[0]
         value = exact(name, fit[0].double(), fit[1].double())
-    return {"bound": float(bound), "mean": float(fit[0]), "std": float(fit[1].exp()), "exact": float(value)}
+    return {"bound": float(bound), "mean": fit[0].item(), "std": fit[1].exp().item(), "exact": float(value)}
 
 
 def table(found: dict[str, dict[str, list[float]]]) -> str:
