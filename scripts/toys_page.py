@@ -19,6 +19,8 @@ HIGH_QUALITY = 0.8
 Row = dict[str, Any]
 
 PANEL, GAP, TEXT, COLUMNS, SHARPER = 132, 8, 44, 3, 2
+MARGIN = 0.92
+"""Side of the box of `Toy.to_images` in a panel."""
 INK, PALE = (28, 28, 30), (150, 150, 155)
 COLOURS = {False: (196, 92, 40), True: (26, 95, 180)}
 
@@ -128,7 +130,7 @@ def average(rows: list[Row], name: str) -> float:
 
 
 def spread(rows: list[Row], name: str, digits: int, factor: float = 1.0) -> str:
-    """Mean ± standard deviation over the seeds that have the number; a note of runs that diverged."""
+    """Mean ± standard deviation over the seeds that have the number."""
     values = [factor * row[name] for row in rows if name in row]
     if not values:
         return ""
@@ -179,22 +181,23 @@ def block(sheet: Image.Image, results: list[Row], variant: str, place: tuple[int
 
 
 def panel(sheet: Image.Image, corner: tuple[int, int], law: Toy, points: np.ndarray, colour: tuple[int, ...]) -> None:
-    """Points over circles of three std around the true centres."""
+    """Points over circles of three std around the true centres; those outside the box are not drawn."""
     side = PANEL * SHARPER
     picture = Image.new("RGB", (side, side), (250, 250, 250))
     pen = ImageDraw.Draw(picture, "RGBA")
     pen.rectangle((0, 0, side - 1, side - 1), outline=(225, 225, 228))
-    radius = max(3 * float(law.std[0]) / (2 * law.reach) * side, 2.5 * SHARPER)
+    radius = max(3 * float(law.std[0]) / (2 * law.reach) * side * MARGIN, 2.5 * SHARPER)
     for x, y in pixels(law.centres, law, side):
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=(120, 120, 125, 255), width=SHARPER // 2)
-    for x, y in pixels(points, law, side):
+    inside = (np.abs(points - law.middle) < law.reach * 0.9999).all(axis=1)
+    for x, y in pixels(points[inside], law, side):
         pen.ellipse((x - 1.3, y - 1.3, x + 1.3, y + 1.3), fill=(*colour, 110))
     sheet.paste(picture, (corner[0] * SHARPER, corner[1] * SHARPER))
 
 
 def pixels(points: np.ndarray, law: Toy, side: int) -> np.ndarray:
     """(N, 2) points -> columns and rows; up is up."""
-    values = (points - law.middle) / (2 * law.reach)
+    values = MARGIN * (points - law.middle) / (2 * law.reach)
     return np.stack([(0.5 + values[:, 0]) * side, (0.5 - values[:, 1]) * side], axis=1)
 
 
