@@ -8,16 +8,14 @@ LPIPS has that folder's SqueezeNet.
 """
 
 import argparse
-import json
 import os
 import platform
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from timing import Check, Work, median_seconds
+from timing import Check, Work, median_seconds, report
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -275,13 +273,7 @@ def main() -> None:
     found |= vgg_figures(image, target, options.repeats)
     found |= lpips_figures(image, target, 3 * options.repeats)
     found |= gan_figures(64, 3 * options.repeats)
-    checks = check(found)
-    for name, value in found.items():
-        print(f"{name:56} {value:.4g}" if isinstance(value, float) else f"{name:56} {value}")
-    for each in checks:
-        print(f"{'pass' if each.ok else 'FAIL'}  {each.name:50} {each.value:.4g} {each.bound}")
-    found["thresholds"] = [asdict(each) for each in checks]
-    options.output.write_text(json.dumps(found, indent=2) + "\n")
+    report(found, check(found), options.output)
 
 
 if __name__ == "__main__":

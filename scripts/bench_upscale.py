@@ -7,20 +7,18 @@ With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5 and the time agai
 
 import argparse
 import copy
-import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from timing import Check, Work, median_seconds
+from timing import Check, Work, median_seconds, report
 
 from srgan_kit.devices import autocast, cpu_has_bf16, pick_precision
 from srgan_kit.metrics.evaluation import evaluate_pairs, pair_images
@@ -213,13 +211,7 @@ def main() -> None:
     found["seconds_for_help"] = seconds_for_help(options.repeats)
     if options.memory_side:
         found |= memory(options.model, model.scale, options.memory_side)
-    checks = check(found)
-    for name, value in found.items():
-        print(f"{name:40} {value:.4g}" if isinstance(value, float) else f"{name:40} {value}")
-    for each in checks:
-        print(f"{'pass' if each.ok else 'FAIL'}  {each.name:30} {each.value:.4g} {each.bound}")
-    found["thresholds"] = [asdict(each) for each in checks]
-    options.output.write_text(json.dumps(found, indent=2) + "\n")
+    report(found, check(found), options.output)
 
 
 if __name__ == "__main__":

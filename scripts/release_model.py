@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from srgan_kit.config import Recipe, SRConfig
+from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
+from srgan_kit.network_config import SRConfig
 from srgan_kit.training.telemetry import LOG
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import load_model, save_model

@@ -1,9 +1,11 @@
-"""What the benchmarks share: times of pieces of work that take turns, and thresholds."""
+"""What the benchmarks share: times of pieces of work that take turns, thresholds, and the report."""
 
+import json
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 Work = Callable[[], object]
 
@@ -28,3 +30,12 @@ def median_seconds(work: dict[str, Work], repeats: int) -> dict[str, float]:
             if turn:
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def report(found: Mapping[str, object], checks: Sequence[Check], output: Path) -> None:
+    """Print what was found and which thresholds hold, and write both to a JSON file."""
+    for name, value in found.items():
+        print(f"{name:56} {value:.4g}" if isinstance(value, float) else f"{name:56} {value}")
+    for each in checks:
+        print(f"{'pass' if each.ok else 'FAIL'}  {each.name:50} {each.value:.4g} {each.bound}")
+    output.write_text(json.dumps({**found, "thresholds": [asdict(each) for each in checks]}, indent=2) + "\n")

@@ -15,9 +15,9 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR|FILE.npz",
-            help="Folder of training images, searched recursively, inner folders being classes; or, but for "
-            "super-resolution, a file of arrays: images or x_train, and labels or y_train where there are any.",
+            metavar="DIR|FILE",
+            help="Folder of training images, searched recursively, inner folders being classes. For super-resolution "
+            "also a .zip of one; for the other tasks an .npz of arrays: images or x_train, and labels or y_train.",
         ),
     ] = None,
     output: Annotated[

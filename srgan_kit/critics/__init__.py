@@ -4,12 +4,13 @@ from typing import Any
 
 from torch import nn
 
-from srgan_kit.config import AutoencoderCriticConfig, MLPCriticConfig, Recipe, SRGANCriticConfig, UNetCriticConfig
+from srgan_kit.config import Recipe
 from srgan_kit.critics.autoencoder import AutoencoderCritic
 from srgan_kit.critics.dcgan import DCGANCritic
 from srgan_kit.critics.mlp import MLPCritic
 from srgan_kit.critics.srgan import SRGANCritic
 from srgan_kit.critics.unet import UNetCritic
+from srgan_kit.network_config import AutoencoderCriticConfig, MLPCriticConfig, SRGANCriticConfig, UNetCriticConfig
 
 CRITICS: dict[str, type[nn.Module]] = {
     "srgan": SRGANCritic,

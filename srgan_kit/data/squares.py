@@ -129,7 +129,7 @@ def load_squares(
     augment: Augmentation,
     seed: int,
     holdout: int,
-    labelled: int | float = 1.0,
+    labelled: int | float | None = None,
     leave_out: Path | None = None,
     labelled_share: float = 0.0,
 ) -> Squares:
@@ -144,7 +144,7 @@ def load_squares(
         augment: "none" or "flips" (left-right).
         seed: the run's seed; it also chooses the images held out and the labels kept.
         holdout: how many images to hold out, if the file has no test set of its own; one is always left to train on.
-        labelled: how many of the training images keep their label, see `labelled_subset`; 1.0 for all there are.
+        labelled: how many of the training images keep their label, see `labelled_subset`; None for all.
         leave_out: images below this folder are not part of the data.
         labelled_share: see `SquareImages`.
 
@@ -172,7 +172,7 @@ def load_squares(
         held, kept = (np.sort(part) for part in np.split(order, [min(holdout, len(images) - 1)]))
         test = [images[index] for index in held], labels[held]
         images, labels = [images[index] for index in kept], labels[kept]
-    if not (isinstance(labelled, float) and labelled == 1):
+    if labelled is not None:
         labels = labelled_subset(labels, len(classes), labelled, seed)
     held_out = [_middle(image, size) for image in test[0]]
     stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)

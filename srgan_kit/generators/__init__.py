@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from srgan_kit.config import InversionConfig, PixelConfig, Recipe, ResidualSRConfig, SRConfig
+from srgan_kit.config import Recipe
 from srgan_kit.generators.dcgan import DCGANGenerator
 from srgan_kit.generators.inversion import InversionGenerator
 from srgan_kit.generators.mlp import MLPGenerator
@@ -12,6 +12,7 @@ from srgan_kit.generators.residual import ResidualSR
 from srgan_kit.generators.resnet import ResNetGenerator
 from srgan_kit.generators.rrdb import RRDBNet
 from srgan_kit.generators.srresnet import SRResNet
+from srgan_kit.network_config import InversionConfig, PixelConfig, ResidualSRConfig, SRConfig
 
 GENERATORS = {"residual": ResidualSR, "srresnet": SRResNet, "rrdb": RRDBNet}
 """Generators that enlarge an image."""

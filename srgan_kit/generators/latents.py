@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srgan_kit.config import LatentConfig
 from srgan_kit.contracts import Codes
 from srgan_kit.errors import UserError
 from srgan_kit.generators.autoregressive import PixelNetwork
 from srgan_kit.generators.model import Model
+from srgan_kit.network_config import LatentConfig
 
 TRAVERSED = 2.0
 """Noise and continuous codes are traversed from minus this to this: beyond a code's prior, as in InfoGAN's figure 2."""

@@ -1,38 +1,21 @@
 """The generator's side of a run: a decoder, an encoder where one is needed, and the latent vector between them."""
 
-from typing import Literal, Protocol, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from srgan_kit.config import EncoderConfig, LatentConfig, PixelConfig, Recipe
+from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Codes, Gaussian, Sample
 from srgan_kit.generators import build_decoder
+from srgan_kit.generators.autoregressive import PixelNetwork
 from srgan_kit.generators.encoder import ConvEncoder, MLPEncoder
 from srgan_kit.losses import reparameterise
+from srgan_kit.network_config import EncoderConfig, LatentConfig, PixelConfig
 
 Source = Literal["prior", "code", "posterior"]
 """Where the noise part of the latent vector comes from in training: N(0, I); the code of the real image; a draw of its
 posterior, and N(0, I) for what a critic judges."""
-
-
-class PixelModel(Protocol):
-    """What autoregressive decoders offer."""
-
-    def __call__(self, image: Tensor, condition: Tensor | None, latent: Tensor | None) -> Tensor:
-        """(N, C, H, W) in [0, 1] -> (N, L, C, H, W) logits."""
-        ...
-
-    def sample(
-        self,
-        shape: tuple[int, int, int, int],
-        condition: Tensor | None = None,
-        latent: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        temperature: float = 1.0,
-    ) -> Tensor:
-        """An image, value after value."""
-        ...
 
 
 class Model(nn.Module):
@@ -58,7 +41,7 @@ class Model(nn.Module):
         self.decoder, self.encoder = decoder, encoder
         self.latent, self.source, self.image_shape = latent, source, image_shape
         self.squashed = bool(getattr(decoder, "squashed", False))
-        self.autoregressive = hasattr(decoder, "sample")
+        self.autoregressive = isinstance(decoder, PixelNetwork)
 
     def parts(self) -> dict[str, list[nn.Parameter]]:
         """The parameters by part."""
@@ -77,8 +60,8 @@ class Model(nn.Module):
         latent = self.vector(coded, codes)
         if self.source != "posterior":
             posterior = None
-        if self.autoregressive:
-            levels = cast(PixelModel, self.decoder)(batch.image, batch.condition, latent)
+        if isinstance(self.decoder, PixelNetwork):
+            levels = self.decoder(batch.image, batch.condition, latent)
             return Sample(image=_expected(levels), codes=codes, posterior=posterior, levels=levels)
         image, logits = self.decode(batch.condition, latent)
         if posterior is None:
@@ -120,11 +103,11 @@ class Model(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Images (N, C, H, W) of latent vectors and conditions; autoregressive decoders draw them with `generator`."""
-        if not self.autoregressive:
+        if not isinstance(self.decoder, PixelNetwork):
             return self.decode(condition, latent)[0]
         count = len(latent) if latent is not None else len(condition) if condition is not None else count
         shape = (count, *self.image_shape)
-        return cast(PixelModel, self.decoder).sample(shape, condition, latent, generator)
+        return self.decoder.sample(shape, condition, latent, generator)
 
     def reconstruct(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """The image again: from the mean of its code where there is an encoder, else from the condition."""

@@ -8,10 +8,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from srgan_kit.config import Recipe, SRConfig
+from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators.model import Model, build_model
+from srgan_kit.network_config import SRConfig
 from srgan_kit.tasks import Task
 from srgan_kit.upscaling.embedded import embedded_models
 from srgan_kit.upscaling.models import save_model

@@ -29,6 +29,8 @@ PLAIN = {
 }
 """Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
 NAMES = frozenset({*PLAIN, "perceptual", "consistency"})
+PAIRED = NAMES - {"total_variation"}
+"""Those that mean something only where the generated image should be the real one."""
 
 
 class Content(nn.Module):

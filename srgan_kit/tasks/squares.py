@@ -32,7 +32,7 @@ class SquareData:
             settings.augment,
             recipe.seed,
             recipe.validation.holdout,
-            labels.fraction if labels.count is None else labels.count,
+            labels.amount,
             leave_out=run,
             labelled_share=labels.share,
         )

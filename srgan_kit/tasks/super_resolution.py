@@ -51,9 +51,8 @@ class SuperResolution:
         self.images = usable.only([path for path in usable.paths if path not in set(held_out)])
         low = self._partners(self.images, folder, data.lr_folder) if data.lr_folder else None
         labels, self.classes = class_folders(self.images.paths, folder)
-        amount = recipe.labels.fraction if recipe.labels.count is None else recipe.labels.count
-        if amount != 1.0:
-            labels = labelled_subset(labels, len(self.classes), amount, recipe.seed)
+        if recipe.labels.amount is not None:
+            labels = labelled_subset(labels, len(self.classes), recipe.labels.amount, recipe.seed)
         self.labelled = bool((labels >= 0).any())
         settings = self.scale, data.patch, data.augment, recipe.seed
         more = labels, recipe.labels.share, data.reductions, data.shuffle_channels

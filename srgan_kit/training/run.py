@@ -17,10 +17,11 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model, build_model
 from srgan_kit.spectral_norm import with_spectral_norm
 from srgan_kit.tasks import Task
+from srgan_kit.tasks.content import PAIRED
 from srgan_kit.training.checkpoint import load_checkpoint, save_checkpoint
 from srgan_kit.training.ema import MovingAverage
 from srgan_kit.training.player import Diverged, Player
-from srgan_kit.training.techniques import CRITIC_TERMS, GENERATOR_TERMS, Techniques
+from srgan_kit.training.techniques import CRITIC_TERMS, Techniques
 from srgan_kit.upscaling.models import load_model
 from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
@@ -202,6 +203,9 @@ class Run:
         for need in sorted(self.variant.requirements()):
             if not provided.get(need, need in of_critic):
                 raise UserError(f"recipe: variant {variant_name(self.variant)!r} needs {REQUIREMENTS[need]}")
+        for name in sorted(PAIRED & recipe.generator_weights.keys()):
+            if not provided["paired"]:
+                raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
         if model.autoregressive and "levels" not in self.variant.requirements():
             raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
 
@@ -237,7 +241,7 @@ class Run:
         for network in networks:
             network.eval()  # batch norm and spectral norm update their statistics only in training
         try:
-            items = [self.task.examples[index] for index in range(min(4, self.recipe.data.batch) or 1)]
+            items = [self.task.examples[index] for index in range(min(4, self.recipe.data.batch))]
             with self.accelerator.autocast():
                 self._check_terms(self.task.batch(default_collate(items)))
         except UserError:
@@ -311,24 +315,23 @@ def _detached(sample: Sample) -> Sample:
 
 def _check_weights(player: str, terms: set[str], named: Mapping[str, float], weights: Mapping[str, float]) -> None:
     """Raise a UserError for a term without a weight, or a weight that the recipe names for no term."""
-    techniques = GENERATOR_TERMS if player == "generator" else CRITIC_TERMS
+    of_gradients = CRITIC_TERMS if player == "critic" else frozenset()  # which the rehearsal does without
     known = ", ".join(sorted(terms))
     for name in sorted(terms - weights.keys()):
         raise UserError(f"recipe: no weight for the term {name!r} of the {player}'s loss; its terms are {known}")
-    for name in sorted(named.keys() - terms - techniques):
+    for name in sorted(named.keys() - terms - of_gradients):
         raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss; they are {known}")
 
 
 def _initialise(model: Model, source: str, parts: str) -> None:
-    """Take a super-resolver's weights, or only its trunk's; a latent layer, which those lack, starts without effect."""
+    """Take a super-resolver's weights, or only its trunk's; a latent layer that those lack starts without effect."""
     weights = load_model(source).network.state_dict()
-    left = ("latent.", "tail.") if parts == "trunk" else ("latent.",)
-    weights = {name: value for name, value in weights.items() if not name.startswith(left)}
-    missing, unexpected = model.decoder.load_state_dict(_fitting(model, weights), False)
-    if unexpected or any(not name.startswith(left) for name in missing):
+    if parts == "trunk":
+        weights = {name: value for name, value in weights.items() if not name.startswith("tail.")}
+    may_lack = ("latent.", "tail.") if parts == "trunk" else ("latent.",)
+    try:
+        missing, unexpected = model.decoder.load_state_dict(weights, strict=False)
+    except RuntimeError:  # of other shapes
+        missing, unexpected = [], list(weights)
+    if unexpected or not all(name.startswith(may_lack) for name in missing):
         raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator")
-
-
-def _fitting(model: Model, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    own = model.decoder.state_dict()
-    return {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}

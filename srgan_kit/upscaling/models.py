@@ -14,10 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from srgan_kit.config import SRConfig, generator_config
+from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators import build_generator
+from srgan_kit.network_config import SRConfig
 from srgan_kit.upscaling.embedded import DEFAULT_MODEL, embedded_models
 
 FORMAT = "srgan-kit"

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from srgan_kit.cli.demo import CLOSE_UP_SIDE, CLOSE_UPS, FILES, GAP, LABEL_HEIGHT, ZOOM, Panel, demo, draw_side_by_side
-from srgan_kit.config import ResidualSRConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
+from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling.models import save_model
 
 

@@ -14,10 +14,10 @@ from skimage import data
 from typer.testing import CliRunner
 
 from srgan_kit.cli.evaluate import evaluate
-from srgan_kit.config import ResidualSRConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.metrics.evaluation import bicubic_upscaler
+from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling import engine
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import save_model

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srgan_kit.config import LatentConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators import latents
 from srgan_kit.generators.saved import load_saved
+from srgan_kit.network_config import LatentConfig
 
 GAP = 2
 """Pixels between the images of a picture."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import srgan_kit.cli.models as command
-from srgan_kit.config import ResidualSRConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
+from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling.embedded import DEFAULT_MODEL, UNKNOWN, embedded_models, read_summary
 from srgan_kit.upscaling.models import save_model
 

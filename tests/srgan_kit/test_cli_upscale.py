@@ -17,11 +17,11 @@ from PIL import Image
 
 from srgan_kit.cli import main
 from srgan_kit.cli.upscale import Wish, _run
-from srgan_kit.config import ResidualSRConfig
 from srgan_kit.data.folder import read_rgb
 from srgan_kit.data.resize import resize_8bit
 from srgan_kit.generators import build_generator
 from srgan_kit.metrics.super_resolution import psnr_y
+from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.models import load_model, save_model

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from srgan_kit.config import ResidualSRConfig
 from srgan_kit.generators import build_generator
+from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.ensemble import SelfEnsemble, ensembled
 from srgan_kit.upscaling.models import UpscalingModel

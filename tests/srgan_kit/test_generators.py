@@ -5,9 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srgan_kit.config import ResidualSRConfig, SRResNetConfig, generator_config
+from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.generators import ResidualSR, SRResNet, build_generator
+from srgan_kit.network_config import ResidualSRConfig, SRResNetConfig
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -12,6 +12,7 @@ from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.variants import VARIANTS
+from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
 TASKS = ("unconditional", "super-resolution", "reconstruction")
 
@@ -99,6 +100,13 @@ def test_techniques_combine_with_every_adversarial_variant(number: int, pair: tu
         ("gan", ["weights.foo=1"], r"a weight for 'foo', which is no term of the generator's loss"),
         ("gan", ["critic_weights.foo=1"], r"a weight for 'foo', which is no term of the critic's loss"),
         ("gan", ["weights.consistency=1"], r"super-resolution only"),
+        ("gan", ["weights.pixel=1"], r"weights\.pixel needs generated images with real partners"),
+        (
+            "gan",
+            ["weights.perceptual=1", "perceptual.layers={conv1_1=1.0}"],
+            r"weights\.perceptual needs generated images with real partners",
+        ),
+        ("vae", ["weights.historical_averaging=1"], r"a weight for 'historical_averaging', which is no term"),
         ("ebgan", ["critic.minibatch_kernels=3"], r"sees an image alone"),
         ("none", ["techniques.virtual_batch_norm=true", "generator={name='mlp', normalisation='none'}"], r"batch norm"),
     ],
@@ -113,3 +121,24 @@ def test_labels_are_asked_for(tiny, tmp_path: Path) -> None:
     plain = recipe.model_copy(update={"data": recipe.data.model_copy(update={"folder": tiny.images / "left"})})
     with pytest.raises(UserError, match="needs labelled images: folders named after classes"):
         tiny.run(plain, tmp_path)
+
+
+def test_virtual_batch_norm_leaves_the_super_resolver_alone_and_its_images_any_size(tiny, tmp_path: Path) -> None:
+    srresnet = "generator={name='srresnet', channels=4, blocks=1}"
+    recipe = tiny.recipe("super-resolution", "gan", srresnet, "techniques.virtual_batch_norm=true")
+    run = tiny.run(recipe, tmp_path)
+    run.rehearse()
+    tiny.step(run)
+    assert np.isfinite(run.task.validate(run.model)["psnr_y"])  # on images larger than the crops
+    assert run.critic is not None
+    assert isinstance(run.critic.network, VirtualBatchNetwork)
+    assert not isinstance(run.model.decoder, VirtualBatchNetwork)
+    plain = tiny.recipe("super-resolution", "none", srresnet, "techniques.virtual_batch_norm=true")
+    with pytest.raises(UserError, match="neither the critic nor, but for super-resolution, the generator"):
+        tiny.run(plain, tmp_path)
+
+
+def test_one_label_is_not_all_labels(tiny, tmp_path: Path) -> None:
+    for task in ("super-resolution", "unconditional"):
+        with pytest.raises(UserError, match=r"expected a fraction with a point, such as 0\.1, or a count in 2"):
+            tiny.run(tiny.recipe(task, "improved-gan", "labels.count=1"), tmp_path)

@@ -9,9 +9,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from srgan_kit.config import ResidualSRConfig, RRDBNetConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
+from srgan_kit.network_config import ResidualSRConfig, RRDBNetConfig
 from srgan_kit.upscaling.models import embedded_models, load_model, save_model
 
 CONFIG = ResidualSRConfig(scale=3, channels=4, groups=1)

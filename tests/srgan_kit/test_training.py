@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from srgan_kit.config import OptimizerConfig, Recipe, load_recipe
 from srgan_kit.data.folder import read_rgb
@@ -212,6 +213,24 @@ def test_a_run_starts_from_given_weights_and_refuses_others(images: Path, tmp_pa
     assert all(torch.allclose(before[name], after[name], atol=1e-8) for name in before)
     with pytest.raises(UserError, match="do not fit this recipe's generator"):
         train(recipe_for(images, f"initialise_from={base}", "generator.channels=8"), tmp_path / "other")
+    for groups in (1, 3):  # of two: none is left out in silence, and none begins anew
+        with pytest.raises(UserError, match="do not fit this recipe's generator"):
+            train(recipe_for(images, f"initialise_from={base}", f"generator.groups={groups}"), tmp_path / "other")
+
+
+def test_a_latent_layer_starts_without_effect_or_from_one_that_was_trained(images: Path, tmp_path: Path) -> None:
+    train(recipe_for(images, "steps=2"), tmp_path / "plain")
+    latent = ["latent.noise=3", "optimizer.learning_rate=1e-12", "steps=1"]
+    plain = f"initialise_from={tmp_path / 'plain' / 'model.safetensors'}"
+    train(recipe_for(images, plain, *latent), tmp_path / "first")
+    weights = load_file(tmp_path / "first" / "model.safetensors")
+    assert weights["latent.weight"].abs().max() < 1e-8
+    weights["latent.weight"].fill_(0.5)
+    with safe_open(tmp_path / "first" / "model.safetensors", framework="pt") as file:
+        save_file(weights, tmp_path / "steered.safetensors", metadata=file.metadata())
+    train(recipe_for(images, f"initialise_from={tmp_path / 'steered.safetensors'}", *latent), tmp_path / "second")
+    after = load_file(tmp_path / "second" / "model.safetensors")["latent.weight"]
+    assert torch.allclose(after, torch.full_like(after, 0.5))
 
 
 def test_divergence_stops_the_run_names_the_term_and_keeps_the_checkpoint(images: Path, tmp_path: Path) -> None:
