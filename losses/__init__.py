@@ -39,6 +39,7 @@ from .local_discriminative import LocalDiscriminativeLoss, artifact_map, local_d
 from .matching import feature_matching, maximum_mean_discrepancy, moment_matching
 from .minibatch import MinibatchDiscrimination, minibatch_similarity
 from .perceptual import FeatureLoss, VGGFeatureLoss, feature_distance
+from .phases import PhaseBalanceLoss, phase_balance
 from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
 from .regularization import (
     HistoricalAverage,
@@ -87,6 +88,7 @@ __all__ = [
     "MinibatchDiscrimination",
     "Minimax",
     "NonSaturating",
+    "PhaseBalanceLoss",
     "RelativisticAverage",
     "SSIMLoss",
     "SemiSupervised",
@@ -131,6 +133,7 @@ __all__ = [
     "ms_ssim",
     "mse",
     "negative_elbo",
+    "phase_balance",
     "pulling_away",
     "r1_penalty",
     "r2_penalty",

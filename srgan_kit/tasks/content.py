@@ -16,6 +16,7 @@ from srgan_kit.losses import (
     fourier_l1,
     l1,
     mse,
+    phase_balance,
     total_variation,
 )
 from srgan_kit.translation import draw_shifts, translated
@@ -28,7 +29,9 @@ PLAIN = {
     "total_variation": lambda fake, real: total_variation(fake),
 }
 """Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
-NAMES = frozenset({*PLAIN, "perceptual", "consistency"})
+OF_SCALE = frozenset({"consistency", "phase_balance"})
+"""Those that depend on the upscaling factor."""
+NAMES = frozenset({*PLAIN, *OF_SCALE, "perceptual"})
 PAIRED = NAMES - {"total_variation"}
 """Those that mean something only where the generated image should be the real one."""
 
@@ -44,8 +47,9 @@ class Content(nn.Module):
         super().__init__()
         self.translation = recipe.perceptual.translation
         self.names = sorted(NAMES & recipe.generator_weights.keys())
-        if "consistency" in self.names and recipe.task != "super-resolution":
-            raise UserError("recipe: weights.consistency compares with low-resolution images: super-resolution only")
+        of_scale = sorted(OF_SCALE & {*self.names})
+        if of_scale and recipe.task != "super-resolution":
+            raise UserError(f"recipe: weights.{of_scale[0]} depends on an upscaling factor: super-resolution only")
         self.perceptual = comparator(recipe.perceptual).to(device) if "perceptual" in self.names else None
 
     def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
@@ -58,11 +62,18 @@ class Content(nn.Module):
         terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
         if self.perceptual is not None:
             terms["perceptual"] = self.perceptual(*(rgb(image) for image in self._translated(fake, real)))
+        return terms | self._of_scale(fake.float(), batch)
+
+    def _of_scale(self, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
+        low = batch.condition
+        if low is None:
+            return {}
+        scale = batch.image.shape[-1] // low.shape[-1]
+        terms: dict[str, Tensor] = {}
         if "consistency" in self.names:
-            low = batch.condition
-            assert low is not None
-            scale = real.shape[-1] // low.shape[-1]
-            terms["consistency"] = consistency(fake.float(), low, lambda image: resize(image, 1 / scale))
+            terms["consistency"] = consistency(fake, low, lambda image: resize(image, 1 / scale))
+        if "phase_balance" in self.names:
+            terms["phase_balance"] = phase_balance(fake, batch.image, scale)
         return terms
 
     def _translated(self, *images: Tensor) -> tuple[Tensor, ...]:

@@ -99,7 +99,8 @@ def test_techniques_combine_with_every_adversarial_variant(number: int, pair: tu
         ("gan", ["critic.conditional=true"], r"critic\.conditional: this task gives the generator no condition"),
         ("gan", ["weights.foo=1"], r"a weight for 'foo', which is no term of the generator's loss"),
         ("gan", ["critic_weights.foo=1"], r"a weight for 'foo', which is no term of the critic's loss"),
-        ("gan", ["weights.consistency=1"], r"super-resolution only"),
+        ("gan", ["weights.consistency=1"], r"consistency .* super-resolution only"),
+        ("gan", ["weights.phase_balance=1"], r"phase_balance .* super-resolution only"),
         ("gan", ["weights.pixel=1"], r"weights\.pixel needs generated images with real partners"),
         (
             "gan",

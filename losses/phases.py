@@ -1,0 +1,64 @@
+"""Phase balance: whether an upscaled image changes as much at every phase of its pixel shuffle as the real one."""
+
+import torch
+from torch import Tensor, nn
+
+from ._tensors import in_full_precision
+
+
+def phase_balance(image: Tensor, target: Tensor, period: int = 4, eps: float = 1 / 255) -> Tensor:
+    """How far the changes of an image at each phase of a grid are from the target's, in [0, inf); 0 for equal images.
+
+    (..., H, W) twice, nominally in [0, 1], H and W more than `period` >= 2 -> scalar
+
+    L = E |ln (D_p(image) + eps) - ln (D_p(target) + eps)|,  D_p = mean |x(i, j + 1) - x(i, j)| over all i and all
+    j = p mod period
+
+    E is the mean over leading dimensions, phases p, and both axes. A pixel shuffle that draws a lattice changes more
+    at some phases than at others; an image that is too smooth everywhere changes too little at all of them. No place
+    is compared with another, so texture need not lie where the target has it. It is this project's own, after the
+    ratio that `srgan_kit.metrics.lattice` measures; eps keeps flat images from ruling.
+
+    Raises:
+        ValueError: different shapes, not floating-point, too small, a period below 2, or eps not positive.
+
+    >>> image = torch.tensor([0.0, 0.0, 1.0, 1.0, 2.0]).expand(1, 5, 5)  # changes at every second column
+    >>> phase_balance(image, image)
+    tensor(0.)
+    """
+    if image.shape != target.shape:
+        raise ValueError(f"expected two tensors of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
+    if not (image.is_floating_point() and target.is_floating_point()):
+        raise ValueError(f"expected floating-point tensors, got {image.dtype} and {target.dtype}")
+    if period < 2 or eps <= 0:
+        raise ValueError(f"expected period >= 2 and eps > 0, got {period} and {eps}")
+    if image.ndim < 2 or min(image.shape[-2:]) <= period:
+        raise ValueError(f"expected images (..., H, W) with sides of more than {period}, got {tuple(image.shape)}")
+    image, target = in_full_precision(image), in_full_precision(target)
+    differences = [
+        (_changes(a, period) + eps).log() - (_changes(b, period) + eps).log()
+        for a, b in ((image, target), (image.mT, target.mT))
+    ]
+    return torch.stack(differences).abs().mean()
+
+
+class PhaseBalanceLoss(nn.Module):
+    """`phase_balance` with its settings stored.
+
+    >>> PhaseBalanceLoss()(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+    tensor(0.)
+    """
+
+    def __init__(self, period: int = 4, eps: float = 1 / 255) -> None:
+        super().__init__()
+        self.period, self.eps = period, eps
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """(..., H, W) twice -> scalar; see `phase_balance`."""
+        return phase_balance(image, target, self.period, self.eps)
+
+
+def _changes(image: Tensor, period: int) -> Tensor:
+    """(..., H, W) -> (..., period): the mean absolute difference along x, of each phase."""
+    change = image.diff(dim=-1).abs().mean(dim=-2)
+    return torch.stack([change[..., phase::period].mean(dim=-1) for phase in range(period)], dim=-1)

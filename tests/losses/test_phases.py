@@ -1,0 +1,87 @@
+"""Phase balance: known answers, what it does not see, and that minimising it removes a lattice."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from losses import PhaseBalanceLoss, phase_balance
+from srgan_kit.metrics.lattice import lattice_ratio
+
+
+def test_known_answer() -> None:
+    # Along x the image changes by 1, 3, 1, 3 and the target by 1 each; along y nothing changes in either.
+    image = torch.tensor([0.0, 1.0, 4.0, 5.0, 8.0], dtype=torch.float64).expand(5, 5)
+    target = torch.arange(5, dtype=torch.float64).expand(5, 5)
+    one_phase_of_four = math.log(3.5 / 1.5)
+    assert phase_balance(image, target, period=2, eps=0.5).item() == pytest.approx(one_phase_of_four / 4)
+    assert phase_balance(image.mT, target.mT, period=2, eps=0.5).item() == pytest.approx(one_phase_of_four / 4)
+    assert PhaseBalanceLoss(2, 0.5)(image, target).item() == pytest.approx(one_phase_of_four / 4)
+
+
+def test_contrast_counts_by_its_logarithm() -> None:
+    image = torch.rand(1, 3, 40, 40, dtype=torch.float64)
+    assert phase_balance(2 * image, image, eps=1e-9).item() == pytest.approx(math.log(2), abs=1e-6)
+
+
+@given(seed=st.integers(0, 10_000), shift=st.floats(-1, 1))
+def test_brightness_does_not_count(seed: int, shift: float) -> None:
+    image = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert phase_balance(image + shift, image).item() == pytest.approx(0, abs=1e-12)
+
+
+@given(seed=st.integers(0, 10_000), period=st.integers(2, 4))
+def test_a_whole_period_of_shift_does_not_count(seed: int, period: int) -> None:
+    tile = torch.rand(1, period, period, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    image = tile.repeat(1, 5, 5)[:, : 3 * period + 1, : 3 * period + 1]  # each phase has equally many differences
+    moved = tile.repeat(1, 5, 5)[:, period : 4 * period + 1, period : 4 * period + 1]
+    assert phase_balance(image, moved, period).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_minimising_it_removes_a_lattice() -> None:
+    torch.manual_seed(0)
+    target = torch.rand(1, 3, 33, 33, dtype=torch.float64)
+    gain = torch.ones(1, 1, 1, 33, dtype=torch.float64)
+    gain[..., ::4] = 0.2
+    image = (0.5 + (target - 0.5) * gain * gain.mT).requires_grad_()
+    before = lattice_ratio(image.detach()).item()
+    optimizer = torch.optim.Adam([image], lr=0.01)
+    for _ in range(100):
+        optimizer.zero_grad()
+        phase_balance(image, target).backward()
+        optimizer.step()
+    assert before > 1.3
+    assert lattice_ratio(image.detach()).item() < 1.1 < before
+    assert phase_balance(image, target).item() < 0.03
+
+
+def test_gradients() -> None:
+    image, target = torch.rand(2, 1, 1, 6, 7, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: phase_balance(x, target, 2), (image.requires_grad_(),))
+
+
+def test_flat_images_have_a_finite_loss_and_gradient() -> None:
+    image = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
+    loss = phase_balance(image, torch.rand(1, 3, 8, 8))
+    loss.backward()
+    assert loss.isfinite()
+    assert image.grad is not None
+    assert image.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("image", "target", "settings", "message"),
+    [
+        (torch.rand(1, 3, 8, 8), torch.rand(3, 8, 8), {}, "one shape"),
+        (torch.zeros(8, 8, dtype=torch.uint8), torch.zeros(8, 8, dtype=torch.uint8), {}, "floating-point"),
+        (torch.rand(4, 9), torch.rand(4, 9), {}, "sides of more than 4"),
+        (torch.rand(9), torch.rand(9), {}, "sides of more than 4"),
+        (torch.rand(9, 9), torch.rand(9, 9), {"period": 1}, "period >= 2"),
+        (torch.rand(9, 9), torch.rand(9, 9), {"eps": 0.0}, "eps > 0"),
+    ],
+)
+def test_errors(image, target, settings, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        phase_balance(image, target, **settings)
