@@ -37,15 +37,15 @@ def render(results: list[Row], variants: list[str]) -> None:
     draw(results, variants)
 
 
-def fill(tables: dict[str, str]) -> None:
-    """Put tables between the page's marks."""
-    text = PAGE.read_text(encoding="utf-8")
+def fill(tables: dict[str, str], page: Path = PAGE) -> None:
+    """Put tables between a page's marks."""
+    text = page.read_text(encoding="utf-8")
     for name, filled in tables.items():
         pattern = re.compile(rf"<!-- {name} -->.*?<!-- end of {name} -->", re.DOTALL)
-        assert pattern.search(text), f"{PAGE}: no mark for {name}"
+        assert pattern.search(text), f"{page}: no mark for {name}"
         new = f"<!-- {name} -->\n{filled}\n<!-- end of {name} -->"
         text = pattern.sub(lambda _, new=new: new, text)
-    PAGE.write_text(text, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 def chosen(results: list[Row], variant: str, toy: str, techniques: bool) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -11,23 +11,97 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class ResidualSRConfig(Settings):
-    """`generators/residual.py`: residual groups without batch norm, one pixel-shuffle tail, interpolated image skip."""
+class EnlargerSettings(Settings):
+    """`generators/enlarger.py`: 3x3 head and tail, one pixel shuffle, interpolated image skip."""
 
-    name: Literal["residual"] = "residual"
-    """Which generator this is."""
     scale: Literal[2, 3, 4] = 4
     """Upscaling factor."""
     channels: int = Field(default=64, ge=1)
     """Width of the trunk."""
+    image_skip: Literal["bilinear", "nearest"] = "bilinear"
+    """How the input is enlarged before the residual is added."""
+
+
+class ResidualSRConfig(EnlargerSettings):
+    """`generators/residual.py`: residual groups without batch norm."""
+
+    name: Literal["residual"] = "residual"
+    """Which generator this is."""
     groups: int = Field(default=6, ge=1)
     """Residual groups."""
     convolutions: int = Field(default=3, ge=1)
     """Convolutions in a group; 2 gives SRResNet's blocks without batch norm."""
-    image_skip: Literal["bilinear", "nearest"] = "bilinear"
-    """How the input is enlarged before the residual is added."""
     latent: int = Field(default=0, ge=0)
     """Size of a latent vector that modulates every group; a run sets it from [latent]."""
+
+
+class ReparameterisedConfig(EnlargerSettings):
+    """`generators/reparameterised.py`: residual groups whose convolutions have branches in training."""
+
+    name: Literal["reparameterised"]
+    """Which generator this is."""
+    groups: int = Field(default=6, ge=1)
+    """Residual groups."""
+    convolutions: int = Field(default=3, ge=1)
+    """Convolutions in a group; 2 gives SRResNet's blocks without batch norm."""
+    latent: int = Field(default=0, ge=0)
+    """Size of a latent vector that modulates every group; a run sets it from [latent]."""
+
+    def plain(self) -> ResidualSRConfig:
+        """The network that it folds to, which is what a run exports."""
+        return ResidualSRConfig.model_validate(self.model_dump(exclude={"name"}))
+
+
+class LargeKernelConfig(EnlargerSettings):
+    """`generators/large_kernel.py`: blocks with a large kernel on some of the channels."""
+
+    name: Literal["large-kernel"]
+    """Which generator this is."""
+    blocks: int = Field(default=4, ge=1)
+    """Residual blocks."""
+    kernel: int = Field(default=13, ge=3)
+    """Side of the large kernel; odd."""
+    partial: int = Field(default=16, ge=1)
+    """Channels that it works on; at most `channels`."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> "LargeKernelConfig":
+        _check_odd(self.kernel)
+        if self.partial > self.channels:
+            raise ValueError(f"partial: expected at most channels = {self.channels}, got {self.partial}")
+        return self
+
+
+class DepthwiseConfig(EnlargerSettings):
+    """`generators/depthwise.py`: blocks of one depthwise and two 1x1 convolutions."""
+
+    name: Literal["depthwise"]
+    """Which generator this is."""
+    blocks: int = Field(default=10, ge=1)
+    """Residual blocks."""
+    kernel: int = Field(default=5, ge=3)
+    """Side of the depthwise kernel; odd."""
+    expansion: int = Field(default=2, ge=1)
+    """How many times wider a block is inside."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> "DepthwiseConfig":
+        _check_odd(self.kernel)
+        return self
+
+
+class AttentionConfig(EnlargerSettings):
+    """`generators/attention.py`: blocks with parameter-free attention."""
+
+    name: Literal["attention"]
+    """Which generator this is."""
+    blocks: int = Field(default=6, ge=1)
+    """Residual blocks, of three convolutions each."""
+
+
+def _check_odd(kernel: int) -> None:
+    if kernel % 2 == 0:
+        raise ValueError(f"kernel: expected an odd side, got {kernel}")
 
 
 class SRResNetConfig(Settings):
@@ -117,7 +191,15 @@ class PixelConfig(Settings):
     """Upscaling factor of the task super-resolution."""
 
 
-SRConfig = ResidualSRConfig | SRResNetConfig | RRDBNetConfig
+SRConfig = (
+    ResidualSRConfig
+    | ReparameterisedConfig
+    | LargeKernelConfig
+    | DepthwiseConfig
+    | AttentionConfig
+    | SRResNetConfig
+    | RRDBNetConfig
+)
 """Generators that enlarge an image."""
 GeneratorConfig = Annotated[
     SRConfig | DCGANConfig | ResNetConfig | MLPConfig | InversionConfig | PixelConfig, Field(discriminator="name")

@@ -1,10 +1,10 @@
 """Residual super-resolver for fast CPUs: groups of plain convolutions, one pixel shuffle, an image skip."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from srgan_kit.generators.enlarger import ImageSkip, add_to_image, sub_pixel_tail
 
 
 class ResidualGroup(nn.Module):
@@ -23,6 +23,15 @@ class ResidualGroup(nn.Module):
             hidden = F.relu(convolution(hidden), inplace=True)
         return x + hidden
 
+    @torch.no_grad()
+    def start_near_identity(self) -> None:
+        """Make what it adds small, and not zero: after the ReLU, zero would pass no gradient."""
+        last = self.convolutions[-1]
+        assert isinstance(last, nn.Conv2d)
+        last.weight.mul_(0.1)
+        if last.bias is not None:
+            last.bias.zero_()
+
 
 class ResidualSR(nn.Module):
     """SRResNet's idea without batch norm: 3x3 head, residual groups, one pixel-shuffle tail, interpolated image skip.
@@ -32,9 +41,7 @@ class ResidualSR(nn.Module):
     y = up(x) + shuffle(tail(groups(head(x - 1/2))))
 
     Batch normalisation is left out as in EDSR (Lim et al. 2017, arXiv:1707.02921, sec. 3.1), all work is done at low
-    resolution with a single sub-pixel convolution (Shi et al. 2016, arXiv:1609.05158, sec. 3.2). Few skips per
-    convolution keep the time in the convolutions instead of in memory traffic. The image skip and the final addition
-    stay in fp32 under autocast: reduced precision carries the residual only, so it cannot band smooth gradients.
+    resolution. Few skips per convolution keep the time in the convolutions instead of in memory traffic.
 
     Args:
         scale: upscaling factor.
@@ -51,19 +58,15 @@ class ResidualSR(nn.Module):
         channels: int = 64,
         groups: int = 6,
         convolutions: int = 3,
-        image_skip: Literal["bilinear", "nearest"] = "bilinear",
+        image_skip: ImageSkip = "bilinear",
         latent: int = 0,
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.image_skip = image_skip
+        self.image_skip: ImageSkip = image_skip
         self.head = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(*(ResidualGroup(channels, convolutions) for _ in range(groups)))
-        self.tail = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
-        with torch.no_grad():  # start close to the interpolated image
-            self.tail.weight.mul_(0.1)
-            self.tail.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
-
+        self.tail = sub_pixel_tail(channels, scale)
         self.latent = nn.Linear(latent, 2 * channels * groups) if latent else None
         if self.latent is not None:
             nn.init.zeros_(self.latent.weight)
@@ -73,8 +76,7 @@ class ResidualSR(nn.Module):
         """(N, 3, h, w) in [0, 1], and (N, latent), by default zeros -> (N, 3, h * scale, w * scale)."""
         hidden = self.head(image - 0.5)
         hidden = self.body(hidden) if self.latent is None else self._modulated(hidden, latent)
-        residual = F.pixel_shuffle(self.tail(hidden), self.scale)
-        return _enlarge(image.float(), self.scale, self.image_skip) + residual.float()
+        return add_to_image(image, self.tail(hidden), self.scale, self.image_skip)
 
     def _modulated(self, hidden: Tensor, latent: Tensor | None) -> Tensor:
         assert self.latent is not None
@@ -90,9 +92,3 @@ class ResidualSR(nn.Module):
         assert self.latent is not None
         rows = self.latent(latent).view(len(latent), len(self.body), 2, -1, 1, 1)
         return [(row[:, 0], row[:, 1]) for row in rows.unbind(1)]
-
-
-def _enlarge(image: Tensor, scale: int, mode: str) -> Tensor:
-    if mode == "nearest":
-        return F.interpolate(image, scale_factor=scale, mode="nearest")
-    return F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)

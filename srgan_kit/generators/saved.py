@@ -12,7 +12,8 @@ from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators.model import Model, build_model
-from srgan_kit.network_config import SRConfig
+from srgan_kit.generators.reparameterised import folded
+from srgan_kit.network_config import ReparameterisedConfig, ResidualSRConfig, SRConfig
 from srgan_kit.tasks import Task
 from srgan_kit.upscaling.embedded import embedded_models
 from srgan_kit.upscaling.models import save_model
@@ -38,14 +39,16 @@ class SavedModel:
 
 
 def save_run(network: nn.Module, recipe: Recipe, task: Task, path: Path, metadata: dict[str, str]) -> None:
-    """Write a run's generator; the file appears whole or not at all.
+    """Write a run's generator, branches folded; the file appears whole or not at all.
 
     Raises:
         UserError: the file cannot be written.
     """
+    if isinstance(recipe.generator, ReparameterisedConfig):
+        recipe, network = recipe.model_copy(update={"generator": recipe.generator.plain()}), folded(network)
     assert isinstance(network, Model)
     if isinstance(recipe.generator, SRConfig):
-        latent = {"latent": recipe.latent.size} if recipe.generator.name == "residual" else {}
+        latent = {"latent": recipe.latent.size} if isinstance(recipe.generator, ResidualSRConfig) else {}
         save_model(network.decoder, recipe.generator.model_copy(update=latent), path, metadata)
         if not recipe.latent.size:
             return

@@ -15,6 +15,8 @@ from srgan_kit.contracts import REQUIREMENTS, Batch, Critique, Sample, Turn
 from srgan_kit.critics import build_critic
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model, build_model
+from srgan_kit.generators.reparameterised import folded, load_plain
+from srgan_kit.generators.residual import ResidualGroup, ResidualSR
 from srgan_kit.spectral_norm import with_spectral_norm
 from srgan_kit.tasks import Task
 from srgan_kit.tasks.content import PAIRED
@@ -324,14 +326,39 @@ def _check_weights(player: str, terms: set[str], named: Mapping[str, float], wei
 
 
 def _initialise(model: Model, source: str, parts: str) -> None:
-    """Take a super-resolver's weights, or only its trunk's; a latent layer that those lack starts without effect."""
+    """Take a super-resolver's weights, or some of them; a latent layer that those lack starts without effect."""
+    plain = folded(model.decoder)
     weights = load_model(source).network.state_dict()
+    may_lack = ("latent.",)
     if parts == "trunk":
         weights = {name: value for name, value in weights.items() if not name.startswith("tail.")}
-    may_lack = ("latent.", "tail.") if parts == "trunk" else ("latent.",)
+        may_lack = ("latent.", "tail.")
+    if parts == "deeper":
+        may_lack = ("latent.", *(f"body.{group}." for group in _added_groups(plain, weights, source)))
     try:
-        missing, unexpected = model.decoder.load_state_dict(weights, strict=False)
+        missing, unexpected = plain.load_state_dict(weights, strict=False)
     except RuntimeError:  # of other shapes
         missing, unexpected = [], list(weights)
     if unexpected or not all(name.startswith(may_lack) for name in missing):
         raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator")
+    load_plain(model.decoder, plain)
+
+
+def _added_groups(plain: nn.Module, weights: Mapping[str, Tensor], source: str) -> range:
+    """The numbers of the groups that the weights lack, after these were brought close to the identity.
+
+    Growth that keeps what is computed: Chen et al. 2016, "Net2Net", arXiv:1511.05641, sec. 2.
+
+    Raises:
+        UserError: the generator has no groups, or not more than the weights have.
+    """
+    if not isinstance(plain, ResidualSR):
+        raise UserError("initialise_parts = 'deeper': generator 'residual' or 'reparameterised' has groups to add")
+    before = len({name.split(".")[1] for name in weights if name.startswith("body.")})
+    if len(plain.body) <= before:
+        expected = f"initialise_from {source!r}, which has {before}; initialise_parts = 'deeper' needs more"
+        raise UserError(f"generator.groups: expected more than {expected}, got {len(plain.body)}")
+    for group in plain.body[before:]:
+        assert isinstance(group, ResidualGroup)
+        group.start_near_identity()
+    return range(before, len(plain.body))

@@ -11,6 +11,10 @@ from torch.nn import functional as F
 from srgan_kit.devices import autocast
 from srgan_kit.errors import UserError
 from srgan_kit.generators import ResidualSR, SRResNet
+from srgan_kit.generators.attention import attention_sr
+from srgan_kit.generators.depthwise import depthwise_sr
+from srgan_kit.generators.large_kernel import large_kernel_sr
+from srgan_kit.generators.reparameterised import reparameterised_sr
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import UpscalingModel
 
@@ -82,7 +86,17 @@ def test_every_value_survives_an_exact_network(dtype: type, channels: int, netwo
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 300), (300, 1), (37, 53), (5, 7), (128, 65)])
-@pytest.mark.parametrize("network", [ResidualSR(channels=8, groups=2), SRResNet(channels=8, blocks=1)])
+@pytest.mark.parametrize(
+    "network",
+    [
+        ResidualSR(channels=8, groups=2),
+        SRResNet(channels=8, blocks=1),
+        reparameterised_sr(channels=8, groups=2),
+        large_kernel_sr(channels=8, blocks=1, kernel=7, partial=4),
+        depthwise_sr(channels=8, blocks=2),
+        attention_sr(channels=8, blocks=2),
+    ],
+)
 def test_any_size_in_tiles_equals_the_whole_network(network: nn.Module, height: int, width: int) -> None:
     pixels = image(height, width)
     result = Upscaler(model(network, 4), "cpu", "fp32", tile=16).upscale(pixels)

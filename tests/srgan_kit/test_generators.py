@@ -7,14 +7,14 @@ from torch.nn import functional as F
 
 from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
-from srgan_kit.generators import ResidualSR, SRResNet, build_generator
+from srgan_kit.generators import GENERATORS, ResidualSR, SRResNet, build_generator
 from srgan_kit.network_config import ResidualSRConfig, SRResNetConfig
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("name", ["residual", "srresnet"])
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name != "rrdb"])
 def test_every_scale_and_size(name: str, scale: int) -> None:
-    config = generator_config(f'{{"name": "{name}", "scale": {scale}, "channels": 8}}')
+    config = generator_config(f'{{"name": "{name}", "scale": {scale}, "channels": 16}}')
     network = build_generator(config).eval()
     for height, width in [(1, 1), (5, 8)]:
         assert network(torch.rand(2, 3, height, width)).shape == (2, 3, height * scale, width * scale)
@@ -26,6 +26,10 @@ def test_settings_that_no_generator_has_are_errors() -> None:
         '{"name": "unknown"}',
         "no json",
         '{"name": "srresnet", "scale": 5}',
+        '{"name": "large-kernel", "kernel": 6}',
+        '{"name": "large-kernel", "channels": 8, "partial": 9}',
+        '{"name": "depthwise", "kernel": 4}',
+        '{"name": "attention", "kernel": 3}',
     ):
         with pytest.raises(UserError):
             generator_config(text)
@@ -38,6 +42,22 @@ def test_the_residual_network_counts_the_parameters_of_its_description() -> None
     network = build_generator(ResidualSRConfig(scale=4, channels=64, groups=5, convolutions=3))
     expected = convolution(3, 64) + 15 * convolution(64, 64) + convolution(64, 48)
     assert sum(weight.numel() for weight in network.parameters()) == expected == 583_408
+
+
+@pytest.mark.parametrize("name", ["residual", "reparameterised", "large-kernel", "depthwise", "attention"])
+def test_a_generator_around_any_blocks_starts_close_to_the_image_and_adds_in_fp32(name: str) -> None:
+    network = build_generator(generator_config(f'{{"name": "{name}", "channels": 16}}'))
+    image = torch.rand(1, 3, 12, 12)
+    enlarged = F.interpolate(image, scale_factor=4, mode="bilinear", align_corners=False)
+    assert 0 < (network(image) - enlarged).detach().std().item() < 0.05
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(image)
+    assert half.dtype == torch.float32
+    assert 0 < (half - network(image)).detach().abs().max() < 1e-2  # bf16 carries the residual alone
+    nn.init.zeros_(network.get_parameter("tail.weight"))
+    assert torch.equal(network(image), enlarged)
+    half.sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in network.named_parameters() if n != "tail.bias")
 
 
 @pytest.mark.parametrize("skip", ["bilinear", "nearest"])

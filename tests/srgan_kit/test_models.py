@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.network_config import ResidualSRConfig, RRDBNetConfig
@@ -32,6 +33,17 @@ def test_own_files_round_trip(tmp_path: Path) -> None:
     with safe_open(path, framework="pt") as file:
         assert file.metadata()["format"] == "srgan-kit"
         assert file.metadata()["range"] == "[0, 1]"
+
+
+@pytest.mark.parametrize("name", ["large-kernel", "depthwise", "attention"])
+def test_files_of_other_blocks_round_trip(name: str, tmp_path: Path) -> None:
+    config = generator_config(f'{{"name": "{name}", "scale": 2, "channels": 16, "blocks": 2}}')
+    network = build_generator(config).eval()
+    save_model(network, config, tmp_path / "model.safetensors", {})
+    model = load_model(tmp_path / "model.safetensors")
+    assert (model.scale, model.architecture) == (2, name)
+    image = torch.rand(1, 3, 9, 11)
+    assert torch.equal(model.network(image), network(image))
 
 
 def test_a_community_checkpoint_loads_through_spandrel(tmp_path: Path) -> None:

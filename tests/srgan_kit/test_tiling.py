@@ -11,6 +11,10 @@ from torch.nn import functional as F
 
 from srgan_kit.errors import UserError
 from srgan_kit.generators import ResidualSR, RRDBNet, SRResNet
+from srgan_kit.generators.attention import attention_sr
+from srgan_kit.generators.depthwise import depthwise_sr
+from srgan_kit.generators.large_kernel import large_kernel_sr
+from srgan_kit.generators.reparameterised import reparameterised_sr
 from srgan_kit.upscaling.models import load_model
 from srgan_kit.upscaling.tiling import LARGEST_FIELD, Field, measure_field, pad_to_fit, plan, tiles
 
@@ -66,6 +70,18 @@ def test_zero_weights_do_not_hide_the_field() -> None:
 def test_the_field_of_a_generator() -> None:
     # 1 head + 2 groups x 3 + 1 tail convolutions of radius 1; the bilinear skip reaches less
     assert measure_field(ResidualSR(channels=4, groups=2).eval(), 4, 3).halo == 8
+
+
+def test_the_field_of_blocks_is_the_sum_of_their_radii() -> None:
+    # head and tail are 2; a block has two 3x3 and the large kernel, one depthwise kernel, or three 3x3
+    fields = {
+        2 + 2 * (2 + 4): large_kernel_sr(channels=4, blocks=2, kernel=9, partial=2),
+        2 + 4 * 2: depthwise_sr(channels=4, blocks=4, kernel=5),
+        2 + 2 * 3: attention_sr(channels=4, blocks=2),
+        2 + 4 * 1: reparameterised_sr(channels=4, groups=2, convolutions=2),
+    }
+    for halo, network in fields.items():
+        assert measure_field(network.eval(), 4, 3) == Field(halo, 1, 1, exact=True)
 
 
 def test_windows_are_moved_by_whole_windows() -> None:
@@ -131,6 +147,10 @@ def tiled(network: nn.Module, image: Tensor, scale: int, tile: int, field: Field
 
 NETWORKS = {
     "residual": (lambda: ResidualSR(channels=8, groups=2), 4, 1),
+    "reparameterised": (lambda: reparameterised_sr(scale=3, channels=8, groups=1), 3, 1),
+    "large-kernel": (lambda: large_kernel_sr(scale=2, channels=8, blocks=1, kernel=9, partial=4), 2, 1),
+    "depthwise": (lambda: depthwise_sr(scale=3, channels=8, blocks=2), 3, 1),
+    "attention": (lambda: attention_sr(channels=8, blocks=2), 4, 1),
     "srresnet": (lambda: SRResNet(scale=2, channels=8, blocks=1), 2, 1),
     "rrdb": (lambda: RRDBNet(scale=4, channels=8, blocks=1, growth=4), 4, 1),
     "windows": (Windows, 1, 4),
