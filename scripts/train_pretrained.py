@@ -83,23 +83,33 @@ def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ..
             "fidelity-x4",
             larger,
             (f"steps={gpu // 8}", "data.batch=64", "data.patch=64", "ema=0.9995", *ON_DEVICE),
-            (f"steps={cpu // 8}", "data.batch=16", "data.patch=64"),
+            (f"steps={cpu // 8}", "data.batch=8", "data.patch=64"),
         ),
         Stage(
             "3-mse",
             "fidelity-x4",
             (*common, *MSE),
             (f"steps={gpu // 20}", "data.batch=64", "data.patch=64", *ON_DEVICE),
-            (f"steps={cpu // 20}", "data.batch=16", "data.patch=64"),
+            (f"steps={cpu // 20}", "data.batch=8", "data.patch=64"),
         ),
+    )
+
+
+def photo(scale: int) -> tuple[Stage, ...]:
+    """L1 on light degradations, then features and a critic on those of the second order; the data loader makes them."""
+    size = f"generator.scale={scale}"
+    on_gpu = ("data.batch=32", "data.patch=48", "data.workers=12")
+    return (
+        Stage("1-light", "photo-x4", (size, *STRETCH), ("steps=30000", *on_gpu), ("steps=6000",)),
+        Stage("2-gan", "photo-gan-x4", (size,), ("steps=20000", *on_gpu), ("steps=4000",)),
     )
 
 
 CRITIC = ("variant=gan", "critic.name=unet", "critic.channels=32", "weights.adversarial=0.005")
 PLANS: dict[str, Plan] = {
     "x4-fidelity": Plan("sr_train", fidelity(4, (70_000, 40_000), 1e-3)),
-    "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 12_000), 5e-4), "x4-fidelity", trunk=True),
-    "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 12_000), 5e-4), "x4-fidelity", trunk=True),
+    "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
+    "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
     "x4-perceptual": Plan(
         "sr_train",
         (
@@ -108,6 +118,8 @@ PLANS: dict[str, Plan] = {
         ),
         "x4-fidelity",
     ),
+    "x4-photo": Plan("sr_train", photo(4), "x4-fidelity"),
+    "x2-photo": Plan("sr_train", photo(2), "x2-fidelity"),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
         (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=6000",)),),

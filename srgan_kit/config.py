@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from srgan_kit.contracts import REQUIREMENTS, Variant
+from srgan_kit.degradation_config import BicubicConfig, DegradationConfig, RoundsConfig
 from srgan_kit.errors import UserError
 from srgan_kit.network_config import (
     CriticConfig,
@@ -29,11 +30,10 @@ from srgan_kit.network_config import (
     InversionConfig,
     LatentConfig,
     PixelConfig,
+    ReparameterisedConfig,
     ResidualSRConfig,
-    RRDBNetConfig,
     Settings,
     SRConfig,
-    SRResNetConfig,
 )
 from srgan_kit.variants import VARIANTS
 
@@ -108,7 +108,9 @@ class DataConfig(Settings):
     """Folder of training images, searched recursively; for super-resolution also a .zip of one, for the other tasks an
     .npz file with `images` or `x_train`; `--data` sets it."""
     lr_folder: Path | None = None
-    """Folder of low-resolution partners with the same names; None makes them by the MATLAB-exact bicubic."""
+    """Folder of low-resolution partners with the same names; None makes them as `degradation` says."""
+    degradation: DegradationConfig = BicubicConfig()
+    """How low-resolution images are made (super-resolution): bicubic, light or second-order, a table of its own."""
     patch: int = Field(default=40, ge=4)
     """Side of a training crop, in low-resolution pixels."""
     batch: int = Field(default=16, ge=1)
@@ -130,6 +132,11 @@ class DataConfig(Settings):
     """Decoded images are kept in memory as uint8 up to this many megabytes; those beyond it are read per crop."""
     workers: int = Field(default=0, ge=0)
     """Processes that prepare crops beside the training process; 0 is best on few cores."""
+
+    @property
+    def random_degradation(self) -> RoundsConfig | None:
+        """The degradation, if it is drawn at random; None for the bicubic."""
+        return None if isinstance(self.degradation, BicubicConfig) else self.degradation
 
 
 class LabelsConfig(Settings):
@@ -168,7 +175,7 @@ class ValidationConfig(Settings):
     holdout: int = Field(default=16, ge=0)
     """How many training images to hold out where no folder is given."""
     lr_folder: Path | None = None
-    """Low-resolution partners of `folder`'s images; None makes them by the MATLAB-exact bicubic."""
+    """Low-resolution partners of `folder`'s images; None makes them as `data.degradation` says, each time the same."""
     every: int = Field(default=1000, ge=1)
     """Steps between validations; a sample sheet is drawn at each."""
     images: int = Field(default=100, ge=1)
@@ -235,8 +242,9 @@ class Recipe(Settings):
     """The generator."""
     initialise_from: str | None = None
     """Weights to start from: an embedded model's name or a .safetensors file of the same generator."""
-    initialise_parts: Literal["all", "trunk"] = "all"
-    """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can start it."""
+    initialise_parts: Literal["all", "trunk", "deeper"] = "all"
+    """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can start it;
+    "deeper" adds groups at the end that start close to the identity, so that a model of fewer groups can."""
     compile: bool = False
     """Whether `torch.compile` translates the generator's training step; it changes rounding and speed alone."""
     latent: LatentConfig = LatentConfig()
@@ -255,8 +263,8 @@ class Recipe(Settings):
     """The task reconstruction's source."""
     weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the generator's terms. Terms of content, each on if it has a weight: pixel, mse, charbonnier, fourier,
-    perceptual, total_variation, consistency; of techniques, likewise; the variant's own have their published weights
-    unless named here."""
+    perceptual, total_variation, consistency, phase_balance; of techniques, likewise; the variant's own have their
+    published weights unless named here."""
     critic_weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the critic's terms, likewise."""
     perceptual: PerceptualConfig = PerceptualConfig()
@@ -313,13 +321,29 @@ class Recipe(Settings):
         return {**self.variant.critic_weights, **self.critic_weights}
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> "Recipe":
-        if not self.data.reductions:
+    def _data_fit(self) -> "Recipe":
+        data = self.data
+        if not data.reductions:
             raise ValueError("data.reductions: expected at least one factor")
-        if self.data.lr_folder is not None and (self.data.pipeline == "device" or self.data.reductions != (1.0,)):
+        if data.lr_folder is not None and (data.pipeline == "device" or data.reductions != (1.0,)):
             raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
         if self.validation.lr_folder is not None and self.validation.folder is None:
             raise ValueError("validation.lr_folder needs validation.folder")
+        if data.random_degradation is None:
+            return self
+        degradation = f"data.degradation.name = {data.degradation.name!r}"
+        if self.task != "super-resolution":
+            raise ValueError(f"{degradation}: for the task super-resolution, not for {self.task}")
+        if data.lr_folder is not None:
+            raise ValueError(f"{degradation}: data.lr_folder has low-resolution images already; remove one of the two")
+        if data.pipeline == "device":
+            raise ValueError(f"{degradation}: made on the CPU; set data.pipeline = 'loader', and data.workers to share")
+        if "consistency" in self.generator_weights:
+            raise ValueError(f"{degradation}: weights.consistency compares with the bicubic; remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Recipe":
         enlarges = isinstance(self.generator, SRConfig)
         pixel = isinstance(self.generator, PixelConfig)
         if self.task == "super-resolution" and not (enlarges or pixel):
@@ -330,7 +354,8 @@ class Recipe(Settings):
         features = self.task == "reconstruction" and self.reconstruction.source == "features"
         if features != isinstance(self.generator, InversionConfig) and not pixel:
             raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
-        if self.latent.size and isinstance(self.generator, SRResNetConfig | RRDBNetConfig):
+        modulated = isinstance(self.generator, ResidualSRConfig | ReparameterisedConfig)
+        if self.latent.size and enlarges and not modulated:
             raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
         for part, got in (("techniques", self.techniques.translation), ("perceptual", self.perceptual.translation)):
             if got >= self.image_shape[1]:

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from srgan_kit.data.degradation import MARGIN, degradation_random, degrade
 from srgan_kit.data.folder import ImageFolder
 from srgan_kit.data.labels import labelled_turn
-from srgan_kit.data.resize import TIE_TOLERANCE, downscale_crop, resize_8bit
+from srgan_kit.data.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_8bit
+from srgan_kit.degradation_config import RoundsConfig
 from srgan_kit.errors import UserError
 
 
@@ -106,8 +108,7 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     Args:
         high: the high-resolution images.
-        low: low-resolution partners in the same order (see `check_partner`), or None: the MATLAB-exact 8-bit bicubic
-            makes them.
+        low: low-resolution partners in the same order (see `check_partner`), or None to make them.
         scale: high-resolution pixels per low-resolution pixel.
         patch: side of the low-resolution crop.
         augment: as in `CropPlan`, and so are the seed, the labelled share, reductions and shuffle_channels.
@@ -116,6 +117,8 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         labelled_share: part of the samples that are drawn from the labelled images alone.
         reductions: needs partners that are made.
         shuffle_channels: whether the colour channels change places.
+        degradation: how partners are made, each anew, as a function of (seed, i); None for the MATLAB-exact 8-bit
+            bicubic. The crop is degraded as it is turned, with some of the image around it.
     """
 
     def __init__(
@@ -130,9 +133,10 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         labelled_share: float = 0.0,
         reductions: Sequence[float] = (1.0,),
         shuffle_channels: bool = False,
+        degradation: RoundsConfig | None = None,
     ) -> None:
-        assert low is None or tuple(reductions) == (1.0,)
-        self.high, self.low = high, low
+        assert low is None or (tuple(reductions) == (1.0,) and degradation is None)
+        self.high, self.low, self.degradation = high, low, degradation
         self.labels = np.full(len(high), -1, dtype=np.int64) if labels is None else labels
         self.scale, self.patch = scale, patch
         labelled = np.flatnonzero(self.labels >= 0)
@@ -144,14 +148,18 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         crop = self.plan(index)
         image = self._image(crop.image, self.plan.reductions[crop.reduction])
         top, left, patch, scale = crop.top, crop.left, self.patch, self.scale
+        label = torch.tensor(self.labels[crop.image])
+        if self.degradation is not None:
+            around = _turn(_surroundings(image, crop, patch, scale), crop)
+            low = degrade(around, scale, self.degradation, degradation_random(self.plan.seed, index))
+            return _without_margin(around, MARGIN * scale), _without_margin(low, MARGIN), label
         if self.low is None:
-            height, width = (side // scale for side in image.shape[1:])
-            image = image[:, : height * scale, : width * scale]
+            image = crop_to_multiple(image, scale)
             low = downscale_crop(image, scale, top, left, patch, patch)
         else:
             low = self.low[crop.image][:, top : top + patch, left : left + patch]
         high = image[:, top * scale : (top + patch) * scale, left * scale : (left + patch) * scale]
-        return _turn(high, crop), _turn(low, crop), torch.tensor(self.labels[crop.image])
+        return _turn(high, crop), _turn(low, crop), label
 
     def _image(self, number: int, factor: float) -> Tensor:
         """The image, reduced; reductions are made once and kept in memory."""
@@ -160,6 +168,19 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if (number, factor) not in self._reduced:
             self._reduced[number, factor] = resize_8bit(self.high[number], factor)
         return self._reduced[number, factor]
+
+
+def _surroundings(image: Tensor, crop: Crop, patch: int, scale: int) -> Tensor:
+    """The high-resolution crop with `MARGIN` low-resolution pixels on every side, mirrored at the image's borders."""
+    steps = torch.arange(-MARGIN * scale, (patch + MARGIN) * scale)
+    rows, columns = (
+        inside(first * scale + steps, side) for first, side in zip((crop.top, crop.left), image.shape[1:], strict=True)
+    )
+    return image[:, rows][:, :, columns]
+
+
+def _without_margin(image: Tensor, margin: int) -> Tensor:
+    return image[:, margin:-margin, margin:-margin].contiguous()
 
 
 def _turn(image: Tensor, crop: Crop) -> Tensor:

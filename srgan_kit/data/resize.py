@@ -46,7 +46,7 @@ def bicubic_weights(size_in: int, size_out: int, scale: float, padding: Padding 
     weights = cubic_kernel((position[:, None] - indices) * stretch)
     weights = weights / weights.sum(dim=1, keepdim=True)
     used = (weights != 0).any(dim=0)
-    return _inside(indices[:, used].long(), size_in, padding), weights[:, used]
+    return inside(indices[:, used].long(), size_in, padding), weights[:, used]
 
 
 def local_weights(size_in: int, size_out: int, scale: float, start: int, count: int) -> tuple[int, Tensor]:
@@ -117,7 +117,8 @@ def crop_to_multiple(image: Tensor, factor: int) -> Tensor:
     return image[..., : height - height % factor, : width - width % factor]
 
 
-def _inside(indices: Tensor, size: int, padding: Padding) -> Tensor:
+def inside(indices: Tensor, size: int, padding: Padding = "symmetric") -> Tensor:
+    """Indices of a row of `size` pixels, with those beyond its ends replaced by their mirror image or by the end."""
     if padding == "replicate":
         return indices.clamp(0, size - 1)
     if padding == "symmetric":  # ... 1 0 | 0 1 2 ... n-1 | n-1 n-2 ...

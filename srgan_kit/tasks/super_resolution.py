@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.crops import PairedCrops, check_partner
+from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.folder import ImageFolder, Skipped, find_images, find_partners
 from srgan_kit.data.labels import class_folders, labelled_subset
@@ -20,6 +21,10 @@ from srgan_kit.generators.model import Model
 from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.pictures import save_picture
 from srgan_kit.tasks.content import Content
+
+VALIDATION_SEED = 2**31
+"""Of the degradation of validation images, whatever the run's, so that numbers of different runs compare; no run has
+it."""
 
 
 class SuperResolution:
@@ -59,7 +64,7 @@ class SuperResolution:
         if data.pipeline == "device":
             self.examples = DeviceCrops(self.images, *settings, device, *more)
         else:
-            self.examples = PairedCrops(self.images, low, *settings, *more)
+            self.examples = PairedCrops(self.images, low, *settings, *more, data.random_degradation)
         self.validation = self._validation_pairs(usable.only(held_out))
 
     def fingerprint(self) -> str:
@@ -139,6 +144,7 @@ class SuperResolution:
     def _validation_pairs(self, held_out: ImageFolder) -> list[tuple[Tensor, Tensor]]:
         """(3, h, w) and (3, h * scale, w * scale), uint8, of each image to validate on: its middle, if it is large."""
         settings, root, low_root = self.recipe.validation, self._unpacked.folder, self.recipe.data.lr_folder
+        degradation = self.recipe.data.random_degradation
         high = held_out
         if settings.folder is not None:
             root, low_root = settings.folder, settings.lr_folder
@@ -152,7 +158,10 @@ class SuperResolution:
         for index in range(len(high)):
             image = crop_to_multiple(high[index], self.scale)
             small = low[index] if low is not None else resize_8bit(image, 1 / self.scale)
-            pairs.append(_middle((small, image), self.scale, settings.largest_side // self.scale))
+            small, image = _middle((small, image), self.scale, settings.largest_side // self.scale)
+            if low is None and degradation is not None:
+                small = degrade(image, self.scale, degradation, degradation_random(VALIDATION_SEED, index))
+            pairs.append((small, image))
         return pairs
 
     def _partners(self, high: ImageFolder, folder: Path, low_folder: Path) -> ImageFolder:

@@ -67,4 +67,13 @@ def _check_same(saved: Recipe, recipe: Recipe) -> None:
     before, now = (each.model_dump(mode="json", exclude=FREE_TO_CHANGE) for each in (saved, recipe))
     for key, value in before.items():
         if value != now[key]:
-            raise UserError(f"--resume: the run was started with {key} = {value}, but the recipe now says {now[key]}")
+            key, value, other = _first_difference(key, value, now[key])
+            raise UserError(f"--resume: the run was started with {key} = {value}, but the recipe now says {other}")
+
+
+def _first_difference(key: str, before: Any, now: Any) -> tuple[str, Any, Any]:
+    """The dotted key of the first value that differs between two tables with the same keys, and the two values."""
+    if isinstance(before, dict) and isinstance(now, dict) and before.keys() == now.keys():
+        inner = next(name for name in before if before[name] != now[name])
+        return _first_difference(f"{key}.{inner}", before[inner], now[inner])
+    return key, before, now

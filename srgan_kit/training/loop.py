@@ -176,8 +176,9 @@ def _announce(telemetry: Telemetry, run: Run) -> None:
     for skipped in run.task.skipped:
         telemetry.say(f"skipped {skipped.path}: {skipped.reason}")
     accelerator = run.accelerator
+    precision = accelerator.mixed_precision.replace("no", "fp32")
     telemetry.say(
-        f"{run.recipe.name}: {parameters:,} parameters, {accelerator.device.type} {accelerator.mixed_precision}; "
+        f"{run.recipe.name}: {parameters:,} parameters, {accelerator.device.type} {precision}; "
         f"{run.task.describe()}; run folder {run.folder}"
     )
     if run.step:

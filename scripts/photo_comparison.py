@@ -1,0 +1,102 @@
+"""Upscalers on photographs degraded as photographs are: B100 with fixed random numbers, one table per scale."""
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from srgan_kit.data.degradation import degradation_random, degrade
+from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
+from srgan_kit.data.resize import crop_to_multiple
+from srgan_kit.degradation_config import LightConfig, RoundsConfig, SecondOrderConfig
+from srgan_kit.metrics.evaluation import bicubic_upscaler
+from srgan_kit.metrics.lattice import lattice_ratio
+from srgan_kit.metrics.perceptual import PerceptualDistance
+from srgan_kit.metrics.super_resolution import psnr_y
+from srgan_kit.upscaling.embedded import embedded_models
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.models import load_model
+
+SEED = 2**31 + 1
+"""Of the degradations; no run and no validation has it."""
+DEGRADATIONS: dict[str, RoundsConfig] = {
+    "light": LightConfig(name="light"),
+    "second-order": SecondOrderConfig(name="second-order"),
+}
+KINDS = ("fidelity", "perceptual", "photo")
+"""Embedded models xSCALE-KIND that are compared, those of them that there are."""
+COMPACT = "Real-ESRGAN compact"
+COMPACT_FILE = Path("weights") / "realesr-animevideov3.pth"
+Upscale = Callable[[np.ndarray], np.ndarray]
+Figures = dict[str, float]
+Found = dict[str, dict[str, dict[str, Figures]]]
+"""Figures of each upscaler, on each degradation, at each scale: found["x4"]["light"]["bicubic"]["psnr_y"]."""
+
+
+def degraded(high: Tensor, scale: int, degradation: str, number: int) -> Tensor:
+    """Low-resolution (3, h, w) uint8 of photograph `number`, (3, H, W) uint8 of sides that the scale divides."""
+    return degrade(high, scale, DEGRADATIONS[degradation], degradation_random(SEED, number))
+
+
+def upscalers(scale: int, data: Path) -> dict[str, Upscale]:
+    """What is compared at a scale, by name; the compact checkpoint has a scale of 4."""
+    found: dict[str, Upscale] = {"bicubic": bicubic_upscaler(scale)}
+    if scale == 4:
+        found[COMPACT] = Upscaler(load_model(data / COMPACT_FILE), "cpu", "fp32").upscale
+    for name in (f"x{scale}-{kind}" for kind in KINDS):
+        if name in embedded_models():
+            found[name] = Upscaler(load_model(name), "cpu", "fp32").upscale
+    return found
+
+
+def compare(data: Path, distance: PerceptualDistance, limit: int | None = None) -> Found:
+    """Means over B100, or over its first `limit` photographs; a scale of 2 only where a photo model has it."""
+    paths = find_images(data / "sr_test" / "B100" / "HR")[:limit]
+    scales = [4, *([2] if "x2-photo" in embedded_models() else [])]
+    found: Found = {}
+    for scale in scales:
+        compared = upscalers(scale, data)
+        for degradation in DEGRADATIONS:
+            rows: dict[str, list[Figures]] = {name: [] for name in compared}
+            for number, path in enumerate(paths):
+                high = crop_to_multiple(read_rgb(path), scale)
+                low = degraded(high, scale, degradation, number).permute(1, 2, 0).contiguous().numpy()
+                for name, upscale in compared.items():
+                    rows[name].append(figures(rgb_planes(upscale(low))[None], high[None], scale, distance))
+            means = {name: _means(measured) for name, measured in rows.items()}
+            found.setdefault(f"x{scale}", {})[degradation] = means
+    return found
+
+
+def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance) -> Figures:
+    """What is measured on one photograph."""
+    return {
+        "psnr_y": float(psnr_y(made, high, scale)),
+        "lpips_like": float(distance(made, high)),
+        "lattice_ratio": float(lattice_ratio(made, scale)),
+    }
+
+
+def section(found: Found) -> str:
+    """The comparison in Markdown."""
+    lines = [
+        "Low resolution made from B100 by [degradations](degradations.md) with fixed random numbers. In each cell",
+        "LPIPS-like (lower is better) / PSNR on Y in dB / lattice ratio, in fp32. Real-ESRGAN's compact checkpoint is",
+        "the one for animation. Measured by `scripts/measure_pretrained.py --photo`.",
+    ]
+    for scale, by_degradation in found.items():
+        lines += ["", f"| {scale} | {' | '.join(by_degradation)} |", f"|{'---|' * (1 + len(by_degradation))}"]
+        for name in next(iter(by_degradation.values())):
+            cells = [_cell(by_degradation[degradation][name]) for degradation in by_degradation]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(measured: Figures) -> str:
+    return f"{measured['lpips_like']:.4f} / {measured['psnr_y']:.2f} / {measured['lattice_ratio']:.3f}"
+
+
+def _means(rows: list[Figures]) -> Figures:
+    return {name: round(statistics.fmean(row[name] for row in rows), 5) for name in rows[0]}
