@@ -1,11 +1,14 @@
 """Measure the embedded super-resolvers: docs/models.md, a table in each card, a picture of crops for each.
 
     SRGAN_KIT_DATA=... python scripts/measure_pretrained.py [NAME ...] [--headers]
+    SRGAN_KIT_DATA=... python scripts/measure_pretrained.py --photo [--limit 3]
 
 PSNR, SSIM, the LPIPS-like distance and the lattice ratio come from the sets' own low-resolution files, in fp32; the
 speed from 256x256 pixels, beside Real-ESRGAN's compact checkpoint in turns. `--headers` writes the figures into the
 models' files too, where `srgan-kit models` reads them. Figures already in docs/models.json are kept for models not
-named. The test sets are for models that are ready to be released, never for a choice.
+named. `--photo` compares them on degraded photographs instead (`scripts/photo_comparison.py`) and writes
+docs/photo.json and the page; with `--limit` it looks at the first few photographs and only prints. The test sets are
+for models that are ready to be released, never for a choice.
 """
 
 import argparse
@@ -19,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_upscale import CPU, bare, photograph
+from photo_comparison import Found, compare, section
 from safetensors.torch import load_file, save_file
 from timing import Work, median_seconds
 from torch import Tensor
@@ -26,6 +30,7 @@ from torch.nn import functional as F
 
 from srgan_kit.data.folder import read_rgb, rgb_planes
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.metrics.evaluation import bicubic_upscaler, pair_images
@@ -39,6 +44,7 @@ from srgan_kit.upscaling.models import UpscalingModel, load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUND, PAGE = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md"
+PHOTO = ROOT / "docs" / "photo.json"
 START, END = "<!-- measured by scripts/measure_pretrained.py -->", "<!-- end -->"
 SIDE, REPEATS = 256, 7
 Upscale = Callable[[np.ndarray], np.ndarray]
@@ -62,16 +68,20 @@ def quality(upscale: Upscale, scale: int, folder: Path, distance: PerceptualDist
 
 
 def speed(model: UpscalingModel, compact: UpscalingModel) -> Figures:
-    """Megapixels of input per second of the network alone, and its time over the compact checkpoint's."""
+    """Megapixels of input per second of the network alone, and its time over the compact checkpoint's.
+
+    In fp32, and in bf16 where the CPU multiplies it.
+    """
     pixels = photograph(SIDE)
+    precisions = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if cpu_has_bf16() else {})
     work: dict[str, Work] = {
         f"{name} {precision}": bare(each, pixels, dtype, torch.channels_last)
         for name, each in (("own", model), ("compact", compact))
-        for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+        for precision, dtype in precisions.items()
     }
     seconds = median_seconds(work, REPEATS)
     found: Figures = {}
-    for precision in ("fp32", "bf16"):
+    for precision in precisions:
         found[f"megapixels_per_second_{precision}"] = SIDE**2 / 1e6 / seconds[f"own {precision}"]
         found[f"time_against_compact_{precision}"] = seconds[f"own {precision}"] / seconds[f"compact {precision}"]
     return {name: round(value, 4) for name, value in found.items()}
@@ -109,23 +119,28 @@ def table(found: dict[str, Figures]) -> str:
             "|---|---|---|---|---|---|",
             *rows,
             "",
-            f"Speed on {s['threads']:.0f} CPU threads: {s['megapixels_per_second_fp32']:.3f} megapixels of input per "
-            f"second in fp32, {s['megapixels_per_second_bf16']:.3f} in bf16; {s['time_against_compact_fp32']:.2f} and "
-            f"{s['time_against_compact_bf16']:.2f} times the time of Real-ESRGAN's compact checkpoint in the same run.",
+            f"Speed on {s['threads']:.0f} CPU threads, fp32 / bf16: {both(s, 'megapixels_per_second', 3)} megapixels "
+            f"of input per second; {both(s, 'time_against_compact', 2)} times the time of Real-ESRGAN's compact "
+            "checkpoint in the same run. A dash: not on that CPU, which has no bf16.",
         ]
     )
 
 
-def page(everything: dict[str, dict[str, Figures]]) -> str:
-    """docs/models.md."""
+def both(speed: Figures, figure: str, digits: int) -> str:
+    """A figure in fp32 and bf16."""
+    values = (speed.get(f"{figure}_{precision}") for precision in ("fp32", "bf16"))
+    return " / ".join("–" if value is None else f"{value:.{digits}f}" for value in values)
+
+
+def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None) -> str:
+    """docs/models.md; the comparison on degraded photographs is left out where there is none yet."""
     rows = []
     for name, found in everything.items():
         summary = read_summary(embedded_models()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
         perceptual = [f"{b100['lpips_like']:.4f}", f"{b100['lattice_ratio']:.3f}"] if b100 else ["–", "–"]
-        rate = f"{s['megapixels_per_second_fp32']:.3f} / {s['megapixels_per_second_bf16']:.3f}"
-        ratio = f"{s['time_against_compact_fp32']:.2f} / {s['time_against_compact_bf16']:.2f}"
+        rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
         cells = [f"[{name}](../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
         cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]
         rows.append(f"| {' | '.join(cells)} |")
@@ -149,6 +164,7 @@ def page(everything: dict[str, dict[str, Figures]]) -> str:
             f"none, 1.04 for photographs. MP/s: megapixels of input per second of the network alone at {SIDE}x{SIDE},",
             f"median of {REPEATS}, with its time over that of Real-ESRGAN's compact checkpoint in the same run.",
             "",
+            *(["## Degraded photographs", "", section(photos), ""] if photos else []),
             "## Pictures",
             "",
             "From left to right: input, bicubic, the model, the original. Below two photographs a page of text, whose",
@@ -205,15 +221,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="embedded super-resolvers; by default all")
     parser.add_argument("--headers", action="store_true", help="write the figures into the models' files")
+    parser.add_argument("--photo", action="store_true", help="compare on degraded photographs instead")
+    parser.add_argument("--limit", type=int, metavar="N", help="with --photo: the first N photographs, only printed")
     options = parser.parse_args()
+    if options.photo and (options.names or options.headers):
+        parser.error("--photo compares all models and writes no headers: give no NAME and no --headers with it")
+    if options.limit is not None and (not options.photo or options.limit < 1):
+        parser.error("--limit: expected --photo with it, and at least 1")
     data = os.environ.get("SRGAN_KIT_DATA")
     if not data:
         sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of test images and weights")
     try:
         files = {name: path for name, path in embedded_models().items() if read_summary(path).scale in ("2", "3", "4")}
         everything: dict[str, dict[str, Figures]] = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
+        photos: Found | None = json.loads(PHOTO.read_text()) if PHOTO.is_file() else None
         distance = lpips_like(Path(data) / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
-        for name in options.names or files:
+        if options.photo:
+            photos = compare(Path(data), distance.to(CPU), options.limit)
+            if options.limit is not None:
+                print(section(photos))
+                return
+            PHOTO.write_text(json.dumps(photos, indent=2) + "\n")
+        for name in [] if options.photo else options.names or files:
             model = load_model(name)
             everything[name] = measure(model, Path(data), distance.to(CPU))
             save_picture(strip(model), PAGE.parent / "images" / f"{name}.png")
@@ -225,7 +254,7 @@ def main() -> None:
     except (UserError, KeyError) as error:
         sys.exit(f"error: {error}")
     FOUND.write_text(json.dumps(everything, indent=2) + "\n")
-    PAGE.write_text(page(everything), encoding="utf-8")
+    PAGE.write_text(page(everything, photos), encoding="utf-8")
     print(PAGE.read_text(encoding="utf-8"))
 
 

@@ -1,8 +1,10 @@
 """Turn a finished run into an embedded model: measure it, write pretrained/NAME.safetensors and its model card.
 
-    SRGAN_KIT_DATA=... python scripts/release_model.py runs/fidelity-x4 x4-fidelity
+    SRGAN_KIT_DATA=... python scripts/release_model.py runs/x2-fidelity x2-fidelity --fails "What you saw."
 
-The test sets are measured here and nowhere else: no choice of the recipe or of a checkpoint depends on them.
+The run is a run folder, or a folder of them as `scripts/train_pretrained.py` makes: then the last stage is released,
+and the card lists all. The test sets are measured here and nowhere else: no choice of the recipe or of a checkpoint
+depends on them.
 """
 
 import argparse
@@ -11,12 +13,11 @@ import os
 import statistics
 import sys
 from pathlib import Path
-from typing import cast
 
-from srgan_kit.config import Recipe
+from srgan_kit.config import Recipe, generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
-from srgan_kit.network_config import SRConfig
+from srgan_kit.training.loop import MODEL
 from srgan_kit.training.telemetry import LOG
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import load_model, save_model
@@ -32,14 +33,47 @@ Whether weights inherit terms from the images they were trained on is unsettled;
 should train again on images of their own with the same recipe."""
 
 
+PURPOSE = {
+    "fidelity": """\
+It restores what bicubic reduction took away and adds no
+invented texture: the choice where fidelity counts. On images that were compressed, blurred or noisy it enlarges those
+flaws too.""",
+    "perceptual": """\
+It draws texture that looks like the original's
+and need not be the original's: for pictures to look at, not to measure in. Flaws of the input are enlarged too.""",
+    "photo": """\
+It is made for photographs as they are found: it
+removes noise, blur and traces of compression while it enlarges, and some fine texture with them.""",
+}
+"""By the last part of the name: what the model is for."""
+
+
+def stages_of(run: Path) -> list[Path]:
+    """The run folders in order: this one, or those in it.
+
+    Raises:
+        UserError: there is none, or one is not finished.
+    """
+    folders = [run] if (run / LOG).is_file() else sorted(path.parent for path in run.glob(f"*/{LOG}"))
+    if not folders:
+        raise UserError(f"{run}: expected a run folder, or a folder of them; found no {LOG}")
+    for folder in folders:
+        if not (folder / MODEL).is_file():
+            raise UserError(f"{folder}: is not finished: it has no {MODEL}")
+    return folders
+
+
 def measure(run: Path, data: Path) -> dict[str, dict[str, float]]:
     """Set -> PSNR and SSIM of the run's model and of bicubic, from the sets' own low-resolution files."""
-    model = load_model(run / "model.safetensors")
+    model = load_model(run / MODEL)
     upscale = Upscaler(model, "cpu", "fp32").upscale
     measured: dict[str, dict[str, float]] = {}
     for name in ("Set5", "B100"):
         folder = data / "sr_test" / name
-        pairs = pair_images(folder / "HR", folder / "LR_bicubic" / f"X{model.scale}", model.scale)
+        low = folder / "LR_bicubic" / f"X{model.scale}"
+        if not low.is_dir():  # there is no B100 for scale 3
+            continue
+        pairs = pair_images(folder / "HR", low, model.scale)
         scores = list(evaluate_pairs(pairs, upscale, model.scale))
         yardstick = list(evaluate_pairs(pairs, bicubic_upscaler(model.scale), model.scale))
         measured[name] = {
@@ -59,29 +93,43 @@ def training_hours(run: Path) -> float:
     return sum(count / line["steps_per_second"] for count, line in zip(steps, logged, strict=True)) / 3600
 
 
-def card(name: str, recipe: Recipe, steps: int, measured: dict[str, dict[str, float]], run: Path) -> str:
+def stage_line(folder: Path) -> str:
+    """What a stage did, in a line of the card."""
+    model = load_model(folder / MODEL)
+    recipe, steps = Recipe.model_validate_json(model.metadata["recipe"]), int(model.metadata["steps"])
+    terms = " + ".join(f"{weight:g} {term}" for term, weight in recipe.weights.items() if weight)
+    side, start = recipe.data.patch, recipe.initialise_from
+    parts = {"all": "", "trunk": "the trunk of ", "deeper": "the shallower "}[recipe.initialise_parts]
+    begin = f", from {parts}{start}" if start and not start.endswith(MODEL) else ""
+    return (
+        f"{folder.name}: recipe {recipe.name}{begin}; {steps:,} steps, {steps * recipe.data.batch:,} crops of "
+        f"{side}x{side}, {terms}, {training_hours(folder):.1f} hours of steps"
+    )
+
+
+def card(name: str, stages: list[Path], measured: dict[str, dict[str, float]], fails: str) -> str:
     """The model card, in Markdown."""
-    model = load_model(run / "model.safetensors")
+    run = stages[-1]
+    model = load_model(run / MODEL)
+    recipe = Recipe.model_validate_json(model.metadata["recipe"])
+    settings = generator_config(model.metadata["generator"])
     rows = "\n".join(
         f"| {test_set} | {m['psnr_y']:.2f} / {m['ssim_y']:.4f} "
         f"| {m['bicubic_psnr_y']:.2f} / {m['bicubic_ssim_y']:.4f} |"
         for test_set, m in measured.items()
     )
-    crops = steps * recipe.data.batch
+    trained = "<br>".join(stage_line(stage) for stage in stages)
     return f"""\
 # {name}
 
-Enlarges photographs {model.scale} times along each side. It restores what bicubic reduction took away and adds no
-invented texture: the choice where fidelity counts. On images that were compressed, blurred or noisy it enlarges those
-flaws too.
+Enlarges photographs {model.scale} times along each side. {PURPOSE[name.split("-")[-1]]}
 
 | | |
 |---|---|
-| architecture | `{recipe.generator.name}` {json.dumps(recipe.generator.model_dump(exclude={"name"}))} |
+| architecture | `{model.architecture}` {json.dumps(settings.model_dump(exclude={"name"}))} |
 | parameters | {model.parameters:,} |
 | input and output | RGB in [0, 1], any size |
-| recipe | `srgan-kit train {recipe.name}`: {steps:,} steps, {crops:,} crops of \
-{recipe.data.patch}x{recipe.data.patch}, {training_hours(run):.1f} hours of steps on two CPU cores |
+| training | {trained} |
 | training data | {TRAINING_DATA} |
 | held-out validation | {run_validation(run):.2f} dB on {recipe.validation.holdout} of the training images, kept out |
 | licence | {LICENCE}, see below |
@@ -100,8 +148,7 @@ fp32; no test image was used for training or for any choice. Speed: `docs/bench_
 
 ## Where it fails
 
-Text whose letters are two or three pixels high becomes crisp strokes that are no letters, and fine grain (paper, film,
-skin) comes out smooth: seen on scikit-image's `page` and `text`, reduced by 4.
+{fails}
 """
 
 
@@ -114,28 +161,33 @@ def run_validation(run: Path) -> float:
 def main() -> None:
     """Measure, write the weights, write the card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="run folder of a finished training")
+    parser.add_argument("run", type=Path, help="run folder of a finished training, or a folder of its stages")
     parser.add_argument("name", help="name of the embedded model")
+    parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its pictures")
     options = parser.parse_args()
+    purpose = options.name.split("-")[-1]
+    if purpose not in PURPOSE:
+        parser.error(f"{options.name!r}: expected a name that ends with one of -{', -'.join(PURPOSE)}")
     data = os.environ.get("SRGAN_KIT_DATA")
     if not data:
         sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of test images")
     try:
-        model = load_model(options.run / "model.safetensors")
+        stages = stages_of(options.run)
+        model = load_model(stages[-1] / MODEL)
         recipe = Recipe.model_validate_json(model.metadata["recipe"])
-        steps = int(model.metadata["steps"])
-        measured = measure(options.run, Path(data))
+        measured = measure(stages[-1], Path(data))
     except UserError as error:
         sys.exit(f"error: {error}")
     metadata = {
         "recipe": recipe.without_paths().model_dump_json(),
-        "steps": str(steps),
+        "steps": model.metadata["steps"],
         "licence": LICENCE,
         "training_data": TRAINING_DATA,
         "measured": json.dumps(measured),
     }
-    save_model(model.network, cast(SRConfig, recipe.generator), PRETRAINED / f"{options.name}.safetensors", metadata)
-    (PRETRAINED / f"{options.name}.md").write_text(card(options.name, recipe, steps, measured, options.run))
+    settings = generator_config(model.metadata["generator"])  # not the recipe's, which may have branches
+    save_model(model.network, settings, PRETRAINED / f"{options.name}.safetensors", metadata)
+    (PRETRAINED / f"{options.name}.md").write_text(card(options.name, stages, measured, options.fails))
     print(json.dumps(measured, indent=2))
 
 

@@ -12,7 +12,7 @@ import typer
 
 from srgan_kit.cli.outputs import check_output, without_pillow_warnings, write_json
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.embedded import DEFAULT_MODEL
+from srgan_kit.upscaling.embedded import default_model
 from srgan_kit.upscaling.formats import FORMATS, QUALITY
 from srgan_kit.upscaling.jobs import Job, check_inputs_survive, find, plan
 
@@ -41,9 +41,12 @@ def upscale(
         Path | None,
         typer.Option("-o", "--output", help="A file for one input, else a folder."),
     ] = None,
-    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model, or a checkpoint file.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", help="Embedded model, or a checkpoint file. Default: the fidelity model for -s."),
+    ] = None,
     scale: Annotated[
-        float | None, typer.Option("-s", "--scale", help="Output scale, such as 2.5. Default: the model's.")
+        float | None, typer.Option("-s", "--scale", help="Output scale, such as 2.5. Default: the model's, or 4.")
     ] = None,
     fit: Annotated[str | None, typer.Option(metavar="WxH", help="Fit into this box, keeping the shape.")] = None,
     consistent: Annotated[
@@ -83,7 +86,7 @@ def upscale(
     from srgan_kit.upscaling.ensemble import ensembled
     from srgan_kit.upscaling.models import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(default_model(scale) if model is None else model)
     upscaler = Upscaler(ensembled(loaded) if ensemble else loaded, device, precision, tile_side)
     ending = f"_{fit.lower()}" if fit else f"_x{scale or upscaler.scale:g}"
     jobs = plan(found, inputs, output, ending, suffix)

@@ -52,6 +52,13 @@ def embedded_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
+def default_model(scale: float | None) -> str:
+    """The embedded model for an output scale: the fidelity model of the smallest scale that reaches it, else of x4."""
+    embedded = embedded_models()
+    reaching = [f"x{own}-fidelity" for own in (2, 3, 4) if scale is not None and scale <= own]
+    return next((name for name in reaching if name in embedded), DEFAULT_MODEL)
+
+
 def read_summary(path: Path) -> ModelSummary:
     """What a safetensors file of ours says in its header; what it does not say is "unknown".
 

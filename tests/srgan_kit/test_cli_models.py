@@ -9,7 +9,8 @@ import srgan_kit.cli.models as command
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling.embedded import DEFAULT_MODEL, UNKNOWN, embedded_models, read_summary
+from srgan_kit.upscaling import embedded
+from srgan_kit.upscaling.embedded import DEFAULT_MODEL, UNKNOWN, default_model, embedded_models, read_summary
 from srgan_kit.upscaling.models import save_model
 
 
@@ -67,6 +68,14 @@ def test_no_model_is_a_friendly_line(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 def test_the_default_model_is_embedded_and_measured() -> None:
     assert {"Set5", "B100"} <= set(read_summary(embedded_models()[DEFAULT_MODEL]).psnr_y)
+
+
+def test_the_default_model_is_the_smallest_that_reaches_the_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("x2-fidelity", "x4-fidelity", "x4-photo")
+    monkeypatch.setattr(embedded, "embedded_models", lambda: dict.fromkeys(names, Path()))
+    chosen = {scale: default_model(scale) for scale in (None, 0.5, 2, 2.1, 3, 4, 6)}
+    reaching = {0.5: "x2-fidelity", 2: "x2-fidelity"}
+    assert chosen == {scale: reaching.get(scale, "x4-fidelity") for scale in chosen}
 
 
 @pytest.mark.parametrize("name", embedded_models())

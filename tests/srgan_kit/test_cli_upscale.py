@@ -153,6 +153,15 @@ def test_globs(tmp_path: Path, weights: str) -> None:
     assert names(tmp_path / "out") == ["a1_x4.png", "a2_x4.png"]
 
 
+def test_the_scale_chooses_the_model(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    for options, model in ((["-s", "2"], "x2-fidelity"), (["-s", "2", "-m", "x4-fidelity"], "x4-fidelity")):
+        done = run(tmp_path, "a.png", *options, "--report", "report.json", "--overwrite")
+        assert done.returncode == 0, done.stderr
+        assert json.loads((tmp_path / "report.json").read_text())["model"] == model
+        assert size(tmp_path / "a_x2.png") == (24, 18)
+
+
 @pytest.mark.parametrize(
     ("options", "expected", "name"),
     [
