@@ -46,6 +46,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUND, PAGE = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md"
 PHOTO = ROOT / "docs" / "photo.json"
 START, END = "<!-- measured by scripts/measure_pretrained.py -->", "<!-- end -->"
+STRIP = "Low resolution, bicubic, model, original"
 SIDE, REPEATS = 256, 7
 Upscale = Callable[[np.ndarray], np.ndarray]
 Figures = dict[str, float]
@@ -146,7 +147,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
         rows.append(f"| {' | '.join(cells)} |")
     headings = ["model", "scale", "parameters", "file", "Set5", "B100", "LPIPS-like", "lattice"]
     headings += ["MP/s fp32 / bf16", "time against compact", "licence"]
-    strips = [f"![{name}: low resolution, bicubic, model, original](images/{name}.png)" for name in everything]
+    strips = [f"![{name}: {STRIP.lower()}](images/{name}.png)" for name in everything]
     return "\n".join(
         [
             "# Embedded models",
@@ -167,8 +168,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             *(["## Degraded photographs", "", section(photos), ""] if photos else []),
             "## Pictures",
             "",
-            "From left to right: input, bicubic, the model, the original. Below two photographs a page of text, whose",
-            "letters are too small.",
+            "From left to right: input, bicubic, the model, the original. Below two photographs a page of text.",
             "",
             "\n\n".join(strips),
             "",
@@ -247,7 +247,8 @@ def main() -> None:
             everything[name] = measure(model, Path(data), distance.to(CPU))
             save_picture(strip(model), PAGE.parent / "images" / f"{name}.png")
             card = files[name].with_suffix(".md")
-            card.write_text(with_table(card.read_text(), table(everything[name])), encoding="utf-8")
+            content = f"{table(everything[name])}\n\n![{STRIP}](../docs/images/{name}.png)"
+            card.write_text(with_table(card.read_text(), content), encoding="utf-8")
             if options.headers:
                 write_header(files[name], everything[name])
         everything = {name: everything[name] for name in files if name in everything}
