@@ -39,7 +39,7 @@ from .local_discriminative import LocalDiscriminativeLoss, artifact_map, local_d
 from .matching import feature_matching, maximum_mean_discrepancy, moment_matching
 from .minibatch import MinibatchDiscrimination, minibatch_similarity
 from .perceptual import FeatureLoss, VGGFeatureLoss, feature_distance
-from .phases import PhaseBalanceLoss, phase_balance
+from .phases import PhaseBalanceLoss, PhaseBiasLoss, phase_balance, phase_bias
 from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
 from .regularization import (
     HistoricalAverage,
@@ -89,6 +89,7 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "PhaseBalanceLoss",
+    "PhaseBiasLoss",
     "RelativisticAverage",
     "SSIMLoss",
     "SemiSupervised",
@@ -134,6 +135,7 @@ __all__ = [
     "mse",
     "negative_elbo",
     "phase_balance",
+    "phase_bias",
     "pulling_away",
     "r1_penalty",
     "r2_penalty",

@@ -1,7 +1,8 @@
-"""Phase balance: whether an upscaled image changes as much at every phase of its pixel shuffle as the real one."""
+"""Against the lattice of a pixel shuffle: as much change at every phase as in the real image, and no pattern."""
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ._tensors import in_full_precision
 
@@ -62,3 +63,57 @@ def _changes(image: Tensor, period: int) -> Tensor:
     """(..., H, W) -> (..., period): the mean absolute difference along x, of each phase."""
     change = image.diff(dim=-1).abs().mean(dim=-2)
     return torch.stack([change[..., phase::period].mean(dim=-1) for phase in range(period)], dim=-1)
+
+
+def phase_bias(image: Tensor, target: Tensor, period: int = 4, window: int = 8, eps: float = 1e-3) -> Tensor:
+    """How strong a pattern of a given period is in what two images differ by, in [0, inf); 0 for equal images.
+
+    (..., H, W) twice, nominally in [0, 1], H and W >= `period` * `window`, `period` and `window` >= 2 -> scalar
+
+    L = E sqrt(mean_p (m_p - mean_q m_q)^2 + eps^2) - eps
+
+    p and q are the `period`^2 places in a cell of the grid, and m_p is the mean of image - target over the pixels at
+    place p of `window` x `window` cells. E is the mean over leading dimensions and over such windows, each half over
+    the one before. In the mean over a window texture at the wrong place all but cancels, and a pattern that every cell
+    repeats stays: L is near the pattern's standard deviation. That is what feature losses reward where a generator has
+    no texture to offer: their networks take a pattern for one. `phase_balance` does not see a pattern that
+    changes alike at all phases. This loss is this project's own; eps makes it smooth at 0.
+
+    Raises:
+        ValueError: different shapes, not floating-point, too small, a period or window below 2, or eps not positive.
+
+    >>> pattern = torch.tensor([[0.1, -0.1], [-0.1, 0.1]]).repeat(8, 8)
+    >>> phase_bias(0.5 + pattern, torch.full((16, 16), 0.5), period=2)
+    tensor(0.0990)
+    """
+    if image.shape != target.shape:
+        raise ValueError(f"expected two tensors of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
+    if not (image.is_floating_point() and target.is_floating_point()):
+        raise ValueError(f"expected floating-point tensors, got {image.dtype} and {target.dtype}")
+    if period < 2 or window < 2 or eps <= 0:
+        raise ValueError(f"expected period >= 2, window >= 2 and eps > 0, got {period}, {window} and {eps}")
+    smallest = period * window
+    if image.ndim < 2 or min(image.shape[-2:]) < smallest:
+        raise ValueError(f"expected images (..., H, W) with sides of at least {smallest}, got {tuple(image.shape)}")
+    height, width = (side // period * period for side in image.shape[-2:])
+    error = (in_full_precision(image) - in_full_precision(target))[..., :height, :width]
+    places = F.pixel_unshuffle(error.reshape(-1, 1, height, width), period)
+    local = F.avg_pool2d(places, window, stride=window // 2)
+    bias = local - local.mean(dim=1, keepdim=True)
+    return ((bias.square().mean(dim=1) + eps**2).sqrt() - eps).mean()
+
+
+class PhaseBiasLoss(nn.Module):
+    """`phase_bias` with its settings stored.
+
+    >>> PhaseBiasLoss()(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
+    tensor(0.)
+    """
+
+    def __init__(self, period: int = 4, window: int = 8, eps: float = 1e-3) -> None:
+        super().__init__()
+        self.period, self.window, self.eps = period, window, eps
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """(..., H, W) twice -> scalar; see `phase_bias`."""
+        return phase_bias(image, target, self.period, self.window, self.eps)

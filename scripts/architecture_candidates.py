@@ -53,7 +53,7 @@ ARCHITECTURES: dict[str, str] = {
     "reparameterised 64, 4x3": branched(64, 4, 3),
     "reparameterised 64, 6x3": branched(64, 6, 3),
     "large kernel 64, 3 of 13": large_kernel(64, 3, 13, 16),
-    "large kernel 48, 4 of 17": large_kernel(48, 4, 17, 16),
+    "large kernel 48, 4 of 13": large_kernel(48, 4, 13, 16),
     "depthwise 64, 10 of 5": depthwise(64, 10, 5, 2),
     "depthwise 64, 10 of 9": depthwise(64, 10, 9, 2),
     "attention 64, 4": attention(64, 4),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from photo_comparison import COMPACT_FILE
 from PIL import Image
 from timing import Check, Work, median_seconds, report
 
@@ -99,7 +100,7 @@ def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
         }
         data = data_folder()
         if data is not None:
-            compact = load_model(data / "weights" / "realesr-animevideov3.pth")
+            compact = load_model(data / COMPACT_FILE)
             work["compact"] = bare(compact, pixels, fast.dtype, torch.channels_last)
         seconds = median_seconds(work, repeats)
     ratios = {

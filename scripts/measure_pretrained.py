@@ -1,6 +1,6 @@
 """Measure the embedded super-resolvers: docs/models.md, a table in each card, a picture of crops for each.
 
-    SRGAN_KIT_DATA=... python scripts/measure_pretrained.py [NAME ...] [--headers]
+    SRGAN_KIT_DATA=... python scripts/measure_pretrained.py [NAME ...] [--headers] [--keep-speed]
     SRGAN_KIT_DATA=... python scripts/measure_pretrained.py --photo [--limit 3]
 
 PSNR, SSIM, the LPIPS-like distance and the lattice ratio come from the sets' own low-resolution files, in fp32; the
@@ -14,7 +14,6 @@ for models that are ready to be released, never for a choice.
 import argparse
 import json
 import os
-import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,21 +21,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_upscale import CPU, bare, photograph
-from photo_comparison import Found, compare, section
+from photo_comparison import COMPACT_FILE, Found, compare, section
+from quality import Figures, figures, means
 from safetensors.torch import load_file, save_file
 from timing import Work, median_seconds
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.data.folder import read_rgb, rgb_planes
+from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.metrics.evaluation import bicubic_upscaler, pair_images
-from srgan_kit.metrics.lattice import lattice_ratio
+from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
-from srgan_kit.metrics.super_resolution import psnr_y, ssim_y
 from srgan_kit.pictures import save_picture
 from srgan_kit.upscaling.embedded import embedded_models, read_summary
 from srgan_kit.upscaling.engine import Upscaler
@@ -49,7 +48,6 @@ START, END = "<!-- measured by scripts/measure_pretrained.py -->", "<!-- end -->
 STRIP = "Low resolution, bicubic, model, original"
 SIDE, REPEATS = 256, 7
 Upscale = Callable[[np.ndarray], np.ndarray]
-Figures = dict[str, float]
 
 
 def quality(upscale: Upscale, scale: int, folder: Path, distance: PerceptualDistance) -> Figures:
@@ -62,10 +60,18 @@ def quality(upscale: Upscale, scale: int, folder: Path, distance: PerceptualDist
         assert pair.low is not None
         high = crop_to_multiple(read_rgb(pair.high), scale)[None]
         made = rgb_planes(upscale(read_rgb(pair.low).permute(1, 2, 0).numpy()))[None]
-        row = {"psnr_y": psnr_y(made, high, scale), "ssim_y": ssim_y(made, high, scale)}
-        row |= {"lpips_like": distance(made, high), "lattice_ratio": lattice_ratio(made, scale)}
-        rows.append({name: float(value) for name, value in row.items()})
-    return {name: round(statistics.fmean(row[name] for row in rows), 5) for name in rows[0]}
+        rows.append(figures(made, high, scale, distance))
+    return means(rows)
+
+
+def of_originals(folder: Path, scale: int) -> Figures:
+    """What the set's own photographs score where 1 and 0 would be no lattice."""
+    rows: list[Figures] = []
+    for path in find_images(folder / "HR"):
+        high = crop_to_multiple(read_rgb(path), scale)[None]
+        ratio, pattern = float(lattice_ratio(high, scale)), float(lattice_pattern(high, scale))
+        rows.append({"original_lattice_ratio": ratio, "original_lattice_pattern": pattern})
+    return means(rows)
 
 
 def speed(model: UpscalingModel, compact: UpscalingModel) -> Figures:
@@ -85,11 +91,13 @@ def speed(model: UpscalingModel, compact: UpscalingModel) -> Figures:
     for precision in precisions:
         found[f"megapixels_per_second_{precision}"] = SIDE**2 / 1e6 / seconds[f"own {precision}"]
         found[f"time_against_compact_{precision}"] = seconds[f"own {precision}"] / seconds[f"compact {precision}"]
-    return {name: round(value, 4) for name, value in found.items()}
+    return {name: round(value, 4) for name, value in found.items()} | {"threads": torch.get_num_threads()}
 
 
-def measure(model: UpscalingModel, data: Path, distance: PerceptualDistance) -> dict[str, Figures]:
-    """Everything that is said about a model."""
+def measure(
+    model: UpscalingModel, data: Path, distance: PerceptualDistance, speed_before: Figures | None
+) -> dict[str, Figures]:
+    """Everything that is said about a model; its speed is measured unless it is known from before."""
     upscale = Upscaler(model, "cpu", "fp32").upscale
     found: dict[str, Figures] = {}
     for name in ("Set5", "B100"):
@@ -97,8 +105,8 @@ def measure(model: UpscalingModel, data: Path, distance: PerceptualDistance) -> 
         if own:
             yardstick = quality(bicubic_upscaler(model.scale), model.scale, data / "sr_test" / name, distance)
             found[name] = own | {f"bicubic_{figure}": value for figure, value in yardstick.items()}
-    compact = load_model(data / "weights" / "realesr-animevideov3.pth")
-    found["speed"] = speed(model, compact) | {"threads": torch.get_num_threads()}
+            found[name] |= of_originals(data / "sr_test" / name, model.scale)
+    found["speed"] = speed_before or speed(model, load_model(data / COMPACT_FILE))
     return found
 
 
@@ -109,22 +117,27 @@ def table(found: dict[str, Figures]) -> str:
     """One model's figures, beside bicubic's."""
     rows = [
         f"| {name} | {m['psnr_y']:.2f} / {m['ssim_y']:.4f} | {m['bicubic_psnr_y']:.2f} / {m['bicubic_ssim_y']:.4f} "
-        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} | {m['lattice_ratio']:.3f} |"
+        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} | {lattice(m)} | {lattice(m, 'original_')} |"
         for name, m in found.items()
         if name != "speed"
     ]
     s = found["speed"]
     return "\n".join(
         [
-            "| test set | PSNR / SSIM on Y | bicubic | LPIPS-like | bicubic | lattice ratio |",
-            "|---|---|---|---|---|---|",
+            "| test set | PSNR / SSIM on Y | bicubic | LPIPS-like | bicubic | lattice ratio / pattern | originals' |",
+            "|---|---|---|---|---|---|---|",
             *rows,
             "",
             f"Speed on {s['threads']:.0f} CPU threads, fp32 / bf16: {both(s, 'megapixels_per_second', 3)} megapixels "
             f"of input per second; {both(s, 'time_against_compact', 2)} times the time of Real-ESRGAN's compact "
-            "checkpoint in the same run. A dash: not on that CPU, which has no bf16.",
+            "checkpoint in the same run. A dash: that CPU has no bf16.",
         ]
     )
+
+
+def lattice(found: Figures, whose: str = "") -> str:
+    """How unevenly luma changes over the phases of the pixel shuffle, and how strong a pattern it repeats."""
+    return f"{found[f'{whose}lattice_ratio']:.3f} / {found[f'{whose}lattice_pattern']:.2f}"
 
 
 def both(speed: Figures, figure: str, digits: int) -> str:
@@ -140,12 +153,12 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
         summary = read_summary(embedded_models()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
-        perceptual = [f"{b100['lpips_like']:.4f}", f"{b100['lattice_ratio']:.3f}"] if b100 else ["–", "–"]
+        perceptual = [f"{b100['lpips_like']:.4f}", lattice(b100), lattice(b100, "original_")] if b100 else ["–"] * 3
         rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
         cells = [f"[{name}](../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
         cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]
         rows.append(f"| {' | '.join(cells)} |")
-    headings = ["model", "scale", "parameters", "file", "Set5", "B100", "LPIPS-like", "lattice"]
+    headings = ["model", "scale", "parameters", "file", "Set5", "B100", "LPIPS-like", "lattice", "originals'"]
     headings += ["MP/s fp32 / bf16", "time against compact", "licence"]
     strips = [f"![{name}: {STRIP.lower()}](images/{name}.png)" for name in everything]
     return "\n".join(
@@ -161,9 +174,11 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             "",
             "PSNR in dB and SSIM on Y by the protocol of [evaluation.md](evaluation.md), from the sets' own files of",
             "low resolution, in fp32. LPIPS-like: LPIPS's SqueezeNet heads on another training of SqueezeNet, on B100;",
-            "lower is better. Lattice: how unevenly luma changes over the phases of the pixel shuffle, on B100; 1 for",
-            f"none, 1.04 for photographs. MP/s: megapixels of input per second of the network alone at {SIDE}x{SIDE},",
-            f"median of {REPEATS}, with its time over that of Real-ESRGAN's compact checkpoint in the same run.",
+            "lower is better. Lattice, on B100: how unevenly luma changes over the phases of the pixel shuffle, 1 for",
+            "evenly, and how strong a pattern it repeats there, in levels of 255 (`srgan_kit.metrics.lattice`); beside",
+            "it what the photographs themselves score. MP/s: megapixels of input per second of the network alone at",
+            f"{SIDE}x{SIDE}, median of {REPEATS}, with its time over that of Real-ESRGAN's compact checkpoint in the",
+            "same run. A dash: not measured, because there are no files of this scale or the CPU had no bf16.",
             "",
             *(["## Degraded photographs", "", section(photos), ""] if photos else []),
             "## Pictures",
@@ -221,11 +236,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="embedded super-resolvers; by default all")
     parser.add_argument("--headers", action="store_true", help="write the figures into the models' files")
+    parser.add_argument("--keep-speed", action="store_true", help="where it is known, from a CPU with bf16 perhaps")
     parser.add_argument("--photo", action="store_true", help="compare on degraded photographs instead")
     parser.add_argument("--limit", type=int, metavar="N", help="with --photo: the first N photographs, only printed")
     options = parser.parse_args()
-    if options.photo and (options.names or options.headers):
-        parser.error("--photo compares all models and writes no headers: give no NAME and no --headers with it")
+    if options.photo and (options.names or options.headers or options.keep_speed):
+        parser.error("--photo compares all models: give no NAME, no --headers and no --keep-speed with it")
     if options.limit is not None and (not options.photo or options.limit < 1):
         parser.error("--limit: expected --photo with it, and at least 1")
     data = os.environ.get("SRGAN_KIT_DATA")
@@ -244,7 +260,8 @@ def main() -> None:
             PHOTO.write_text(json.dumps(photos, indent=2) + "\n")
         for name in [] if options.photo else options.names or files:
             model = load_model(name)
-            everything[name] = measure(model, Path(data), distance.to(CPU))
+            before = everything.get(name, {}).get("speed") if options.keep_speed else None
+            everything[name] = measure(model, Path(data), distance.to(CPU), before)
             save_picture(strip(model), PAGE.parent / "images" / f"{name}.png")
             card = files[name].with_suffix(".md")
             content = f"{table(everything[name])}\n\n![{STRIP}](../docs/images/{name}.png)"

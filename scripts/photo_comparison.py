@@ -1,10 +1,10 @@
 """Upscalers on photographs degraded as photographs are: B100 with fixed random numbers, one table per scale."""
 
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from quality import Figures, figures, means
 from torch import Tensor
 
 from srgan_kit.data.degradation import degradation_random, degrade
@@ -12,9 +12,7 @@ from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
 from srgan_kit.data.resize import crop_to_multiple
 from srgan_kit.degradation_config import LightConfig, RoundsConfig, SecondOrderConfig
 from srgan_kit.metrics.evaluation import bicubic_upscaler
-from srgan_kit.metrics.lattice import lattice_ratio
 from srgan_kit.metrics.perceptual import PerceptualDistance
-from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.upscaling.embedded import embedded_models
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import load_model
@@ -30,7 +28,6 @@ KINDS = ("fidelity", "perceptual", "photo")
 COMPACT = "Real-ESRGAN compact"
 COMPACT_FILE = Path("weights") / "realesr-animevideov3.pth"
 Upscale = Callable[[np.ndarray], np.ndarray]
-Figures = dict[str, float]
 Found = dict[str, dict[str, dict[str, Figures]]]
 """Figures of each upscaler, on each degradation, at each scale: found["x4"]["light"]["bicubic"]["psnr_y"]."""
 
@@ -65,26 +62,16 @@ def compare(data: Path, distance: PerceptualDistance, limit: int | None = None) 
                 low = degraded(high, scale, degradation, number).permute(1, 2, 0).contiguous().numpy()
                 for name, upscale in compared.items():
                     rows[name].append(figures(rgb_planes(upscale(low))[None], high[None], scale, distance))
-            means = {name: _means(measured) for name, measured in rows.items()}
-            found.setdefault(f"x{scale}", {})[degradation] = means
+            found.setdefault(f"x{scale}", {})[degradation] = {name: means(measured) for name, measured in rows.items()}
     return found
-
-
-def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance) -> Figures:
-    """What is measured on one photograph."""
-    return {
-        "psnr_y": float(psnr_y(made, high, scale)),
-        "lpips_like": float(distance(made, high)),
-        "lattice_ratio": float(lattice_ratio(made, scale)),
-    }
 
 
 def section(found: Found) -> str:
     """The comparison in Markdown."""
     lines = [
         "Low resolution made from B100 by [degradations](degradations.md) with fixed random numbers. In each cell",
-        "LPIPS-like (lower is better) / PSNR on Y in dB / lattice ratio, in fp32. Real-ESRGAN's compact checkpoint is",
-        "the one for animation. Measured by `scripts/measure_pretrained.py --photo`.",
+        "LPIPS-like (lower is better) / PSNR on Y in dB / lattice ratio / pattern, in fp32. Real-ESRGAN's compact",
+        "checkpoint is the one for animation. Measured by `scripts/measure_pretrained.py --photo`.",
     ]
     for scale, by_degradation in found.items():
         lines += ["", f"| {scale} | {' | '.join(by_degradation)} |", f"|{'---|' * (1 + len(by_degradation))}"]
@@ -95,8 +82,5 @@ def section(found: Found) -> str:
 
 
 def _cell(measured: Figures) -> str:
-    return f"{measured['lpips_like']:.4f} / {measured['psnr_y']:.2f} / {measured['lattice_ratio']:.3f}"
-
-
-def _means(rows: list[Figures]) -> Figures:
-    return {name: round(statistics.fmean(row[name] for row in rows), 5) for name in rows[0]}
+    lattice = f"{measured['lattice_ratio']:.3f} / {measured['lattice_pattern']:.2f}"
+    return f"{measured['lpips_like']:.4f} / {measured['psnr_y']:.2f} / {lattice}"

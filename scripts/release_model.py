@@ -139,8 +139,7 @@ Enlarges photographs {model.scale} times along each side. {PURPOSE[name.split("-
 {rows}
 
 Measured by `scripts/release_model.py` with the protocol of `docs/evaluation.md` from the sets' low-resolution files, in
-fp32; no test image was used for training or for any choice. Speed: `docs/bench_upscale.json`, by
-`scripts/bench_upscale.py`.
+fp32; no test image was used for training or for any choice. Speed and other figures: below, under Measured.
 
 ## Terms
 

@@ -13,7 +13,6 @@ tenth of each source's photographs is kept out of training, with all the crops t
 import argparse
 import contextlib
 import hashlib
-import json
 import math
 import os
 import re
@@ -22,13 +21,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from architecture_candidates import ARCHITECTURES, DATA, PLAIN, SETTINGS, Study
 from architectures_page import render
 from bench_upscale import bare, photograph
+from photo_comparison import COMPACT_FILE
 from release_model import training_hours
+from results_file import Results, Row
 from timing import Work, median_seconds
 from torch.utils.data import default_collate
 
@@ -51,7 +51,6 @@ SOURCES = ("bsds", "cc0")
 HELD_OUT, MEASURED = 0.1, 24
 """Part of each source's photographs that is kept out, and how many of their images are measured on."""
 SIDE, REPEATS = 256, 5
-Row = dict[str, Any]
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
@@ -99,29 +98,9 @@ def _digest(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
 
 
-# --- results --------------------------------------------------------------------------------------------------------
-
-
-class Results:
-    """The lines of a file, each appended as soon as it is known."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def rows(self, **wanted: object) -> list[Row]:
-        """Those that have these values; a line that was cut short is as if it were not there."""
-        found: list[Row] = []
-        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []:
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-        return [row for row in found if all(row.get(key) == value for key, value in wanted.items())]
-
-    def add(self, row: Row) -> None:
-        """Append a line and print it."""
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.write(file, (json.dumps(row) + "\n").encode())
-        os.close(file)
-        print(row, flush=True)
+def _add(results: Results, row: Row) -> None:
+    results.add(row)
+    print(row, flush=True)
 
 
 # --- costs ----------------------------------------------------------------------------------------------------------
@@ -142,7 +121,7 @@ def measure_steps(names: Sequence[str], images: Path, results: Results) -> None:
     runs = {name: Run(recipe, images, accelerator, task) for name, recipe in recipes.items()}
     work: dict[str, Work] = {name: _stepping(run, task) for name, run in runs.items()}
     for name, seconds in median_seconds(work, REPEATS).items():
-        results.add({"kind": "step", "name": name, "seconds": round(seconds, 5), **_conditions()})
+        _add(results, {"kind": "step", "name": name, "seconds": round(seconds, 5), **_conditions()})
 
 
 def _conditions() -> Row:
@@ -174,7 +153,7 @@ def measure_inference(names: Sequence[str], precision: str, compact: UpscalingMo
     common = {"precision": precision, "threads": torch.get_num_threads(), "compact": per_megapixel["compact"]}
     for name in names:
         row = {"kind": "inference", "name": name, "milliseconds": per_megapixel[name], **common}
-        results.add(row | {"parameters": models[name].parameters})
+        _add(results, row | {"parameters": models[name].parameters})
 
 
 def _untrained(name: str) -> UpscalingModel:
@@ -192,10 +171,10 @@ def measure_costs(names: Sequence[str], images: Path, data: Path, results: Resul
     for precision in ("fp32", "bf16") if cpu_has_bf16() else ("fp32",):
         unknown = [name for name in names if not results.rows(kind="inference", name=name, precision=precision)]
         if unknown:
-            compact = load_model(data / "weights" / "realesr-animevideov3.pth")
+            compact = load_model(data / COMPACT_FILE)
             measure_inference(unknown, precision, compact, results)
     if not results.rows(kind="bicubic"):
-        results.add({"kind": "bicubic", "psnr": measure(bicubic_upscaler(4), images)})
+        _add(results, {"kind": "bicubic", "psnr": measure(bicubic_upscaler(4), images)})
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
@@ -225,7 +204,8 @@ def train_one(name: str, budget: float, images: Path, runs: Path, results: Resul
             return False
     model = load_model(folder / MODEL)
     psnr = measure(Upscaler(model, "cpu", "fp32").upscale, images)
-    results.add(
+    _add(
+        results,
         {
             "kind": "run",
             "name": name,
@@ -235,7 +215,7 @@ def train_one(name: str, budget: float, images: Path, runs: Path, results: Resul
             "seconds": round(3600 * training_hours(folder), 1),
             "psnr": psnr,
             **_conditions(),
-        }
+        },
     )
     return True
 

@@ -9,9 +9,7 @@ other run.
 """
 
 import argparse
-import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from results_file import Results
 from torch import Tensor, nn
 from toys_page import packed, render
 
@@ -30,7 +29,7 @@ from srgan_kit.metrics.modes import mode_coverage
 from srgan_kit.tasks.toys import MEASURED, ToyTask
 from srgan_kit.training.run import Diverged, Run
 
-RESULTS = Path("docs/toys.jsonl")
+RESULTS = Results(Path("docs/toys.jsonl"))
 SEEDS = range(5)
 HIDDEN = 128
 
@@ -255,18 +254,6 @@ def key_of(result: Settings) -> tuple[str, str, bool, int]:
     return result["variant"], result["toy"], result["techniques"], result["seed"]
 
 
-def done() -> list[Settings]:
-    """The results so far; a line that was cut short is as if it were not there."""
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
-    results: list[Settings] = []
-    for line in lines:
-        try:
-            results.append(json.loads(line))
-        except ValueError:
-            continue
-    return results
-
-
 def one(variant: str, toy: str, techniques: bool, seed: int, more: Settings | None = None) -> Settings:
     """Train and measure."""
     recipe = recipe_of(variant, toy, techniques, seed, more)
@@ -290,15 +277,12 @@ def train_missing(part: int, parts: int, minutes: float) -> None:
         for variant in VARIANTS
     ]
     for number, run in enumerate(order):
-        if number % parts != part - 1 or run in {key_of(result) for result in done()}:
+        if number % parts != part - 1 or run in {key_of(result) for result in RESULTS.rows()}:
             continue
         if time.process_time() > 60 * minutes:
             break
         result = one(*run)
-        line = (json.dumps(result) + "\n").encode()
-        file = os.open(RESULTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.write(file, line)
-        os.close(file)
+        RESULTS.add(result)
         print({key: value for key, value in result.items() if key != "points"}, flush=True)
 
 
@@ -310,7 +294,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.render:
-        render(done(), list(VARIANTS))
+        render(RESULTS.rows(), list(VARIANTS))
         return
     part, parts = (int(number) for number in arguments.part.split("/"))
     train_missing(part, parts, arguments.minutes)

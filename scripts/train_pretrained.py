@@ -62,6 +62,8 @@ STRETCH = ("data.reductions=[1.0, 0.8, 0.6]", "data.shuffle_channels=true")
 """Augmentation for few images."""
 SHARP = ("weights.fourier=0.05",)
 ON_DEVICE = ("data.pipeline=device",)
+COMPARATORS = {"perceptual": "vgg_normalised_conv3_1.pth", "lpips": "squeezenet1_1_onnxzoo_tvkeys.pth"}
+"""Files below SRGAN_KIT_DATA of the networks that terms compare with."""
 MSE = ("weights.pixel=0", "weights.mse=1", "optimizer.learning_rate=2e-5", "optimizer.warmup=0")
 
 
@@ -105,19 +107,15 @@ def photo(scale: int) -> tuple[Stage, ...]:
     )
 
 
-CRITIC = ("variant=gan", "critic.name=unet", "critic.channels=32", "weights.adversarial=0.005")
+PERCEPTUAL: tuple[Settings, Settings] = (
+    ("steps=20000", "data.batch=32", *ON_DEVICE),
+    ("steps=1200", "data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100"),
+)
 PLANS: dict[str, Plan] = {
     "x4-fidelity": Plan("sr_train", fidelity(4, (70_000, 40_000), 1e-3)),
     "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
     "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
-    "x4-perceptual": Plan(
-        "sr_train",
-        (
-            Stage("1-features", "perceptual-x4", (), ("steps=3000", "data.batch=32", *ON_DEVICE), ("steps=1000",)),
-            Stage("2-gan", "perceptual-x4", CRITIC, ("steps=20000", "data.batch=32", *ON_DEVICE), ("steps=4000",)),
-        ),
-        "x4-fidelity",
-    ),
+    "x4-perceptual": Plan("sr_train", (Stage("1-gan", "perceptual-gan-x4", (), *PERCEPTUAL),), "x4-fidelity"),
     "x4-photo": Plan("sr_train", photo(4), "x4-fidelity"),
     "x2-photo": Plan("sr_train", photo(2), "x2-fidelity"),
     "dcgan-flowers": Plan(
@@ -234,6 +232,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--profile", choices=PROFILES, help="sizes and steps; by default what the device is")
     parser.add_argument("--features", type=Path, help="VGG19 weights of the perceptual term")
+    parser.add_argument("--squeezenet", type=Path, help="SqueezeNet 1.1 weights of the LPIPS term")
     parser.add_argument("--compile", action="store_true", help="torch.compile; try whether it is faster")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="in each stage"
@@ -245,10 +244,12 @@ def main() -> None:
     try:
         plan, runs = PLANS[options.name], options.runs / options.name
         profile = options.profile or ("cpu" if pick_device(options.device).type == "cpu" else "gpu")
-        data, features = _data(plan, options.data), _features(options.features)
+        data = _data(plan, options.data)
         extra = (*options.settings, *(["compile=true"] if options.compile else []))
-        if features is not None:
-            extra += (f"perceptual.weights={json.dumps(str(features))}",)
+        for term, given in (("perceptual", options.features), ("lpips", options.squeezenet)):
+            weights = _comparator(term, given)
+            if weights is not None:
+                extra += (f"{term}.weights={json.dumps(str(weights))}",)
         if options.show:
             _show(plan, runs, data, profile, options.device, extra)
             return
@@ -269,10 +270,10 @@ def _data(plan: Plan, given: Path | None) -> Path:
     return given or Path(str(shared)) / plan.data
 
 
-def _features(given: Path | None) -> Path | None:
-    """Weights of the comparator; None leaves the recipe's."""
+def _comparator(term: str, given: Path | None) -> Path | None:
+    """Weights of the network of a term; None leaves the recipe's."""
     shared = os.environ.get("SRGAN_KIT_DATA")
-    return given or (Path(shared) / "weights" / "vgg_normalised_conv3_1.pth" if shared else None)
+    return given or (Path(shared) / "weights" / COMPARATORS[term] if shared else None)
 
 
 def _show(plan: Plan, runs: Path, data: Path, profile: str, device: str, extra: Settings) -> None:

@@ -200,6 +200,15 @@ class PerceptualConfig(Settings):
     Where the comparator's strides and the generator's pixel shuffle keep step, the generator learns to draw a grid."""
 
 
+class LPIPSConfig(Settings):
+    """LPIPS as a loss. A model trained on it cannot be judged by it alone."""
+
+    network: Literal["alex", "vgg", "squeeze"] = "squeeze"
+    """Which network compares."""
+    weights: Path | None = None
+    """State-dict file for that network, with torchvision's keys; None takes torchvision's ImageNet weights."""
+
+
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -263,12 +272,14 @@ class Recipe(Settings):
     """The task reconstruction's source."""
     weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the generator's terms. Terms of content, each on if it has a weight: pixel, mse, charbonnier, fourier,
-    perceptual, total_variation, consistency, phase_balance; of techniques, likewise; the variant's own have their
-    published weights unless named here."""
+    perceptual, lpips, total_variation, consistency, phase_balance, phase_bias; of techniques, likewise; the variant's
+    own have their published weights unless named here."""
     critic_weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the critic's terms, likewise."""
     perceptual: PerceptualConfig = PerceptualConfig()
     """Settings of the term `perceptual`."""
+    lpips: LPIPSConfig = LPIPSConfig()
+    """Settings of the term `lpips`."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """The generator's optimiser."""
     critic_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-4)
@@ -293,6 +304,7 @@ class Recipe(Settings):
                 "data": self.data.model_copy(update=no_folders),
                 "validation": self.validation.model_copy(update=no_folders),
                 "perceptual": self.perceptual.model_copy(update={"weights": None}),
+                "lpips": self.lpips.model_copy(update={"weights": None}),
                 "initialise_from": None if source is None else Path(source).name,
             }
         )

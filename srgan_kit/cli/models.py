@@ -3,8 +3,8 @@
 from srgan_kit.cli.tables import print_table
 from srgan_kit.upscaling.embedded import ModelSummary, embedded_models, read_summary
 
-HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like", "MP/s")
-HEADINGS += ("licence", "training data")
+HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like")
+HEADINGS += ("MP/s fp32 / bf16", "licence", "training data")
 
 
 def models() -> None:
@@ -28,7 +28,7 @@ def _row(model: ModelSummary) -> tuple[str, ...]:
         _listed(model.psnr_y, 2),
         _listed(model.by_set("ssim_y"), 4),
         _listed(model.by_set("lpips_like"), 3),
-        " / ".join(f"{rate:.2f}" for rate in rates if rate is not None) or "-",
+        " / ".join("-" if rate is None else f"{rate:.2f}" for rate in rates) if speed else "-",
         model.licence,
         model.training_data,
     )

@@ -1,7 +1,8 @@
-"""The lattice ratio: whether an upscaler draws the grid of its pixel shuffle over the image."""
+"""Whether an upscaler draws the grid of its pixel shuffle over the image: the lattice ratio, and the pattern."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from srgan_kit.metrics.super_resolution import luma
 
@@ -23,6 +24,34 @@ def lattice_ratio(images: Tensor, period: int = 4) -> Tensor:
         raise ValueError(f"lattice_ratio: expected (N, 1 or 3, H, W) with sides > period >= 2, got {got}")
     light = luma(images.expand(-1, 3, -1, -1))
     return (_phase_ratio(light, period) + _phase_ratio(light.mT, period)) / 2
+
+
+def lattice_pattern(images: Tensor, period: int = 4, window: int = 8) -> Tensor:
+    """How strong a pattern the image repeats at a period, in 8-bit levels of luma; 0 for none.
+
+    (N, 3, H, W) RGB or (N, 1, H, W) grey, float in [0, 1] or uint8, sides >= `period` * (`window` + 1) -> (N,) float64
+
+    Luma less its mean over `period` x `period` pixels, which leaves such a pattern as it is and removes what is smooth,
+    is averaged at each of the `period`^2 places of a cell over `window` x `window` cells. Of these means the standard
+    deviation is taken, and over such windows, each half over the one before, the median: so what is measured is a
+    pattern that covers most of the image. Texture does not cancel altogether: photographs score above 0 too, and what
+    counts is how far an upscaler's output is above the original's.
+
+    Raises:
+        ValueError: not images, too small, or a period or window below 2.
+    """
+    smallest = period * (window + 1)
+    fits = images.dim() == 4 and images.shape[1] in (1, 3) and period >= 2 and window >= 2
+    if not fits or min(images.shape[2:]) < smallest:
+        got = f"{tuple(images.shape)}, a period of {period} and a window of {window}"
+        raise ValueError(f"lattice_pattern: expected (N, 1 or 3, H, W) with sides >= {smallest}, got {got}")
+    light = luma(images.expand(-1, 3, -1, -1))[:, None]
+    smooth = F.avg_pool2d(light, period, stride=1)
+    detail = light[..., : smooth.shape[-2], : smooth.shape[-1]] - smooth
+    height, width = (side // period * period for side in detail.shape[-2:])
+    places = F.pixel_unshuffle(detail[..., :height, :width], period)
+    means = F.avg_pool2d(places, window, stride=window // 2)
+    return means.std(dim=1, correction=0).flatten(1).median(dim=1).values
 
 
 def _phase_ratio(light: Tensor, period: int) -> Tensor:

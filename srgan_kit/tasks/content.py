@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from srgan_kit.config import PerceptualConfig, Recipe
+from srgan_kit.config import LPIPSConfig, PerceptualConfig, Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.resize import resize
 from srgan_kit.errors import UserError
 from srgan_kit.losses import (
     FeatureLoss,
+    LPIPSLoss,
     SqueezeNetFeatures,
     VGGFeatureLoss,
     charbonnier,
@@ -17,6 +18,7 @@ from srgan_kit.losses import (
     l1,
     mse,
     phase_balance,
+    phase_bias,
     total_variation,
 )
 from srgan_kit.translation import draw_shifts, translated
@@ -29,9 +31,9 @@ PLAIN = {
     "total_variation": lambda fake, real: total_variation(fake),
 }
 """Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
-OF_SCALE = frozenset({"consistency", "phase_balance"})
+OF_SCALE = frozenset({"consistency", "phase_balance", "phase_bias"})
 """Those that depend on the upscaling factor."""
-NAMES = frozenset({*PLAIN, *OF_SCALE, "perceptual"})
+NAMES = frozenset({*PLAIN, *OF_SCALE, "perceptual", "lpips"})
 PAIRED = NAMES - {"total_variation"}
 """Those that mean something only where the generated image should be the real one."""
 
@@ -51,29 +53,34 @@ class Content(nn.Module):
         if of_scale and recipe.task != "super-resolution":
             raise UserError(f"recipe: weights.{of_scale[0]} depends on an upscaling factor: super-resolution only")
         self.perceptual = comparator(recipe.perceptual).to(device) if "perceptual" in self.names else None
+        self.lpips = lpips(recipe.lpips).to(device) if "lpips" in self.names else None
 
     def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """The terms by name.
 
         Raises:
-            ValueError: the images are too small for a layer of the comparator.
+            ValueError: the images are too small for a comparing network.
         """
         fake, real = sample.paired, batch.image
         terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
-        if self.perceptual is not None:
-            terms["perceptual"] = self.perceptual(*(rgb(image) for image in self._translated(fake, real)))
+        for name, network in (("perceptual", self.perceptual), ("lpips", self.lpips)):
+            if network is not None:
+                terms[name] = network(*(rgb(image) for image in self._translated(fake, real)))
+        if OF_SCALE.isdisjoint(self.names):
+            return terms
         return terms | self._of_scale(fake.float(), batch)
 
     def _of_scale(self, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
         low = batch.condition
-        if low is None:
-            return {}
+        assert low is not None  # super-resolution always has one
         scale = batch.image.shape[-1] // low.shape[-1]
         terms: dict[str, Tensor] = {}
         if "consistency" in self.names:
             terms["consistency"] = consistency(fake, low, lambda image: resize(image, 1 / scale))
         if "phase_balance" in self.names:
             terms["phase_balance"] = phase_balance(fake, batch.image, scale)
+        if "phase_bias" in self.names:
+            terms["phase_bias"] = phase_bias(fake, batch.image, scale)
         return terms
 
     def _translated(self, *images: Tensor) -> tuple[Tensor, ...]:
@@ -96,6 +103,18 @@ def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:
         return VGGFeatureLoss(config.layers, config.network, config.distance, config.weights)
     except (ValueError, OSError, RuntimeError) as error:
         raise UserError(f"recipe: perceptual: {error}") from None
+
+
+def lpips(config: LPIPSConfig) -> LPIPSLoss:
+    """The recipe's LPIPS.
+
+    Raises:
+        UserError: the weights cannot be had.
+    """
+    try:
+        return LPIPSLoss(config.network, config.weights)
+    except (ValueError, OSError, RuntimeError) as error:
+        raise UserError(f"recipe: lpips: {error}") from None
 
 
 def rgb(image: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "data": {"folder", "lr_folder", "cache_megabytes", "workers", "pipeline"},
     "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
     "perceptual": {"weights"},
+    "lpips": {"weights"},
     "initialise_from": True,
     "initialise_parts": True,
     "compile": True,

@@ -255,3 +255,18 @@ def test_wrong_names_and_alphas_are_value_errors() -> None:
         FDivergence("kl", generator="other")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="at least two"):
         estimate_divergence("kl", torch.zeros(1), torch.zeros(5))
+
+
+def test_jensen_shannon_with_the_alternative_step_is_the_non_saturating_gan() -> None:
+    from losses.adversarial import NonSaturating
+
+    js, gan = FDivergence("jensen-shannon", "log-ratio", "alternative"), NonSaturating()
+    real, fake = 6 * torch.randn(2, 64, 1, dtype=torch.float64)
+    torch.testing.assert_close(js.critic_loss(real, fake), gan.critic_loss(real, fake) - 2 * math.log(2))
+    torch.testing.assert_close(js.generator_loss(fake), gan.generator_loss(fake) - math.log(2))
+    scores = [real.requires_grad_(), fake.requires_grad_()]
+    for of_js, of_gan in (
+        (js.critic_loss(real, fake), gan.critic_loss(real, fake)),
+        (js.generator_loss(fake) + 0 * real.sum(), gan.generator_loss(fake) + 0 * real.sum()),
+    ):
+        torch.testing.assert_close(torch.autograd.grad(of_js, scores), torch.autograd.grad(of_gan, scores))

@@ -1,4 +1,4 @@
-"""Phase balance: known answers, what it does not see, and that minimising it removes a lattice."""
+"""Phase balance and phase bias: known answers, what they do not see, and that minimising them removes a lattice."""
 
 import math
 
@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from losses import PhaseBalanceLoss, phase_balance
-from srgan_kit.metrics.lattice import lattice_ratio
+from losses import PhaseBalanceLoss, PhaseBiasLoss, phase_balance, phase_bias
+from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 
 
 def test_known_answer() -> None:
@@ -85,3 +85,84 @@ def test_flat_images_have_a_finite_loss_and_gradient() -> None:
 def test_errors(image, target, settings, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         phase_balance(image, target, **settings)
+
+
+# --- phase bias -----------------------------------------------------------------------------------------------------
+
+
+def drawn(period: int, size: int, seed: int = 0) -> torch.Tensor:
+    """A pattern of mean 0 and standard deviation 1 that each cell repeats."""
+    cell = torch.randn(period, period, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    cell = (cell - cell.mean()) / cell.std(correction=0)
+    return cell.repeat(size // period, size // period)
+
+
+@given(period=st.integers(2, 4), strength=st.floats(0.01, 0.2), seed=st.integers(0, 1000))
+def test_bias_is_the_pattern_s_standard_deviation(period: int, strength: float, seed: int) -> None:
+    target = torch.rand(2, 3, 48, 48, dtype=torch.float64)
+    image = target + strength * drawn(period, 48, seed)
+    assert phase_bias(image, target, period, eps=1e-9).item() == pytest.approx(strength, abs=1e-6)
+    assert PhaseBiasLoss(period, eps=1e-9)(image, target).item() == pytest.approx(strength, abs=1e-6)
+
+
+def test_bias_by_hand() -> None:
+    # one window of 2x2 cells of 2x2 pixels: the places' means are 3, 0, 0, 1, their mean 1, the deviations 2 -1 -1 0
+    error = torch.tensor([[2.0, 0, 4, 0], [0, 1, 0, 1], [1, 0, 5, 0], [0, 1, 0, 1]], dtype=torch.float64)
+    wanted = math.sqrt((4 + 1 + 1) / 4 + 0.25) - 0.5
+    assert phase_bias(error, torch.zeros_like(error), period=2, window=2, eps=0.5).item() == pytest.approx(wanted)
+
+
+def test_bias_does_not_see_texture_or_brightness() -> None:
+    target, texture = torch.rand(2, 1, 3, 256, 256, dtype=torch.float64)
+    plain = phase_bias(texture + 0.3, target).item()
+    std = math.sqrt(2 / 12)  # of the difference
+    assert plain < 1.05 * std / 8  # 64 cells in a window
+    assert phase_bias(texture + std * drawn(4, 256), target).item() > 7 * plain
+    assert phase_bias(target + 0.3, target).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_balance_does_not_see_a_checkerboard_in_noise_and_bias_does() -> None:
+    target = torch.rand(1, 1, 256, 256, dtype=torch.float64)
+    image = torch.rand(1, 1, 256, 256, dtype=torch.float64)
+    signs = (torch.arange(256)[:, None] + torch.arange(256)) % 2 * 2.0 - 1
+    assert phase_balance(image + 0.1 * signs, target).item() < 0.15  # a louder image, at every phase alike
+    assert phase_bias(image + 0.1 * signs, target).item() > 2 * phase_bias(image, target).item()
+
+
+def test_minimising_bias_removes_a_pattern() -> None:
+    torch.manual_seed(0)
+    target = torch.rand(1, 3, 64, 64, dtype=torch.float64) * 0.2 + 0.4
+    image = (target + 0.05 * drawn(4, 64)).requires_grad_()
+    before = lattice_pattern(image.detach()).item()
+    optimizer = torch.optim.Adam([image], lr=0.003)
+    for _ in range(60):
+        optimizer.zero_grad()
+        phase_bias(image, target).backward()
+        optimizer.step()
+    assert lattice_pattern(image.detach()).item() < 1.2 * lattice_pattern(target).item() < before / 2
+
+
+def test_bias_gradients() -> None:
+    image, target = torch.rand(2, 1, 2, 9, 8, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: phase_bias(x, target, 2, 3), (image.requires_grad_(),))
+    same = target.clone().requires_grad_()
+    phase_bias(same, target, 2, 3).backward()
+    assert same.grad is not None
+    assert (same.grad == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "target", "settings", "message"),
+    [
+        (torch.rand(1, 3, 32, 32), torch.rand(3, 32, 32), {}, "one shape"),
+        (torch.zeros(32, 32, dtype=torch.uint8), torch.zeros(32, 32, dtype=torch.uint8), {}, "floating-point"),
+        (torch.rand(31, 32), torch.rand(31, 32), {}, "sides of at least 32"),
+        (torch.rand(32), torch.rand(32), {}, "sides of at least 32"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"period": 1}, "period >= 2"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"window": 1}, "window >= 2"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"eps": 0.0}, "eps > 0"),
+    ],
+)
+def test_bias_errors(image, target, settings, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        phase_bias(image, target, **settings)

@@ -47,6 +47,16 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def squeezenet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of SqueezeNet 1.1."""
+    from torchvision.models import squeezenet1_1
+
+    path = tmp_path_factory.mktemp("squeezenet") / "squeezenet.pth"
+    torch.save(squeezenet1_1(weights=None).state_dict(), path)
+    return path
+
+
 @pytest.fixture
 def train_two_steps(tmp_path: Path) -> Callable[[Recipe], tuple[Run, dict[str, float]]]:
     """Builds a run, rehearses it and takes two steps; the run, and what the second one logs."""

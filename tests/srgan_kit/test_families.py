@@ -1,12 +1,11 @@
 """Likelihood models, from a recipe through training to the saved model: their numbers in nats are what they claim."""
 
-import importlib.util
 import itertools
 import json
 import math
-import sys
 from pathlib import Path
 
+import compare_families
 import numpy as np
 import pytest
 import torch
@@ -132,18 +131,12 @@ def test_a_trained_pixelcnn_is_a_law_over_all_images(tmp_path: Path) -> None:
 
 def test_the_pages_hold_the_measured_numbers() -> None:
     root = Path(__file__).parents[2]
-    specification = importlib.util.spec_from_file_location("compare_families", root / "scripts" / "compare_families.py")
-    assert specification is not None
-    assert specification.loader is not None
-    script = importlib.util.module_from_spec(specification)
-    sys.modules["compare_families"] = script  # dataclasses look their module up
-    specification.loader.exec_module(script)
     document = json.loads((root / "docs" / "families.json").read_text(encoding="utf-8"))
-    for page, table in script.tables(document).items():
+    for page, table in compare_families.tables(document).items():
         text = (root / "docs" / f"{page}.md").read_text(encoding="utf-8")
-        assert script.filled(text, table) == text, page
+        assert compare_families.filled(text, table) == text, page
     measured = {(row["family"], int(row["seed"])) for row in document["runs"]}
-    assert measured <= set(script.jobs())
-    assert {name for name, _ in measured} == set(script.FAMILIES)
+    assert measured <= set(compare_families.jobs())
+    assert {name for name, _ in measured} == set(compare_families.FAMILIES)
     for row in document["runs"]:  # -ELBO is the looser bound, whatever the run
         assert row.get("iwae", -math.inf) <= row.get("nats", math.inf)

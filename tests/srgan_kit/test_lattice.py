@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from srgan_kit.data.folder import find_images, read_rgb
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
-from srgan_kit.metrics.lattice import lattice_ratio
+from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 
 
 def noise(count: int = 2, side: int = 256) -> torch.Tensor:
@@ -70,3 +70,43 @@ def test_photographs_score_1_04_and_bicubic_enlargement_more(data_folder: Path) 
     mean = torch.cat(ratios).mean().item()
     assert mean == pytest.approx(1.04, abs=0.006)
     assert torch.cat(enlarged).mean().item() > mean + 0.05
+
+
+def test_a_pattern_scores_its_standard_deviation_whatever_is_smooth_below_it() -> None:
+    pattern = torch.tensor([[3.0, -1.0], [-1.0, -1.0]], dtype=torch.float64).repeat(20, 20)  # standard deviation √3
+    ramp = torch.linspace(50, 150, 40, dtype=torch.float64) + torch.linspace(0, 70, 40, dtype=torch.float64)[:, None]
+    levels = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64).sum() / 255  # of luma for one of grey
+    image = ((ramp + pattern) / 255)[None, None]
+    assert lattice_pattern(image, 2).item() == pytest.approx(float(3**0.5 * levels))
+    assert lattice_pattern(ramp[None, None] / 255, 2).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_a_checkerboard_is_seen_by_the_pattern_and_not_by_the_ratio() -> None:
+    signs = (torch.arange(128)[:, None] + torch.arange(128)) % 2 * 2.0 - 1
+    image = noise(1, 128)
+    drawn = image + 0.02 * signs
+    assert lattice_ratio(drawn).item() < 1.03
+    assert lattice_pattern(drawn).item() > lattice_pattern(image).item() + 1
+
+
+@given(period=st.integers(2, 4))
+def test_noise_all_but_cancels_in_a_window(period: int) -> None:
+    torch.manual_seed(period)
+    image = 0.5 + 0.1 * torch.randn(1, 1, 40 * period, 40 * period, dtype=torch.float64)
+    spread = 0.1 * 219 / 8  # of the mean of 64 independent pixels, in levels of luma
+    assert 0.7 * spread < lattice_pattern(image, period).item() < spread
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((3, 64, 64), {}),
+        ((1, 2, 64, 64), {}),
+        ((1, 3, 64, 35), {}),
+        ((1, 3, 64, 64), {"period": 1}),
+        ((1, 3, 64, 64), {"window": 1}),
+    ],
+)
+def test_the_pattern_says_what_it_needs(shape: tuple[int, ...], settings: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="lattice_pattern: expected"):
+        lattice_pattern(torch.zeros(shape), **settings)

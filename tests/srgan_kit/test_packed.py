@@ -1,11 +1,10 @@
 """Training images packed in one file train as the folder does."""
 
-import importlib.util
 import zipfile
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
+import pack_training_images
 import pytest
 import torch
 from PIL import Image, ImageFilter
@@ -15,17 +14,6 @@ from srgan_kit.data.folder import find_images, read_rgb
 from srgan_kit.data.packed import Unpacked
 from srgan_kit.errors import UserError
 from srgan_kit.tasks.super_resolution import SuperResolution
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "pack_training_images.py"
-    spec = importlib.util.spec_from_file_location("pack_training_images", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +31,10 @@ def recipe(data: Path) -> Recipe:
 
 
 def test_the_packed_file_holds_every_image_in_its_folder_close_to_the_original(
-    script: ModuleType, folders: list[Path], tmp_path: Path
+    folders: list[Path], tmp_path: Path
 ) -> None:
     file = tmp_path / "training.zip"
-    found = script.pack(folders, file, 90, 1)
+    found = pack_training_images.pack(folders, file, 90, 1)
     assert [(part.source, part.images) for part in found] == [("bsds", 2), ("cc0", 1)]
     unpacked = Unpacked(file)
     images = {str(path.relative_to(unpacked.folder)): read_rgb(path) for path in find_images(unpacked.folder)}
@@ -55,13 +43,11 @@ def test_the_packed_file_holds_every_image_in_its_folder_close_to_the_original(
     psnr = float(10 * torch.log10(255**2 / error.square().mean()))
     assert psnr == pytest.approx(found[1].psnr, abs=1e-6)
     assert found[1].worst > 38
-    assert script.pack(folders, tmp_path / "low.zip", 30, 1)[1].psnr < psnr - 3
+    assert pack_training_images.pack(folders, tmp_path / "low.zip", 30, 1)[1].psnr < psnr - 3
 
 
-def test_the_task_takes_the_packed_file_and_removes_what_it_unpacked(
-    script: ModuleType, folders: list[Path], tmp_path: Path
-) -> None:
-    script.pack(folders, tmp_path / "training.zip", 90, 1)
+def test_the_task_takes_the_packed_file_and_removes_what_it_unpacked(folders: list[Path], tmp_path: Path) -> None:
+    pack_training_images.pack(folders, tmp_path / "training.zip", 90, 1)
     task = SuperResolution(recipe(tmp_path / "training.zip"), torch.device("cpu"), tmp_path / "run")
     again = SuperResolution(recipe(tmp_path / "training.zip"), torch.device("cpu"), tmp_path / "run")
     assert task.fingerprint() == again.fingerprint()  # although the temporary folders differ
@@ -79,19 +65,17 @@ def test_the_task_takes_the_packed_file_and_removes_what_it_unpacked(
     assert not folder.exists()
 
 
-def test_files_that_are_none_and_packs_that_are_too_large_are_errors(
-    script: ModuleType, folders: list[Path], tmp_path: Path
-) -> None:
+def test_files_that_are_none_and_packs_that_are_too_large_are_errors(folders: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("not a zip")
     with pytest.raises(UserError, match=r"text\.zip: not a \.zip file"):
         Unpacked(tmp_path / "text.zip")
     with pytest.raises(UserError, match="neither"):
         Unpacked(tmp_path / "absent.zip")
     with pytest.raises(UserError, match=r"more than 0\.001"):
-        script.pack(folders, tmp_path / "large.zip", 90, 0.001)
+        pack_training_images.pack(folders, tmp_path / "large.zip", 90, 0.001)
     assert not (tmp_path / "large.zip").exists()
     with pytest.raises(UserError, match="different names"):
-        script.pack([folders[0], folders[0]], tmp_path / "twice.zip", 90, 1)
+        pack_training_images.pack([folders[0], folders[0]], tmp_path / "twice.zip", 90, 1)
 
 
 def test_names_that_lead_out_of_the_folder_stay_in_it(tmp_path: Path) -> None:

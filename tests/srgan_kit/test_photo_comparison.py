@@ -1,11 +1,12 @@
 """The comparison on degraded photographs: the same low-resolution images each time, a table, a sheet."""
 
-import importlib
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 
+import measure_pretrained
+import photo_comparison
+import photo_sheet
 import pytest
 import torch
 
@@ -16,60 +17,52 @@ from srgan_kit.degradation_config import LightConfig
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def comparison(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("photo_comparison")
-
-
-def test_a_photograph_is_degraded_by_its_number_alone(comparison: ModuleType) -> None:
+def test_a_photograph_is_degraded_by_its_number_alone() -> None:
     high = torch.randint(0, 256, (3, 48, 64), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    low = comparison.degraded(high, 4, "light", 3)
+    low = photo_comparison.degraded(high, 4, "light", 3)
     assert torch.equal(low, degrade(high, 4, LightConfig(name="light"), degradation_random(2**31 + 1, 3)))
-    assert not torch.equal(low, comparison.degraded(high, 4, "light", 4))
-    assert not torch.equal(low, comparison.degraded(high, 4, "second-order", 3))
+    assert not torch.equal(low, photo_comparison.degraded(high, 4, "light", 4))
+    assert not torch.equal(low, photo_comparison.degraded(high, 4, "second-order", 3))
 
 
-def test_the_table_has_a_row_for_each_upscaler(comparison: ModuleType) -> None:
-    figures = {"psnr_y": 24.5, "lpips_like": 0.25, "lattice_ratio": 1.1}
+def test_the_table_has_a_row_for_each_upscaler() -> None:
+    figures = {"psnr_y": 24.5, "lpips_like": 0.25, "lattice_ratio": 1.1, "lattice_pattern": 0.9}
     found = {"x4": {"light": {"bicubic": figures, "x4-fidelity": figures}, "second-order": {"bicubic": figures}}}
     found["x4"]["second-order"]["x4-fidelity"] = figures | {"psnr_y": 21.0}
-    lines = comparison.section(found).splitlines()
+    lines = photo_comparison.section(found).splitlines()
     assert "| x4 | light | second-order |" in lines
-    assert "| x4-fidelity | 0.2500 / 24.50 / 1.100 | 0.2500 / 21.00 / 1.100 |" in lines
+    assert "| x4-fidelity | 0.2500 / 24.50 / 1.100 / 0.90 | 0.2500 / 21.00 / 1.100 / 0.90 |" in lines
 
 
 def test_the_comparison_prints_what_it_finds_on_a_few_and_writes_nothing(
-    comparison: ModuleType, data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = importlib.import_module("measure_pretrained")
-    before = script.PAGE.read_text(encoding="utf-8")
-    written = script.PHOTO.exists()
+    before = measure_pretrained.PAGE.read_text(encoding="utf-8")
+    written = measure_pretrained.PHOTO.exists()
     monkeypatch.setattr(sys, "argv", ["measure_pretrained.py", "--photo", "--limit", "1"])
-    script.main()
+    measure_pretrained.main()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     names = [row.split("|")[1].strip() for row in rows]
     assert names[:4] == ["x4", "bicubic", "Real-ESRGAN compact", "x4-fidelity"]
     clean, harsh = (float(cell.split("/")[1]) for cell in rows[3].split("|")[2:4])
     assert 30 > clean > harsh + 0.5 > 15  # dB
-    assert script.PAGE.read_text(encoding="utf-8") == before
-    assert script.PHOTO.exists() == written
-    page = script.page(json.loads(script.FOUND.read_text()), {"x4": {"light": {}}})
+    assert measure_pretrained.PAGE.read_text(encoding="utf-8") == before
+    assert measure_pretrained.PHOTO.exists() == written
+    page = measure_pretrained.page(json.loads(measure_pretrained.FOUND.read_text()), {"x4": {"light": {}}})
     assert page.index("## Degraded photographs") < page.index("## Pictures")
 
 
-def test_the_sheet_has_a_row_for_each_photograph(comparison: ModuleType, data_folder: Path, tmp_path: Path) -> None:
-    script = importlib.import_module("photo_sheet")
-    originals = script.sample_photographs()
+def test_the_sheet_has_a_row_for_each_photograph(data_folder: Path, tmp_path: Path) -> None:
+    originals = photo_sheet.sample_photographs()
     assert len(originals) == 10
-    assert {tuple(each.shape) for each in originals} == {(3, script.SIDE, script.SIDE)}
-    picture, columns = script.sheet(originals[:2], 4, "light", data_folder)
-    assert columns[:4] == ["input", "bicubic", comparison.COMPACT, "x4-fidelity"]
-    cell = script.SIDE + 4
+    assert {tuple(each.shape) for each in originals} == {(3, photo_sheet.SIDE, photo_sheet.SIDE)}
+    picture, columns = photo_sheet.sheet(originals[:2], 4, "light", data_folder)
+    assert columns[:4] == ["input", "bicubic", photo_comparison.COMPACT, "x4-fidelity"]
+    cell = photo_sheet.SIDE + 4
     assert picture.shape == (3, 2 * cell, len(columns) * cell)
     bicubic, original = (picture[:, 2 : cell - 2, at * cell + 2 : (at + 1) * cell - 2] for at in (1, len(columns) - 1))
     assert torch.equal(original, originals[0].float() / 255)
-    low = comparison.degraded(originals[0], 4, "light", 0)
+    low = photo_comparison.degraded(originals[0], 4, "light", 0)
     torch.testing.assert_close(bicubic, resize(low.float() / 255, 4.0).clamp(0, 1), atol=0.5 / 255 + 1e-5, rtol=0)
-    with pytest.raises(script.UserError, match="no such folder"):
-        script.photographs(tmp_path / "absent")
+    with pytest.raises(photo_sheet.UserError, match="no such folder"):
+        photo_sheet.photographs(tmp_path / "absent")

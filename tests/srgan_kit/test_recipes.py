@@ -8,12 +8,13 @@ from srgan_kit.config import load_recipe, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_shipped_recipe_trains(name: str, two_classes, vgg_file, train_two_steps) -> None:
+def test_every_shipped_recipe_trains(name: str, two_classes, vgg_file, squeezenet_file, train_two_steps) -> None:
     shipped = load_recipe(name)
     settings = [
         "data.batch=2",
         "validation.holdout=0",
         f"perceptual.weights={vgg_file}",
+        f"lpips.weights={squeezenet_file}",
         "data.patch=8",
         "data.size=16",
     ]

@@ -1,11 +1,9 @@
 """Releasing a run: its stages, what the card says of them, and what is not ready."""
 
-import importlib
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+import release_model
 
 from srgan_kit.config import load_recipe
 from srgan_kit.errors import UserError
@@ -16,25 +14,16 @@ SMALL += ["validation.holdout=1", "validation.images=1", "weights.fourier=0.05"]
 SCORES = {"psnr_y": 31.234, "ssim_y": 0.91236, "bicubic_psnr_y": 30.0, "bicubic_ssim_y": 0.9}
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-    try:
-        return importlib.import_module("release_model")
-    finally:
-        sys.path.pop(0)
-
-
-def test_the_card_lists_every_stage(script: ModuleType, two_classes: Path, tmp_path: Path) -> None:
+def test_the_card_lists_every_stage(two_classes: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "1-l1", tmp_path / "2-larger"
     train(load_recipe("smoke", SMALL, two_classes), first)
     with pytest.raises(UserError, match="expected a run folder"):
-        script.stages_of(tmp_path / "nowhere")
+        release_model.stages_of(tmp_path / "nowhere")
     settings = [*SMALL, "steps=1", f"initialise_from={first / 'model.safetensors'}"]
     train(load_recipe("smoke", settings, two_classes), second)
-    assert script.stages_of(tmp_path) == [first, second]
-    assert script.stages_of(second) == [second]
-    text = script.card("x4-photo", [first, second], {"Set5": SCORES}, "On text.")
+    assert release_model.stages_of(tmp_path) == [first, second]
+    assert release_model.stages_of(second) == [second]
+    text = release_model.card("x4-photo", [first, second], {"Set5": SCORES}, "On text.")
     assert "1-l1: recipe smoke; 2 steps, 6 crops of 8x8, 1 pixel + 0.05 fourier" in text
     assert "<br>2-larger: recipe smoke; 1 steps, 3 crops of 8x8" in text
     assert "It is made for photographs as they are found" in text
@@ -42,4 +31,4 @@ def test_the_card_lists_every_stage(script: ModuleType, two_classes: Path, tmp_p
     assert "| Set5 | 31.23 / 0.9124 | 30.00 / 0.9000 |" in text
     (second / "model.safetensors").unlink()
     with pytest.raises(UserError, match="2-larger: is not finished"):
-        script.stages_of(tmp_path)
+        release_model.stages_of(tmp_path)

@@ -1,13 +1,12 @@
 """Training in slices of time and stage after stage: deadlines, trunks of other scales, the embedded models' plans."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+import train_pretrained
 from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch.utils.data import default_collate
@@ -108,26 +107,14 @@ def test_what_does_not_grow_into_the_generator_is_an_error(two_classes: Path, tm
 # --- the embedded models ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "train_pretrained.py"
-    spec = importlib.util.spec_from_file_location("train_pretrained", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for their annotations
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_plan_is_of_valid_recipes_and_its_files_are_small(script: ModuleType, tmp_path: Path) -> None:
-    for name, plan in script.PLANS.items():
+def test_every_plan_is_of_valid_recipes_and_its_files_are_small(tmp_path: Path) -> None:
+    for name, plan in train_pretrained.PLANS.items():
         for source in ("x4-fidelity", "x2-fidelity"):  # as if they had been trained
-            model = tmp_path / source / script.PLANS[source].stages[-1].name / "model.safetensors"
+            model = tmp_path / source / train_pretrained.PLANS[source].stages[-1].name / "model.safetensors"
             model.parent.mkdir(parents=True, exist_ok=True)
             model.touch()
-        for profile in script.PROFILES:
-            stages = script.recipes(plan, tmp_path / name, tmp_path, profile, "cpu", ())
+        for profile in train_pretrained.PROFILES:
+            stages = train_pretrained.recipes(plan, tmp_path / name, tmp_path, profile, "cpu", ())
             assert [recipe.initialise_from is None for recipe in stages[1:]] == [False] * (len(stages) - 1)
             parameters = build_model(stages[-1], (3, 8) if stages[-1].task == "super-resolution" else None)
             largest = 8e6 if stages[-1].task == "super-resolution" else 4e6
@@ -135,15 +122,15 @@ def test_every_plan_is_of_valid_recipes_and_its_files_are_small(script: ModuleTy
 
 
 def test_a_plan_in_slices_goes_through_all_stages(
-    script: ModuleType, two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extra = "generator.channels=8", "generator.groups=1", "steps=2", "data.batch=2", "data.patch=4", "log_every=1"
     extra += "precision=fp32", "validation.holdout=2"
-    plan, runs = script.PLANS["x4-fidelity"], tmp_path / "x4-fidelity"
+    plan, runs = train_pretrained.PLANS["x4-fidelity"], tmp_path / "x4-fidelity"
 
     def some(minutes: float | None, resume: bool) -> bool:
-        stages = script.recipes(plan, runs, two_classes, "gpu", "cpu", extra)
-        return script.train_slice("x4-fidelity", plan, runs, stages, minutes, resume)
+        stages = train_pretrained.recipes(plan, runs, two_classes, "gpu", "cpu", extra)
+        return train_pretrained.train_slice("x4-fidelity", plan, runs, stages, minutes, resume)
 
     assert not some(1e-9, False)  # the time is up before the first stage begins
     assert not some(0.0005, True)

@@ -1,11 +1,10 @@
 """Every run of the super-resolution matrix is a recipe that builds, rehearses and steps."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sr_matrix
 import torch
 from accelerate import Accelerator
 from PIL import Image
@@ -15,19 +14,7 @@ from srgan_kit.config import load_recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.run import Run
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 TINY = ["device=cpu", "precision=fp32", "data.patch=8", "data.batch=4", "labels.share=0.5", "validation.holdout=0"]
-
-
-def _matrix():
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        return importlib.import_module("sr_matrix")
-    finally:
-        sys.path.remove(str(SCRIPTS))
-
-
-MATRIX = _matrix()
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +35,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", MATRIX.RUNS)
+@pytest.mark.parametrize("name", sr_matrix.RUNS)
 def test_every_run_builds_rehearses_and_steps(name: str, data: Path, tmp_path: Path) -> None:
-    labels = [s for s in MATRIX.RUNS[name].settings if not s.startswith("labels.")]
+    labels = [s for s in sr_matrix.RUNS[name].settings if not s.startswith("labels.")]
     comparator = f"perceptual.weights={str(data / 'vgg.pth')!r}"
-    recipe = load_recipe(MATRIX.RECIPE, [*MATRIX.SHORT, *labels, *TINY, comparator], data / "images")
+    recipe = load_recipe(sr_matrix.RECIPE, [*sr_matrix.SHORT, *labels, *TINY, comparator], data / "images")
     accelerator = Accelerator(cpu=True)
     run = Run(recipe, tmp_path, accelerator, build_task(recipe, accelerator.device, tmp_path))
     run.rehearse()
@@ -72,5 +59,5 @@ def test_every_run_builds_rehearses_and_steps(name: str, data: Path, tmp_path: P
 
 
 def test_only_the_control_has_no_adversary() -> None:
-    with_critic = {name for name, entry in MATRIX.RUNS.items() if any("critic=" in s for s in entry.settings)}
-    assert set(MATRIX.RUNS) - with_critic == {"content only"}
+    with_critic = {name for name, entry in sr_matrix.RUNS.items() if any("critic=" in s for s in entry.settings)}
+    assert set(sr_matrix.RUNS) - with_critic == {"content only"}

@@ -1,27 +1,14 @@
 """The task on points of a known law, driven as any other: real points score as they should, training helps."""
 
-import importlib
 import math
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+import toys
 
 from srgan_kit.data.toys import TOYS
 from srgan_kit.metrics.modes import mode_coverage
 from srgan_kit.tasks.toys import MEASURED, ToyPoints, ToyTask, density
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    import sys
-
-    sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-    try:
-        return importlib.import_module("toys")
-    finally:
-        sys.path.pop(0)
 
 
 def test_points_are_a_function_of_seed_and_number_and_come_back_from_images() -> None:
@@ -48,11 +35,11 @@ def test_part_of_the_points_is_labelled() -> None:
         ToyPoints(toy, seed=0, labelled=1.5)
 
 
-def test_a_gan_comes_near_the_gaussian_by_the_steps_of_any_run(script: ModuleType) -> None:
+def test_a_gan_comes_near_the_gaussian_by_the_steps_of_any_run() -> None:
     errors: list[float] = []
     for steps in (1, 200):
-        recipe = script.recipe_of("gan, non-saturating", "gaussian", True, 0, {"steps": steps})
-        run = script.trained(recipe, TOYS["gaussian"](), 0.0)
+        recipe = toys.recipe_of("gan, non-saturating", "gaussian", True, 0, {"steps": steps})
+        run = toys.trained(recipe, TOYS["gaussian"](), 0.0)
         assert isinstance(run.task, ToyTask)
         points = run.task.points(run.average.network, MEASURED)
         errors.append(abs(points.mean()) + abs(points.std() - 1))
@@ -60,19 +47,19 @@ def test_a_gan_comes_near_the_gaussian_by_the_steps_of_any_run(script: ModuleTyp
     assert errors[1] < 0.7 * errors[0]
 
 
-def test_a_gan_covers_the_ring_better_after_some_hundred_steps(script: ModuleType) -> None:
+def test_a_gan_covers_the_ring_better_after_some_hundred_steps() -> None:
     measured: list[dict[str, float]] = []
     for steps in (1, 300):
-        recipe = script.recipe_of("gan, non-saturating", "ring", True, 0, {"steps": steps})
-        run = script.trained(recipe, TOYS["ring"](), 0.0)
+        recipe = toys.recipe_of("gan, non-saturating", "ring", True, 0, {"steps": steps})
+        run = toys.trained(recipe, TOYS["ring"](), 0.0)
         measured.append(run.task.validate(run.average.network))
     assert measured[1]["modes"] >= 7 > measured[0]["modes"]
     assert measured[1]["high_quality"] > 0.2 > measured[0]["high_quality"]
 
 
-def test_the_networks_see_points_at_the_reach_and_give_them_back(script: ModuleType) -> None:
+def test_the_networks_see_points_at_the_reach_and_give_them_back() -> None:
     toy = TOYS["grid"]()
-    recipe = script.recipe_of("gan, hinge", "grid", False, 0)
+    recipe = toys.recipe_of("gan, hinge", "grid", False, 0)
     task = ToyTask(recipe, toy, torch.device("cpu"), reach=3.0)
     images = toy.to_images(toy.centres)
     shown = task.batch((images, torch.zeros(25))).image
@@ -80,32 +67,32 @@ def test_the_networks_see_points_at_the_reach_and_give_them_back(script: ModuleT
     assert torch.allclose(shown, (2 * images - 1) * 3)
 
 
-def test_the_independent_critic_measures_known_divergences(script: ModuleType) -> None:
+def test_the_independent_critic_measures_known_divergences() -> None:
     toy = TOYS["ring"]()
     real, same = toy.sample(8000, seed=1), toy.sample(8000, seed=2)
-    value, error = script.jensen_shannon(real, same, toy)
+    value, error = toys.jensen_shannon(real, same, toy)
     assert abs(value) < max(0.01, 4 * error)
     half = same[toy.nearest(same)[0] < 4]
-    value, error = script.jensen_shannon(real, half, toy)
+    value, error = toys.jensen_shannon(real, half, toy)
     exact = (0.5 * math.log(2 / 3) + 0.5 * math.log(2) + math.log(4 / 3)) / 2  # 8 modes against 4 of them
     assert value == pytest.approx(exact, abs=max(0.01, 4 * error))
-    value, _ = script.jensen_shannon(real, real * 3, toy)
+    value, _ = toys.jensen_shannon(real, real * 3, toy)
     assert value == pytest.approx(math.log(2), abs=0.01)
 
 
-def test_the_spacings_measure_the_divergence_of_two_gaussians(script: ModuleType) -> None:
+def test_the_spacings_measure_the_divergence_of_two_gaussians() -> None:
     toy = TOYS["gaussian"]()
     points = toy.sample(20_000, seed=1)
-    assert script.spacing_kl(points, toy) == pytest.approx(0, abs=0.02)
-    assert script.spacing_kl(points + 1, toy) == pytest.approx(0.5, abs=0.03)  # (mean difference)^2 / 2
+    assert toys.spacing_kl(points, toy) == pytest.approx(0, abs=0.02)
+    assert toys.spacing_kl(points + 1, toy) == pytest.approx(0.5, abs=0.03)  # (mean difference)^2 / 2
 
 
 @pytest.mark.parametrize("techniques", [False, True])
-def test_every_entry_of_the_script_is_a_recipe_that_takes_a_step(script: ModuleType, techniques: bool) -> None:
-    for variant in script.VARIANTS:
-        recipe = script.recipe_of(variant, "ring", techniques, 0, {"steps": 1})
-        labelled = script.LABELLED if "labels" in recipe.variant.requirements() else 0.0
-        assert script.trained(recipe, TOYS["ring"](), labelled).step == 1
+def test_every_entry_of_the_script_is_a_recipe_that_takes_a_step(techniques: bool) -> None:
+    for variant in toys.VARIANTS:
+        recipe = toys.recipe_of(variant, "ring", techniques, 0, {"steps": 1})
+        labelled = toys.LABELLED if "labels" in recipe.variant.requirements() else 0.0
+        assert toys.trained(recipe, TOYS["ring"](), labelled).step == 1
 
 
 def test_density_draws_points_where_they_are() -> None:

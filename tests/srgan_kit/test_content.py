@@ -1,0 +1,58 @@
+"""The terms that compare the output with the real image: each is the loss it is named after."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from losses import LPIPSLoss, phase_balance, phase_bias
+from srgan_kit.config import Recipe
+from srgan_kit.contracts import Batch, Sample
+from srgan_kit.errors import UserError
+from srgan_kit.tasks.content import Content
+
+CPU = torch.device("cpu")
+
+
+def content(**settings: object) -> Content:
+    return Content(Recipe.model_validate({"name": "test", "steps": 1, **settings}), CPU)
+
+
+def pair(scale: int = 4) -> tuple[Batch, Sample]:
+    """A batch of 32x32 real images with their low-resolution ones, and other images as output."""
+    real, fake = torch.rand(2, 2, 3, 32, 32)
+    low = torch.rand(2, 3, 32 // scale, 32 // scale)
+    return Batch(real, condition=low), Sample(fake)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_phase_balance_has_the_period_of_the_scale(scale: int) -> None:
+    batch, sample = pair(scale)
+    terms = content(weights={"phase_balance": 1.0})(batch, sample)
+    assert terms.keys() == {"phase_balance"}
+    torch.testing.assert_close(terms["phase_balance"], phase_balance(sample.paired, batch.image, scale))
+    assert terms["phase_balance"] != phase_balance(sample.paired, batch.image, 6 - scale)
+
+
+def test_phase_bias_has_the_period_of_the_scale() -> None:
+    batch, sample = pair()
+    terms = content(weights={"phase_bias": 1.0})(batch, sample)
+    torch.testing.assert_close(terms["phase_bias"], phase_bias(sample.paired, batch.image, 4))
+
+
+def test_a_term_of_scale_needs_the_low_resolution_image() -> None:
+    batch, sample = pair()
+    with pytest.raises(AssertionError):
+        content(weights={"phase_balance": 1.0})(Batch(batch.image), sample)
+    assert content(weights={"pixel": 1.0})(Batch(batch.image), sample).keys() == {"pixel"}
+
+
+def test_lpips_is_the_loss_on_the_given_weights(squeezenet_file: Path) -> None:
+    batch, sample = pair()
+    terms = content(weights={"lpips": 1.0}, lpips={"weights": squeezenet_file})(batch, sample)
+    torch.testing.assert_close(terms["lpips"], LPIPSLoss("squeeze", squeezenet_file)(sample.paired, batch.image))
+
+
+def test_lpips_without_its_weights_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"recipe: lpips: .*nowhere\.pth"):
+        content(weights={"lpips": 1.0}, lpips={"weights": tmp_path / "nowhere.pth"})
