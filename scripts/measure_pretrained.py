@@ -37,7 +37,7 @@ from srgan_kit.metrics.evaluation import bicubic_upscaler, pair_images
 from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
 from srgan_kit.pictures import save_picture
-from srgan_kit.upscaling.embedded import embedded_models, read_summary
+from srgan_kit.upscaling.embedded import embedded_upscalers, read_summary
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import UpscalingModel, load_model
 
@@ -150,7 +150,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
     """docs/models.md; the comparison on degraded photographs is left out where there is none yet."""
     rows = []
     for name, found in everything.items():
-        summary = read_summary(embedded_models()[name])
+        summary = read_summary(embedded_upscalers()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
         perceptual = [f"{b100['lpips_like']:.4f}", lattice(b100), lattice(b100, "original_")] if b100 else ["–"] * 3
@@ -248,7 +248,7 @@ def main() -> None:
     if not data:
         sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of test images and weights")
     try:
-        files = {name: path for name, path in embedded_models().items() if read_summary(path).scale in ("2", "3", "4")}
+        files = embedded_upscalers()
         everything: dict[str, dict[str, Figures]] = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
         photos: Found | None = json.loads(PHOTO.read_text()) if PHOTO.is_file() else None
         distance = lpips_like(Path(data) / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")

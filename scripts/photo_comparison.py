@@ -13,7 +13,7 @@ from srgan_kit.data.resize import crop_to_multiple
 from srgan_kit.degradation_config import LightConfig, RoundsConfig, SecondOrderConfig
 from srgan_kit.metrics.evaluation import bicubic_upscaler
 from srgan_kit.metrics.perceptual import PerceptualDistance
-from srgan_kit.upscaling.embedded import embedded_models
+from srgan_kit.upscaling.embedded import embedded_upscalers
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import load_model
 
@@ -43,7 +43,7 @@ def upscalers(scale: int, data: Path) -> dict[str, Upscale]:
     if scale == 4:
         found[COMPACT] = Upscaler(load_model(data / COMPACT_FILE), "cpu", "fp32").upscale
     for name in (f"x{scale}-{kind}" for kind in KINDS):
-        if name in embedded_models():
+        if name in embedded_upscalers():
             found[name] = Upscaler(load_model(name), "cpu", "fp32").upscale
     return found
 
@@ -51,7 +51,7 @@ def upscalers(scale: int, data: Path) -> dict[str, Upscale]:
 def compare(data: Path, distance: PerceptualDistance, limit: int | None = None) -> Found:
     """Means over B100, or over its first `limit` photographs; a scale of 2 only where a photo model has it."""
     paths = find_images(data / "sr_test" / "B100" / "HR")[:limit]
-    scales = [4, *([2] if "x2-photo" in embedded_models() else [])]
+    scales = [4, *([2] if "x2-photo" in embedded_upscalers() else [])]
     found: Found = {}
     for scale in scales:
         compared = upscalers(scale, data)

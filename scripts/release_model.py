@@ -14,7 +14,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from srgan_kit.config import Recipe, generator_config
+from safetensors import safe_open
+
+from srgan_kit.config import Recipe, generator_config, variant_name
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.training.loop import MODEL
@@ -95,15 +97,21 @@ def training_hours(run: Path) -> float:
 
 def stage_line(folder: Path) -> str:
     """What a stage did, in a line of the card."""
-    model = load_model(folder / MODEL)
-    recipe, steps = Recipe.model_validate_json(model.metadata["recipe"]), int(model.metadata["steps"])
-    terms = " + ".join(f"{weight:g} {term}" for term, weight in recipe.weights.items() if weight)
-    side, start = recipe.data.patch, recipe.initialise_from
+    with safe_open(folder / MODEL, framework="pt") as file:
+        metadata = file.metadata()
+    recipe, steps = Recipe.model_validate_json(metadata["recipe"]), int(metadata["steps"])
+    terms = " + ".join(f"{weight:g} {term}" for term, weight in recipe.generator_weights.items() if weight)
+    start = recipe.initialise_from
     parts = {"all": "", "trunk": "the trunk of ", "deeper": "the shallower "}[recipe.initialise_parts]
     begin = f", from {parts}{start}" if start and not start.endswith(MODEL) else ""
+    enlarges = recipe.task == "super-resolution"
+    side = recipe.data.patch if enlarges else recipe.data.size
+    seen = f"{steps * recipe.data.batch:,} {'crops' if enlarges else 'images'} of {side}x{side}"
+    system = "" if variant_name(recipe.variant) == "none" else f"system {variant_name(recipe.variant)}, "
+    degraded = "" if recipe.data.random_degradation is None else f"degraded {recipe.data.degradation.name}, "
     return (
-        f"{folder.name}: recipe {recipe.name}{begin}; {steps:,} steps, {steps * recipe.data.batch:,} crops of "
-        f"{side}x{side}, {terms}, {training_hours(folder):.1f} hours of steps"
+        f"{folder.name}: recipe {recipe.name}{begin}; {steps:,} steps, {seen}, {degraded}{system}{terms}, "
+        f"{training_hours(folder):.1f} hours of steps"
     )
 
 

@@ -22,7 +22,7 @@ from srgan_kit.devices import pick_device
 from srgan_kit.errors import UserError
 from srgan_kit.training.loop import MODEL, train
 from srgan_kit.training.telemetry import LOG
-from srgan_kit.upscaling.embedded import embedded_models
+from srgan_kit.upscaling.embedded import embedded_upscalers
 
 PROFILES = ("gpu", "cpu")
 Settings = tuple[str, ...]
@@ -97,13 +97,18 @@ def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ..
     )
 
 
-def photo(scale: int) -> tuple[Stage, ...]:
-    """L1 on light degradations, then features and a critic on those of the second order; the data loader makes them."""
-    size = f"generator.scale={scale}"
+def photo(scale: int, steps: tuple[int, int]) -> tuple[Stage, ...]:
+    """L1, then LPIPS and a critic, on degradations that the data loader makes; steps of the stages on a CPU.
+
+    Both have degradations of the second order, of which some are light.
+    """
+    size, harsh = f"generator.scale={scale}", "data.degradation.name=second-order"
     on_gpu = ("data.batch=32", "data.patch=48", "data.workers=12")
+    on_cpu = ("data.batch=8", f"data.patch={96 // scale}", "ema=0.99", "checkpoint_every=200")
+    first, second = steps
     return (
-        Stage("1-light", "photo-x4", (size, *STRETCH), ("steps=30000", *on_gpu), ("steps=6000",)),
-        Stage("2-gan", "photo-gan-x4", (size,), ("steps=20000", *on_gpu), ("steps=4000",)),
+        Stage("1-l1", "photo-x4", (size, harsh, *STRETCH), ("steps=30000", *on_gpu), (f"steps={first}", *on_cpu)),
+        Stage("2-gan", "photo-gan-x4", (size,), ("steps=20000", *on_gpu), (f"steps={second}", *on_cpu)),
     )
 
 
@@ -111,20 +116,20 @@ PERCEPTUAL: tuple[Settings, Settings] = (
     ("steps=20000", "data.batch=32", *ON_DEVICE),
     ("steps=1200", "data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100"),
 )
+INFOGAN = ("generator.channels=32", "variant.labels=first-code")
+"""The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
 PLANS: dict[str, Plan] = {
     "x4-fidelity": Plan("sr_train", fidelity(4, (70_000, 40_000), 1e-3)),
     "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
     "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
     "x4-perceptual": Plan("sr_train", (Stage("1-gan", "perceptual-gan-x4", (), *PERCEPTUAL),), "x4-fidelity"),
-    "x4-photo": Plan("sr_train", photo(4), "x4-fidelity"),
-    "x2-photo": Plan("sr_train", photo(2), "x2-fidelity"),
+    "x4-photo": Plan("sr_train", photo(4, (3000, 1200)), "x4-fidelity"),
+    "x2-photo": Plan("sr_train", photo(2, (1200, 800)), "x2-fidelity"),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
-        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=6000",)),),
+        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=4000",)),),
     ),
-    "infogan-mnist": Plan(
-        "gan/mnist.npz", (Stage("1-gan", "infogan", ("generator.channels=32",), ("steps=20000",), ("steps=5000",)),)
-    ),
+    "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=3000",)),)),
     "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
 }
 """The embedded models by name."""
@@ -165,7 +170,7 @@ def _start(name: str, runs: Path) -> Path | str:
     own = runs / name / PLANS[name].stages[-1].name / MODEL
     if own.is_file():
         return own
-    if name not in embedded_models():
+    if name not in embedded_upscalers():
         raise UserError(f"{name}: to be started from, but neither trained in {runs} nor embedded")
     return name
 

@@ -207,6 +207,8 @@ class LPIPSConfig(Settings):
     """Which network compares."""
     weights: Path | None = None
     """State-dict file for that network, with torchvision's keys; None takes torchvision's ImageNet weights."""
+    translation: int = Field(default=0, ge=0)
+    """Largest shift in pixels of both images before they are compared, as with the VGG feature loss."""
 
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -369,7 +371,11 @@ class Recipe(Settings):
         modulated = isinstance(self.generator, ResidualSRConfig | ReparameterisedConfig)
         if self.latent.size and enlarges and not modulated:
             raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
-        for part, got in (("techniques", self.techniques.translation), ("perceptual", self.perceptual.translation)):
+        for part, got in (
+            ("techniques", self.techniques.translation),
+            ("perceptual", self.perceptual.translation),
+            ("lpips", self.lpips.translation),
+        ):
             if got >= self.image_shape[1]:
                 side = self.image_shape[1]
                 raise ValueError(f"{part}.translation: expected less than the images' side of {side}, got {got}")

@@ -5,15 +5,24 @@ from srgan_kit.upscaling.embedded import ModelSummary, embedded_models, read_sum
 
 HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like")
 HEADINGS += ("MP/s fp32 / bf16", "licence", "training data")
+GENERATOR_HEADINGS = ("generator", "makes", "system", "architecture", "parameters", "size", "measured", "licence")
+GENERATOR_HEADINGS += ("training data",)
 
 
 def models() -> None:
-    """List the embedded models: scale, size, terms, training data and measured quality."""
-    files = embedded_models().values()
-    if not files:
+    """List the embedded models: what they do, size, terms, training data and measured quality."""
+    summaries = [read_summary(path) for path in embedded_models().values()]
+    if not summaries:
         print("No model is embedded in this installation: pass a file with -m, or train one with `srgan-kit train`.")
         return
-    print_table(HEADINGS, [_row(read_summary(path)) for path in files])
+    upscalers = [_row(model) for model in summaries if not model.makes]
+    generators = [_generator_row(model) for model in summaries if model.makes]
+    if upscalers:
+        print_table(HEADINGS, upscalers)
+    if generators:
+        if upscalers:
+            print()
+        print_table(GENERATOR_HEADINGS, generators)
 
 
 def _row(model: ModelSummary) -> tuple[str, ...]:
@@ -29,6 +38,21 @@ def _row(model: ModelSummary) -> tuple[str, ...]:
         _listed(model.by_set("ssim_y"), 4),
         _listed(model.by_set("lpips_like"), 3),
         " / ".join("-" if rate is None else f"{rate:.2f}" for rate in rates) if speed else "-",
+        model.licence,
+        model.training_data,
+    )
+
+
+def _generator_row(model: ModelSummary) -> tuple[str, ...]:
+    measured = ", ".join(f"{name} {value:.3g}" for name, value in model.measured.get("samples", {}).items())
+    return (
+        model.name,
+        model.makes,
+        model.system,
+        model.architecture,
+        f"{model.parameters:,}",
+        f"{model.bytes / 1e6:.1f} MB",
+        measured or "-",
         model.licence,
         model.training_data,
     )

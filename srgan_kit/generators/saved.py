@@ -15,11 +15,9 @@ from srgan_kit.generators.model import Model, build_model
 from srgan_kit.generators.reparameterised import folded
 from srgan_kit.network_config import ReparameterisedConfig, ResidualSRConfig, SRConfig
 from srgan_kit.tasks import Task
-from srgan_kit.upscaling.embedded import embedded_models
+from srgan_kit.upscaling.embedded import GENERATIVE_FORMAT, embedded_generators, embedded_upscalers
 from srgan_kit.upscaling.models import save_model
 from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
-
-FORMAT = "srgan-kit generative model"
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def save_run(network: nn.Module, recipe: Recipe, task: Task, path: Path, metadat
             return
         path = path.with_name("generative.safetensors")  # the encoder and the meaning of the latent vector too
     own = {
-        "format": FORMAT,
+        "format": GENERATIVE_FORMAT,
         "recipe": recipe.without_paths().model_dump_json(),
         "condition": json.dumps(task.condition),
         "classes": json.dumps(task.classes),
@@ -80,7 +78,7 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"model {path}: not a readable safetensors file: {error}") from None
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") != GENERATIVE_FORMAT:
         raise UserError(f"model {path}: not a generative model; `srgan-kit upscale -m` takes super-resolvers")
     try:
         recipe = Recipe.model_validate_json(metadata["recipe"])
@@ -100,7 +98,9 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
 
 
 def _find(name_or_path: str | Path) -> Path:
-    embedded = embedded_models()
+    if str(name_or_path) in embedded_upscalers():
+        raise UserError(f"model {name_or_path}: enlarges images: see `srgan-kit upscale`")
+    embedded = embedded_generators()
     if str(name_or_path) in embedded:
         return embedded[str(name_or_path)]
     path = Path(name_or_path)

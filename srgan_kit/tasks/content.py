@@ -47,13 +47,18 @@ class Content(nn.Module):
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
-        self.translation = recipe.perceptual.translation
         self.names = sorted(NAMES & recipe.generator_weights.keys())
         of_scale = sorted(OF_SCALE & {*self.names})
         if of_scale and recipe.task != "super-resolution":
             raise UserError(f"recipe: weights.{of_scale[0]} depends on an upscaling factor: super-resolution only")
-        self.perceptual = comparator(recipe.perceptual).to(device) if "perceptual" in self.names else None
-        self.lpips = lpips(recipe.lpips).to(device) if "lpips" in self.names else None
+        self.comparing = nn.ModuleDict()
+        self.translation: dict[str, int] = {}
+        if "perceptual" in self.names:
+            self.comparing["perceptual"] = comparator(recipe.perceptual).to(device)
+            self.translation["perceptual"] = recipe.perceptual.translation
+        if "lpips" in self.names:
+            self.comparing["lpips"] = lpips(recipe.lpips).to(device)
+            self.translation["lpips"] = recipe.lpips.translation
 
     def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """The terms by name.
@@ -63,9 +68,8 @@ class Content(nn.Module):
         """
         fake, real = sample.paired, batch.image
         terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
-        for name, network in (("perceptual", self.perceptual), ("lpips", self.lpips)):
-            if network is not None:
-                terms[name] = network(*(rgb(image) for image in self._translated(fake, real)))
+        for name, network in self.comparing.items():
+            terms[name] = network(*(rgb(image) for image in _translated(self.translation[name], fake, real)))
         if OF_SCALE.isdisjoint(self.names):
             return terms
         return terms | self._of_scale(fake.float(), batch)
@@ -83,12 +87,13 @@ class Content(nn.Module):
             terms["phase_bias"] = phase_bias(fake, batch.image, scale)
         return terms
 
-    def _translated(self, *images: Tensor) -> tuple[Tensor, ...]:
-        """Partners shifted alike, at random; the run seeds the global generator before each step."""
-        if not self.translation:
-            return images
-        shifts = draw_shifts(len(images[0]), self.translation)
-        return tuple(translated(image, shifts, self.translation) for image in images)
+
+def _translated(largest: int, *images: Tensor) -> tuple[Tensor, ...]:
+    """Partners shifted alike, at random; the run seeds the global generator before each step."""
+    if not largest:
+        return images
+    shifts = draw_shifts(len(images[0]), largest)
+    return tuple(translated(image, shifts, largest) for image in images)
 
 
 def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:

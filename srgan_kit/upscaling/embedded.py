@@ -12,6 +12,10 @@ from srgan_kit.errors import UserError
 
 DEFAULT_MODEL = "x4-fidelity"
 UNKNOWN = "unknown"
+FORMAT = "srgan-kit"
+"""What a super-resolver's file says of its format."""
+GENERATIVE_FORMAT = "srgan-kit generative model"
+"""What a generative model's file says."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,11 @@ class ModelSummary:
     name: str
     """The file's name without its suffix."""
     scale: str
-    """Upscaling factor."""
+    """Upscaling factor of a super-resolver."""
+    makes: str
+    """What a generative model makes, such as "64x64 RGB"; nothing for a super-resolver."""
+    system: str
+    """The system that a generative model was trained by."""
     architecture: str
     """The generator's name."""
     parameters: int
@@ -31,7 +39,7 @@ class ModelSummary:
     training_data: str
     """What it was trained on."""
     measured: dict[str, dict[str, float]]
-    """Measured figures by name, of each test set, and of "speed"."""
+    """Measured figures by name, of each test set, of "speed", or of a generative model's "samples"."""
     bytes: int
     """Size of the file."""
 
@@ -50,6 +58,16 @@ def embedded_models() -> dict[str, Path]:
     inside = resources.files("srgan_kit") / "pretrained"
     folder = Path(str(inside)) if inside.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def embedded_upscalers() -> dict[str, Path]:
+    """Those that enlarge images."""
+    return {name: path for name, path in embedded_models().items() if not read_summary(path).makes}
+
+
+def embedded_generators() -> dict[str, Path]:
+    """Those that make images of nothing: what `srgan-kit generate` takes."""
+    return {name: path for name, path in embedded_models().items() if read_summary(path).makes}
 
 
 def default_model(scale: float | None) -> str:
@@ -71,16 +89,32 @@ def read_summary(path: Path) -> ModelSummary:
             parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise UserError(f"model {path}: not a readable safetensors file: {error}") from None
+    recipe = _json(metadata.get("recipe"))
+    generator = _json(metadata.get("generator")) or recipe.get("generator")
     return ModelSummary(
         name=path.stem,
         scale=metadata.get("scale", UNKNOWN),
-        architecture=str(_json(metadata.get("generator")).get("name", UNKNOWN)),
+        makes=_made(recipe.get("data")) if metadata.get("format") == GENERATIVE_FORMAT else "",
+        system=_name(recipe.get("variant")),
+        architecture=_name(generator),
         parameters=parameters,
         licence=metadata.get("licence", metadata.get("license", UNKNOWN)),
         training_data=metadata.get("training_data", UNKNOWN),
         measured=_measured(metadata.get("measured")),
         bytes=path.stat().st_size,
     )
+
+
+def _name(table: object) -> str:
+    return str(table.get("name", UNKNOWN)) if isinstance(table, dict) else UNKNOWN
+
+
+def _made(data: object) -> str:
+    """What images of these settings are."""
+    if not isinstance(data, dict) or "size" not in data:
+        return UNKNOWN
+    colours = {1: "grey", 3: "RGB"}.get(data.get("channels", 3), UNKNOWN)
+    return f"{data['size']}x{data['size']} {colours}"
 
 
 def _json(text: str | None) -> dict[str, object]:

@@ -19,10 +19,15 @@ from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators import build_generator
 from srgan_kit.network_config import SRConfig
-from srgan_kit.upscaling.embedded import DEFAULT_MODEL, embedded_models
+from srgan_kit.upscaling.embedded import (
+    DEFAULT_MODEL,
+    FORMAT,
+    GENERATIVE_FORMAT,
+    embedded_generators,
+    embedded_upscalers,
+)
 
-FORMAT = "srgan-kit"
-__all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_models", "load_model", "save_model"]
+__all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_upscalers", "load_model", "save_model"]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
@@ -68,7 +73,9 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     Raises:
         UserError: no such model or file, not a checkpoint, an architecture nobody here knows.
     """
-    embedded = embedded_models()
+    if str(name_or_path) in embedded_generators():
+        raise UserError(f"model {name_or_path}: makes images and enlarges none: see `srgan-kit generate`")
+    embedded = embedded_upscalers()
     if str(name_or_path) in embedded:
         return _load_file(embedded[str(name_or_path)])
     path = Path(name_or_path)
@@ -102,6 +109,8 @@ def _load_file(path: Path) -> UpscalingModel:
         tensors, metadata = _read_safetensors(path)
         if metadata.get("format") == FORMAT:
             return _own_model(path, tensors, metadata)
+        if metadata.get("format") == GENERATIVE_FORMAT:
+            raise UserError(f"model {path}: makes images and enlarges none: see `srgan-kit generate`")
         return _community_model(path, tensors, metadata)
     return _community_model(path, _read_pickled(path), {})
 

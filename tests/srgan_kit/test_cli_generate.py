@@ -16,7 +16,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators import latents
 from srgan_kit.generators.saved import load_saved
 from srgan_kit.network_config import LatentConfig
-from srgan_kit.upscaling.embedded import embedded_models
+from srgan_kit.upscaling.embedded import embedded_generators
 
 GAP = 2
 """Pixels between the images of a picture."""
@@ -274,8 +274,11 @@ def test_a_mistake_is_one_line_and_leaves_no_file(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("x4-fidelity", "not a generative model"),
-        ("nowhere", f"neither a run folder, a file nor an embedded model ({', '.join(embedded_models())})"),
+        ("x4-fidelity", "model x4-fidelity: enlarges images: see `srgan-kit upscale`"),
+        (
+            "nowhere",
+            f"neither a run folder, a file nor an embedded model ({', '.join(embedded_generators()) or 'none'})",
+        ),
         (".", "no model in it; a run exports model.safetensors when it ends"),
     ],
 )

@@ -8,10 +8,12 @@ import pytest
 import srgan_kit.cli.models as command
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
+from srgan_kit.generators.saved import load_saved
 from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling import embedded
 from srgan_kit.upscaling.embedded import DEFAULT_MODEL, UNKNOWN, default_model, embedded_models, read_summary
-from srgan_kit.upscaling.models import save_model
+from srgan_kit.upscaling.models import load_model, save_model
+from srgan_kit.variants import VARIANTS
 
 
 @pytest.fixture
@@ -83,7 +85,37 @@ def test_every_embedded_model_is_small_and_says_what_it_is(name: str) -> None:
     path = embedded_models()[name]
     summary = read_summary(path)
     assert summary.bytes <= 8e6
-    assert summary.scale in ("2", "3", "4")
-    assert UNKNOWN not in (summary.architecture, summary.licence, summary.training_data)
-    assert summary.psnr_y
+    assert UNKNOWN not in (summary.architecture, summary.licence, summary.training_data, summary.makes)
+    if summary.makes:
+        assert summary.measured["samples"]
+        assert summary.system in VARIANTS
+    else:
+        assert summary.scale in ("2", "3", "4")
+        assert summary.psnr_y
     assert path.with_suffix(".md").exists()  # its card
+
+
+def test_a_generative_model_has_a_table_of_its_own(
+    tiny_run, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"mine": model, "digits": tiny_run("infogan") / "model.safetensors"}
+    summary = read_summary(files["digits"])
+    assert (summary.makes, summary.system, summary.architecture) == ("16x16 RGB", "infogan", "dcgan")
+    monkeypatch.setattr(command, "embedded_models", lambda: files)
+    command.models()
+    upscalers, generators = capsys.readouterr().out.split("\n\n")
+    assert len(upscalers.splitlines()) == len(generators.splitlines()) == 2
+    assert "16x16 RGB" in generators
+    assert "16x16 RGB" not in upscalers
+
+
+def test_each_kind_is_refused_where_the_other_is_wanted(tiny_run, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = tiny_run("infogan") / "model.safetensors"
+    with pytest.raises(UserError, match=r"makes images and enlarges none: see `srgan-kit generate`"):
+        load_model(digits)
+    monkeypatch.setattr(embedded, "embedded_models", lambda: {"digits": digits})
+    assert list(embedded.embedded_generators()) == ["digits"]
+    assert not embedded.embedded_upscalers()
+    with pytest.raises(UserError, match=r"model digits: makes images and enlarges none"):
+        load_model("digits")
+    assert load_saved("digits").recipe.name == "infogan"

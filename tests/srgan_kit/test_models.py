@@ -13,7 +13,7 @@ from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.network_config import ResidualSRConfig, RRDBNetConfig
-from srgan_kit.upscaling.models import embedded_models, load_model, save_model
+from srgan_kit.upscaling.models import embedded_upscalers, load_model, save_model
 
 CONFIG = ResidualSRConfig(scale=3, channels=4, groups=1)
 
@@ -76,10 +76,10 @@ def test_an_unknown_architecture_is_one_line(data_folder: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_name_lists_the_embedded_models() -> None:
+def test_an_unknown_name_lists_the_embedded_upscalers() -> None:
     with pytest.raises(UserError, match="'x5-nothing'") as caught:
         load_model("x5-nothing")
-    for name in embedded_models():
+    for name in embedded_upscalers():
         assert name in str(caught.value)
 
 

@@ -36,7 +36,7 @@ def test_shifts_reach_both_ends_and_none_is_likelier() -> None:
     assert counts.max() < 1.05 * 8000
 
 
-@pytest.mark.parametrize("part", ["techniques", "perceptual"])
+@pytest.mark.parametrize("part", ["techniques", "perceptual", "lpips"])
 def test_a_shift_as_large_as_the_image_is_refused(part: str) -> None:
     with pytest.raises(UserError, match=rf"{part}\.translation: expected less than the images' side of 32, got 32"):
         load_recipe("srgan-x4", ["data.patch=8", f"{part}.translation=32"])
