@@ -35,6 +35,11 @@ Whether weights inherit terms from the images they were trained on is unsettled;
 should train again on images of their own with the same recipe."""
 
 
+COMPARING = {
+    "perceptual": "VGG19 trained on ImageNet, activations normalised (deep-transfer, Apache-2.0)",
+    "lpips": "SqueezeNet 1.1 trained on ImageNet (ONNX model zoo, Apache-2.0), heads of lpips 0.1 (BSD-2-Clause)",
+}
+"""Networks of the terms, with their terms."""
 PURPOSE = {
     "fidelity": """\
 It restores what bicubic reduction took away and adds no
@@ -138,7 +143,7 @@ Enlarges photographs {model.scale} times along each side. {PURPOSE[name.split("-
 | parameters | {model.parameters:,} |
 | input and output | RGB in [0, 1], any size |
 | training | {trained} |
-| training data | {TRAINING_DATA} |
+| training data | {TRAINING_DATA} |{compared_by(stages)}
 | held-out validation | {run_validation(run):.2f} dB on {recipe.validation.holdout} of the training images, kept out |
 | licence | {LICENCE}, see below |
 
@@ -157,6 +162,15 @@ fp32; no test image was used for training or for any choice. Speed and other fig
 
 {fails}
 """
+
+
+def compared_by(stages: list[Path]) -> str:
+    """A row of the card's table with the networks that compared images in training; nothing where there were none."""
+    used: set[str] = set()
+    for stage in stages:
+        recipe = Recipe.model_validate_json(load_model(stage / MODEL).metadata["recipe"])
+        used |= {term for term, network in COMPARING.items() if recipe.generator_weights.get(term)}
+    return "\n| compared by | " + "; ".join(COMPARING[term] for term in sorted(used)) + " |" if used else ""
 
 
 def run_validation(run: Path) -> float:

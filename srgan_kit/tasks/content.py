@@ -39,7 +39,7 @@ PAIRED = NAMES - {"total_variation"}
 
 
 class Content(nn.Module):
-    """The content terms that the recipe gives a weight.
+    """The content terms that the recipe gives a weight other than 0.
 
     Raises:
         UserError: a comparator whose weights cannot be had; terms that the task has no use for.
@@ -47,7 +47,7 @@ class Content(nn.Module):
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
-        self.names = sorted(NAMES & recipe.generator_weights.keys())
+        self.names = sorted(name for name in NAMES if recipe.generator_weights.get(name))
         of_scale = sorted(OF_SCALE & {*self.names})
         if of_scale and recipe.task != "super-resolution":
             raise UserError(f"recipe: weights.{of_scale[0]} depends on an upscaling factor: super-resolution only")

@@ -19,6 +19,7 @@ from srgan_kit.generators.reparameterised import folded, load_plain
 from srgan_kit.generators.residual import ResidualGroup, ResidualSR
 from srgan_kit.spectral_norm import with_spectral_norm
 from srgan_kit.tasks import Task
+from srgan_kit.tasks.content import NAMES as CONTENT
 from srgan_kit.tasks.content import PAIRED
 from srgan_kit.training.checkpoint import load_checkpoint, save_checkpoint
 from srgan_kit.training.ema import MovingAverage
@@ -199,13 +200,13 @@ class Run:
             "paired": recipe.task != "unconditional" or model.source == "posterior",
             "logits": model.squashed,
             "levels": model.autoregressive,
-            "comparator": "perceptual" in recipe.generator_weights,
+            "comparator": bool(recipe.generator_weights.get("perceptual")),
         }
         of_critic: frozenset[str] = getattr(critic, "provides", frozenset())
         for need in sorted(self.variant.requirements()):
             if not provided.get(need, need in of_critic):
                 raise UserError(f"recipe: variant {variant_name(self.variant)!r} needs {REQUIREMENTS[need]}")
-        for name in sorted(PAIRED & recipe.generator_weights.keys()):
+        for name in sorted(name for name in PAIRED if recipe.generator_weights.get(name)):
             if not provided["paired"]:
                 raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
         if model.autoregressive and "levels" not in self.variant.requirements():
@@ -321,7 +322,8 @@ def _check_weights(player: str, terms: set[str], named: Mapping[str, float], wei
     known = ", ".join(sorted(terms))
     for name in sorted(terms - weights.keys()):
         raise UserError(f"recipe: no weight for the term {name!r} of the {player}'s loss; its terms are {known}")
-    for name in sorted(named.keys() - terms - of_gradients):
+    off = {name for name, weight in named.items() if not weight and name in CONTENT}
+    for name in sorted(named.keys() - terms - of_gradients - off):
         raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss; they are {known}")
 
 

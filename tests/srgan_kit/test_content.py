@@ -56,3 +56,12 @@ def test_lpips_is_the_loss_on_the_given_weights(squeezenet_file: Path) -> None:
 def test_lpips_without_its_weights_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"recipe: lpips: .*nowhere\.pth"):
         content(weights={"lpips": 1.0}, lpips={"weights": tmp_path / "nowhere.pth"})
+
+
+def test_a_weight_of_0_switches_a_term_off(tmp_path: Path) -> None:
+    batch, sample = pair()
+    nowhere = {"weights": tmp_path / "nowhere.pth"}
+    off = content(
+        weights={"pixel": 1.0, "mse": 0.0, "lpips": 0.0, "perceptual": 0.0}, lpips=nowhere, perceptual=nowhere
+    )
+    assert off(batch, sample).keys() == {"pixel"}
