@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-FILES = ("before.png", "bicubic.png", "upscaled.png", "original.png", "side-by-side.png")
+MODELS = [DEFAULT_MODEL, "x4-perceptual"]
 CLOSE_UPS = ((52, 172), (164, 352))
 """Top left corners of the enlarged parts, in pixels of the original (scikit-image's astronaut, 512x512)."""
 CLOSE_UP_SIDE = 112
@@ -37,40 +37,49 @@ class Panel:
 
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")] = Path("demo"),
-    model: Annotated[str, typer.Option("-m", "--model", help="Embedded model or model file.")] = DEFAULT_MODEL,
+    models: Annotated[
+        list[str],
+        typer.Option("-m", "--model", metavar="MODEL", help="Embedded model or model file; several of one scale."),
+    ] = MODELS,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
 ) -> None:
-    """No photograph at hand? Reduce one, upscale it, and see before and after side by side."""
-    taken = [name for name in FILES if (output / name).exists()]
-    if taken and not overwrite:
-        raise UserError(f"{output / taken[0]}: exists already; --overwrite replaces it")
-
+    """No photograph at hand? Reduce one, upscale it by two models, and see before and after side by side."""
     from srgan_kit.metrics.evaluation import bicubic_upscaler
     from srgan_kit.upscaling.engine import Upscaler
     from srgan_kit.upscaling.models import load_model
 
-    loaded = load_model(model)
-    if loaded.channels != 3:
-        raise UserError(f"model {model}: expected a model for RGB images, got {loaded.channels} colour channel(s)")
-    original, before = _photograph(loaded.scale)
-    bicubic = bicubic_upscaler(loaded.scale)(before)
-    upscaled = Upscaler(loaded).upscale(before)
-    scores = {"bicubic": _psnr(bicubic, original, loaded.scale), loaded.name: _psnr(upscaled, original, loaded.scale)}
+    loaded = [load_model(model) for model in models]
+    scale = loaded[0].scale
+    for model, each in zip(models, loaded, strict=True):
+        if each.channels != 3:
+            raise UserError(f"model {model}: expected a model for RGB images, got {each.channels} colour channel(s)")
+        if each.scale != scale:
+            raise UserError(f"model {model}: expected a scale of {scale} as of {models[0]}, got {each.scale}")
+    files = ["before.png", "bicubic.png", *(f"{each.name}.png" for each in loaded), "original.png", "side-by-side.png"]
+    if len({*files}) < len(files):
+        raise UserError(f"models {', '.join(models)}: expected different names, and none of the demo's own files")
+    taken = [name for name in files if (output / name).exists()]
+    if taken and not overwrite:
+        raise UserError(f"{output / taken[0]}: exists already; --overwrite replaces it")
+
+    original, before = _photograph(scale)
+    made = {"bicubic": bicubic_upscaler(scale)(before)}
+    made |= {each.name: Upscaler(each).upscale(before) for each in loaded}
+    scores = {name: _psnr(image, original, scale) for name, image in made.items()}
     side_by_side = draw_side_by_side(
         [
-            Panel("input, enlarged", before.repeat(loaded.scale, axis=0).repeat(loaded.scale, axis=1)),
-            Panel(f"bicubic  {scores['bicubic']:.2f} dB", bicubic),
-            Panel(f"{loaded.name}  {scores[loaded.name]:.2f} dB", upscaled),
+            Panel("input, enlarged", before.repeat(scale, axis=0).repeat(scale, axis=1)),
+            *(Panel(f"{name}  {scores[name]:.2f} dB", image) for name, image in made.items()),
             Panel("original", original),
         ]
     )
-    _write(output, dict(zip(FILES, (before, bicubic, upscaled, original, side_by_side), strict=True)))
+    _write(output, dict(zip(files, (before, *made.values(), original, side_by_side), strict=True)))
     height, width = before.shape[:2]
-    print(f"{width}x{height} -> {width * loaded.scale}x{height * loaded.scale}, PSNR on luma against the original:")
+    print(f"{width}x{height} -> {width * scale}x{height * scale}, PSNR on luma against the original:")
     widest = max(map(len, scores))
     for name, score in scores.items():
         print(f"  {name:<{widest}}  {score:.2f} dB")
-    for name in FILES:
+    for name in files:
         print(output / name)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.cli.demo import CLOSE_UP_SIDE, CLOSE_UPS, FILES, GAP, LABEL_HEIGHT, ZOOM, Panel, demo, draw_side_by_side
+from srgan_kit.cli.demo import CLOSE_UP_SIDE, CLOSE_UPS, GAP, LABEL_HEIGHT, ZOOM, Panel, demo, draw_side_by_side
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.network_config import ResidualSRConfig
@@ -21,6 +21,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+FILES = ["before.png", "bicubic.png", "tiny.png", "original.png", "side-by-side.png"]
+
+
 def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
@@ -29,12 +32,12 @@ def test_writes_five_pictures_and_prints_their_paths(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "new" / "demo"
-    demo(output=folder, model=str(model))
+    demo(output=folder, models=[str(model)])
     printed = capsys.readouterr().out
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     assert read(folder / "before.png").shape == (128, 128, 3)
     original = read(folder / "original.png")
-    for name in ("bicubic.png", "upscaled.png"):
+    for name in ("bicubic.png", "tiny.png"):
         image = read(folder / name)
         assert image.shape == original.shape == (512, 512, 3)
         assert np.abs(image.astype(int) - original).mean() < 15
@@ -47,16 +50,32 @@ def test_writes_five_pictures_and_prints_their_paths(
 def test_overwrites_only_when_asked(model: Path, tmp_path: Path) -> None:
     (tmp_path / "bicubic.png").write_text("mine")
     with pytest.raises(UserError, match=r"bicubic\.png: exists already"):
-        demo(output=tmp_path, model=str(model))
+        demo(output=tmp_path, models=[str(model)])
     assert [path.name for path in tmp_path.iterdir()] == ["bicubic.png"]
-    demo(output=tmp_path, model=str(model), overwrite=True)
+    demo(output=tmp_path, models=[str(model)], overwrite=True)
     assert read(tmp_path / "bicubic.png").shape == (512, 512, 3)
+
+
+def test_the_default_shows_two_embedded_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo(output=tmp_path)
+    printed = capsys.readouterr().out
+    scores = {line.split()[0]: float(line.split()[1]) for line in printed.splitlines() if line.endswith(" dB")}
+    assert scores["x4-fidelity"] > scores["x4-perceptual"] > scores["bicubic"]  # texture costs PSNR
+    assert read(tmp_path / "side-by-side.png").shape[1] > 5 * CLOSE_UP_SIDE * ZOOM
+
+
+def test_models_must_fit_each_other(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"x2-fidelity: expected a scale of 4 as of .*tiny\.safetensors, got 2"):
+        demo(output=tmp_path, models=[str(model), "x2-fidelity"])
+    with pytest.raises(UserError, match="expected different names"):
+        demo(output=tmp_path, models=[str(model), str(model)])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_in_the_way_is_named(model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file: cannot be written to"):
-        demo(output=tmp_path / "file", model=str(model))
+        demo(output=tmp_path / "file", models=[str(model)])
 
 
 def test_panels_show_the_close_ups_enlarged_under_labels() -> None:
