@@ -67,8 +67,11 @@ COMPARATORS = {"perceptual": "vgg_normalised_conv3_1.pth", "lpips": "squeezenet1
 MSE = ("weights.pixel=0", "weights.mse=1", "optimizer.learning_rate=2e-5", "optimizer.warmup=0")
 
 
-def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ...]:
-    """L1 on small crops, on larger ones, then the mean squared error, which is what PSNR measures; steps (gpu, cpu)."""
+def fidelity(scale: int, steps: tuple[int, int], rate: float, first: Settings = ()) -> tuple[Stage, ...]:
+    """L1 on small crops, on larger ones, then the mean squared error, which is what PSNR measures; steps (gpu, cpu).
+
+    `first` are more settings of the first stage.
+    """
     gpu, cpu = steps
     common = (f"generator.scale={scale}", *STRETCH)
     larger = (*common, *SHARP, f"optimizer.learning_rate={rate / 4}", "optimizer.warmup=100")
@@ -76,7 +79,7 @@ def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ..
         Stage(
             "1-l1",
             "fidelity-x4",
-            (*common, *SHARP, f"optimizer.learning_rate={rate}"),
+            (*common, *SHARP, f"optimizer.learning_rate={rate}", *first),
             (f"steps={gpu}", "data.batch=64", "data.patch=48", "ema=0.9995", *ON_DEVICE, "validation.every=5000"),
             (f"steps={cpu}", "data.batch=16", "data.patch=32"),
         ),
@@ -97,29 +100,41 @@ def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ..
     )
 
 
-def photo(scale: int, steps: tuple[int, int]) -> tuple[Stage, ...]:
-    """L1, then LPIPS and a critic, on degradations that the data loader makes; steps of the stages on a CPU.
+DISTANCES = ("weights.lpips=4", "weights.pixel=0.5", "weights.phase_balance=0.1", "weights.phase_bias=10")
+DISTANCES += ("lpips.translation=4", "optimizer.learning_rate=2e-4")
+"""Of a last stage without a critic, after which the critic's texture stays."""
 
-    Both have degradations of the second order, of which some are light.
+
+def photo(scale: int, critic: bool, steps: tuple[int, int]) -> tuple[Stage, ...]:
+    """L1, for a model of 4 a critic, then LPIPS, on degradations of the second order, which the data loader makes.
+
+    At a scale of 2 there is little detail to invent. The steps are those of the first and the last stage on a CPU.
     """
     size, harsh = f"generator.scale={scale}", "data.degradation.name=second-order"
     on_gpu = ("data.batch=32", "data.patch=48", "data.workers=12")
     on_cpu = ("data.batch=8", f"data.patch={96 // scale}", "ema=0.99", "checkpoint_every=200")
-    first, second = steps
-    return (
-        Stage("1-l1", "photo-x4", (size, harsh, *STRETCH), ("steps=30000", *on_gpu), (f"steps={first}", *on_cpu)),
-        Stage("2-gan", "photo-gan-x4", (size,), ("steps=20000", *on_gpu), (f"steps={second}", *on_cpu)),
+    first, last = steps
+    l1 = Stage("1-l1", "photo-x4", (size, harsh, *STRETCH), ("steps=30000", *on_gpu), (f"steps={first}", *on_cpu))
+    gan = Stage("2-gan", "photo-gan-x4", (size,), ("steps=20000", *on_gpu), ("steps=1200", *on_cpu))
+    lpips = Stage(
+        "3-lpips",
+        "photo-x4",
+        (size, harsh, "weights.fourier=0", *DISTANCES, "weights.phase_balance=0.4"),
+        ("steps=5000", *on_gpu),
+        (f"steps={last}", *on_cpu),
     )
+    return (l1, gan, lpips) if critic else (l1, lpips)
 
 
 CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100")
-LPIPS = ("weights.lpips=4", "weights.pixel=0.5", "weights.perceptual=0", "weights.phase_balance=0.1")
-LPIPS += ("weights.phase_bias=10", "lpips.translation=4", "optimizer.learning_rate=2e-4")
-"""Without the critic, whose texture stays: distances alone."""
+BRANCHED = (
+    "generator={name='reparameterised', channels=64, groups=6, convolutions=3, image_skip='bilinear', scale=4}",
+)
+"""The winner of docs/architectures.md; it is exported as the plain network, which the later stages train on."""
 INFOGAN = ("generator.channels=32", "variant.labels=first-code")
 """The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
 PLANS: dict[str, Plan] = {
-    "x4-fidelity": Plan("sr_train", fidelity(4, (70_000, 40_000), 1e-3)),
+    "x4-fidelity": Plan("sr_train", fidelity(4, (70_000, 40_000), 1e-3, BRANCHED)),
     "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 2_500), 5e-4), "x4-fidelity", trunk=True),
     "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
     "x4-perceptual": Plan(
@@ -135,18 +150,18 @@ PLANS: dict[str, Plan] = {
             Stage(
                 "2-lpips",
                 "perceptual-x4",
-                LPIPS,
+                (*DISTANCES, "weights.perceptual=0"),
                 ("steps=5000", "data.batch=32", *ON_DEVICE),
                 ("steps=2500", *CPU_CROPS),
             ),
         ),
         "x4-fidelity",
     ),
-    "x4-photo": Plan("sr_train", photo(4, (3000, 1200)), "x4-fidelity"),
-    "x2-photo": Plan("sr_train", photo(2, (800, 500)), "x2-fidelity"),
+    "x4-photo": Plan("sr_train", photo(4, True, (3000, 1500)), "x4-fidelity"),
+    "x2-photo": Plan("sr_train", photo(2, False, (700, 800)), "x2-fidelity"),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
-        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=3000",)),),
+        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2500",)),),
     ),
     "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=3000",)),)),
     "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
