@@ -39,7 +39,7 @@ from .local_discriminative import LocalDiscriminativeLoss, artifact_map, local_d
 from .matching import feature_matching, maximum_mean_discrepancy, moment_matching
 from .minibatch import MinibatchDiscrimination, minibatch_similarity
 from .perceptual import FeatureLoss, VGGFeatureLoss, feature_distance
-from .phases import PhaseBalanceLoss, PhaseBiasLoss, phase_balance, phase_bias
+from .phases import PhaseBalanceLoss, PhaseBiasLoss, PhaseEvennessLoss, phase_balance, phase_bias, phase_evenness
 from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
 from .regularization import (
     HistoricalAverage,
@@ -90,6 +90,7 @@ __all__ = [
     "NonSaturating",
     "PhaseBalanceLoss",
     "PhaseBiasLoss",
+    "PhaseEvennessLoss",
     "RelativisticAverage",
     "SSIMLoss",
     "SemiSupervised",
@@ -136,6 +137,7 @@ __all__ = [
     "negative_elbo",
     "phase_balance",
     "phase_bias",
+    "phase_evenness",
     "pulling_away",
     "r1_penalty",
     "r2_penalty",

@@ -27,6 +27,32 @@ def phase_balance(image: Tensor, target: Tensor, period: int = 4, eps: float = 1
     >>> phase_balance(image, image)
     tensor(0.)
     """
+    return _log_ratios(image, target, period, eps).abs().mean()
+
+
+def phase_evenness(image: Tensor, target: Tensor, period: int = 4, eps: float = 1 / 255) -> Tensor:
+    """How unevenly an image changes over the phases of a grid beside a target, in [0, inf); 0 for equal images.
+
+    (..., H, W) twice, nominally in [0, 1], H and W more than `period` >= 2 -> scalar
+
+    L = E |r_p - mean_q r_q|,  r_p = ln (D_p(image) + eps) - ln (D_p(target) + eps)
+
+    with D_p and E as in `phase_balance`, from which it differs in this: an image that is smoother or rougher everywhere
+    costs nothing. So it is the one for outputs that should stay smooth, such as those of noisy inputs.
+
+    Raises:
+        ValueError: as `phase_balance`.
+
+    >>> ramp = torch.arange(6.0).expand(1, 6, 6)
+    >>> phase_evenness(ramp, 2 * ramp, period=2)  # half the contrast, at both phases alike
+    tensor(0.)
+    """
+    ratios = _log_ratios(image, target, period, eps)
+    return (ratios - ratios.mean(dim=-1, keepdim=True)).abs().mean()
+
+
+def _log_ratios(image: Tensor, target: Tensor, period: int, eps: float) -> Tensor:
+    """(2, ..., period): ln (D_p(image) + eps) - ln (D_p(target) + eps) along x and y."""
     if image.shape != target.shape:
         raise ValueError(f"expected two tensors of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
     if not (image.is_floating_point() and target.is_floating_point()):
@@ -36,11 +62,12 @@ def phase_balance(image: Tensor, target: Tensor, period: int = 4, eps: float = 1
     if image.ndim < 2 or min(image.shape[-2:]) <= period:
         raise ValueError(f"expected images (..., H, W) with sides of more than {period}, got {tuple(image.shape)}")
     image, target = in_full_precision(image), in_full_precision(target)
-    differences = [
-        (_changes(a, period) + eps).log() - (_changes(b, period) + eps).log()
-        for a, b in ((image, target), (image.mT, target.mT))
-    ]
-    return torch.stack(differences).abs().mean()
+    return torch.stack(
+        [
+            (_changes(a, period) + eps).log() - (_changes(b, period) + eps).log()
+            for a, b in ((image, target), (image.mT, target.mT))
+        ]
+    )
 
 
 class PhaseBalanceLoss(nn.Module):
@@ -63,6 +90,22 @@ def _changes(image: Tensor, period: int) -> Tensor:
     """(..., H, W) -> (..., period): the mean absolute difference along x, of each phase."""
     change = image.diff(dim=-1).abs().mean(dim=-2)
     return torch.stack([change[..., phase::period].mean(dim=-1) for phase in range(period)], dim=-1)
+
+
+class PhaseEvennessLoss(nn.Module):
+    """`phase_evenness` with its settings stored.
+
+    >>> PhaseEvennessLoss()(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+    tensor(0.)
+    """
+
+    def __init__(self, period: int = 4, eps: float = 1 / 255) -> None:
+        super().__init__()
+        self.period, self.eps = period, eps
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """(..., H, W) twice -> scalar; see `phase_evenness`."""
+        return phase_evenness(image, target, self.period, self.eps)
 
 
 def phase_bias(image: Tensor, target: Tensor, period: int = 4, window: int = 8, eps: float = 1e-3) -> Tensor:

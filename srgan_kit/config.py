@@ -274,8 +274,8 @@ class Recipe(Settings):
     """The task reconstruction's source."""
     weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the generator's terms. Terms of content, each on if it has a weight other than 0: pixel, mse,
-    charbonnier, fourier, perceptual, lpips, total_variation, consistency, phase_balance, phase_bias; of techniques, on
-    if they have one; the variant's own have their published weights unless named here."""
+    charbonnier, fourier, perceptual, lpips, total_variation, consistency, phase_balance, phase_evenness, phase_bias; of
+    techniques, on if they have one; the variant's own have their published weights unless named here."""
     critic_weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the critic's terms, likewise."""
     perceptual: PerceptualConfig = PerceptualConfig()

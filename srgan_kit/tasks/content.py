@@ -19,6 +19,7 @@ from srgan_kit.losses import (
     mse,
     phase_balance,
     phase_bias,
+    phase_evenness,
     total_variation,
 )
 from srgan_kit.translation import draw_shifts, translated
@@ -31,7 +32,9 @@ PLAIN = {
     "total_variation": lambda fake, real: total_variation(fake),
 }
 """Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
-OF_SCALE = frozenset({"consistency", "phase_balance", "phase_bias"})
+OF_PHASE = {"phase_balance": phase_balance, "phase_bias": phase_bias, "phase_evenness": phase_evenness}
+"""Content terms against the lattice: (fake, real, scale) -> scalar."""
+OF_SCALE = frozenset({"consistency", *OF_PHASE})
 """Those that depend on the upscaling factor."""
 NAMES = frozenset({*PLAIN, *OF_SCALE, "perceptual", "lpips"})
 PAIRED = NAMES - {"total_variation"}
@@ -81,11 +84,7 @@ class Content(nn.Module):
         terms: dict[str, Tensor] = {}
         if "consistency" in self.names:
             terms["consistency"] = consistency(fake, low, lambda image: resize(image, 1 / scale))
-        if "phase_balance" in self.names:
-            terms["phase_balance"] = phase_balance(fake, batch.image, scale)
-        if "phase_bias" in self.names:
-            terms["phase_bias"] = phase_bias(fake, batch.image, scale)
-        return terms
+        return terms | {name: OF_PHASE[name](fake, batch.image, scale) for name in self.names if name in OF_PHASE}
 
 
 def _translated(largest: int, *images: Tensor) -> tuple[Tensor, ...]:

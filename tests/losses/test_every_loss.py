@@ -57,6 +57,7 @@ CASES: dict[str, Case] = {  # by the name of the function; after a comma, what i
     "charbonnier, barron": Case(lambda x: losses.charbonnier(x, half(x), 0.1, "barron"), IMAGE),
     "huber": Case(lambda x: losses.huber(x, half(x), 0.1), IMAGE),
     "phase_balance": Case(lambda x: losses.phase_balance(x, half(x)), IMAGE),
+    "phase_evenness": Case(lambda x: losses.phase_evenness(x, half(x)), IMAGE),
     "phase_bias": Case(lambda x: losses.phase_bias(x, half(x), 2, 2), IMAGE),
     "total_variation": Case(losses.total_variation, IMAGE),
     "total_variation, isotropic": Case(lambda x: losses.total_variation(x, "isotropic"), IMAGE),

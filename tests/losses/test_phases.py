@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from losses import PhaseBalanceLoss, PhaseBiasLoss, phase_balance, phase_bias
+from losses import PhaseBalanceLoss, PhaseBiasLoss, PhaseEvennessLoss, phase_balance, phase_bias, phase_evenness
 from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 
 
@@ -85,6 +85,32 @@ def test_flat_images_have_a_finite_loss_and_gradient() -> None:
 def test_errors(image, target, settings, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         phase_balance(image, target, **settings)
+
+
+# --- phase evenness -------------------------------------------------------------------------------------------------
+
+
+def test_evenness_by_hand() -> None:
+    # As in the known answer above: along x the log ratios are ln(1.5 / 1.5) and ln(3.5 / 1.5), along y both are 0.
+    image = torch.tensor([0.0, 1.0, 4.0, 5.0, 8.0], dtype=torch.float64).expand(5, 5)
+    target = torch.arange(5, dtype=torch.float64).expand(5, 5)
+    half_of_it = math.log(3.5 / 1.5) / 2  # from their mean, at two of four phases
+    assert phase_evenness(image, target, period=2, eps=0.5).item() == pytest.approx(half_of_it / 2)
+    assert PhaseEvennessLoss(2, 0.5)(image, target).item() == pytest.approx(half_of_it / 2)
+
+
+@given(gain=st.floats(0.2, 3))
+def test_contrast_does_not_count_for_evenness(gain: float) -> None:
+    image = torch.rand(1, 3, 20, 20, dtype=torch.float64)
+    assert phase_evenness(gain * image, image, eps=1e-12).item() == pytest.approx(0, abs=1e-9)
+    assert phase_balance(gain * image, image, eps=1e-12).item() == pytest.approx(abs(math.log(gain)), abs=1e-9)
+
+
+def test_evenness_gradients_and_errors() -> None:
+    image, target = torch.rand(2, 1, 1, 6, 7, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: phase_evenness(x, target, 2), (image.requires_grad_(),))
+    with pytest.raises(ValueError, match="one shape"):
+        phase_evenness(image, target[..., 1:])
 
 
 # --- phase bias -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from losses import LPIPSLoss, phase_balance, phase_bias
+import losses
+from losses import LPIPSLoss
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
@@ -26,18 +27,14 @@ def pair(scale: int = 4) -> tuple[Batch, Sample]:
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_phase_balance_has_the_period_of_the_scale(scale: int) -> None:
+@pytest.mark.parametrize("name", ["phase_balance", "phase_evenness", "phase_bias"])
+def test_terms_against_the_lattice_have_the_period_of_the_scale(name: str, scale: int) -> None:
     batch, sample = pair(scale)
-    terms = content(weights={"phase_balance": 1.0})(batch, sample)
-    assert terms.keys() == {"phase_balance"}
-    torch.testing.assert_close(terms["phase_balance"], phase_balance(sample.paired, batch.image, scale))
-    assert terms["phase_balance"] != phase_balance(sample.paired, batch.image, 6 - scale)
-
-
-def test_phase_bias_has_the_period_of_the_scale() -> None:
-    batch, sample = pair()
-    terms = content(weights={"phase_bias": 1.0})(batch, sample)
-    torch.testing.assert_close(terms["phase_bias"], phase_bias(sample.paired, batch.image, 4))
+    terms = content(weights={name: 1.0})(batch, sample)
+    assert terms.keys() == {name}
+    loss = getattr(losses, name)
+    torch.testing.assert_close(terms[name], loss(sample.paired, batch.image, scale))
+    assert terms[name] != loss(sample.paired, batch.image, 6 - scale)
 
 
 def test_a_term_of_scale_needs_the_low_resolution_image() -> None:
