@@ -48,8 +48,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "LPIPS, shifted, balance": (*LPIPS, *SHIFTED, *BALANCE),
     "LPIPS, shifted, bias": (*LPIPS, *SHIFTED, *BIAS),
     "LPIPS, shifted, balance and bias": (*LPIPS, *SHIFTED, *BALANCE, *BIAS),
-    "LPIPS, shifted, total variation": (*LPIPS, *SHIFTED, "weights.total_variation=0.5"),
-    "VGG features": ("weights.perceptual=0.3", "perceptual.translation=4"),
+    "LPIPS, shifted, evenness and bias": (*LPIPS, *SHIFTED, "weights.phase_evenness=0.3", *BIAS),
 }
 """Settings on top of `SHORT`; all have pixel 1 and consistency 1."""
 EACH = 12

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from compare_families import IMPORTANCE, TESTED, bounds
 from release_model import PRETRAINED, stage_line, stages_of
 from safetensors.torch import load_file, save_file
-from system_runs import exported, generated, held_out, infogan, samples, traversal
+from system_runs import exported, generated, held_out, infogan, restored, samples, traversal
 from torch import Tensor
 from torch.nn import functional as F
 from train_pretrained import COMPARATORS, PLANS
@@ -30,7 +29,6 @@ from srgan_kit.generators.saved import load_saved
 from srgan_kit.losses import SqueezeNetFeatures
 from srgan_kit.metrics.diversity import frechet_distance, nearest_training_distance
 from srgan_kit.pictures import grid, save_picture
-from srgan_kit.tasks import build_task
 from srgan_kit.tasks.unconditional import fixed_images
 from srgan_kit.training.loop import MODEL
 from srgan_kit.training.run import Run
@@ -159,13 +157,7 @@ def finished_run(name: str, folder: Path, data: Path) -> Run:
     recipe = recipe.model_copy(
         update={"data": recipe.data.model_copy(update={"folder": data / PLANS[name].data}), "device": "cpu"}
     )
-    accelerator = Accelerator(cpu=True)
-    run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
-    run.restore()
-    exported(run).eval()
-    if run.critic is not None:
-        run.critic.network.eval()
-    return run
+    return restored(recipe, folder)
 
 
 def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) -> str:

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from srgan_kit import losses
-from srgan_kit.config import load_recipe
+from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.contracts import Batch, Codes, Critique
 from srgan_kit.generators.model import Model
 from srgan_kit.metrics.classification import cluster_error
@@ -87,12 +87,7 @@ def one(name: str, data: Path, folder: Path) -> None:
     recipe = load_recipe(recipe_name, [each for each in settings if each != "--set"], Path(images))
     if not (folder / MODEL).exists():
         train(recipe, folder, resume=(folder / CHECKPOINT).exists())
-    accelerator = Accelerator(cpu=True)
-    run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
-    run.restore()
-    exported(run).eval()
-    if run.critic is not None:
-        run.critic.network.eval()
+    run = restored(recipe, folder)
     torch.manual_seed(0)
     with torch.no_grad():
         measured = short.measure(run)
@@ -110,6 +105,17 @@ def one(name: str, data: Path, folder: Path) -> None:
         shutil.copy(sorted((folder / "sheets").iterdir())[-1], folder / "picture.png")
     (folder / "measured.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(name, result["measured"])
+
+
+def restored(recipe: Recipe, folder: Path) -> Run:
+    """The run as it was after its last step, in evaluation mode."""
+    accelerator = Accelerator(cpu=True)
+    run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
+    run.restore()
+    exported(run).eval()
+    if run.critic is not None:
+        run.critic.network.eval()
+    return run
 
 
 def minutes(folder: Path) -> float:

@@ -159,12 +159,12 @@ PLANS: dict[str, Plan] = {
         "x4-fidelity",
     ),
     "x4-photo": Plan("sr_train", photo(4, True, (3000, 1000, 800)), "x4-fidelity"),
-    "x2-photo": Plan("sr_train", photo(2, False, (700, 500, 300)), "x2-fidelity"),
+    "x2-photo": Plan("sr_train", photo(2, False, (700, 300, 200)), "x2-fidelity"),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
-        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2500",)),),
+        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2000",)),),
     ),
-    "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=3000",)),)),
+    "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=2000",)),)),
     "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
 }
 """The embedded models by name."""
