@@ -106,7 +106,7 @@ def picture(runs: Path) -> Tensor:
     folders = [runs / name.lower().replace(",", "").replace(" ", "-") / MODEL for name in RUNS]
     made = [Upscaler(load_model(model), "cpu", "fp32").upscale(low) for model in (START_MODEL, *folders)]
     views = [F.pad(view.float() / 255, (2, 2, 2, 2), value=1.0) for view in (*map(rgb_planes, made), high)]
-    rows = [torch.cat(views[first : first + 3], dim=2) for first in range(0, len(views), 3)]
+    rows = [torch.cat(views[first : first + 4], dim=2) for first in range(0, len(views), 4)]
     return F.interpolate(torch.cat(rows, dim=1)[None], scale_factor=3, mode="nearest")[0]
 
 

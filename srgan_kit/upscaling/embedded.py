@@ -57,7 +57,7 @@ def embedded_models() -> dict[str, Path]:
     """Name -> file of the models that came with the package (a wheel or a checkout), by name."""
     inside = resources.files("srgan_kit") / "pretrained"
     folder = Path(str(inside)) if inside.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    return {path.stem: path for path in sorted(folder.glob("[!.]*.safetensors"))}
 
 
 def embedded_upscalers() -> dict[str, Path]:
