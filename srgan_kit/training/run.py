@@ -200,7 +200,7 @@ class Run:
             "paired": recipe.task != "unconditional" or model.source == "posterior",
             "logits": model.squashed,
             "levels": model.autoregressive,
-            "comparator": bool(recipe.generator_weights.get("perceptual")),
+            "comparator": "perceptual" in recipe.generator_weights,
         }
         of_critic: frozenset[str] = getattr(critic, "provides", frozenset())
         for need in sorted(self.variant.requirements()):
