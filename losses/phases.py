@@ -51,25 +51,6 @@ def phase_evenness(image: Tensor, target: Tensor, period: int = 4, eps: float = 
     return (ratios - ratios.mean(dim=-1, keepdim=True)).abs().mean()
 
 
-def _log_ratios(image: Tensor, target: Tensor, period: int, eps: float) -> Tensor:
-    """(2, ..., period): ln (D_p(image) + eps) - ln (D_p(target) + eps) along x and y."""
-    if image.shape != target.shape:
-        raise ValueError(f"expected two tensors of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
-    if not (image.is_floating_point() and target.is_floating_point()):
-        raise ValueError(f"expected floating-point tensors, got {image.dtype} and {target.dtype}")
-    if period < 2 or eps <= 0:
-        raise ValueError(f"expected period >= 2 and eps > 0, got {period} and {eps}")
-    if image.ndim < 2 or min(image.shape[-2:]) <= period:
-        raise ValueError(f"expected images (..., H, W) with sides of more than {period}, got {tuple(image.shape)}")
-    image, target = in_full_precision(image), in_full_precision(target)
-    return torch.stack(
-        [
-            (_changes(a, period) + eps).log() - (_changes(b, period) + eps).log()
-            for a, b in ((image, target), (image.mT, target.mT))
-        ]
-    )
-
-
 class PhaseBalanceLoss(nn.Module):
     """`phase_balance` with its settings stored.
 
@@ -84,12 +65,6 @@ class PhaseBalanceLoss(nn.Module):
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """(..., H, W) twice -> scalar; see `phase_balance`."""
         return phase_balance(image, target, self.period, self.eps)
-
-
-def _changes(image: Tensor, period: int) -> Tensor:
-    """(..., H, W) -> (..., period): the mean absolute difference along x, of each phase."""
-    change = image.diff(dim=-1).abs().mean(dim=-2)
-    return torch.stack([change[..., phase::period].mean(dim=-1) for phase in range(period)], dim=-1)
 
 
 class PhaseEvennessLoss(nn.Module):
@@ -119,8 +94,8 @@ def phase_bias(image: Tensor, target: Tensor, period: int = 4, window: int = 8, 
     place p of `window` x `window` cells. E is the mean over leading dimensions and over such windows, each half over
     the one before. In the mean over a window texture at the wrong place all but cancels, and a pattern that every cell
     repeats stays: L is near the pattern's standard deviation. That is what feature losses reward where a generator has
-    no texture to offer: their networks take a pattern for one. `phase_balance` does not see a pattern that
-    changes alike at all phases. This loss is this project's own; eps makes it smooth at 0.
+    no texture to offer: their networks take a pattern for one. `phase_balance` does not see a pattern that changes
+    alike at all phases. This loss is this project's own; eps makes it smooth at 0.
 
     Raises:
         ValueError: different shapes, not floating-point, too small, a period or window below 2, or eps not positive.
@@ -129,15 +104,9 @@ def phase_bias(image: Tensor, target: Tensor, period: int = 4, window: int = 8, 
     >>> phase_bias(0.5 + pattern, torch.full((16, 16), 0.5), period=2)
     tensor(0.0990)
     """
-    if image.shape != target.shape:
-        raise ValueError(f"expected two tensors of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
-    if not (image.is_floating_point() and target.is_floating_point()):
-        raise ValueError(f"expected floating-point tensors, got {image.dtype} and {target.dtype}")
-    if period < 2 or window < 2 or eps <= 0:
-        raise ValueError(f"expected period >= 2, window >= 2 and eps > 0, got {period}, {window} and {eps}")
-    smallest = period * window
-    if image.ndim < 2 or min(image.shape[-2:]) < smallest:
-        raise ValueError(f"expected images (..., H, W) with sides of at least {smallest}, got {tuple(image.shape)}")
+    if window < 2:
+        raise ValueError(f"expected window >= 2, got {window}")
+    _check(image, target, period, eps, period * window)
     height, width = (side // period * period for side in image.shape[-2:])
     error = (in_full_precision(image) - in_full_precision(target))[..., :height, :width]
     places = F.pixel_unshuffle(error.reshape(-1, 1, height, width), period)
@@ -160,3 +129,32 @@ class PhaseBiasLoss(nn.Module):
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """(..., H, W) twice -> scalar; see `phase_bias`."""
         return phase_bias(image, target, self.period, self.window, self.eps)
+
+
+def _log_ratios(image: Tensor, target: Tensor, period: int, eps: float) -> Tensor:
+    """(2, ..., period): ln (D_p(image) + eps) - ln (D_p(target) + eps) along x and y."""
+    _check(image, target, period, eps, period + 1)
+    image, target = in_full_precision(image), in_full_precision(target)
+    return torch.stack(
+        [
+            (_changes(a, period) + eps).log() - (_changes(b, period) + eps).log()
+            for a, b in ((image, target), (image.mT, target.mT))
+        ]
+    )
+
+
+def _changes(image: Tensor, period: int) -> Tensor:
+    """(..., H, W) -> (..., period): the mean absolute difference along x, of each phase."""
+    change = image.diff(dim=-1).abs().mean(dim=-2)
+    return torch.stack([change[..., phase::period].mean(dim=-1) for phase in range(period)], dim=-1)
+
+
+def _check(image: Tensor, target: Tensor, period: int, eps: float, smallest: int) -> None:
+    if image.shape != target.shape:
+        raise ValueError(f"expected two tensors of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
+    if not (image.is_floating_point() and target.is_floating_point()):
+        raise ValueError(f"expected floating-point tensors, got {image.dtype} and {target.dtype}")
+    if period < 2 or eps <= 0:
+        raise ValueError(f"expected period >= 2 and eps > 0, got {period} and {eps}")
+    if image.ndim < 2 or min(image.shape[-2:]) < smallest:
+        raise ValueError(f"expected images (..., H, W) with sides of at least {smallest}, got {tuple(image.shape)}")

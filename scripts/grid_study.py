@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
-from quality import Figures, figures, means
+from quality import Figures, lattice_of_originals, mean_figures, original
 from release_model import training_hours
 from results_file import Results
 from search_architecture import SOURCES, link_images
@@ -23,10 +23,9 @@ from torch.nn import functional as F
 from train_pretrained import COMPARATORS
 
 from srgan_kit.config import load_recipe
-from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
-from srgan_kit.data.resize import crop_to_multiple, resize_8bit
+from srgan_kit.data.folder import find_images, rgb_planes
+from srgan_kit.data.resize import resize_8bit
 from srgan_kit.errors import UserError
-from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
 from srgan_kit.pictures import save_picture
 from srgan_kit.training.loop import MODEL, train
@@ -64,17 +63,18 @@ def held_out(images: Path) -> list[Path]:
 def measure(model: Path | str, paths: list[Path], distance: PerceptualDistance) -> Figures:
     """Means over the images."""
     upscale = Upscaler(load_model(model), "cpu", "fp32").upscale
-    rows: list[Figures] = []
-    for path in paths:
-        high = crop_to_multiple(read_rgb(path), 4)
-        low = resize_8bit(high, 1 / 4).permute(1, 2, 0).contiguous().numpy()
-        rows.append(figures(rgb_planes(upscale(low))[None], high[None], 4, distance))
-    return means(rows)
+    originals = (original(path, 4) for path in paths)
+    return mean_figures(upscale, ((resize_8bit(high, 1 / 4), high) for high in originals), 4, distance)
+
+
+def folder_of(name: str, runs: Path) -> Path:
+    """Where a run lies."""
+    return runs / name.lower().replace(",", "").replace(" ", "-")
 
 
 def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, results: Results) -> None:
     """Train, measure, append."""
-    images, folder = runs / "images", runs / name.lower().replace(",", "").replace(" ", "-")
+    images, folder = runs / "images", folder_of(name, runs)
     weights = [f"{term}.weights={json.dumps(str(data / 'weights' / file))}" for term, file in COMPARATORS.items()]
     recipe = load_recipe("perceptual-x4", [*SHORT, *weights, *RUNS[name]], images / "training")
     if not (folder / MODEL).is_file():
@@ -89,22 +89,18 @@ def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, r
 def references(images: Path, distance: PerceptualDistance, results: Results) -> None:
     """The model that all start from, and the images themselves."""
     results.add({"name": START_MODEL, "measured": measure(START_MODEL, held_out(images), distance)})
-    rows: list[Figures] = []
-    for path in held_out(images):
-        high = crop_to_multiple(read_rgb(path), 4)[None]
-        rows.append({"lattice_ratio": float(lattice_ratio(high)), "lattice_pattern": float(lattice_pattern(high))})
-    results.add({"name": "originals", "measured": means(rows)})
+    results.add({"name": "originals", "measured": lattice_of_originals(held_out(images), 4)})
 
 
 def picture(runs: Path) -> Tensor:
     """The same part by each run in the order of `RUNS`, after the start's and before the original's."""
     path = find_images(runs / "images" / "validation" / "bsds")[SHOWN]
-    high = crop_to_multiple(read_rgb(path), 4)
+    high = original(path, 4)
     top, left = ((side - SIDE) // 8 * 4 for side in high.shape[1:])
     high = high[:, top : top + SIDE, left : left + SIDE]
     low = resize_8bit(high, 1 / 4).permute(1, 2, 0).contiguous().numpy()
-    folders = [runs / name.lower().replace(",", "").replace(" ", "-") / MODEL for name in RUNS]
-    made = [Upscaler(load_model(model), "cpu", "fp32").upscale(low) for model in (START_MODEL, *folders)]
+    models = START_MODEL, *(folder_of(name, runs) / MODEL for name in RUNS)
+    made = [Upscaler(load_model(model), "cpu", "fp32").upscale(low) for model in models]
     views = [F.pad(view.float() / 255, (2, 2, 2, 2), value=1.0) for view in (*map(rgb_planes, made), high)]
     rows = [torch.cat(views[first : first + 4], dim=2) for first in range(0, len(views), 4)]
     return F.interpolate(torch.cat(rows, dim=1)[None], scale_factor=3, mode="nearest")[0]

@@ -15,14 +15,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from bench_upscale import CPU, bare, photograph
 from photo_comparison import COMPACT_FILE, Found, compare, section
-from quality import Figures, figures, means
+from quality import Figures, Upscale, lattice_of_originals, mean_figures, original
 from safetensors.torch import load_file, save_file
 from timing import Work, median_seconds
 from torch import Tensor
@@ -34,10 +32,9 @@ from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.metrics.evaluation import bicubic_upscaler, pair_images
-from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
 from srgan_kit.pictures import save_picture
-from srgan_kit.upscaling.embedded import embedded_upscalers, read_summary
+from srgan_kit.upscaling.embedded import embedded_generators, embedded_upscalers, read_summary
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import UpscalingModel, load_model
 
@@ -47,7 +44,6 @@ PHOTO = ROOT / "docs" / "photo.json"
 START, END = "<!-- measured by scripts/measure_pretrained.py -->", "<!-- end -->"
 STRIP = "Low resolution, bicubic, model, original"
 SIDE, REPEATS = 256, 7
-Upscale = Callable[[np.ndarray], np.ndarray]
 
 
 def quality(upscale: Upscale, scale: int, folder: Path, distance: PerceptualDistance) -> Figures:
@@ -55,23 +51,9 @@ def quality(upscale: Upscale, scale: int, folder: Path, distance: PerceptualDist
     low_folder = folder / "LR_bicubic" / f"X{scale}"
     if not low_folder.is_dir():
         return {}
-    rows: list[Figures] = []
-    for pair in pair_images(folder / "HR", low_folder, scale):
-        assert pair.low is not None
-        high = crop_to_multiple(read_rgb(pair.high), scale)[None]
-        made = rgb_planes(upscale(read_rgb(pair.low).permute(1, 2, 0).numpy()))[None]
-        rows.append(figures(made, high, scale, distance))
-    return means(rows)
-
-
-def of_originals(folder: Path, scale: int) -> Figures:
-    """What the set's own photographs score where 1 and 0 would be no lattice."""
-    rows: list[Figures] = []
-    for path in find_images(folder / "HR"):
-        high = crop_to_multiple(read_rgb(path), scale)[None]
-        ratio, pattern = float(lattice_ratio(high, scale)), float(lattice_pattern(high, scale))
-        rows.append({"original_lattice_ratio": ratio, "original_lattice_pattern": pattern})
-    return means(rows)
+    pairs = pair_images(folder / "HR", low_folder, scale)
+    images = ((read_rgb(pair.low), original(pair.high, scale)) for pair in pairs if pair.low is not None)
+    return mean_figures(upscale, images, scale, distance)
 
 
 def speed(model: UpscalingModel, compact: UpscalingModel) -> Figures:
@@ -105,7 +87,8 @@ def measure(
         if own:
             yardstick = quality(bicubic_upscaler(model.scale), model.scale, data / "sr_test" / name, distance)
             found[name] = own | {f"bicubic_{figure}": value for figure, value in yardstick.items()}
-            found[name] |= of_originals(data / "sr_test" / name, model.scale)
+            originals = lattice_of_originals(find_images(data / "sr_test" / name / "HR"), model.scale)
+            found[name] |= {f"original_{figure}": value for figure, value in originals.items()}
     found["speed"] = speed_before or speed(model, load_model(data / COMPACT_FILE))
     return found
 
@@ -130,7 +113,8 @@ def table(found: dict[str, Figures]) -> str:
             "",
             f"Speed on {s['threads']:.0f} CPU threads, fp32 / bf16: {both(s, 'megapixels_per_second', 3)} megapixels "
             f"of input per second; {both(s, 'time_against_compact', 2)} times the time of Real-ESRGAN's compact "
-            "checkpoint in the same run. A dash: that CPU has no bf16.",
+            "checkpoint in the same run."
+            + ("" if "megapixels_per_second_bf16" in s else " A dash: that CPU has no bf16."),
         ]
     )
 
@@ -181,6 +165,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             "same run. A dash: not measured, because there are no files of this scale or the CPU had no bf16.",
             "",
             *(["## Degraded photographs", "", section(photos), ""] if photos else []),
+            *generators(),
             "## Pictures",
             "",
             "From left to right: input, bicubic, the model, the original. Below two photographs a page of text.",
@@ -189,6 +174,24 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             "",
         ]
     )
+
+
+def generators() -> list[str]:
+    """The embedded generative models, in Markdown; what the figures mean is in their cards."""
+    lines = [
+        "## Generators",
+        "",
+        "| model | makes | system | parameters | file | measured |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, path in embedded_generators().items():
+        summary = read_summary(path)
+        measured = "; ".join(f"{figure} {value:g}" for figure, value in summary.measured.get("samples", {}).items())
+        size = f"{summary.parameters:,} | {summary.bytes / 1e6:.1f} MB"
+        lines.append(
+            f"| [{name}](../pretrained/{name}.md) | {summary.makes} | {summary.system} | {size} | {measured} |"
+        )
+    return [*lines, "", "Measured by `scripts/release_generator.py`; the cards say what the figures mean.", ""]
 
 
 def with_table(card: str, content: str) -> str:

@@ -1,15 +1,12 @@
 """Upscalers on photographs degraded as photographs are: B100 with fixed random numbers, one table per scale."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from quality import Figures, figures, means
+from quality import Figures, Upscale, figures, means, original
 from torch import Tensor
 
 from srgan_kit.data.degradation import degradation_random, degrade
-from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
-from srgan_kit.data.resize import crop_to_multiple
+from srgan_kit.data.folder import find_images, rgb_planes
 from srgan_kit.degradation_config import LightConfig, RoundsConfig, SecondOrderConfig
 from srgan_kit.metrics.evaluation import bicubic_upscaler
 from srgan_kit.metrics.perceptual import PerceptualDistance
@@ -27,7 +24,6 @@ KINDS = ("fidelity", "perceptual", "photo")
 """Embedded models xSCALE-KIND that are compared, those of them that there are."""
 COMPACT = "Real-ESRGAN compact"
 COMPACT_FILE = Path("weights") / "realesr-animevideov3.pth"
-Upscale = Callable[[np.ndarray], np.ndarray]
 Found = dict[str, dict[str, dict[str, Figures]]]
 """Figures of each upscaler, on each degradation, at each scale: found["x4"]["light"]["bicubic"]["psnr_y"]."""
 
@@ -58,7 +54,7 @@ def compare(data: Path, distance: PerceptualDistance, limit: int | None = None) 
         for degradation in DEGRADATIONS:
             rows: dict[str, list[Figures]] = {name: [] for name in compared}
             for number, path in enumerate(paths):
-                high = crop_to_multiple(read_rgb(path), scale)
+                high = original(path, scale)
                 low = degraded(high, scale, degradation, number).permute(1, 2, 0).contiguous().numpy()
                 for name, upscale in compared.items():
                     rows[name].append(figures(rgb_planes(upscale(low))[None], high[None], scale, distance))

@@ -1,14 +1,20 @@
 """What is measured on an upscaled image beside its original."""
 
 import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
+from srgan_kit.data.folder import read_rgb, rgb_planes
+from srgan_kit.data.resize import crop_to_multiple
 from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 from srgan_kit.metrics.perceptual import PerceptualDistance
 from srgan_kit.metrics.super_resolution import psnr_y, ssim_y
 
 Figures = dict[str, float]
+Upscale = Callable[[np.ndarray], np.ndarray]
 
 
 def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance) -> Figures:
@@ -25,3 +31,31 @@ def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance
 def means(rows: list[Figures]) -> Figures:
     """Of each figure over images."""
     return {name: round(statistics.fmean(row[name] for row in rows), 5) for name in rows[0]}
+
+
+def mean_figures(
+    upscale: Upscale, pairs: Iterable[tuple[Tensor, Tensor]], scale: int, distance: PerceptualDistance
+) -> Figures:
+    """Over pairs of a low-resolution image and its original, each (3, H, W) uint8."""
+    return means(
+        [
+            figures(rgb_planes(upscale(low.permute(1, 2, 0).contiguous().numpy()))[None], high[None], scale, distance)
+            for low, high in pairs
+        ]
+    )
+
+
+def original(path: Path, scale: int) -> Tensor:
+    """(3, H, W) uint8, cut to sides that the scale divides."""
+    return crop_to_multiple(read_rgb(path), scale)
+
+
+def lattice_of_originals(paths: Iterable[Path], scale: int) -> Figures:
+    """What photographs score where 1 and 0 would be no lattice."""
+    images = (original(path, scale)[None] for path in paths)
+    return means(
+        [
+            {"lattice_ratio": float(lattice_ratio(each, scale)), "lattice_pattern": float(lattice_pattern(each, scale))}
+            for each in images
+        ]
+    )

@@ -92,10 +92,16 @@ def vae(run: Run) -> dict[str, float]:
     return {"-ELBO, nats": float(found["nats"]), f"IWAE-{IMPORTANCE}, nats": float(found["iwae"])}
 
 
+def sheet(run: Run) -> Tensor:
+    """64 samples."""
+    return grid(fixed_images(exported(run), 64, torch.device("cpu")))
+
+
+UNSETTLED = "Whether weights inherit terms from the images they were trained on is unsettled."
 MNIST = "MNIST (60,000 digits, CC BY-SA 3.0)"
-MNIST_TERMS = """\
+MNIST_TERMS = f"""\
 The weights are under Apache-2.0, as the code is. They were trained on MNIST (LeCun and Cortes), whose images are under
-CC BY-SA 3.0."""
+CC BY-SA 3.0. {UNSETTLED}"""
 SPREAD = """\
 Diversity and sharpness are parts of what held-out images score: 1 is as diverse and as sharp
 (`srgan_kit/metrics/diversity.py`)."""
@@ -106,16 +112,16 @@ GENERATORS: dict[str, Generator] = {
 srgan-kit generate dcgan-flowers                              # samples.png, 64 flowers
 srgan-kit generate dcgan-flowers --interpolate -o between.png""",
         "TensorFlow's flower photographs (3,670 at 64x64, CC BY 2.0)",
-        """\
+        f"""\
 The weights are under Apache-2.0, as the code is. They were trained on the flower photographs that TensorFlow's
-tutorials use, each under CC BY 2.0 by its own author.""",
+tutorials use, each under CC BY 2.0 by its own author. {UNSETTLED}""",
         flowers,
         f"""\
 {SPREAD} Feature distance is the Fréchet distance of {DRAWN:,} samples from as many training
 images, on the means of SqueezeNet's {DEEPEST}: not the published FID, and comparable only among models measured so.
 Nearest is how far samples are from their nearest training image at 16x16, over the same of held-out images: much less
 than 1 would be copying.""",
-        lambda run: grid(fixed_images(exported(run), 64, torch.device("cpu"))),
+        sheet,
     ),
     "infogan-mnist": Generator(
         "Handwritten digits, 28x28 grey, by an InfoGAN whose first code is the digit.",
@@ -144,7 +150,7 @@ srgan-kit reconstruct vae-mnist digits/ -o pairs.png           # images, with wh
 Upper bounds on the mean negative log likelihood of {TESTED:,} test images, made black and white at half, in nats: the
 negative ELBO, and the importance-weighted bound with {IMPORTANCE} samples. In training, grey values counted as
 probabilities of white.""",
-        lambda run: grid(fixed_images(exported(run), 64, torch.device("cpu"))),
+        sheet,
     ),
 }
 

@@ -107,24 +107,26 @@ SMOOTH = (*DISTANCES, "weights.lpips=2", "weights.pixel=1", "weights.phase_evenn
 """Balance would ask for as much contrast as the original's, which a noisy input does not show: for grain."""
 
 
-def photo(scale: int, critic: bool, steps: tuple[int, int, int]) -> tuple[Stage, ...]:
-    """L1, for a model of 4 a critic, then LPIPS, on degradations of the second order and on light ones at last.
+def photo(scale: int, steps: dict[str, int]) -> tuple[Stage, ...]:
+    """L1, a critic and LPIPS on degradations of the second order, then LPIPS on light ones; the data loader makes them.
 
-    The data loader makes them. At a scale of 2 there is little detail to invent. The steps are those on a CPU of all
-    stages but the critic's.
+    The stages are those that have steps, which are a CPU's.
     """
     size, harsh = f"generator.scale={scale}", "data.degradation.name=second-order"
     on_gpu = ("data.batch=32", "data.patch=48", "data.workers=12")
     on_cpu = ("data.batch=8", f"data.patch={96 // scale}", "ema=0.99", "checkpoint_every=200")
-    first, last, light = (f"steps={count}" for count in steps)
     distances = (size, "weights.fourier=0", *SMOOTH)
-    stages = (
-        Stage("1-l1", "photo-x4", (size, harsh, *STRETCH), ("steps=30000", *on_gpu), (first, *on_cpu)),
-        Stage("2-gan", "photo-gan-x4", (size,), ("steps=20000", *on_gpu), ("steps=1200", *on_cpu)),
-        Stage("3-lpips", "photo-x4", (*distances, harsh), ("steps=5000", *on_gpu), (last, *on_cpu)),
-        Stage("4-light", "photo-x4", distances, ("steps=2000", *on_gpu), (light, *on_cpu)),
+    recipes: dict[str, tuple[str, Settings, int]] = {  # the number is an accelerator's steps
+        "1-l1": ("photo-x4", (size, harsh, *STRETCH), 30_000),
+        "2-gan": ("photo-gan-x4", (size,), 20_000),
+        "3-lpips": ("photo-x4", (*distances, harsh), 5000),
+        "4-light": ("photo-x4", distances, 2000),
+    }
+    return tuple(
+        Stage(name, recipe, both, (f"steps={gpu}", *on_gpu), (f"steps={steps[name]}", *on_cpu))
+        for name, (recipe, both, gpu) in recipes.items()
+        if name in steps
     )
-    return tuple(stage for stage in stages if critic or stage.name != "2-gan")
 
 
 CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100")
@@ -158,8 +160,12 @@ PLANS: dict[str, Plan] = {
         ),
         "x4-fidelity",
     ),
-    "x4-photo": Plan("sr_train", photo(4, True, (3000, 1000, 800)), "x4-fidelity"),
-    "x2-photo": Plan("sr_train", photo(2, False, (700, 300, 200)), "x2-fidelity"),
+    "x4-photo": Plan(
+        "sr_train", photo(4, {"1-l1": 3000, "2-gan": 1200, "3-lpips": 1000, "4-light": 800}), "x4-fidelity"
+    ),
+    "x2-photo": Plan(  # without a critic: there is little detail to invent
+        "sr_train", photo(2, {"1-l1": 700, "3-lpips": 300, "4-light": 200}), "x2-fidelity"
+    ),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
         (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2000",)),),

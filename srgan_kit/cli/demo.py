@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-MODELS = [DEFAULT_MODEL, "x4-perceptual"]
+MODELS = (DEFAULT_MODEL, "x4-perceptual")
 CLOSE_UPS = ((52, 172), (164, 352))
 """Top left corners of the enlarged parts, in pixels of the original (scikit-image's astronaut, 512x512)."""
 CLOSE_UP_SIDE = 112
@@ -38,9 +38,15 @@ class Panel:
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")] = Path("demo"),
     models: Annotated[
-        list[str],
-        typer.Option("-m", "--model", metavar="MODEL", help="Embedded model or model file; several of one scale."),
-    ] = MODELS,
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="Embedded model or model file; several of one scale.",
+            show_default=", ".join(MODELS),
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
 ) -> None:
     """No photograph at hand? Reduce one, upscale it by two models, and see before and after side by side."""
@@ -48,6 +54,7 @@ def demo(
     from srgan_kit.upscaling.engine import Upscaler
     from srgan_kit.upscaling.models import load_model
 
+    models = models or [*MODELS]
     loaded = [load_model(model) for model in models]
     scale = loaded[0].scale
     for model, each in zip(models, loaded, strict=True):

@@ -44,7 +44,7 @@ def _row(model: ModelSummary) -> tuple[str, ...]:
 
 
 def _generator_row(model: ModelSummary) -> tuple[str, ...]:
-    measured = ", ".join(f"{name} {value:.3g}" for name, value in model.measured.get("samples", {}).items())
+    measured = "; ".join(f"{name} {value:g}" for name, value in model.measured.get("samples", {}).items())
     return (
         model.name,
         model.makes,

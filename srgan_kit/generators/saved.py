@@ -15,7 +15,7 @@ from srgan_kit.generators.model import Model, build_model
 from srgan_kit.generators.reparameterised import folded
 from srgan_kit.network_config import ReparameterisedConfig, ResidualSRConfig, SRConfig
 from srgan_kit.tasks import Task
-from srgan_kit.upscaling.embedded import GENERATIVE_FORMAT, embedded_generators, embedded_upscalers
+from srgan_kit.upscaling.embedded import GENERATIVE_FORMAT, embedded_generators, embedded_models, read_summary
 from srgan_kit.upscaling.models import save_model
 from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
@@ -98,11 +98,11 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
 
 
 def _find(name_or_path: str | Path) -> Path:
-    if str(name_or_path) in embedded_upscalers():
-        raise UserError(f"model {name_or_path}: enlarges images: see `srgan-kit upscale`")
-    embedded = embedded_generators()
-    if str(name_or_path) in embedded:
-        return embedded[str(name_or_path)]
+    embedded = embedded_models().get(str(name_or_path))
+    if embedded is not None:
+        if not read_summary(embedded).makes:
+            raise UserError(f"model {name_or_path}: enlarges images: see `srgan-kit upscale`")
+        return embedded
     path = Path(name_or_path)
     if path.is_dir():
         files = [path / name for name in ("generative.safetensors", "model.safetensors")]
@@ -111,6 +111,6 @@ def _find(name_or_path: str | Path) -> Path:
             raise UserError(f"{path}: no model in it; a run exports model.safetensors when it ends")
         return found
     if not path.is_file():
-        names = ", ".join(embedded) or "none"
+        names = ", ".join(embedded_generators()) or "none"
         raise UserError(f"model {str(name_or_path)!r}: neither a run folder, a file nor an embedded model ({names})")
     return path

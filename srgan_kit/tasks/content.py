@@ -67,7 +67,7 @@ class Content(nn.Module):
         """The terms by name.
 
         Raises:
-            ValueError: the images are too small for a comparing network.
+            ValueError: the images are too small for a comparing network, or for a term against the lattice.
         """
         fake, real = sample.paired, batch.image
         terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
@@ -84,7 +84,13 @@ class Content(nn.Module):
         terms: dict[str, Tensor] = {}
         if "consistency" in self.names:
             terms["consistency"] = consistency(fake, low, lambda image: resize(image, 1 / scale))
-        return terms | {name: OF_PHASE[name](fake, batch.image, scale) for name in self.names if name in OF_PHASE}
+        for name in self.names:
+            if name in OF_PHASE:
+                try:
+                    terms[name] = OF_PHASE[name](fake, batch.image, scale)
+                except ValueError as error:
+                    raise ValueError(f"weights.{name}: {error}; a larger data.patch makes them larger") from None
+        return terms
 
 
 def _translated(largest: int, *images: Tensor) -> tuple[Tensor, ...]:

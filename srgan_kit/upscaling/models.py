@@ -23,8 +23,9 @@ from srgan_kit.upscaling.embedded import (
     DEFAULT_MODEL,
     FORMAT,
     GENERATIVE_FORMAT,
-    embedded_generators,
+    embedded_models,
     embedded_upscalers,
+    read_summary,
 )
 
 __all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_upscalers", "load_model", "save_model"]
@@ -73,14 +74,14 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     Raises:
         UserError: no such model or file, not a checkpoint, an architecture nobody here knows.
     """
-    if str(name_or_path) in embedded_generators():
-        raise UserError(f"model {name_or_path}: makes images and enlarges none: see `srgan-kit generate`")
-    embedded = embedded_upscalers()
-    if str(name_or_path) in embedded:
-        return _load_file(embedded[str(name_or_path)])
+    embedded = embedded_models().get(str(name_or_path))
+    if embedded is not None:
+        if read_summary(embedded).makes:
+            raise UserError(f"model {name_or_path}: makes images and enlarges none: see `srgan-kit generate`")
+        return _load_file(embedded)
     path = Path(name_or_path)
     if not path.is_file():
-        names = ", ".join(embedded) or "none"
+        names = ", ".join(embedded_upscalers()) or "none"
         raise UserError(f"model {str(name_or_path)!r}: neither a file nor an embedded model (embedded: {names})")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"model {path}: expected a file ending in {', '.join(SUFFIXES)}")

@@ -76,8 +76,8 @@ def test_flat_images_have_a_finite_loss_and_gradient() -> None:
     [
         (torch.rand(1, 3, 8, 8), torch.rand(3, 8, 8), {}, "one shape"),
         (torch.zeros(8, 8, dtype=torch.uint8), torch.zeros(8, 8, dtype=torch.uint8), {}, "floating-point"),
-        (torch.rand(4, 9), torch.rand(4, 9), {}, "sides of more than 4"),
-        (torch.rand(9), torch.rand(9), {}, "sides of more than 4"),
+        (torch.rand(4, 9), torch.rand(4, 9), {}, "sides of at least 5"),
+        (torch.rand(9), torch.rand(9), {}, "sides of at least 5"),
         (torch.rand(9, 9), torch.rand(9, 9), {"period": 1}, "period >= 2"),
         (torch.rand(9, 9), torch.rand(9, 9), {"eps": 0.0}, "eps > 0"),
     ],

@@ -109,13 +109,31 @@ def test_a_generative_model_has_a_table_of_its_own(
     assert "16x16 RGB" not in upscalers
 
 
-def test_each_kind_is_refused_where_the_other_is_wanted(tiny_run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty folder in the place of the embedded models."""
+    (tmp_path / "package" / "pretrained").mkdir(parents=True)
+    monkeypatch.setattr(embedded.resources, "files", lambda package: tmp_path / "package")
+    return tmp_path / "package" / "pretrained"
+
+
+def test_each_kind_is_refused_where_the_other_is_wanted(tiny_run, model: Path, shipped: Path) -> None:
     digits = tiny_run("infogan") / "model.safetensors"
     with pytest.raises(UserError, match=r"makes images and enlarges none: see `srgan-kit generate`"):
         load_model(digits)
-    monkeypatch.setattr(embedded, "embedded_models", lambda: {"digits": digits})
+    (shipped / "digits.safetensors").write_bytes(digits.read_bytes())
+    (shipped / "mine.safetensors").write_bytes(model.read_bytes())
     assert list(embedded.embedded_generators()) == ["digits"]
-    assert not embedded.embedded_upscalers()
+    assert list(embedded.embedded_upscalers()) == ["mine"]
     with pytest.raises(UserError, match=r"model digits: makes images and enlarges none"):
         load_model("digits")
+    with pytest.raises(UserError, match=r"model mine: enlarges images: see `srgan-kit upscale`"):
+        load_saved("mine")
     assert load_saved("digits").recipe.name == "infogan"
+    assert load_model("mine").scale == 3
+
+
+def test_a_file_that_is_being_written_is_no_model(model: Path, shipped: Path) -> None:
+    (shipped / "mine.safetensors").write_bytes(model.read_bytes())
+    (shipped / ".mine-x1.safetensors").write_bytes(b"")
+    assert list(embedded_models()) == ["mine"]

@@ -62,3 +62,9 @@ def test_a_weight_of_0_switches_a_term_off(tmp_path: Path) -> None:
         weights={"pixel": 1.0, "mse": 0.0, "lpips": 0.0, "perceptual": 0.0}, lpips=nowhere, perceptual=nowhere
     )
     assert off(batch, sample).keys() == {"pixel"}
+
+
+def test_crops_that_are_too_small_for_a_term_are_named_with_it() -> None:
+    batch, sample = Batch(torch.rand(1, 3, 24, 24), condition=torch.rand(1, 3, 6, 6)), Sample(torch.rand(1, 3, 24, 24))
+    with pytest.raises(ValueError, match=r"weights\.phase_bias: expected images .* at least 32, got .* data\.patch"):
+        content(weights={"phase_bias": 1.0})(batch, sample)
