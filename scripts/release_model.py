@@ -36,10 +36,12 @@ should train again on images of their own with the same recipe."""
 
 
 COMPARING = {
+    "distillation": "results of SPAN with 28 channels (NTIRE 2024 efficient super-resolution, team 38, MIT) and of the "
+    "first stage",
     "perceptual": "VGG19 trained on ImageNet, activations normalised (deep-transfer, Apache-2.0)",
     "lpips": "SqueezeNet 1.1 trained on ImageNet (ONNX model zoo, Apache-2.0), heads of lpips 0.1 (BSD-2-Clause)",
 }
-"""Networks of the terms, with their terms."""
+"""Networks that the generator's terms compare with, and the terms under which they are to be had."""
 PURPOSE = {
     "fidelity": """\
 It restores what bicubic reduction took away and adds no
@@ -61,7 +63,8 @@ def stages_of(run: Path) -> list[Path]:
     Raises:
         UserError: there is none, or one is not finished.
     """
-    folders = [run] if (run / LOG).is_file() else sorted(path.parent for path in run.glob(f"*/{LOG}"))
+    stages = {path.parent for name in (LOG, MODEL) for path in run.glob(f"*/{name}")}
+    folders = [run] if (run / LOG).is_file() else sorted(stages)
     if not folders:
         raise UserError(f"{run}: expected a run folder, or a folder of them; found no {LOG}")
     for folder in folders:
@@ -114,10 +117,8 @@ def stage_line(folder: Path) -> str:
     seen = f"{steps * recipe.data.batch:,} {'crops' if enlarges else 'images'} of {side}x{side}"
     system = "" if variant_name(recipe.variant) == "none" else f"system {variant_name(recipe.variant)}, "
     degraded = "" if recipe.data.random_degradation is None else f"degraded {recipe.data.degradation.name}, "
-    return (
-        f"{folder.name}: recipe {recipe.name}{begin}; {steps:,} steps, {seen}, {degraded}{system}{terms}, "
-        f"{training_hours(folder):.1f} hours of steps"
-    )
+    hours = f", {training_hours(folder):.1f} hours of steps" if (folder / LOG).is_file() else ""
+    return f"{folder.name}: recipe {recipe.name}{begin}; {steps:,} steps, {seen}, {degraded}{system}{terms}{hours}"
 
 
 def card(name: str, stages: list[Path], measured: dict[str, dict[str, float]], fails: str) -> str:

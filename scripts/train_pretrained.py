@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from span_teacher import write_whole
 
 from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.devices import pick_device
@@ -42,6 +43,12 @@ class Stage:
     """Settings on an accelerator."""
     cpu: Settings = ()
     """Settings on a few CPU cores."""
+    taught_by: Settings = ()
+    """What the term `distillation` compares with: stages before this one, or `SPAN`."""
+
+    def whole(self, profile: str) -> Settings:
+        """All settings under that profile."""
+        return (*self.both, *(self.gpu if profile == "gpu" else self.cpu))
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,10 @@ SHARP = ("weights.fourier=0.05",)
 ON_DEVICE = ("data.pipeline=device",)
 COMPARATORS = {"perceptual": "vgg_normalised_conv3_1.pth", "lpips": "squeezenet1_1_onnxzoo_tvkeys.pth"}
 """Files below SRGAN_KIT_DATA of the networks that terms compare with."""
-MSE = ("weights.pixel=0", "weights.mse=1", "optimizer.learning_rate=2e-5", "optimizer.warmup=0")
+SPAN, SLIM_SPAN = "span", "team38_span_ch28_slim.pth"
+"""A teacher, and its file below SRGAN_KIT_DATA, which `span_teacher.py` makes loadable."""
+SQUARED = ("weights.pixel=0", "weights.mse=1")
+MSE = (*SQUARED, "optimizer.learning_rate=2e-5", "optimizer.warmup=0")
 
 
 def fidelity(scale: int, steps: tuple[int, int], rate: float, first: Settings = ()) -> tuple[Stage, ...]:
@@ -136,8 +146,31 @@ BRANCHED = (
 """The winner of docs/architectures.md; it is exported as the plain network, which the later stages train on."""
 INFOGAN = ("generator.channels=32", "variant.labels=first-code")
 """The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
+TAUGHT = (*STRETCH, *SQUARED, "weights.distillation=3", "distillation.distance=l2")
+TEACHERS = ("1-l1", SPAN)
 PLANS: dict[str, Plan] = {
-    "x4-fidelity": Plan("sr_train", fidelity(4, (70_000, 40_000), 1e-3, BRANCHED)),
+    "x4-fidelity": Plan(
+        "sr_train",
+        (
+            Stage("1-l1", "fidelity-x4", (), fidelity(4, (70_000, 0), 1e-3, BRANCHED)[0].whole("gpu")),
+            Stage(
+                "2-distilled",
+                "fidelity-x4",
+                (*TAUGHT, "optimizer.learning_rate=3e-4", "optimizer.warmup=100"),
+                ("steps=20000", "data.batch=32", "data.patch=64", *ON_DEVICE),
+                ("steps=11000", "data.batch=8", "data.patch=48"),
+                TEACHERS,
+            ),
+            Stage(
+                "3-larger",
+                "fidelity-x4",
+                (*TAUGHT, "optimizer.learning_rate=5e-5", "optimizer.warmup=50"),
+                ("steps=3000", "data.batch=32", "data.patch=96", *ON_DEVICE),
+                ("steps=1500", "data.batch=8", "data.patch=64"),
+                TEACHERS,
+            ),
+        ),
+    ),
     "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 2_500), 5e-4), "x4-fidelity", trunk=True),
     "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
     "x4-perceptual": Plan(
@@ -176,30 +209,55 @@ PLANS: dict[str, Plan] = {
 """The embedded models by name."""
 
 
-def settings_of(
-    stage: Stage, profile: str, device: str, extra: Settings, start: Path | str | None, trunk: bool
-) -> list[str]:
-    """The stage's `--set` values; later ones win."""
-    own = stage.gpu if profile == "gpu" else stage.cpu
-    found = [*stage.both, *own, f"device={device}", *extra]
-    if start is not None:
-        found.append(f"initialise_from={json.dumps(str(start))}")
-    return [*found, "initialise_parts=trunk"] if trunk else found
+def settings_of(plan: Plan, runs: Path, profile: str, device: str, extra: Settings) -> list[list[str]]:
+    """Every stage's `--set` values, later ones win; a stage starts from the model of the one before.
+
+    Raises:
+        UserError: the plan starts from a model that there is not.
+    """
+    found: list[list[str]] = []
+    start: Path | str | None = None if plan.start is None else _start(plan.start, runs.parent)
+    for stage in plan.stages:
+        settings = [*stage.whole(profile), f"device={device}"]
+        if stage.taught_by:
+            settings.append(f"distillation.teachers={json.dumps([str(_teacher(of, runs)) for of in stage.taught_by])}")
+        settings += extra
+        if start is not None:
+            settings.append(f"initialise_from={json.dumps(str(start))}")
+        if plan.trunk and stage is plan.stages[0]:
+            settings.append("initialise_parts=trunk")
+        found.append(settings)
+        start = runs / stage.name / MODEL
+    return found
 
 
 def recipes(plan: Plan, runs: Path, data: Path | None, profile: str, device: str, extra: Settings) -> list[Recipe]:
-    """Every stage's recipe; a stage starts from the model of the one before.
+    """Every stage's recipe.
 
     Raises:
-        UserError: a setting that no recipe has.
+        UserError: a setting that no recipe has; the plan starts from a model that there is not.
     """
-    found: list[Recipe] = []
-    start: Path | str | None = None if plan.start is None else _start(plan.start, runs.parent)
-    trunk = plan.trunk
-    for stage in plan.stages:
-        found.append(load_recipe(stage.recipe, settings_of(stage, profile, device, extra, start, trunk), data))
-        start, trunk = runs / stage.name / MODEL, False
-    return found
+    settings = settings_of(plan, runs, profile, device, extra)
+    return [load_recipe(stage.recipe, own, data) for stage, own in zip(plan.stages, settings, strict=True)]
+
+
+def _teacher(name: str, runs: Path) -> Path:
+    return runs.parent / f"{SPAN}.safetensors" if name == SPAN else runs / name / MODEL
+
+
+def make_teacher(plan: Plan, runs: Path, given: Path | None) -> None:
+    """Make SPAN loadable, where a stage is taught by it and it has not been made yet.
+
+    Raises:
+        UserError: its file is not known, or cannot be read.
+    """
+    target, shared = _teacher(SPAN, runs), os.environ.get("SRGAN_KIT_DATA")
+    if target.is_file() or not any(SPAN in stage.taught_by for stage in plan.stages):
+        return
+    if given is None and not shared:
+        raise UserError(f"no teacher: give --teacher {SLIM_SPAN}, or name the folder of weights/ in SRGAN_KIT_DATA")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(given or Path(str(shared)) / "weights" / SLIM_SPAN, target)
 
 
 def _start(name: str, runs: Path) -> Path | str:
@@ -279,6 +337,7 @@ def main() -> None:
     parser.add_argument("--profile", choices=PROFILES, help="sizes and steps; by default what the device is")
     parser.add_argument("--features", type=Path, help="VGG19 weights of the perceptual term")
     parser.add_argument("--squeezenet", type=Path, help="SqueezeNet 1.1 weights of the LPIPS term")
+    parser.add_argument("--teacher", type=Path, help="slim SPAN checkpoint that teaches x4-fidelity")
     parser.add_argument("--compile", action="store_true", help="torch.compile; try whether it is faster")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="in each stage"
@@ -299,6 +358,7 @@ def main() -> None:
         if options.show:
             _show(plan, runs, data, profile, options.device, extra)
             return
+        make_teacher(plan, runs, options.teacher)
         stages = recipes(plan, runs, data, profile, options.device, extra)
         print(f"{options.name}: profile {profile}, starts from {stages[0].initialise_from or 'random weights'}")
         finished = train_slice(options.name, plan, runs, stages, options.minutes, options.resume)
@@ -323,13 +383,9 @@ def _comparator(term: str, given: Path | None) -> Path | None:
 
 
 def _show(plan: Plan, runs: Path, data: Path, profile: str, device: str, extra: Settings) -> None:
-    start: Path | str | None = plan.start
-    trunk = plan.trunk
-    for stage in plan.stages:
-        words = settings_of(stage, profile, device, extra, start, trunk)
-        settings = " ".join(f"--set '{word}'" for word in words)
-        print(f"srgan-kit train {stage.recipe} --data {data} -o {runs / stage.name} {settings}\n")
-        start, trunk = runs / stage.name / MODEL, False
+    for stage, settings in zip(plan.stages, settings_of(plan, runs, profile, device, extra), strict=True):
+        words = " ".join(f"--set '{word}'" for word in settings)
+        print(f"srgan-kit train {stage.recipe} --data {data} -o {runs / stage.name} {words}\n")
 
 
 if __name__ == "__main__":

@@ -211,6 +211,16 @@ class LPIPSConfig(Settings):
     """Largest shift in pixels of both images before they are compared, as with the VGG feature loss."""
 
 
+class DistillationConfig(Settings):
+    """Whose results the generator learns beside the real images (super-resolution)."""
+
+    teachers: tuple[str, ...] = ()
+    """Embedded models' names, or files of models with the same upscaling factor, our own or a community's; each step
+    asks one of them, drawn at random. The term `distillation` needs one or more."""
+    distance: Literal["l1", "l2"] = "l1"
+    """Mean absolute or mean squared difference."""
+
+
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -274,14 +284,16 @@ class Recipe(Settings):
     """The task reconstruction's source."""
     weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the generator's terms. Terms of content, each on if it has a weight other than 0: pixel, mse,
-    charbonnier, fourier, perceptual, lpips, total_variation, consistency, phase_balance, phase_evenness, phase_bias; of
-    techniques, on if they have one; the variant's own have their published weights unless named here."""
+    charbonnier, fourier, perceptual, lpips, distillation, total_variation, consistency, phase_balance, phase_evenness,
+    phase_bias; of techniques, on if they have one; the variant's own have their published weights unless named here."""
     critic_weights: dict[str, float] = Field(default_factory=dict)
     """Weights of the critic's terms, likewise."""
     perceptual: PerceptualConfig = PerceptualConfig()
     """Settings of the term `perceptual`."""
     lpips: LPIPSConfig = LPIPSConfig()
     """Settings of the term `lpips`."""
+    distillation: DistillationConfig = DistillationConfig()
+    """Settings of the term `distillation`."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """The generator's optimiser."""
     critic_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-4)
@@ -300,13 +312,14 @@ class Recipe(Settings):
     def without_paths(self) -> "Recipe":
         """The same recipe with nothing in it about the machine that it ran on."""
         no_folders = {"folder": None, "lr_folder": None}
-        source = self.initialise_from
+        source, teachers = self.initialise_from, tuple(Path(name).name for name in self.distillation.teachers)
         return self.model_copy(
             update={
                 "data": self.data.model_copy(update=no_folders),
                 "validation": self.validation.model_copy(update=no_folders),
                 "perceptual": self.perceptual.model_copy(update={"weights": None}),
                 "lpips": self.lpips.model_copy(update={"weights": None}),
+                "distillation": self.distillation.model_copy(update={"teachers": teachers}),
                 "initialise_from": None if source is None else Path(source).name,
             }
         )

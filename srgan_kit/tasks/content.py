@@ -22,6 +22,7 @@ from srgan_kit.losses import (
     phase_evenness,
     total_variation,
 )
+from srgan_kit.tasks.distillation import Distillation
 from srgan_kit.translation import draw_shifts, translated
 
 PLAIN = {
@@ -34,8 +35,8 @@ PLAIN = {
 """Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
 OF_PHASE = {"phase_balance": phase_balance, "phase_bias": phase_bias, "phase_evenness": phase_evenness}
 """Content terms against the lattice: (fake, real, scale) -> scalar."""
-OF_SCALE = frozenset({"consistency", *OF_PHASE})
-"""Those that depend on the upscaling factor."""
+OF_SCALE = frozenset({"consistency", "distillation", *OF_PHASE})
+"""Those that depend on the input that is enlarged, and so on the upscaling factor."""
 NAMES = frozenset({*PLAIN, *OF_SCALE, "perceptual", "lpips"})
 PAIRED = NAMES - {"total_variation"}
 """Those that mean something only where the generated image should be the real one."""
@@ -45,7 +46,7 @@ class Content(nn.Module):
     """The content terms that the recipe gives a weight other than 0.
 
     Raises:
-        UserError: a comparator whose weights cannot be had; terms that the task has no use for.
+        UserError: a comparator or teacher whose weights cannot be had; terms that the task has no use for.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
@@ -62,6 +63,7 @@ class Content(nn.Module):
         if "lpips" in self.names:
             self.comparing["lpips"] = lpips(recipe.lpips).to(device)
             self.translation["lpips"] = recipe.lpips.translation
+        self.distillation = Distillation(recipe, device) if "distillation" in self.names else None
 
     def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """The terms by name.
@@ -84,6 +86,8 @@ class Content(nn.Module):
         terms: dict[str, Tensor] = {}
         if "consistency" in self.names:
             terms["consistency"] = consistency(fake, low, lambda image: resize(image, 1 / scale))
+        if self.distillation is not None:
+            terms["distillation"] = self.distillation(fake, low)
         for name in self.names:
             if name in OF_PHASE:
                 try:

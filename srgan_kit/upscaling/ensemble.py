@@ -7,6 +7,21 @@ from torch import Tensor, nn
 
 from srgan_kit.upscaling.models import UpscalingModel
 
+SYMMETRIES = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
+"""Of the square: quarter turns, and whether a reflection comes before them."""
+
+
+def turned(image: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """(N, C, h, w), of quarter turns (N, C, w, h), by one of `SYMMETRIES`; a copy, channels last."""
+    seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3))
+    return seen.contiguous(memory_format=torch.channels_last)
+
+
+def turned_back(image: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """What undoes `turned`, of any size of image."""
+    image = torch.rot90(image, -turns, (2, 3))
+    return image.flip(3) if mirrored else image
+
 
 class SelfEnsemble(nn.Module):
     """A network's mean over quarter turns and reflections of its input, each turned back; eight times the work.
@@ -21,13 +36,10 @@ class SelfEnsemble(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         total = None
-        for mirrored in (False, True):
-            for turns in range(4):
-                seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3))
-                answer = self.network(seen.contiguous(memory_format=torch.channels_last)).float()
-                answer = torch.rot90(answer, -turns, (2, 3))
-                answer = answer.flip(3) if mirrored else answer
-                total = answer.contiguous() if total is None else total.add_(answer)
+        for turns, mirrored in SYMMETRIES:
+            answer = self.network(turned(image, turns, mirrored)).float()
+            answer = turned_back(answer, turns, mirrored)
+            total = answer.contiguous() if total is None else total.add_(answer)
         assert total is not None
         return total / 8
 

@@ -10,7 +10,10 @@ from losses import LPIPSLoss
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
+from srgan_kit.generators import build_generator
+from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.tasks.content import Content
+from srgan_kit.upscaling.models import load_model, save_model
 
 CPU = torch.device("cpu")
 
@@ -68,3 +71,56 @@ def test_crops_that_are_too_small_for_a_term_are_named_with_it() -> None:
     batch, sample = Batch(torch.rand(1, 3, 24, 24), condition=torch.rand(1, 3, 6, 6)), Sample(torch.rand(1, 3, 24, 24))
     with pytest.raises(ValueError, match=r"weights\.phase_bias: expected images .* at least 32, got .* data\.patch"):
         content(weights={"phase_bias": 1.0})(batch, sample)
+
+
+def saved(path: Path, scale: int = 4) -> str:
+    """A small super-resolver with random weights, which no symmetry leaves as it is, in a file."""
+    config = ResidualSRConfig(channels=4, groups=1, scale=scale)
+    network = build_generator(config)
+    torch.nn.init.normal_(next(network.parameters()))
+    save_model(network, config, path, {})
+    return str(path)
+
+
+def test_distillation_is_the_distance_to_a_teacher_seen_from_one_of_eight_sides(tmp_path: Path) -> None:
+    names = [saved(tmp_path / "one.safetensors"), saved(tmp_path / "other.safetensors")]
+    batch, sample = pair()
+    low = batch.condition
+    assert low is not None
+    seen = [image.rot90(turn, (2, 3)) for image in (low, low.flip(3)) for turn in range(4)]
+    expected: set[float] = set()
+    for name in names:
+        answers = [load_model(name).network(side).rot90(-(number % 4), (2, 3)) for number, side in enumerate(seen)]
+        answers = answers[:4] + [answer.flip(3) for answer in answers[4:]]
+        expected |= {round(float((sample.paired - answer).square().mean()), 6) for answer in answers}
+    assert len(expected) == 16
+    term = content(weights={"distillation": 1.0}, distillation={"teachers": names, "distance": "l2"})
+    assert {round(float(term(batch, sample)["distillation"]), 6) for _ in range(200)} == expected
+
+
+def test_distillation_teaches_the_student_alone(tmp_path: Path) -> None:
+    batch, _ = pair()
+    fake = torch.rand(2, 3, 32, 32, requires_grad=True)
+    made = content(weights={"distillation": 1.0}, distillation={"teachers": [saved(tmp_path / "one.safetensors")]})
+    made(batch, Sample(fake))["distillation"].backward()
+    assert fake.grad is not None
+    torch.testing.assert_close(fake.grad.abs(), torch.full_like(fake, 1 / fake.numel()))
+    assert not any(weight.requires_grad for weight in made.parameters())
+
+
+@pytest.mark.parametrize(
+    ("teachers", "message"),
+    [
+        ([], "needs distillation.teachers"),
+        (["nobody"], "distillation.teachers: model 'nobody': neither a file nor an embedded model"),
+        (["x4-fidelity", "x2-fidelity"], "'x2-fidelity': expected scale 4, got 2"),
+    ],
+)
+def test_a_teacher_that_cannot_teach_is_refused(teachers: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        content(weights={"distillation": 1.0}, distillation={"teachers": teachers})
+
+
+def test_only_a_super_resolver_has_a_teacher() -> None:
+    with pytest.raises(UserError, match=r"weights\.distillation depends on an upscaling factor"):
+        content(task="unconditional", generator={"name": "dcgan"}, weights={"distillation": 1.0})
