@@ -20,6 +20,7 @@ from results_file import Results
 from search_architecture import SOURCES, link_images
 from torch import Tensor
 from torch.nn import functional as F
+from toys_page import fill
 from train_pretrained import COMPARATORS
 
 from srgan_kit.config import load_recipe
@@ -34,7 +35,6 @@ from srgan_kit.upscaling.models import load_model
 
 RESULTS = Path("docs/grid.jsonl")
 PAGE, PICTURE = Path("docs/grid.md"), Path("docs/images/grid.png")
-START, END = "<!-- grid -->", "<!-- end of grid -->"
 SHORT = ("steps=200", "data.batch=8", "data.patch=24", "ema=0.98", "optimizer.warmup=20", "device=cpu")
 SHORT += ("validation.every=200", "checkpoint_every=200", "weights.perceptual=0")
 LPIPS = ("weights.lpips=1",)
@@ -77,12 +77,13 @@ def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, r
     images, folder = runs / "images", folder_of(name, runs)
     weights = [f"{term}.weights={json.dumps(str(data / 'weights' / file))}" for term, file in COMPARATORS.items()]
     recipe = load_recipe("perceptual-x4", [*SHORT, *weights, *RUNS[name]], images / "training")
-    if not (folder / MODEL).is_file():
-        train(recipe, folder, (folder / "checkpoint.pt").is_file())
+    if not (folder / MODEL).is_file() and not train(recipe, folder, (folder / "checkpoint.pt").is_file()).finished:
+        sys.exit(130)  # as `srgan-kit train` where it was stopped
     found = measure(folder / MODEL, held_out(images), distance)
     seconds = round(3600 * training_hours(folder))
     row = {"name": name, "settings": list(RUNS[name]), "steps": recipe.steps, "seconds": seconds, "measured": found}
-    results.add(row)
+    if not results.rows(name=name):
+        results.add(row)
     print(row, flush=True)
 
 
@@ -118,9 +119,7 @@ def render(results: Results, page: Path = PAGE) -> None:
             m = found[name]
             first = f"{m['lpips_like']:.4f} | {m['psnr_y']:.2f}" if "psnr_y" in m else "0 | "
             lines.append(f"| {name} | {first} | {m['lattice_ratio']:.3f} | {m['lattice_pattern']:.2f} |")
-    text = page.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    page.write_text(f"{before}{START}\n" + "\n".join(lines) + f"\n{END}{after}", encoding="utf-8")
+    fill({"grid": "\n".join(lines)}, page)
 
 
 def main() -> None:
@@ -128,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"by default all: {'; '.join(RUNS)}")
     parser.add_argument("--runs", type=Path, default=Path("runs/grid"))
+    parser.add_argument("--again", action="store_true", help="also what has a result, for the picture")
     parser.add_argument("--render", action="store_true", help="write the table of docs/grid.md")
     options = parser.parse_args()
     results = Results(RESULTS)
@@ -146,9 +146,12 @@ def main() -> None:
         if not results.rows(name=START_MODEL):
             references(images, distance, results)
         for name in options.names or RUNS:
-            if not results.rows(name=name):
+            if options.again or not results.rows(name=name):
                 train_one(name, data, options.runs, distance, results)
-        if all(results.rows(name=name) for name in RUNS):
+        lost = [name for name in RUNS if not (folder_of(name, options.runs) / MODEL).is_file()]
+        if lost:
+            print(f"no picture: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
+        else:
             save_picture(picture(options.runs), PICTURE)
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from timing import Work, median_seconds
 from torch import Tensor
 from torch.nn import functional as F
+from train_pretrained import COMPARATORS
 
 from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
@@ -247,14 +248,16 @@ def main() -> None:
         parser.error("--photo compares all models: give no NAME, no --headers and no --keep-speed with it")
     if options.limit is not None and (not options.photo or options.limit < 1):
         parser.error("--limit: expected --photo with it, and at least 1")
+    files = embedded_upscalers()
+    if unknown := [name for name in options.names if name not in files]:
+        parser.error(f"{unknown[0]!r}: expected one of {', '.join(files)}")
     data = os.environ.get("SRGAN_KIT_DATA")
     if not data:
         sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of test images and weights")
     try:
-        files = embedded_upscalers()
         everything: dict[str, dict[str, Figures]] = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
         photos: Found | None = json.loads(PHOTO.read_text()) if PHOTO.is_file() else None
-        distance = lpips_like(Path(data) / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+        distance = lpips_like(Path(data) / "weights" / COMPARATORS["lpips"])
         if options.photo:
             photos = compare(Path(data), distance.to(CPU), options.limit)
             if options.limit is not None:
@@ -271,10 +274,10 @@ def main() -> None:
             card.write_text(with_table(card.read_text(), content), encoding="utf-8")
             if options.headers:
                 write_header(files[name], everything[name])
-        everything = {name: everything[name] for name in files if name in everything}
-    except (UserError, KeyError) as error:
+            everything = {name: everything[name] for name in files if name in everything}
+            FOUND.write_text(json.dumps(everything, indent=2) + "\n")
+    except UserError as error:
         sys.exit(f"error: {error}")
-    FOUND.write_text(json.dumps(everything, indent=2) + "\n")
     PAGE.write_text(page(everything, photos), encoding="utf-8")
     print(PAGE.read_text(encoding="utf-8"))
 

@@ -75,20 +75,24 @@ def main() -> None:
     parser.add_argument("--degradation", choices=DEGRADATIONS, default="light")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="photographs of your own")
     parser.add_argument("--limit", type=int, default=ROWS, metavar="N", help="at most so many rows")
-    parser.add_argument("-o", "--output", type=Path, default=OUTPUT)
+    parser.add_argument("-o", "--output", type=Path, help=f"by default the project's own, {OUTPUT}")
     options = parser.parse_args()
     if options.limit < 1:
         parser.error("--limit: expected at least 1")
+    own = (options.scale, options.degradation, options.photos, options.limit) == (4, "light", None, ROWS)
+    if options.output is None and not own:
+        parser.error(f"-o FILE: needed for another sheet than the project's own, {OUTPUT}")
+    output: Path = options.output or OUTPUT
     data = os.environ.get("SRGAN_KIT_DATA")
     if not data:
         sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of weights")
     try:
         originals = (photographs(options.photos) if options.photos else sample_photographs())[: options.limit]
         picture, columns = sheet(originals, options.scale, options.degradation, Path(data))
-        save_picture(picture, options.output)
+        save_picture(picture, output)
     except UserError as error:
         sys.exit(f"error: {error}")
-    print(f"{options.output}: {len(originals)} photographs, from left to right {', '.join(columns)}")
+    print(f"{output}: {len(originals)} photographs, from left to right {', '.join(columns)}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.training.loop import MODEL
 from srgan_kit.training.telemetry import LOG
+from srgan_kit.upscaling.embedded import embedded_upscalers
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import load_model, save_model
 
@@ -36,12 +37,15 @@ should train again on images of their own with the same recipe."""
 
 
 COMPARING = {
-    "distillation": "results of SPAN with 28 channels (NTIRE 2024 efficient super-resolution, team 38, MIT) and of the "
-    "first stage",
     "perceptual": "VGG19 trained on ImageNet, activations normalised (deep-transfer, Apache-2.0)",
     "lpips": "SqueezeNet 1.1 trained on ImageNet (ONNX model zoo, Apache-2.0), heads of lpips 0.1 (BSD-2-Clause)",
 }
 """Networks that the generator's terms compare with, and the terms under which they are to be had."""
+TEACHERS = {
+    MODEL: "an earlier stage",
+    "span.safetensors": "SPAN with 28 channels (NTIRE 2024 efficient super-resolution, team 38, MIT)",
+}
+"""Models whose results were learnt, by file, likewise."""
 PURPOSE = {
     "fidelity": """\
 It restores what bicubic reduction took away and adds no
@@ -109,9 +113,9 @@ def stage_line(folder: Path) -> str:
         metadata = file.metadata()
     recipe, steps = Recipe.model_validate_json(metadata["recipe"]), int(metadata["steps"])
     terms = " + ".join(f"{weight:g} {term}" for term, weight in recipe.generator_weights.items() if weight)
-    start = recipe.initialise_from
+    start = origin(folder)
     parts = {"all": "", "trunk": "the trunk of ", "deeper": "the shallower "}[recipe.initialise_parts]
-    begin = f", from {parts}{start}" if start and not start.endswith(MODEL) else ""
+    begin = f", from {parts}{start}" if start else ""
     enlarges = recipe.task == "super-resolution"
     side = recipe.data.patch if enlarges else recipe.data.size
     seen = f"{steps * recipe.data.batch:,} {'crops' if enlarges else 'images'} of {side}x{side}"
@@ -121,11 +125,25 @@ def stage_line(folder: Path) -> str:
     return f"{folder.name}: recipe {recipe.name}{begin}; {steps:,} steps, {seen}, {degraded}{system}{terms}{hours}"
 
 
+def origin(folder: Path) -> str:
+    """The model that a stage started from, by name; empty for random weights, and for the stage before it.
+
+    A model that was trained here lies in RUNS/NAME/STAGE, so its own file has no name to tell.
+    """
+    path = folder / "recipe.json"
+    start = json.loads(path.read_text(encoding="utf-8"))["initialise_from"] if path.is_file() else None
+    if start is None:
+        return ""
+    if Path(start).name != MODEL:
+        return Path(start).name
+    run = Path(start).resolve().parent.parent
+    return "" if run == folder.resolve().parent else run.name
+
+
 def card(name: str, stages: list[Path], measured: dict[str, dict[str, float]], fails: str) -> str:
     """The model card, in Markdown."""
     run = stages[-1]
     model = load_model(run / MODEL)
-    recipe = Recipe.model_validate_json(model.metadata["recipe"])
     settings = generator_config(model.metadata["generator"])
     rows = "\n".join(
         f"| {test_set} | {m['psnr_y']:.2f} / {m['ssim_y']:.4f} "
@@ -144,8 +162,7 @@ Enlarges photographs {model.scale} times along each side. {PURPOSE[name.split("-
 | parameters | {model.parameters:,} |
 | input and output | RGB in [0, 1], any size |
 | training | {trained} |
-| training data | {TRAINING_DATA} |{compared_by(stages)}
-| held-out validation | {run_validation(run):.2f} dB on {recipe.validation.holdout} of the training images, kept out |
+| training data | {TRAINING_DATA} |{compared_by(stages)}{run_validation(run)}
 | licence | {LICENCE}, see below |
 
 | test set, x{model.scale} | PSNR / SSIM on Y | bicubic |
@@ -166,18 +183,38 @@ fp32; no test image was used for training or for any choice. Speed and other fig
 
 
 def compared_by(stages: list[Path]) -> str:
-    """A row of the card's table with the networks that compared images in training; nothing where there were none."""
+    """Rows of the card's table with the networks that took part in training; nothing where there were none.
+
+    Raises:
+        UserError: a teacher whose terms are not known.
+    """
     used: set[str] = set()
+    taught: dict[str, None] = {}
     for stage in stages:
         recipe = Recipe.model_validate_json(load_model(stage / MODEL).metadata["recipe"])
-        used |= {term for term, network in COMPARING.items() if recipe.generator_weights.get(term)}
-    return "\n| compared by | " + "; ".join(COMPARING[term] for term in sorted(used)) + " |" if used else ""
+        used |= {term for term in COMPARING if recipe.generator_weights.get(term)}
+        if recipe.generator_weights.get("distillation"):
+            taught |= dict.fromkeys(recipe.distillation.teachers)
+    if unknown := [name for name in taught if name not in {*TEACHERS, *embedded_upscalers()}]:
+        raise UserError(f"teacher {unknown[0]}: say in TEACHERS of this script what it is, and under which terms")
+    rows = {
+        "compared by": [COMPARING[term] for term in sorted(used)],
+        "taught by": [TEACHERS.get(name, name) for name in taught],
+    }
+    return "".join(f"\n| {how} | {'; '.join(which)} |" for how, which in rows.items() if which)
 
 
-def run_validation(run: Path) -> float:
-    """The last validation in the run's log, dB."""
+def run_validation(run: Path) -> str:
+    """The row of the last validation in the run's log; nothing where there was none."""
+    validation = json.loads((run / "recipe.json").read_text(encoding="utf-8"))["validation"]
     lines = [json.loads(line) for line in (run / LOG).read_text(encoding="utf-8").splitlines()]
-    return next(line["validation/psnr_y"] for line in reversed(lines) if "validation/psnr_y" in line)
+    found = [line["validation/psnr_y"] for line in lines if "validation/psnr_y" in line]
+    if not found:
+        return ""
+    on = f"{validation['holdout']} of the training images, kept out"
+    if validation["folder"]:
+        on = "images of a folder of its own"
+    return f"\n| held-out validation | {found[-1]:.2f} dB on {on} |"
 
 
 def main() -> None:
@@ -198,6 +235,7 @@ def main() -> None:
         model = load_model(stages[-1] / MODEL)
         recipe = Recipe.model_validate_json(model.metadata["recipe"])
         measured = measure(stages[-1], Path(data))
+        text = card(options.name, stages, measured, options.fails)
     except UserError as error:
         sys.exit(f"error: {error}")
     metadata = {
@@ -209,7 +247,7 @@ def main() -> None:
     }
     settings = generator_config(model.metadata["generator"])  # not the recipe's, which may have branches
     save_model(model.network, settings, PRETRAINED / f"{options.name}.safetensors", metadata)
-    (PRETRAINED / f"{options.name}.md").write_text(card(options.name, stages, measured, options.fails))
+    (PRETRAINED / f"{options.name}.md").write_text(text, encoding="utf-8")
     print(json.dumps(measured, indent=2))
 
 

@@ -121,10 +121,10 @@ def measure_steps(names: Sequence[str], images: Path, results: Results) -> None:
     runs = {name: Run(recipe, images, accelerator, task) for name, recipe in recipes.items()}
     work: dict[str, Work] = {name: _stepping(run, task) for name, run in runs.items()}
     for name, seconds in median_seconds(work, REPEATS).items():
-        _add(results, {"kind": "step", "name": name, "seconds": round(seconds, 5), **_conditions()})
+        _add(results, {"kind": "step", "name": name, "seconds": round(seconds, 5), **conditions()})
 
 
-def _conditions() -> Row:
+def conditions() -> Row:
     """How training runs on this machine."""
     picked = pick_precision("auto", torch.device("cpu"))
     precision = next(name for name, dtype in DTYPES.items() if dtype == picked)
@@ -165,7 +165,7 @@ def _untrained(name: str) -> UpscalingModel:
 
 def measure_costs(names: Sequence[str], images: Path, data: Path, results: Results) -> None:
     """What is not known yet of the costs; bf16 is timed where the CPU multiplies it."""
-    unknown = [name for name in names if not results.rows(kind="step", name=name)]
+    unknown = [name for name in names if not results.rows(kind="step", name=name, **conditions())]
     if unknown:
         measure_steps(unknown, images, results)
     for precision in ("fp32", "bf16") if cpu_has_bf16() else ("fp32",):
@@ -186,9 +186,10 @@ def steps_for(name: str, budget: float, results: Results) -> int:
     Raises:
         UserError: the cost of its step is not known.
     """
-    costs = results.rows(kind="step", name=name)
+    costs = results.rows(kind="step", name=name, **conditions())
     if not costs:
-        raise UserError(f"{name}: the cost of its step is not in {results.path}; run with --costs first")
+        how = "in {precision} on {threads} CPU thread(s)".format(**conditions())
+        raise UserError(f"{name}: the cost of its step {how} is not in {results.path}; run with --costs first")
     return max(1, round(60 * budget / costs[0]["seconds"]))
 
 
@@ -214,17 +215,17 @@ def train_one(name: str, budget: float, images: Path, runs: Path, results: Resul
             "crops": recipe.steps * recipe.data.batch,
             "seconds": round(3600 * training_hours(folder), 1),
             "psnr": psnr,
-            **_conditions(),
+            **conditions(),
         },
     )
     return True
 
 
 def missing(names: Sequence[str], budget: float, part: tuple[int, int], results: Results) -> Iterator[str]:
-    """The runs of a share that have no result of this budget yet."""
+    """The runs of a share that have no result of this budget, precision and number of threads yet."""
     number, parts = part
     for place, name in enumerate(names):
-        if place % parts == number - 1 and not results.rows(kind="run", name=name, budget=budget):
+        if place % parts == number - 1 and not results.rows(kind="run", name=name, budget=budget, **conditions()):
             yield name
 
 
@@ -241,7 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks and studies of data; by default all")
     parser.add_argument("--costs", action="store_true", help="time steps and inference; while nothing else runs")
-    parser.add_argument("--budget", type=float, default=6.0, help="minutes of steps of each run")
+    parser.add_argument("--budget", type=float, default=3.0, help="minutes of steps of each run")
     parser.add_argument("--part", type=share, default=(1, 1), metavar="I/N", help="the i-th of n shares of the runs")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many, saved")
     parser.add_argument("--threads", type=int, default=1)

@@ -9,7 +9,6 @@ is 0.
 """
 
 import argparse
-import pickle
 import sys
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
-from srgan_kit.upscaling.models import UpscalingModel, load_model
+from srgan_kit.upscaling.models import UpscalingModel, load_model, read_pickled
 
 SUM = ".eval_conv.weight"
 GAIN = 2
@@ -61,11 +60,8 @@ def read_slim(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: it is none.
     """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(found, dict) or "block_1.c1_r" + SUM not in found:
+    found = read_pickled(path)
+    if "block_1.c1_r" + SUM not in found:
         raise UserError(f"{path}: expected a slim SPAN checkpoint, with tensors named block_1.c1_r{SUM} and so on")
     return found
 

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 from torch.utils.data import default_collate
+from train_pretrained import COMPARATORS
 
 from srgan_kit import losses
 from srgan_kit.config import Recipe
@@ -44,7 +45,7 @@ def measure_model(model: str, data: Path) -> Rows:
         data: the folder with sr_test and weights.
     """
     sets = data / "sr_test"
-    distance = lpips_like(data / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+    distance = lpips_like(data / "weights" / COMPARATORS["lpips"])
     upscaler = None if model in ("bicubic", "HR") else Upscaler(load_model(model), device="cpu", precision="fp32")
     upscale = upscaler.upscale if upscaler else bicubic_upscaler(SCALE)
     found: Rows = {}
@@ -224,7 +225,7 @@ def missing_detail(run: Run, data: Path) -> Rows:
     model = averaged(run)
     torch.manual_seed(0)
     kl, with_code, without, apart = [], [], [], []
-    distance = lpips_like(data / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+    distance = lpips_like(data / "weights" / COMPARATORS["lpips"])
     seen: dict[str, list[float]] = {}
     for batch in patches(data, run.recipe.data.patch):
         posterior = model.encode(batch.image, batch.condition)

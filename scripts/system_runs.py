@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from release_model import training_hours
 from torch import Tensor
 
 from srgan_kit import losses
@@ -94,7 +95,7 @@ def one(name: str, data: Path, folder: Path) -> None:
     result = {
         "command": " ".join(short.command("DATA")),
         "steps": run.step,
-        "minutes": round(minutes(folder), 1),
+        "minutes": round(60 * training_hours(folder), 1),
         "generator_parameters": sum(p.numel() for p in run.model.parameters()),
         "critic_parameters": sum(p.numel() for p in run.critic.network.parameters()) if run.critic else 0,
         "measured": {key: float(f"{value:.4g}") for key, value in measured.items()},
@@ -116,16 +117,6 @@ def restored(recipe: Recipe, folder: Path) -> Run:
     if run.critic is not None:
         run.critic.network.eval()
     return run
-
-
-def minutes(folder: Path) -> float:
-    """Time that the steps took, from the run's log."""
-    logged = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    logged = [line for line in logged if "steps_per_second" in line]
-    before = [0, *(line["step"] for line in logged)]
-    return (
-        sum((line["step"] - start) / line["steps_per_second"] for line, start in zip(logged, before, strict=False)) / 60
-    )
 
 
 # --- measures -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ the images are those in the folder that SRGAN_KIT_DATA names.
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -77,11 +78,12 @@ SQUARED = ("weights.pixel=0", "weights.mse=1")
 MSE = (*SQUARED, "optimizer.learning_rate=2e-5", "optimizer.warmup=0")
 
 
-def fidelity(scale: int, steps: tuple[int, int], rate: float, first: Settings = ()) -> tuple[Stage, ...]:
-    """L1 on small crops, on larger ones, then the mean squared error, which is what PSNR measures; steps (gpu, cpu).
+LARGE_BATCH = ("data.batch=64", "data.patch=48", "ema=0.9995", *ON_DEVICE, "validation.every=5000")
+"""Of a first stage on an accelerator."""
 
-    `first` are more settings of the first stage.
-    """
+
+def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ...]:
+    """L1 on small crops, on larger ones, then the mean squared error, which is what PSNR measures; steps (gpu, cpu)."""
     gpu, cpu = steps
     common = (f"generator.scale={scale}", *STRETCH)
     larger = (*common, *SHARP, f"optimizer.learning_rate={rate / 4}", "optimizer.warmup=100")
@@ -89,8 +91,8 @@ def fidelity(scale: int, steps: tuple[int, int], rate: float, first: Settings = 
         Stage(
             "1-l1",
             "fidelity-x4",
-            (*common, *SHARP, f"optimizer.learning_rate={rate}", *first),
-            (f"steps={gpu}", "data.batch=64", "data.patch=48", "ema=0.9995", *ON_DEVICE, "validation.every=5000"),
+            (*common, *SHARP, f"optimizer.learning_rate={rate}"),
+            (f"steps={gpu}", *LARGE_BATCH),
             (f"steps={cpu}", "data.batch=16", "data.patch=32"),
         ),
         Stage(
@@ -152,7 +154,7 @@ PLANS: dict[str, Plan] = {
     "x4-fidelity": Plan(
         "sr_train",
         (
-            Stage("1-l1", "fidelity-x4", (), fidelity(4, (70_000, 0), 1e-3, BRANCHED)[0].whole("gpu")),
+            Stage("1-l1", "fidelity-x4", (), (*STRETCH, *SHARP, *BRANCHED, "steps=70000", *LARGE_BATCH)),
             Stage(
                 "2-distilled",
                 "fidelity-x4",
@@ -246,13 +248,13 @@ def _teacher(name: str, runs: Path) -> Path:
 
 
 def make_teacher(plan: Plan, runs: Path, given: Path | None) -> None:
-    """Make SPAN loadable, where a stage is taught by it and it has not been made yet.
+    """Make SPAN loadable, where a stage is taught by it; without a file given once is enough.
 
     Raises:
         UserError: its file is not known, or cannot be read.
     """
     target, shared = _teacher(SPAN, runs), os.environ.get("SRGAN_KIT_DATA")
-    if target.is_file() or not any(SPAN in stage.taught_by for stage in plan.stages):
+    if not any(SPAN in stage.taught_by for stage in plan.stages) or (given is None and target.is_file()):
         return
     if given is None and not shared:
         raise UserError(f"no teacher: give --teacher {SLIM_SPAN}, or name the folder of weights/ in SRGAN_KIT_DATA")
@@ -355,10 +357,10 @@ def main() -> None:
             weights = _comparator(term, given)
             if weights is not None:
                 extra += (f"{term}.weights={json.dumps(str(weights))}",)
+        make_teacher(plan, runs, options.teacher)
         if options.show:
             _show(plan, runs, data, profile, options.device, extra)
             return
-        make_teacher(plan, runs, options.teacher)
         stages = recipes(plan, runs, data, profile, options.device, extra)
         print(f"{options.name}: profile {profile}, starts from {stages[0].initialise_from or 'random weights'}")
         finished = train_slice(options.name, plan, runs, stages, options.minutes, options.resume)
@@ -384,8 +386,8 @@ def _comparator(term: str, given: Path | None) -> Path | None:
 
 def _show(plan: Plan, runs: Path, data: Path, profile: str, device: str, extra: Settings) -> None:
     for stage, settings in zip(plan.stages, settings_of(plan, runs, profile, device, extra), strict=True):
-        words = " ".join(f"--set '{word}'" for word in settings)
-        print(f"srgan-kit train {stage.recipe} --data {data} -o {runs / stage.name} {words}\n")
+        words = ["srgan-kit", "train", stage.recipe, "--data", str(data), "-o", str(runs / stage.name)]
+        print(shlex.join([*words, *(word for setting in settings for word in ("--set", setting))]) + "\n")
 
 
 if __name__ == "__main__":

@@ -365,7 +365,7 @@ class Recipe(Settings):
             raise ValueError(f"{degradation}: data.lr_folder has low-resolution images already; remove one of the two")
         if data.pipeline == "device":
             raise ValueError(f"{degradation}: made on the CPU; set data.pipeline = 'loader', and data.workers to share")
-        if "consistency" in self.generator_weights:
+        if self.generator_weights.get("consistency"):
             raise ValueError(f"{degradation}: weights.consistency compares with the bicubic; remove one of the two")
         return self
 

@@ -21,7 +21,6 @@ FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
     "perceptual": {"weights"},
     "lpips": {"weights"},
-    "distillation": {"teachers"},
     "initialise_from": True,
     "initialise_parts": True,
     "compile": True,

@@ -59,7 +59,7 @@ class Upscaler:
         self.dtype = pick_precision(precision, self.device)
         self.redone_tiles = 0
         self.notes: list[str] = []
-        if not _supports(model, self.dtype):
+        if not model.supports(self.dtype):
             name = str(self.dtype).removeprefix("torch.")
             self.notes.append(f"model {model.name}: {model.architecture} does not work in {name}; fp32 is used")
             self.dtype = torch.float32
@@ -191,10 +191,6 @@ def _automatic_tile(model: UpscalingModel) -> int:
             hook.remove()
     fitting = math.isqrt(int(LAYER_BYTES / (4 * max(widest, 1) / side**2)))
     return min(max(fitting, SMALLEST_TILE), LARGEST_TILE)
-
-
-def _supports(model: UpscalingModel, dtype: torch.dtype) -> bool:
-    return {torch.float16: model.supports_fp16, torch.bfloat16: model.supports_bf16}.get(dtype, True)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

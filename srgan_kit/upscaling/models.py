@@ -64,6 +64,10 @@ class UpscalingModel:
         """Number of weights."""
         return sum(weight.numel() for weight in self.network.parameters())
 
+    def supports(self, dtype: torch.dtype) -> bool:
+        """Whether the architecture is not known to fail in that precision."""
+        return {torch.float16: self.supports_fp16, torch.bfloat16: self.supports_bf16}.get(dtype, True)
+
 
 def load_model(name_or_path: str | Path) -> UpscalingModel:
     """The embedded model of that name, or the model in that file.
@@ -113,7 +117,7 @@ def _load_file(path: Path) -> UpscalingModel:
         if metadata.get("format") == GENERATIVE_FORMAT:
             raise UserError(f"model {path}: makes images and enlarges none: see `srgan-kit generate`")
         return _community_model(path, tensors, metadata)
-    return _community_model(path, _read_pickled(path), {})
+    return _community_model(path, read_pickled(path), {})
 
 
 def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> UpscalingModel:
@@ -185,7 +189,12 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise UserError(f"model {path}: not a readable safetensors file: {_line(error)}") from None
 
 
-def _read_pickled(path: Path) -> dict[str, Any]:
+def read_pickled(path: Path) -> dict[str, Any]:
+    """What a pickled checkpoint holds, without executing code from it.
+
+    Raises:
+        UserError: it cannot be read, or is no dictionary.
+    """
     try:
         with warnings.catch_warnings(action="ignore"):  # about how a file that is refused was pickled
             tensors = torch.load(path, map_location="cpu", weights_only=True)

@@ -85,16 +85,20 @@ def test_no_photograph_is_on_both_sides() -> None:
 def test_results_are_there_at_once_and_a_torn_line_is_none(tmp_path: Path) -> None:
     results = search_architecture.Results(tmp_path / "found.jsonl")
     assert results.rows() == []
-    results.add({"kind": "run", "name": "a", "budget": 6.0})
+    here = search_architecture.conditions()
+    elsewhere = here | {"threads": 64}
+    results.add({"kind": "run", "name": "a", "budget": 6.0, **here})
+    results.add({"kind": "run", "name": "b", "budget": 6.0, **elsewhere})
     with results.path.open("a") as file:
         file.write('{"kind": "run", "na\n')
-    results.add({"kind": "step", "name": "a", "seconds": 0.5})
-    assert [row["kind"] for row in results.rows()] == ["run", "step"]
+    results.add({"kind": "step", "name": "a", "seconds": 0.1, **elsewhere})
+    results.add({"kind": "step", "name": "a", "seconds": 0.5, **here})
+    assert [row["kind"] for row in results.rows()] == ["run", "run", "step", "step"]
     assert list(search_architecture.missing(["a", "b", "c"], 6.0, (1, 1), results)) == ["b", "c"]
     assert list(search_architecture.missing(["a", "b", "c"], 1.0, (1, 2), results)) == ["a", "c"]
     assert list(search_architecture.missing(["a", "b", "c"], 1.0, (2, 2), results)) == ["b"]
     assert search_architecture.steps_for("a", 6.0, results) == 720
-    with pytest.raises(UserError, match=r"b: the cost of its step is not in .*run with --costs first"):
+    with pytest.raises(UserError, match=r"b: the cost of its step in .* is not in .*run with --costs first"):
         search_architecture.steps_for("b", 6.0, results)
     assert search_architecture.share("2/3") == (2, 3)
     for wrong in ("0/2", "3/2", "half"):
@@ -131,7 +135,9 @@ def test_costs_are_measured_and_a_run_is_cut_and_goes_on(
     monkeypatch.undo()
     monkeypatch.setattr(search_architecture, "ARCHITECTURES", small)
     results = search_architecture.Results(tmp_path / "runs.jsonl")
-    results.add({"kind": "step", "name": search_architecture.PLAIN, "seconds": 20.0})
+    results.add(
+        {"kind": "step", "name": search_architecture.PLAIN, "seconds": 20.0, **search_architecture.conditions()}
+    )
     more = 1.0, images, tmp_path / "runs", results
     assert not search_architecture.train_one("CC0 alone", *more, minutes=0.0)
     assert results.rows(kind="run") == []

@@ -1,9 +1,11 @@
 """The terms that compare the output with the real image: each is the loss it is named after."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 import losses
 from losses import LPIPSLoss
@@ -106,6 +108,22 @@ def test_distillation_teaches_the_student_alone(tmp_path: Path) -> None:
     assert fake.grad is not None
     torch.testing.assert_close(fake.grad.abs(), torch.full_like(fake, 1 / fake.numel()))
     assert not any(weight.requires_grad for weight in made.parameters())
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_teacher_that_fails_in_half_precision_works_in_fp32(
+    supported: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = dataclasses.replace(load_model(saved(tmp_path / "one.safetensors")), supports_bf16=supported)
+    monkeypatch.setattr("srgan_kit.tasks.distillation.load_model", lambda name: teacher)
+    batch, sample = pair()
+    term = content(weights={"distillation": 1.0}, distillation={"teachers": ["it"]})
+    results: list[Tensor] = []
+    for mixed in (False, True):
+        torch.manual_seed(0)  # the same symmetry
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            results.append(term(batch, sample)["distillation"])
+    assert torch.equal(*results) is not supported
 
 
 @pytest.mark.parametrize(

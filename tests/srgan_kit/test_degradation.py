@@ -355,6 +355,11 @@ def test_a_mistake_is_named(setting: str, message: str) -> None:
         photo(setting)
 
 
+def test_a_weight_of_0_is_no_comparison_with_the_bicubic() -> None:
+    recipe = load_recipe("perceptual-x4", ["data.degradation.name=light", "weights.consistency=0"])
+    assert recipe.data.random_degradation is not None
+
+
 def test_other_tasks_have_no_degradation() -> None:
     with pytest.raises(UserError, match=r"'light': for the task super-resolution, not for unconditional"):
         load_recipe("dcgan", ["data.degradation.name=light"])

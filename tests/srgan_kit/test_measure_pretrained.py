@@ -8,7 +8,7 @@ import measure_pretrained
 import pytest
 import torch
 
-from srgan_kit.upscaling.embedded import read_summary
+from srgan_kit.upscaling.embedded import embedded_upscalers, read_summary
 from srgan_kit.upscaling.models import load_model
 
 ROOT = Path(__file__).parents[2]
@@ -63,11 +63,21 @@ def test_the_strip_shows_four_views_of_three_crops() -> None:
     assert errors[0] > errors[1] > errors[2] > 0
 
 
+def test_the_page_the_cards_and_the_headers_are_what_was_measured() -> None:
+    everything = json.loads(measure_pretrained.FOUND.read_text(encoding="utf-8"))
+    photos = json.loads(measure_pretrained.PHOTO.read_text(encoding="utf-8"))
+    assert measure_pretrained.page(everything, photos) == measure_pretrained.PAGE.read_text(encoding="utf-8")
+    assert everything.keys() == embedded_upscalers().keys()
+    for name, path in embedded_upscalers().items():
+        assert json.loads(load_model(name).metadata["measured"]) == everything[name]
+        assert measure_pretrained.table(everything[name]) in path.with_suffix(".md").read_text(encoding="utf-8")
+
+
 @pytest.mark.skipif("SRGAN_KIT_DATA" not in os.environ, reason="SRGAN_KIT_DATA names no test images")
 def test_set5_is_as_the_page_says() -> None:
     data = Path(os.environ["SRGAN_KIT_DATA"])
     written = json.loads(measure_pretrained.FOUND.read_text())["x4-fidelity"]["Set5"]
-    distance = measure_pretrained.lpips_like(data / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+    distance = measure_pretrained.lpips_like(data / "weights" / measure_pretrained.COMPARATORS["lpips"])
     upscale = measure_pretrained.Upscaler(load_model("x4-fidelity"), "cpu", "fp32").upscale
     found = measure_pretrained.quality(upscale, 4, data / "sr_test" / "Set5", distance)
     for name, value in found.items():

@@ -1,5 +1,6 @@
 """Releasing a run: its stages, what the card says of them, and what is not ready."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,22 @@ def test_the_card_lists_every_stage(two_classes: Path, tmp_path: Path) -> None:
     (second / "model.safetensors").unlink()
     with pytest.raises(UserError, match="2-larger: is not finished"):
         release_model.stages_of(tmp_path)
+
+
+def test_the_card_names_where_a_stage_started_and_who_taught_it(two_classes: Path, tmp_path: Path) -> None:
+    settings = [*SMALL, "validation.holdout=0"]
+    train(load_recipe("smoke", settings, two_classes), tmp_path / "x2-other" / "1-l1")
+    start = tmp_path / "x2-other" / "1-l1" / "model.safetensors"
+    taught = [*settings, f"initialise_from={start}", "weights.distillation=2"]
+    stage = tmp_path / "x4-photo" / "1-taught"
+    train(load_recipe("smoke", [*taught, f"distillation.teachers={json.dumps([str(start)])}"], two_classes), stage)
+    text = release_model.card("x4-photo", [stage], {"Set5": SCORES}, "On text.")
+    assert "1-taught: recipe smoke, from x2-other; 2 steps" in text
+    assert "| taught by | an earlier stage |" in text
+    assert "held-out validation" not in text  # there was none
+    unknown = tmp_path / "unknown.safetensors"
+    unknown.write_bytes(start.read_bytes())
+    other = tmp_path / "x4-photo" / "2-taught"
+    train(load_recipe("smoke", [*taught, f"distillation.teachers={json.dumps([str(unknown)])}"], two_classes), other)
+    with pytest.raises(UserError, match=r"teacher unknown\.safetensors: say in TEACHERS"):
+        release_model.card("x4-photo", [other], {"Set5": SCORES}, "On text.")
