@@ -12,7 +12,9 @@ from srgan_kit.errors import UserError
 from srgan_kit.upscaling.embedded import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from srgan_kit.metrics.evaluation import Evaluation
+    import numpy as np
+
+    from srgan_kit.metrics.evaluation import Evaluation, Upscale
     from srgan_kit.upscaling.engine import Upscaler
 
 BICUBIC = "bicubic"
@@ -31,6 +33,10 @@ def evaluate(
     scale: Annotated[
         int | None, typer.Option("-s", "--scale", min=1, help="Upscaling factor; the model's own, or 4 for bicubic.")
     ] = None,
+    consistent: Annotated[
+        bool, typer.Option("--consistent", help="Of results corrected until, reduced again, they are the input.")
+    ] = False,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="Of the mean of 8 turned and mirrored runs.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results there.")] = None,
@@ -44,9 +50,13 @@ def evaluate(
 
     if json_file:
         check_output(json_file, overwrite)
-    upscaler = None if model == BICUBIC else _upscaler(model, scale, device, precision)
+    if ensemble and model == BICUBIC:
+        raise UserError("--ensemble: expected a model, got bicubic, which turning the input does not change")
+    upscaler = None if model == BICUBIC else _upscaler(model, scale, device, precision, ensemble)
     factor = upscaler.scale if upscaler else scale or BICUBIC_SCALE
     upscale = upscaler.upscale if upscaler else bicubic_upscaler(factor)
+    if consistent:
+        upscale = _corrected(upscale)
     pairs = pair_images(high, low, factor)
     progress = Console(stderr=True)
     scores = track(
@@ -60,7 +70,8 @@ def evaluate(
     if upscaler:
         upscaler.warm_up()  # its measurements are no part of an image's time
     with without_pillow_warnings():
-        evaluation = Evaluation(model, factor, protocol(factor, low_from=low), tuple(scores))
+        how = protocol(factor, low_from=low)
+        evaluation = Evaluation(model, factor, how, tuple(scores), ensemble, consistent)
     for note in upscaler.notes if upscaler else ():
         print(f"note: {note}", file=sys.stderr)
     _print(evaluation)
@@ -68,8 +79,21 @@ def evaluate(
         write_json(json_file, evaluation.as_json())
 
 
-def _upscaler(model: str, scale: int | None, device: str, precision: str) -> "Upscaler":
+def _corrected(upscale: "Upscale") -> "Upscale":
+    """As `srgan-kit upscale --consistent` does it."""
+    from srgan_kit.upscaling.consistency import back_project
+
+    def corrected(image: "np.ndarray") -> "np.ndarray":
+        result = upscale(image)
+        back_project(result, image)
+        return result
+
+    return corrected
+
+
+def _upscaler(model: str, scale: int | None, device: str, precision: str, ensemble: bool) -> "Upscaler":
     from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.ensemble import ensembled
     from srgan_kit.upscaling.models import load_model
 
     loaded = load_model(model)
@@ -77,7 +101,7 @@ def _upscaler(model: str, scale: int | None, device: str, precision: str) -> "Up
         raise UserError(f"model {model}: expected a model for RGB images, got {loaded.channels} colour channel(s)")
     if scale not in (None, loaded.scale):
         raise UserError(f"--scale {scale}: model {model} upscales by {loaded.scale}")
-    return Upscaler(loaded, device=device, precision=precision)
+    return Upscaler(ensembled(loaded) if ensemble else loaded, device=device, precision=precision)
 
 
 def _print(evaluation: "Evaluation") -> None:
@@ -86,6 +110,7 @@ def _print(evaluation: "Evaluation") -> None:
             score.name,
             f"{score.psnr_y:.2f}",
             f"{score.ssim_y:.4f}",
+            f"{score.given_back:.1%}",
             f"{score.seconds:.3f}",
             _rate(score.megapixels, score.seconds),
         )
@@ -96,11 +121,13 @@ def _print(evaluation: "Evaluation") -> None:
         f"mean of {len(rows)}",
         f"{evaluation.psnr_y:.2f}",
         f"{evaluation.ssim_y:.4f}",
+        f"{evaluation.given_back:.1%}",
         f"{seconds / len(rows):.3f}",
         f"{evaluation.megapixels_per_second:.3f}",
     )
-    print(f"{evaluation.model}, x{evaluation.scale}")
-    print_table(("image", "PSNR-Y dB", "SSIM-Y", "seconds", "LR megapixels/s"), rows, mean)
+    ways = [way for way, chosen in (("ensemble", evaluation.ensemble), ("consistent", evaluation.consistent)) if chosen]
+    print(", ".join([evaluation.model, f"x{evaluation.scale}", *ways]))
+    print_table(("image", "PSNR-Y dB", "SSIM-Y", "LR given back", "seconds", "LR megapixels/s"), rows, mean)
 
 
 def _rate(megapixels: float, seconds: float) -> str:

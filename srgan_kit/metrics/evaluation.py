@@ -53,6 +53,8 @@ class ImageScore:
     """Time to upscale it: no decoding, no measuring."""
     megapixels: float
     """Of the low-resolution input."""
+    given_back: float
+    """Part of the low-resolution values, 0 ... 1, that the result gives exactly when MATLAB's bicubic reduces it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Evaluation:
     """How it was measured, in words."""
     images: tuple[ImageScore, ...]
     """At least one."""
+    ensemble: bool = False
+    """Whether the model's self-ensemble was measured."""
+    consistent: bool = False
+    """Whether results were corrected until, reduced again, they are the input."""
 
     @property
     def psnr_y(self) -> float:
@@ -79,6 +85,11 @@ class Evaluation:
         return statistics.fmean(score.ssim_y for score in self.images)
 
     @property
+    def given_back(self) -> float:
+        """Mean over the images, 0 ... 1."""
+        return statistics.fmean(score.given_back for score in self.images)
+
+    @property
     def megapixels_per_second(self) -> float:
         """Low-resolution megapixels of all images by the time for all of them."""
         seconds = sum(score.seconds for score in self.images)
@@ -86,10 +97,16 @@ class Evaluation:
 
     def as_json(self) -> dict[str, object]:
         """The report of `srgan-kit evaluate --json`; an infinite number, which JSON has no form for, is null."""
-        fields = ("name", "psnr_y", "ssim_y", "seconds")
-        mean = {name: _finite(getattr(self, name)) for name in ("psnr_y", "ssim_y", "megapixels_per_second")}
+        fields = ("name", "psnr_y", "ssim_y", "given_back", "seconds")
+        means = ("psnr_y", "ssim_y", "given_back", "megapixels_per_second")
+        how = {"scale": self.scale, "ensemble": self.ensemble, "consistent": self.consistent, "protocol": self.protocol}
         images = [{name: _finite(getattr(score, name)) for name in fields} for score in self.images]
-        return {"model": self.model, "scale": self.scale, "protocol": self.protocol, "images": images, "mean": mean}
+        return {
+            "model": self.model,
+            **how,
+            "images": images,
+            "mean": {name: _finite(getattr(self, name)) for name in means},
+        }
 
 
 def protocol(scale: int, *, low_from: Path | None) -> str:
@@ -123,7 +140,8 @@ def evaluate_pairs(pairs: Sequence[ImagePair], upscale: Upscale, scale: int) -> 
         seconds = time.perf_counter() - start
         images = _to_tensor(result).unsqueeze(0), high.unsqueeze(0)
         psnr, ssim = (measure(*images, border=scale).item() for measure in (psnr_y, ssim_y))
-        yield ImageScore(pair.name, psnr, ssim, seconds, low.shape[-2] * low.shape[-1] / 1e6)
+        given_back = (resize_8bit(_to_tensor(result), 1 / scale) == low).float().mean().item()
+        yield ImageScore(pair.name, psnr, ssim, seconds, low.shape[-2] * low.shape[-1] / 1e6, given_back)
 
 
 def bicubic_upscaler(scale: int) -> Upscale:

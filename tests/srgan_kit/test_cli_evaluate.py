@@ -16,11 +16,12 @@ from typer.testing import CliRunner
 from srgan_kit.cli.evaluate import evaluate
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
-from srgan_kit.metrics.evaluation import bicubic_upscaler
+from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling import engine
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import save_model
+from srgan_kit.upscaling.ensemble import ensembled
+from srgan_kit.upscaling.models import load_model, save_model
 
 app = typer.Typer()
 app.command()(evaluate)
@@ -58,10 +59,10 @@ def test_prints_plain_lines_and_writes_the_json(images: Path, tmp_path: Path) ->
     assert "LR megapixels/s" in lines[1]
     assert [line.split()[0] for line in lines[2:]] == ["cup", "face", "mean"]
     values = json.loads(report.read_text())
-    assert list(values) == ["model", "scale", "protocol", "images", "mean"]
+    assert list(values) == ["model", "scale", "ensemble", "consistent", "protocol", "images", "mean"]
     assert (values["model"], values["scale"]) == ("bicubic", 4)
-    assert [list(image) for image in values["images"]] == [["name", "psnr_y", "ssim_y", "seconds"]] * 2
-    assert list(values["mean"]) == ["psnr_y", "ssim_y", "megapixels_per_second"]
+    assert [list(image) for image in values["images"]] == [["name", "psnr_y", "ssim_y", "given_back", "seconds"]] * 2
+    assert list(values["mean"]) == ["psnr_y", "ssim_y", "given_back", "megapixels_per_second"]
     psnr = [image["psnr_y"] for image in values["images"]]
     assert values["mean"]["psnr_y"] == pytest.approx(np.mean(psnr))
     assert f"{psnr[0]:.2f}" in lines[2]
@@ -76,6 +77,31 @@ def test_a_network_at_its_own_scale(images: Path, model: Path, tmp_path: Path) -
     assert values["mean"]["psnr_y"] > 20
     with pytest.raises(UserError, match=r"--scale 4: model .* upscales by 2"):
         run(images, "-m", model, "-s", 4)
+
+
+def test_consistent_results_give_the_input_back(images: Path, tmp_path: Path) -> None:
+    found: list[dict[str, float]] = []
+    for number, more in enumerate(([], ["--consistent"])):
+        report = tmp_path / f"{number}.json"
+        run(images, "-m", "bicubic", "-s", 2, "--json", report, *more)
+        values = json.loads(report.read_text())
+        assert values["consistent"] is bool(more)
+        found.append(values["mean"])
+    alone, consistent = found
+    assert alone["given_back"] < 0.5 < 0.95 < consistent["given_back"] <= 1  # black and white limit the rest
+    assert consistent["psnr_y"] > alone["psnr_y"] + 0.5
+
+
+def test_the_ensemble_is_what_is_measured(images: Path, model: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    settings = "-m", model, "--device", "cpu", "--precision", "fp32"
+    assert run(images, *settings, "--ensemble", "--json", report).splitlines()[0].endswith("x2, ensemble")
+    values = json.loads(report.read_text())
+    upscale = Upscaler(ensembled(load_model(model)), "cpu", "fp32").upscale
+    expected = [score.psnr_y for score in evaluate_pairs(pair_images(images, None, 2), upscale, 2)]
+    assert [image["psnr_y"] for image in values["images"]] == pytest.approx(expected)
+    with pytest.raises(UserError, match="--ensemble: expected a model, got bicubic"):
+        run(images, "-m", "bicubic", "--ensemble")
 
 
 @pytest.mark.parametrize("pattern", ["{}.png", "{}x2.png", "{}_x2.jpg"])

@@ -153,7 +153,7 @@ def _bicubic_x4(image: np.ndarray, size: int, axis: int) -> np.ndarray:
 
 
 def test_the_mean_rate_is_all_pixels_by_all_time() -> None:
-    scores = (ImageScore("a", 20.0, 0.5, 1.0, 1.0), ImageScore("b", 30.0, 0.7, 3.0, 1.0))
+    scores = (ImageScore("a", 20.0, 0.5, 1.0, 1.0, 0.5), ImageScore("b", 30.0, 0.7, 3.0, 1.0, 1.0))
     evaluation = Evaluation("m", 4, "p", scores)
     assert (evaluation.psnr_y, evaluation.megapixels_per_second) == (25.0, 0.5)
     assert evaluation.ssim_y == pytest.approx(0.6)
