@@ -43,7 +43,8 @@ COMPARING = {
 """Networks that the generator's terms compare with, and the terms under which they are to be had."""
 TEACHERS = {
     MODEL: "an earlier stage",
-    "span.safetensors": "SPAN with 28 channels (NTIRE 2024 efficient super-resolution, team 38, MIT)",
+    "span.safetensors": "SPAN with 28 channels (NTIRE 2024 efficient super-resolution, team 38; MIT, and for all that "
+    "is known trained on that challenge's DIV2K and LSDIR, which are for academic research)",
 }
 """Models whose results were learnt, by file, likewise."""
 PURPOSE = {
