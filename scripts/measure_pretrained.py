@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from bench_upscale import CPU, bare, photograph
 from photo_comparison import COMPACT_FILE, Found, compare, section
-from quality import Figures, Upscale, lattice_of_originals, mean_figures, original
+from quality import Figures, lattice_of_originals, mean_figures, original
 from safetensors.torch import load_file, save_file
 from timing import Work, median_seconds
 from torch import Tensor
@@ -32,7 +32,7 @@ from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
-from srgan_kit.metrics.evaluation import bicubic_upscaler, pair_images
+from srgan_kit.metrics.evaluation import Upscale, bicubic_upscaler, pair_images
 from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
 from srgan_kit.pictures import save_picture
 from srgan_kit.upscaling.embedded import embedded_generators, embedded_upscalers, read_summary

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from quality import Figures, Upscale, figures, means, original
+from quality import Figures, figures, means, original
 from torch import Tensor
 
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.folder import find_images, rgb_planes
 from srgan_kit.degradation_config import LightConfig, RoundsConfig, SecondOrderConfig
-from srgan_kit.metrics.evaluation import bicubic_upscaler
+from srgan_kit.metrics.evaluation import Upscale, bicubic_upscaler
 from srgan_kit.metrics.perceptual import PerceptualDistance
 from srgan_kit.upscaling.embedded import embedded_upscalers
 from srgan_kit.upscaling.engine import Upscaler

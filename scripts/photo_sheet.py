@@ -79,8 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.limit < 1:
         parser.error("--limit: expected at least 1")
-    own = (options.scale, options.degradation, options.photos, options.limit) == (4, "light", None, ROWS)
-    if options.output is None and not own:
+    if options.output is None and options != parser.parse_args([]):
         parser.error(f"-o FILE: needed for another sheet than the project's own, {OUTPUT}")
     output: Path = options.output or OUTPUT
     data = os.environ.get("SRGAN_KIT_DATA")

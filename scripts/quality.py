@@ -1,20 +1,19 @@
 """What is measured on an upscaled image beside its original."""
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from srgan_kit.data.folder import read_rgb, rgb_planes
 from srgan_kit.data.resize import crop_to_multiple
+from srgan_kit.metrics.evaluation import Upscale
 from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
 from srgan_kit.metrics.perceptual import PerceptualDistance
 from srgan_kit.metrics.super_resolution import psnr_y, ssim_y
 
 Figures = dict[str, float]
-Upscale = Callable[[np.ndarray], np.ndarray]
 
 
 def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance) -> Figures:

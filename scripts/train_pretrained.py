@@ -148,8 +148,7 @@ BRANCHED = (
 """The winner of docs/architectures.md; it is exported as the plain network, which the later stages train on."""
 INFOGAN = ("generator.channels=32", "variant.labels=first-code")
 """The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
-TAUGHT = (*STRETCH, *SQUARED, "weights.distillation=3", "distillation.distance=l2")
-TEACHERS = ("1-l1", SPAN)
+TAUGHT = ("weights.distillation=3", "distillation.distance=l2", "optimizer.learning_rate=3e-4", "optimizer.warmup=100")
 PLANS: dict[str, Plan] = {
     "x4-fidelity": Plan(
         "sr_train",
@@ -158,10 +157,10 @@ PLANS: dict[str, Plan] = {
             Stage(
                 "2-distilled",
                 "fidelity-x4",
-                (*TAUGHT, "optimizer.learning_rate=3e-4", "optimizer.warmup=100"),
+                (*STRETCH, *SQUARED, *TAUGHT),
                 ("steps=20000", "data.batch=32", "data.patch=64", *ON_DEVICE),
                 ("steps=11000", "data.batch=8", "data.patch=48"),
-                TEACHERS,
+                taught_by=("1-l1", SPAN),
             ),
         ),
     ),

@@ -26,7 +26,8 @@ class Distillation(nn.Module):
     2, for classifiers and for ensembles of them.
 
     Raises:
-        UserError: no teacher, one that cannot be loaded, or one of another upscaling factor or of grey images.
+        UserError: no teacher, one that cannot be loaded, or one of another upscaling factor, of grey images or of
+            crops of other sizes.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:

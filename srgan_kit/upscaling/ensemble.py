@@ -12,7 +12,7 @@ SYMMETRIES = tuple((turns, mirrored) for mirrored in (False, True) for turns in 
 
 
 def turned(image: Tensor, turns: int, mirrored: bool) -> Tensor:
-    """(N, C, h, w), of quarter turns (N, C, w, h), by one of `SYMMETRIES`; a copy, channels last."""
+    """(N, C, h, w), of quarter turns (N, C, w, h), by one of `SYMMETRIES`; channels last."""
     seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3))
     return seen.contiguous(memory_format=torch.channels_last)
 
