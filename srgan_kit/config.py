@@ -121,6 +121,9 @@ class DataConfig(Settings):
     """Factors of which one is drawn for each crop, to reduce its image by first (super-resolution)."""
     shuffle_channels: bool = False
     """Whether a crop's colour channels change places at random (super-resolution)."""
+    grey: float = Field(default=0.0, ge=0, le=1)
+    """Part of the crops that are grey: one of their channels stands for all three (super-resolution). Without any, what
+    is learnt on degraded colour gives grey pictures a tint."""
     pipeline: Literal["loader", "device"] = "loader"
     """Who makes super-resolution's batches: a data loader on the CPU, or the training device, which then holds all
     images; the crops are the same, bit for bit."""

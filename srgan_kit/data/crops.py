@@ -36,7 +36,7 @@ class Crop:
     quarter_turns: int
     """0 ... 3, counter-clockwise."""
     channels: tuple[int, int, int]
-    """Which channel each of the result's is."""
+    """Which channel each of the result's is; three times the same one for a grey crop."""
 
 
 class CropPlan:
@@ -52,6 +52,7 @@ class CropPlan:
         labelled_share: part of the samples that are drawn from the labelled images alone.
         reductions: factors of which one is drawn; those that leave an image smaller than a crop are passed over.
         shuffle_channels: whether the colour channels change places, the same six ways in every pixel.
+        grey: part of the crops of which one channel stands for all three.
     """
 
     def __init__(
@@ -65,10 +66,11 @@ class CropPlan:
         labelled_share: float = 0.0,
         reductions: Sequence[float] = (1.0,),
         shuffle_channels: bool = False,
+        grey: float = 0.0,
     ) -> None:
         self.sizes, self.scale, self.patch = sizes, scale, patch
         self.augment, self.seed = augment, seed
-        self.reductions, self.shuffle_channels = tuple(reductions), shuffle_channels
+        self.reductions, self.shuffle_channels, self.grey = tuple(reductions), shuffle_channels, grey
         self._labelled = np.zeros(0, dtype=np.int64) if labelled is None else labelled
         self._labelled_share = labelled_share if len(self._labelled) else 0.0
 
@@ -89,6 +91,8 @@ class CropPlan:
         flip = self.augment != "none" and bool(random.integers(2))
         quarter_turns = int(random.integers(4)) if self.augment == "flips-and-rotations" else 0
         channels = tuple(map(int, random.permutation(3))) if self.shuffle_channels else (0, 1, 2)
+        if self.grey and random.random() < self.grey:
+            channels = (int(random.integers(3)),) * 3
         return Crop(image, reduction, top, left, flip, quarter_turns, cast(tuple[int, int, int], channels))
 
     def _fits(self, image: int, factor: float) -> bool:
@@ -111,12 +115,13 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         low: low-resolution partners in the same order (see `check_partner`), or None to make them.
         scale: high-resolution pixels per low-resolution pixel.
         patch: side of the low-resolution crop.
-        augment: as in `CropPlan`, and so are the seed, the labelled share, reductions and shuffle_channels.
+        augment: as in `CropPlan`, and so are the seed, the labelled share, reductions, shuffle_channels and grey.
         seed: the run's seed.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
         labelled_share: part of the samples that are drawn from the labelled images alone.
         reductions: needs partners that are made.
         shuffle_channels: whether the colour channels change places.
+        grey: part of the crops that are grey.
         degradation: how partners are made, each anew, as a function of (seed, i); None for the MATLAB-exact 8-bit
             bicubic. The crop is degraded as it is turned, with some of the image around it.
     """
@@ -133,6 +138,7 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         labelled_share: float = 0.0,
         reductions: Sequence[float] = (1.0,),
         shuffle_channels: bool = False,
+        grey: float = 0.0,
         degradation: RoundsConfig | None = None,
     ) -> None:
         assert low is None or (tuple(reductions) == (1.0,) and degradation is None)
@@ -141,7 +147,8 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.scale, self.patch = scale, patch
         labelled = np.flatnonzero(self.labels >= 0)
         sizes = [high.sizes[path] for path in high.paths]
-        self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, reductions, shuffle_channels)
+        stretch = reductions, shuffle_channels, grey
+        self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, *stretch)
         self._reduced: dict[tuple[int, float], Tensor] = {}
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:

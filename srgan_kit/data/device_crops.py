@@ -33,6 +33,7 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         labelled_share: part of the samples that are drawn from the labelled images alone.
         reductions: factors; the reduced images are made at the start and take their own memory.
         shuffle_channels: whether the colour channels change places.
+        grey: part of the crops that are grey.
     """
 
     def __init__(
@@ -47,13 +48,15 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         labelled_share: float = 0.0,
         reductions: Sequence[float] = (1.0,),
         shuffle_channels: bool = False,
+        grey: float = 0.0,
     ) -> None:
         self.scale, self.patch, self.device = scale, patch, device
         labels = np.full(len(images), -1, dtype=np.int64) if labels is None else labels
         self.labels = torch.from_numpy(labels).to(device)
         sizes = [images.sizes[path] for path in images.paths]
         labelled = np.flatnonzero(labels >= 0)
-        self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, reductions, shuffle_channels)
+        stretch = reductions, shuffle_channels, grey
+        self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, *stretch)
         planes, places = [], []
         start = 0
         for factor in reductions:

@@ -60,7 +60,7 @@ class SuperResolution:
             labels = labelled_subset(labels, len(self.classes), recipe.labels.amount, recipe.seed)
         self.labelled = bool((labels >= 0).any())
         settings = self.scale, data.patch, data.augment, recipe.seed
-        more = labels, recipe.labels.share, data.reductions, data.shuffle_channels
+        more = labels, recipe.labels.share, data.reductions, data.shuffle_channels, data.grey
         if data.pipeline == "device":
             self.examples = DeviceCrops(self.images, *settings, device, *more)
         else:

@@ -1,5 +1,6 @@
 """Batches made on the device are the loader's, bit for bit, and so are runs that train on them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from srgan_kit.training.loop import train
 CPU = torch.device("cpu")
 PLAIN = {"reductions": (1.0,), "shuffle_channels": False}
 MORE = {"reductions": (1.0, 0.8, 0.6), "shuffle_channels": True}
+GREY = {**MORE, "grey": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("augment", ["none", "flips", "flips-and-rotations"])
-@pytest.mark.parametrize("more", [PLAIN, MORE], ids=["plain", "reduced and shuffled"])
+@pytest.mark.parametrize("more", [PLAIN, MORE, GREY], ids=["plain", "reduced and shuffled", "some grey"])
 def test_a_batch_is_what_the_loader_makes(images: ImageFolder, scale: int, augment: str, more: dict) -> None:
     labels = np.array([0, -1, 1])
     loader = PairedCrops(images, None, scale, 8, augment, 5, labels, 0.5, **more)
@@ -65,6 +67,21 @@ def test_more_augmentation_gives_all_sizes_and_all_orders_of_channels(images: Im
     plan = plans[number]
     small = resize_8bit(images[plan.image], 0.6)[[2, 0, 1]]
     assert torch.equal(crops[number][0], small[:, 4 * plan.top : 4 * plan.top + 32, 4 * plan.left :][:, :, :32])
+
+
+def test_a_part_of_the_crops_is_grey_and_the_others_stay_as_they_are(images: ImageFolder) -> None:
+    crops, before = (PairedCrops(images, None, 4, 8, "flips", 0, **more) for more in (GREY, MORE))
+    plans = [crops.plan(number) for number in range(1200)]
+    grey = [number for number, plan in enumerate(plans) if len(set(plan.channels)) == 1]
+    assert 240 < len(grey) < 360  # four standard deviations about a quarter
+    assert {plans[number].channels[0] for number in grey} == {0, 1, 2}
+    for number in grey[:5]:
+        high, low, _ = crops[number]
+        for picture in (high, low):
+            assert torch.equal(picture[0], picture[1]) and torch.equal(picture[0], picture[2])
+    for number in range(1200):
+        same = replace(plans[number], channels=(0, 1, 2)) == replace(before.plan(number), channels=(0, 1, 2))
+        assert same and (number in grey or plans[number] == before.plan(number))
 
 
 def test_a_run_on_device_crops_equals_one_on_the_loader(tmp_path: Path) -> None:
