@@ -276,7 +276,7 @@ def main() -> None:
                 write_header(files[name], everything[name])
             everything = {name: everything[name] for name in files if name in everything}
             FOUND.write_text(json.dumps(everything, indent=2) + "\n")
-    except UserError as error:
+    except (UserError, ValueError) as error:  # the second of weights that are not there
         sys.exit(f"error: {error}")
     PAGE.write_text(page(everything, photos), encoding="utf-8")
     print(PAGE.read_text(encoding="utf-8"))

@@ -36,6 +36,11 @@ Whether weights inherit terms from the images they were trained on is unsettled;
 should train again on images of their own with the same recipe."""
 
 
+TAUGHT = """\
+The weights were also taught by another model's results (the row "taught by" above, with its terms and its training
+data). For those the same holds; `--set weights.distillation=0` trains without it."""
+
+
 COMPARING = {
     "perceptual": "VGG19 trained on ImageNet, activations normalised (deep-transfer, Apache-2.0)",
     "lpips": "SqueezeNet 1.1 trained on ImageNet (ONNX model zoo, Apache-2.0), heads of lpips 0.1 (BSD-2-Clause)",
@@ -66,7 +71,7 @@ def stages_of(run: Path) -> list[Path]:
     """The run folders in order: this one, or those in it.
 
     Raises:
-        UserError: there is none, or one is not finished.
+        UserError: there is none, one is not finished, or the last one lacks its log or recipe.
     """
     stages = {path.parent for name in (LOG, MODEL) for path in run.glob(f"*/{name}")}
     folders = [run] if (run / LOG).is_file() else sorted(stages)
@@ -75,17 +80,26 @@ def stages_of(run: Path) -> list[Path]:
     for folder in folders:
         if not (folder / MODEL).is_file():
             raise UserError(f"{folder}: is not finished: it has no {MODEL}")
+    for name in ("recipe.json", LOG):
+        if not (folders[-1] / name).is_file():
+            raise UserError(f"{folders[-1]}: has no {name}, from which the card says how it was trained")
     return folders
 
 
 def measure(run: Path, data: Path) -> dict[str, dict[str, float]]:
-    """Set -> PSNR and SSIM of the run's model and of bicubic, from the sets' own low-resolution files."""
+    """Set -> PSNR and SSIM of the run's model and of bicubic, from the sets' own low-resolution files.
+
+    Raises:
+        UserError: a set is missing.
+    """
     model = load_model(run / MODEL)
     upscale = Upscaler(model, "cpu", "fp32").upscale
     measured: dict[str, dict[str, float]] = {}
     for name in ("Set5", "B100"):
         folder = data / "sr_test" / name
         low = folder / "LR_bicubic" / f"X{model.scale}"
+        if not (folder / "HR").is_dir():
+            raise UserError(f"{folder / 'HR'}: no such folder; SRGAN_KIT_DATA must name the one that holds sr_test")
         if not low.is_dir():  # there is no B100 for scale 3
             continue
         pairs = pair_images(folder / "HR", low, model.scale)
@@ -152,6 +166,8 @@ def card(name: str, stages: list[Path], measured: dict[str, dict[str, float]], f
         for test_set, m in measured.items()
     )
     trained = "<br>".join(stage_line(stage) for stage in stages)
+    taught = taught_by(stages)
+    helped = row("compared by", compared_by(stages)) + row("taught by", taught)
     return f"""\
 # {name}
 
@@ -163,7 +179,7 @@ Enlarges photographs {model.scale} times along each side. {PURPOSE[name.split("-
 | parameters | {model.parameters:,} |
 | input and output | RGB in [0, 1], any size |
 | training | {trained} |
-| training data | {TRAINING_DATA} |{compared_by(stages)}{run_validation(run)}
+| training data | {TRAINING_DATA} |{helped}{run_validation(run)}
 | licence | {LICENCE}, see below |
 
 | test set, x{model.scale} | PSNR / SSIM on Y | bicubic |
@@ -175,7 +191,7 @@ fp32; no test image was used for training or for any choice. Speed and other fig
 
 ## Terms
 
-{TERMS}
+{terms_of(taught)}
 
 ## Where it fails
 
@@ -183,26 +199,40 @@ fp32; no test image was used for training or for any choice. Speed and other fig
 """
 
 
-def compared_by(stages: list[Path]) -> str:
-    """Rows of the card's table with the networks that took part in training; nothing where there were none.
+def recipe_of(stage: Path) -> Recipe:
+    """What its model's file says it was trained with."""
+    return Recipe.model_validate_json(load_model(stage / MODEL).metadata["recipe"])
+
+
+def compared_by(stages: list[Path]) -> list[str]:
+    """The networks that the stages' terms compared with."""
+    used = {term for stage in stages for term in COMPARING if recipe_of(stage).generator_weights.get(term)}
+    return [COMPARING[term] for term in sorted(used)]
+
+
+def taught_by(stages: list[Path]) -> list[str]:
+    """The models whose results the stages learnt.
 
     Raises:
         UserError: a teacher whose terms are not known.
     """
-    used: set[str] = set()
     taught: dict[str, None] = {}
-    for stage in stages:
-        recipe = Recipe.model_validate_json(load_model(stage / MODEL).metadata["recipe"])
-        used |= {term for term in COMPARING if recipe.generator_weights.get(term)}
+    for recipe in map(recipe_of, stages):
         if recipe.generator_weights.get("distillation"):
             taught |= dict.fromkeys(recipe.distillation.teachers)
     if unknown := [name for name in taught if name not in {*TEACHERS, *embedded_upscalers()}]:
         raise UserError(f"teacher {unknown[0]}: say in TEACHERS of this script what it is, and under which terms")
-    rows = {
-        "compared by": [COMPARING[term] for term in sorted(used)],
-        "taught by": [TEACHERS.get(name, name) for name in taught],
-    }
-    return "".join(f"\n| {how} | {'; '.join(which)} |" for how, which in rows.items() if which)
+    return [TEACHERS.get(name, name) for name in taught]
+
+
+def row(name: str, entries: list[str]) -> str:
+    """A row of the card's first table; nothing where there is nothing to say."""
+    return f"\n| {name} | {'; '.join(entries)} |" if entries else ""
+
+
+def terms_of(taught: list[str]) -> str:
+    """Under which terms the weights are, and what they were learnt from."""
+    return f"{TERMS}\n\n{TAUGHT}" if set(taught) - {TEACHERS[MODEL]} else TERMS
 
 
 def run_validation(run: Path) -> str:
@@ -243,7 +273,7 @@ def main() -> None:
         "recipe": recipe.without_paths().model_dump_json(),
         "steps": model.metadata["steps"],
         "licence": LICENCE,
-        "training_data": TRAINING_DATA,
+        "training_data": "; ".join([TRAINING_DATA, *(f"taught by {name}" for name in taught_by(stages))]),
         "measured": json.dumps(measured),
     }
     settings = generator_config(model.metadata["generator"])  # not the recipe's, which may have branches

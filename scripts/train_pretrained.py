@@ -148,7 +148,7 @@ BRANCHED = (
 """The winner of docs/architectures.md; it is exported as the plain network, which the later stages train on."""
 INFOGAN = ("generator.channels=32", "variant.labels=first-code")
 """The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
-TAUGHT = ("weights.distillation=3", "distillation.distance=l2", "optimizer.learning_rate=3e-4", "optimizer.warmup=100")
+TAUGHT = (*STRETCH, *SQUARED, "weights.distillation=3", "distillation.distance=l2", "optimizer.warmup=100")
 PLANS: dict[str, Plan] = {
     "x4-fidelity": Plan(
         "sr_train",
@@ -157,9 +157,17 @@ PLANS: dict[str, Plan] = {
             Stage(
                 "2-distilled",
                 "fidelity-x4",
-                (*STRETCH, *SQUARED, *TAUGHT),
+                (*TAUGHT, "optimizer.learning_rate=3e-4"),
                 ("steps=20000", "data.batch=32", "data.patch=64", *ON_DEVICE),
                 ("steps=11000", "data.batch=8", "data.patch=48"),
+                taught_by=("1-l1", SPAN),
+            ),
+            Stage(
+                "3-longer",
+                "fidelity-x4",
+                (*TAUGHT, "optimizer.learning_rate=4e-4"),
+                ("steps=40000", "data.batch=32", "data.patch=64", *ON_DEVICE),
+                ("steps=17000", "data.batch=16", "data.patch=48"),
                 taught_by=("1-l1", SPAN),
             ),
         ),
@@ -238,14 +246,15 @@ def _teacher(name: str, runs: Path) -> Path:
     return runs.parent / f"{SPAN}.safetensors" if name == SPAN else runs / name / MODEL
 
 
-def make_teacher(plan: Plan, runs: Path, given: Path | None) -> None:
+def make_teacher(stages: list[Recipe], runs: Path, given: Path | None) -> None:
     """Make SPAN loadable, where a stage is taught by it; without a file given once is enough.
 
     Raises:
         UserError: its file is not known, or cannot be read.
     """
     target, shared = _teacher(SPAN, runs), os.environ.get("SRGAN_KIT_DATA")
-    if not any(SPAN in stage.taught_by for stage in plan.stages) or (given is None and target.is_file()):
+    taught = [stage.distillation.teachers for stage in stages if stage.generator_weights.get("distillation")]
+    if not any(str(target) in teachers for teachers in taught) or (given is None and target.is_file()):
         return
     if given is None and not shared:
         raise UserError(f"no teacher: give --teacher {SLIM_SPAN}, or name the folder of weights/ in SRGAN_KIT_DATA")
@@ -292,22 +301,23 @@ def train_slice(name: str, plan: Plan, runs: Path, stages: list[Recipe], minutes
 
 def progress(name: str, plan: Plan, runs: Path, stages: list[Recipe]) -> str:
     """Steps and crops so far, in all stages, the speed, and what is left at that speed per pixel."""
-    steps = crops = pixels = planned = 0
-    seconds_per_pixel, now, speed = 0.0, "", 0.0
+    steps = crops = pixels = left = 0
+    seconds_per_pixel, now, pace = 0.0, "not begun", "no speed known yet"
     for stage, recipe in zip(plan.stages, stages, strict=True):
         per_step = recipe.data.batch * recipe.image_shape[1] ** 2
-        planned += recipe.steps * per_step
-        logged = _logged(runs / stage.name)
-        if logged:
-            done, speed = logged
-            steps, crops, pixels = steps + done, crops + done * recipe.data.batch, pixels + done * per_step
-            seconds_per_pixel = 1 / (speed * per_step)
+        done, speed = _logged(runs / stage.name) or (0, 0.0)
+        if (runs / stage.name / MODEL).is_file():
+            done = recipe.steps
+        if done:
             now = f"stage {stage.name} at step {done:,} of {recipe.steps:,}"
-    left = (planned - pixels) * seconds_per_pixel / 60
-    return (
-        f"{name}: {now}; in all {steps:,} steps, {crops:,} images, {pixels / 1e9:.2f} G pixels made; "
-        f"{speed:.2f} steps/s, about {left:.0f} minutes left"
-    )
+        if speed:
+            seconds_per_pixel = 1 / (speed * per_step)
+            pace = f"{speed:.2f} steps/s"
+        steps, crops, pixels = steps + done, crops + done * recipe.data.batch, pixels + done * per_step
+        left += (recipe.steps - done) * per_step
+    if seconds_per_pixel:
+        pace += f", about {left * seconds_per_pixel / 60:.0f} minutes left"
+    return f"{name}: {now}; in all {steps:,} steps, {crops:,} images, {pixels / 1e9:.2f} G pixels made; {pace}"
 
 
 def _logged(folder: Path) -> tuple[int, float] | None:
@@ -337,6 +347,8 @@ def main() -> None:
     )
     parser.add_argument("--show", action="store_true", help="print the stages as commands and stop")
     options = parser.parse_args()
+    if any(setting.startswith("initialise_from") for setting in options.settings):
+        parser.error("--set initialise_from: what each stage starts from is the plan's to say")
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.fp32_precision = "tf32"
     try:
@@ -348,11 +360,18 @@ def main() -> None:
             weights = _comparator(term, given)
             if weights is not None:
                 extra += (f"{term}.weights={json.dumps(str(weights))}",)
-        make_teacher(plan, runs, options.teacher)
+        stages = recipes(plan, runs, data, profile, options.device, extra)
+        for option, given, term in (
+            ("--features", options.features, "perceptual"),
+            ("--squeezenet", options.squeezenet, "lpips"),
+            ("--teacher", options.teacher, "distillation"),
+        ):
+            if given is not None and not any(stage.generator_weights.get(term) for stage in stages):
+                raise UserError(f"{option}: no stage of {options.name} has the term {term}")
+        make_teacher(stages, runs, options.teacher)
         if options.show:
             _show(plan, runs, data, profile, options.device, extra)
             return
-        stages = recipes(plan, runs, data, profile, options.device, extra)
         print(f"{options.name}: profile {profile}, starts from {stages[0].initialise_from or 'random weights'}")
         finished = train_slice(options.name, plan, runs, stages, options.minutes, options.resume)
     except UserError as error:

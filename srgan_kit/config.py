@@ -355,6 +355,10 @@ class Recipe(Settings):
         data = self.data
         if not data.reductions:
             raise ValueError("data.reductions: expected at least one factor")
+        if self.task != "super-resolution":
+            for key in ("reductions", "shuffle_channels", "grey", "pipeline"):
+                if getattr(data, key) != DataConfig.model_fields[key].default:
+                    raise ValueError(f"data.{key}: for the task super-resolution, not for {self.task}")
         if data.lr_folder is not None and (data.pipeline == "device" or data.reductions != (1.0,)):
             raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
         if self.validation.lr_folder is not None and self.validation.folder is None:

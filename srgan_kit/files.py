@@ -11,9 +11,10 @@ from pathlib import Path
 def appearing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; renamed to `path` if the block ends well, removed if it does not.
 
-    The temporary name keeps the suffix, so that writers which choose a format by it work.
+    The temporary name keeps the suffix, so that writers which choose a format by it work, and not the rest, so that it
+    is no longer than a file system allows.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -52,6 +52,8 @@ def evaluate(
         check_output(json_file, overwrite)
     if ensemble and model == BICUBIC:
         raise UserError("--ensemble: expected a model, got bicubic, which turning the input does not change")
+    if model == BICUBIC and (device, precision) != ("auto", "auto"):
+        raise UserError("--device and --precision: expected a model, got bicubic, which has neither")
     upscaler = None if model == BICUBIC else _upscaler(model, scale, device, precision, ensemble)
     factor = upscaler.scale if upscaler else scale or BICUBIC_SCALE
     upscale = upscaler.upscale if upscaler else bicubic_upscaler(factor)

@@ -18,14 +18,18 @@ def check_output(file: Path, overwrite: bool) -> None:
     """Before the work, not after it: may this file be written?
 
     Raises:
-        UserError: it exists and `overwrite` is false, it is a folder, or its folder does not exist.
+        UserError: it exists and `overwrite` is false, it is a folder, its folder does not exist or may not be entered,
+            or its name is too long.
     """
-    if file.is_dir():
-        raise UserError(f"{file}: is a folder; expected the name of a file")
-    if file.exists() and not overwrite:
-        raise UserError(f"{file}: exists already; --overwrite replaces it")
-    if not file.parent.is_dir():
-        raise UserError(f"{file}: there is no folder {file.parent}")
+    try:
+        if file.is_dir():
+            raise UserError(f"{file}: is a folder; expected the name of a file")
+        if file.exists() and not overwrite:
+            raise UserError(f"{file}: exists already; --overwrite replaces it")
+        if not file.parent.is_dir():
+            raise UserError(f"{file}: there is no folder {file.parent}")
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
 
 
 def check_picture(file: Path, overwrite: bool) -> None:

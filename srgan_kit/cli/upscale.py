@@ -14,7 +14,7 @@ from srgan_kit.cli.outputs import check_output, without_pillow_warnings, write_j
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.embedded import default_model
 from srgan_kit.upscaling.formats import FORMATS, QUALITY
-from srgan_kit.upscaling.jobs import Job, check_inputs_survive, find, plan
+from srgan_kit.upscaling.jobs import Job, check_inputs_survive, check_report_apart, find, plan
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.engine import Upscaler
@@ -92,8 +92,12 @@ def upscale(
     jobs = plan(found, inputs, output, ending, suffix)
     if overwrite:
         check_inputs_survive(jobs)
+    if report is not None:
+        check_report_apart(report, jobs)
     if quality is not None and FORMATS[suffix] not in QUALITY:
         print(f"note: --quality has no effect on {FORMATS[suffix]}, which loses nothing", file=sys.stderr)
+    if consistent and FORMATS[suffix] in QUALITY:
+        print(f"note: --consistent holds until {FORMATS[suffix]} compresses; png, tif and bmp keep it", file=sys.stderr)
     wish = Wish(lambda size: _output_size(size, scale, box), quality, consistent)
     _run(jobs, upscaler, wish, skip_existing, overwrite)
     if report is not None:
@@ -151,7 +155,7 @@ def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | No
 def _run(jobs: list[Job], upscaler: "Upscaler", wish: Wish, skip_existing: bool, overwrite: bool) -> None:
     with _display(len(jobs)) as (show, say), without_pillow_warnings():
         for job in jobs:
-            if job.target is not None and job.target.exists() and not overwrite:
+            if job.target is not None and not overwrite and _exists(job):
                 job.status = "skipped" if skip_existing else "failed"
                 job.reason = f"{job.target} exists" + ("" if skip_existing else " (--overwrite replaces it)")
             if job.status == "waiting":
@@ -169,6 +173,16 @@ def _run(jobs: list[Job], upscaler: "Upscaler", wish: Wish, skip_existing: bool,
                 upscaler.notes.clear()
                 job.seconds = round(time.perf_counter() - start, 3)
             say(job)
+
+
+def _exists(job: Job) -> bool:
+    """Whether the job's result is there already; a place that cannot be looked at fails the job."""
+    assert job.target is not None
+    try:
+        return job.target.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        job.status, job.reason = "failed", f"{job.target}: {error.strerror}"
+        return False
 
 
 def _upscale_one(job: Job, upscaler: "Upscaler", wish: Wish, progress: Progress) -> None:

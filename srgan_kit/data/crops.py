@@ -50,7 +50,8 @@ class CropPlan:
         seed: the run's seed.
         labelled: numbers of the images that have a label.
         labelled_share: part of the samples that are drawn from the labelled images alone.
-        reductions: factors of which one is drawn; those that leave an image smaller than a crop are passed over.
+        reductions: factors of which one is drawn; those that leave an image smaller than a crop are passed over, so the
+            largest must leave none so small.
         shuffle_channels: whether the colour channels change places, the same six ways in every pixel.
         grey: part of the crops of which one channel stands for all three.
     """
@@ -96,7 +97,7 @@ class CropPlan:
         return Crop(image, reduction, top, left, flip, quarter_turns, cast(tuple[int, int, int], channels))
 
     def _fits(self, image: int, factor: float) -> bool:
-        return factor == 1 or min(reduced_size(self.sizes[image], factor)) >= self.patch * self.scale
+        return min(reduced_size(self.sizes[image], factor)) >= self.patch * self.scale
 
 
 def reduced_size(size: tuple[int, int], factor: float) -> tuple[int, int]:

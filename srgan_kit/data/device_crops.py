@@ -59,14 +59,15 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, *stretch)
         planes, places = [], []
         start = 0
+        maker = torch.device("cpu") if device.type == "mps" else device  # which has no float64 to reduce images in
         for factor in reductions:
             for number in range(len(images)):
-                image = images[number].to(device)
+                image = images[number].to(maker)
                 image = image if factor == 1 else resize_8bit(image, factor)
                 planes.append(image.flatten(1))
                 places.append((start, *image.shape[1:]))
                 start += planes[-1].shape[1]
-        self._pixels = torch.cat(planes, dim=1)
+        self._pixels = torch.cat(planes, dim=1).to(device)
         self._places = np.array(places, dtype=np.int64)
         self._dtype = torch.float32 if device.type == "mps" else torch.float64
         self._margin, weights = _phase(scale, patch)

@@ -1,6 +1,7 @@
 """Super-resolution: low-resolution crops in, high-resolution crops out, measured by PSNR on luma."""
 
 import hashlib
+import math
 from pathlib import Path
 
 import torch
@@ -49,7 +50,8 @@ class SuperResolution:
             raise UserError("no training images: give --data DIR (or data.folder in the recipe)")
         self._unpacked = Unpacked(data.folder)
         folder = self._unpacked.folder
-        usable = ImageFolder(find_images(folder, leave_out=run), data.cache_megabytes, data.patch * self.scale)
+        smallest = math.ceil(data.patch * self.scale / max(data.reductions))
+        usable = ImageFolder(find_images(folder, leave_out=run), data.cache_megabytes, smallest)
         self.skipped: list[Skipped] = list(usable.skipped)
         holdout = recipe.validation.holdout if recipe.validation.folder is None else 0
         held_out = _by_hash(usable.paths)[: min(holdout, len(usable) - 1)]

@@ -146,6 +146,18 @@ def check_inputs_survive(jobs: list[Job]) -> None:
             raise UserError(f"{other.source}: an input, and {job.source} would replace it; leave one of them out")
 
 
+def check_report_apart(report: Path, jobs: list[Job]) -> None:
+    """The report replaces no input and no result.
+
+    Raises:
+        UserError: it would.
+    """
+    for job in jobs:
+        for path, what in ((job.source, "an input"), (job.target, "a result")):
+            if path is not None and path.resolve() == report.resolve():
+                raise UserError(f"--report {report}: is {what} as well; give it a name of its own")
+
+
 def _target(item: Found, output: Path | None, ending: str, suffix: str) -> Path:
     name = f"{item.path.stem}{ending}{suffix}"
     return item.path.with_name(name) if output is None else output / item.relative.with_name(name)

@@ -68,7 +68,7 @@ def _make_consistent(pairs: tuple[tuple[np.ndarray | None, np.ndarray | None], .
         if large.shape[0] < small.shape[0] or large.shape[1] < small.shape[1]:
             return ["a result smaller than its input cannot be made consistent with it"]
         left = max(left, back_project(large, small))
-    return [f"consistent, but for up to {left:.1f} levels where black or white limits it"] if left > 1 else []
+    return [f"consistent, but for up to {left:.1f} levels where black or white limits it"] if left > 0.5 else []
 
 
 def resample(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

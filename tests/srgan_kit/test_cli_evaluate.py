@@ -102,6 +102,9 @@ def test_the_ensemble_is_what_is_measured(images: Path, model: Path, tmp_path: P
     assert [image["psnr_y"] for image in values["images"]] == pytest.approx(expected)
     with pytest.raises(UserError, match="--ensemble: expected a model, got bicubic"):
         run(images, "-m", "bicubic", "--ensemble")
+    for option in (("--device", "cpu"), ("--precision", "fp32")):
+        with pytest.raises(UserError, match="--device and --precision: expected a model, got bicubic"):
+            run(images, "-m", "bicubic", *option)
 
 
 @pytest.mark.parametrize("pattern", ["{}.png", "{}x2.png", "{}_x2.jpg"])

@@ -120,6 +120,16 @@ def test_existing_files_are_never_overwritten_unasked(tmp_path: Path, weights: s
     assert size(tmp_path / "a_x4.png") == (48, 36)
 
 
+def test_a_name_that_is_too_long_does_not_stop_the_others(tmp_path: Path, weights: str) -> None:
+    for stem in ("a", "l" * 248, "m" * 250):
+        picture(tmp_path / f"{stem}.png")
+    done = run(tmp_path, ".", "-m", weights)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"error: {'m' * 250}.png: {'m' * 250}_x4.png: " in done.stderr
+    assert size(tmp_path / "a_x4.png") == size(tmp_path / f"{'l' * 248}_x4.png") == (48, 36)  # 255 bytes: the most
+
+
 def test_folders_are_mirrored(tmp_path: Path, weights: str) -> None:
     picture(tmp_path / "in" / "a.png")
     picture(tmp_path / "in" / "deep" / "er" / "b.jpg")
@@ -284,6 +294,20 @@ def test_a_report_is_refused_before_the_work(tmp_path: Path, weights: str) -> No
     assert json.loads((tmp_path / "mine.json").read_text())["images"][0]["status"] == "done"
 
 
+@pytest.mark.parametrize(
+    ("output", "report", "reason"), [("b.png", "a.png", "an input"), ("b.png", "./b.png", "a result")]
+)
+def test_a_report_replaces_no_input_and_no_result(
+    tmp_path: Path, weights: str, output: str, report: str, reason: str
+) -> None:
+    before = picture(tmp_path / "a.png").read_bytes()
+    done = run(tmp_path, "a.png", "-o", output, "-m", weights, "--overwrite", "--report", report)
+    assert done.returncode == 2
+    assert f"{reason} as well" in done.stderr
+    assert names(tmp_path) == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
 def test_results_go_to_stdout_though_stderr_is_a_terminal(tmp_path: Path, weights: str) -> None:
     picture(tmp_path / "a.png")
     terminal, other_end = os.openpty()
@@ -404,6 +428,14 @@ def test_consistent_results_are_their_inputs_when_reduced(tmp_path: Path, weight
     assert free.abs().max() > 10
     assert bound.abs().max() <= 1  # rounded twice, here; else 0.5
     assert (bound == 0).float().mean() > 0.98
+
+
+@pytest.mark.parametrize(("name", "loses"), [("b.jpg", True), ("b.webp", True), ("b.avif", True), ("b.tif", False)])
+def test_what_compression_undoes_is_said(tmp_path: Path, weights: str, name: str, loses: bool) -> None:
+    Image.effect_noise((40, 30), 20).save(tmp_path / "a.png")
+    done = run(tmp_path, "a.png", "-m", weights, "--consistent", "-o", name)
+    assert done.returncode == 0
+    assert ("--consistent holds until" in done.stderr) is loses
 
 
 def test_a_smaller_result_cannot_be_consistent(tmp_path: Path, weights: str) -> None:

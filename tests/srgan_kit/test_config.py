@@ -49,6 +49,12 @@ def test_a_mistake_is_named(override: str, message: str) -> None:
         load_recipe("smoke", [override])
 
 
+@pytest.mark.parametrize("setting", ["reductions=[1.0, 0.5]", "shuffle_channels=true", "grey=0.1", "pipeline=device"])
+def test_data_settings_of_super_resolution_are_refused_elsewhere(setting: str) -> None:
+    with pytest.raises(UserError, match=rf"data\.{setting.split('=')[0]}: for the task super-resolution, not for unc"):
+        load_recipe("dcgan", [f"data.{setting}"])
+
+
 def test_any_folder_name_is_a_folder() -> None:
     for name in ("2024", "true", "1979-05-27", 'a "quoted" name'):
         assert load_recipe("smoke", data=Path(name)).data.folder == Path(name)

@@ -30,6 +30,9 @@ def test_the_card_lists_every_stage(two_classes: Path, tmp_path: Path) -> None:
     assert "It is made for photographs as they are found" in text
     assert "## Where it fails\n\nOn text.\n" in text
     assert "| Set5 | 31.23 / 0.9124 | 30.00 / 0.9000 |" in text
+    (second / "recipe.json").unlink()
+    with pytest.raises(UserError, match=r"2-larger: has no recipe\.json"):
+        release_model.stages_of(tmp_path)
     (second / "model.safetensors").unlink()
     with pytest.raises(UserError, match="2-larger: is not finished"):
         release_model.stages_of(tmp_path)
@@ -46,9 +49,23 @@ def test_the_card_names_where_a_stage_started_and_who_taught_it(two_classes: Pat
     assert "1-taught: recipe smoke, from x2-other; 2 steps" in text
     assert "| taught by | an earlier stage |" in text
     assert "held-out validation" not in text  # there was none
+    assert release_model.TAUGHT not in text  # an earlier stage is under the same terms
+    span = tmp_path / "span.safetensors"
+    span.write_bytes(start.read_bytes())
+    third = tmp_path / "x4-photo" / "3-taught"
+    train(load_recipe("smoke", [*taught, f"distillation.teachers={json.dumps([str(span)])}"], two_classes), third)
+    text = release_model.card("x4-photo", [stage, third], {"Set5": SCORES}, "On text.")
+    assert "| taught by | an earlier stage; SPAN with 28 channels (NTIRE 2024" in text
+    assert release_model.TAUGHT in text
     unknown = tmp_path / "unknown.safetensors"
     unknown.write_bytes(start.read_bytes())
     other = tmp_path / "x4-photo" / "2-taught"
     train(load_recipe("smoke", [*taught, f"distillation.teachers={json.dumps([str(unknown)])}"], two_classes), other)
     with pytest.raises(UserError, match=r"teacher unknown\.safetensors: say in TEACHERS"):
         release_model.card("x4-photo", [other], {"Set5": SCORES}, "On text.")
+
+
+def test_a_wrong_data_folder_is_said_and_nothing_is_released(two_classes: Path, tmp_path: Path) -> None:
+    train(load_recipe("smoke", SMALL, two_classes), tmp_path / "run")
+    with pytest.raises(UserError, match=r"Set5/HR: no such folder; SRGAN_KIT_DATA"):
+        release_model.measure(tmp_path / "run", tmp_path / "nowhere")

@@ -146,6 +146,48 @@ def test_a_plan_in_slices_goes_through_all_stages(
         some(None, False)
 
 
+def test_progress_counts_a_finished_stage_without_its_log(tmp_path: Path) -> None:
+    plan, runs = train_pretrained.PLANS["x4-fidelity"], tmp_path / "x4-fidelity"
+    stages = train_pretrained.recipes(plan, runs, tmp_path, "cpu", "cpu", ())
+
+    def progress() -> str:
+        return train_pretrained.progress("x4-fidelity", plan, runs, stages)
+
+    nothing = "x4-fidelity: not begun; in all 0 steps, 0 images, 0.00 G pixels made; no speed known yet"
+    assert progress() == nothing
+    (runs / "1-l1").mkdir(parents=True)
+    (runs / "1-l1" / "model.safetensors").touch()
+    assert "1-l1 at step 24,000 of 24,000; in all 24,000 steps, 384,000 images" in progress()
+    (runs / "2-distilled").mkdir()
+    (runs / "2-distilled" / "log.jsonl").write_text('{"step": 1000, "steps_per_second": 2.0}\n')
+    rest = (10_000 * 8 * 48**2 + 17_000 * 16 * 48**2) / (2 * 8 * 48**2) / 60
+    assert progress().endswith(f"2.00 steps/s, about {rest:.0f} minutes left")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["x4-photo", "--set", "initialise_from=x2-photo"], "what each stage starts from is the plan's to say"),
+        (["x2-fidelity", "--teacher", "t.pth"], "--teacher: no stage of x2-fidelity has the term distillation"),
+        (["x2-photo", "--features", "v.pth"], "--features: no stage of x2-photo has the term perceptual"),
+        (["x4-fidelity", "--squeezenet", "s.pth"], "--squeezenet: no stage of x4-fidelity has the term lpips"),
+    ],
+)
+def test_what_a_plan_has_no_use_for_is_refused(
+    arguments: list[str],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    where = ["--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    monkeypatch.setattr(sys, "argv", ["train_pretrained.py", *arguments, *where])
+    with pytest.raises(SystemExit) as stopped:
+        train_pretrained.main()
+    assert reason in f"{stopped.value.code}{capsys.readouterr().err}"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_plan_of_the_fidelity_model_is_taught_by_its_first_stage_and_another_network(tmp_path: Path) -> None:
     plan, runs = train_pretrained.PLANS["x4-fidelity"], tmp_path / "x4-fidelity"
     first, *taught = train_pretrained.recipes(plan, runs, tmp_path, "cpu", "cpu", ())
@@ -174,16 +216,21 @@ def test_the_commands_that_show_prints_are_the_stages(
 def test_a_teacher_is_made_where_a_stage_needs_it(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans, slim = train_pretrained.PLANS, data_folder / "weights" / train_pretrained.SLIM_SPAN
-    train_pretrained.make_teacher(plans["x2-fidelity"], tmp_path / "x2-fidelity", slim)
+    slim, runs = data_folder / "weights" / train_pretrained.SLIM_SPAN, tmp_path / "x4-fidelity"
+
+    def make(name: str, given: Path | None, *extra: str) -> None:
+        stages = train_pretrained.recipes(train_pretrained.PLANS[name], runs, tmp_path, "cpu", "cpu", extra)
+        train_pretrained.make_teacher(stages, runs, given)
+
+    make("x2-fidelity", slim)
+    make("x4-fidelity", slim, "weights.distillation=0")
     assert not any(tmp_path.iterdir())
-    runs = tmp_path / "x4-fidelity"
-    train_pretrained.make_teacher(plans["x4-fidelity"], runs, slim)
+    make("x4-fidelity", slim)
     assert load_model(tmp_path / "span.safetensors").architecture == "SPAN"
     monkeypatch.delenv("SRGAN_KIT_DATA", raising=False)
-    train_pretrained.make_teacher(plans["x4-fidelity"], runs, None)  # it is there
+    make("x4-fidelity", None)  # it is there
     with pytest.raises(UserError, match=r"nowhere\.pth"):
-        train_pretrained.make_teacher(plans["x4-fidelity"], runs, tmp_path / "nowhere.pth")
+        make("x4-fidelity", tmp_path / "nowhere.pth")
     (tmp_path / "span.safetensors").unlink()
     with pytest.raises(UserError, match=r"no teacher: give --teacher team38_span_ch28_slim\.pth"):
-        train_pretrained.make_teacher(plans["x4-fidelity"], runs, None)
+        make("x4-fidelity", None)
