@@ -61,7 +61,7 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     -E[log_softmax(logits)[label]]
 
     Raises:
-        ValueError: logits not floating-point (N, K), labels not int64 (N,).
+        ValueError: logits not floating-point (N, K), labels not int64 (N,) or not below K.
 
     >>> labelled_cross_entropy(torch.zeros(3, 10), torch.tensor([7, -1, -1]))
     tensor(2.3026)
@@ -69,6 +69,10 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     log_p = _log_probabilities(logits)
     if label.shape != logits.shape[:1] or label.dtype != torch.int64:
         raise ValueError(f"label: expected int64 ({logits.shape[0]},), got {tuple(label.shape)} {label.dtype}")
+    if not torch.compiler.is_compiling() and int(label.max()) >= logits.shape[1]:
+        raise ValueError(
+            f"label: expected less than the {logits.shape[1]} classes of the logits, got {int(label.max())}"
+        )
     labelled = label >= 0
     nll = -log_p.gather(1, label.clamp(min=0).unsqueeze(1)).squeeze(1)
     share = global_mean(labelled.to(nll.dtype))

@@ -94,7 +94,8 @@ class LPIPSLoss(nn.Module):
         if image.shape != target.shape:
             raise ValueError(f"expected two images of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
         if image.ndim != 4 or image.shape[1] != 3 or not (image.is_floating_point() and target.is_floating_point()):
-            raise ValueError(f"expected floating-point RGB images (N, 3, H, W), got {tuple(image.shape)} {image.dtype}")
+            got = f"{tuple(image.shape)} {image.dtype} and {target.dtype}"
+            raise ValueError(f"expected floating-point RGB images (N, 3, H, W), got {got}")
         smallest = SMALLEST[self.network]
         if min(image.shape[-2:]) < smallest:
             raise ValueError(

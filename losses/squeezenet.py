@@ -57,8 +57,9 @@ class SqueezeNetFeatures(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> {layer: (N, C, h, w)}."""
-        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[-2:]) < 17:
-            raise ValueError(f"squeezenet: expected images (N, 3, H, W) of at least 17x17, got {tuple(image.shape)}")
+        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[-2:]) < 17 or not image.is_floating_point():
+            got = f"{tuple(image.shape)} {image.dtype}"
+            raise ValueError(f"squeezenet: expected floating-point images (N, 3, H, W) of at least 17x17, got {got}")
         hidden = (image.to(self.mean.dtype) - self.mean) / self.std
         maps: dict[str, Tensor] = {}
         position = {index: layer for layer, index in LAYERS.items() if layer in self.layers}

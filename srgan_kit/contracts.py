@@ -94,6 +94,17 @@ class Critique:
     of_reconstruction: "Critique | None" = None
     """The same critic's view of `Sample.reconstruction`, beside that of `Sample.image`, where a variant requires it."""
 
+    def feature(self, layer: int, setting: str = "variant.layer") -> Tensor:
+        """One of the hidden activations; negative numbers count from the deepest.
+
+        Raises:
+            ValueError: there is none of that number; the message names the setting that chose it.
+        """
+        maps = self.features or []
+        if not -len(maps) <= layer < len(maps):
+            raise ValueError(f"{setting}: this critic shows {len(maps)} feature maps, there is no number {layer}")
+        return maps[layer]
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -168,6 +179,7 @@ REQUIREMENTS: dict[str, str] = {
     "labels": "labelled images: folders named after classes, or an .npz with labels",
     "class_logits": "a critic with a class head: set critic.classes to the number of classes",
     "codes": "codes: set latent.categorical (numbers of classes) or latent.continuous (a number of codes)",
+    "categorical_code": "a categorical code: set latent.categorical to a list that begins with the number of classes",
     "autoencoder": "a critic that reconstructs images: critic.name = 'autoencoder'",
     "features": "a critic that shows its hidden features",
     "posterior": "an encoder's posterior: set latent.noise to the size of the latent code",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
+from srgan_kit.losses import MinibatchDiscrimination
 
 
 class VirtualBatchNorm(nn.Module):
@@ -52,10 +53,26 @@ class VirtualBatchNorm(nn.Module):
         return normalised.to(x.dtype)
 
 
-class VirtualBatchNetwork(nn.Module):
-    """A network whose batch norm is virtual: what it makes of an example does not depend on the rest of the batch.
+class ReferencesApart(nn.Module):
+    """Minibatch discrimination among the n references and among the batch, each by itself: (n + N, F) -> (n + N, ...).
 
-    It runs on the reference and the batch together, and gives back what it made of the batch. The network is changed in
+    Real references would tell a batch of generated images that it is one.
+    """
+
+    def __init__(self, layer: MinibatchDiscrimination, references: int) -> None:
+        super().__init__()
+        self.layer, self.references = layer, references
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n + N, F) -> (n + N, F + kernels)."""
+        return torch.cat([self.layer(features[: self.references]), self.layer(features[self.references :])])
+
+
+class VirtualBatchNetwork(nn.Module):
+    """A network whose batch norm is virtual: through it, an example does not depend on the rest of the batch.
+
+    It runs on the reference and the batch together, and gives back what it made of the batch; minibatch discrimination
+    compares the batch with itself alone. The network is changed in
     place, its parameters stay; the reference is in the state dict. Training and evaluation are alike.
 
     Args:
@@ -103,6 +120,8 @@ def _replace_batch_norm(network: nn.Module, references: int) -> int:
         if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
             setattr(network, name, VirtualBatchNorm(child, references))
             replaced += 1
+        elif isinstance(child, MinibatchDiscrimination):
+            setattr(network, name, ReferencesApart(child, references))
         else:
             replaced += _replace_batch_norm(child, references)
     return replaced

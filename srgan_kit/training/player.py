@@ -84,7 +84,8 @@ class Player:
         gradient = self._clip()
         if not math.isfinite(gradient) and self.accelerator.scaler is None:  # fp16's scaler skips such steps itself
             raise Diverged(f"step {step + 1}: the {self.name}'s gradient is {gradient}; the run has stopped")
-        self.optimizer.step()
+        if any(parameter.grad is not None for parameter in self.network.parameters()):  # fp16's scaler needs one
+            self.optimizer.step()
         return values | {f"{self.name}_gradient": gradient}
 
     def gradient_shares(
@@ -153,8 +154,8 @@ class Player:
         parameters, largest = list(self.network.parameters()), self.config.clip_gradient
         if self.accelerator.scaler is None:
             return float(nn.utils.clip_grad_norm_(parameters, largest))
-        norm = self.accelerator.clip_grad_norm_(parameters, largest)
-        return float(norm) if norm is not None else math.nan
+        self.accelerator.unscale_gradients(self.optimizer)  # accelerate's own clipping does it to the other player too
+        return float(nn.utils.clip_grad_norm_(parameters, largest))
 
     def _average_gradients(self) -> None:
         if self.accelerator.num_processes == 1:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch._functorch import config as functorch_config
 from torch.utils.data import default_collate
 
 from srgan_kit.config import Recipe, variant_name
@@ -62,6 +63,7 @@ class Run:
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
         self.average = MovingAverage(model, recipe.ema)
         if recipe.compile:
+            functorch_config.donated_buffer = False  # else a step whose gradient is looked at term by term fails
             model.decoder.compile()  # in place, after the average was copied: that one sees images of any size
         self.critic: Player | None = None
         self.techniques: Techniques | None = None
@@ -131,13 +133,23 @@ class Run:
         generator_values = self.generator.minimise(terms, weights, routes, paused, self.step, recipe.steps)
         if self.critic is not None:
             self.critic.network.requires_grad_(True)
-        self.turn = self.variant.turn(critic_values, generator_values, self.turn)
+        everywhere = self._of_all_processes(critic_values), self._of_all_processes(generator_values)
+        self.turn = self.variant.turn(*everywhere, self.turn)
         self.step += 1
         self.average.update(self.model, self.step)
         if self.techniques is not None:
             self.techniques.update("generator")
         values |= generator_values
         return values | self._paused_shares() if detailed else values
+
+    def _of_all_processes(self, values: dict[str, float]) -> dict[str, float]:
+        """Means over the processes, which must agree on who plays."""
+        if self.accelerator.num_processes == 1 or not values:
+            return values
+        names = sorted(values)
+        mean = self.accelerator.reduce(torch.tensor([values[n] for n in names], device=self.accelerator.device), "mean")
+        assert isinstance(mean, Tensor)
+        return dict(zip(names, mean.tolist(), strict=True))
 
     def _paused_shares(self) -> dict[str, float]:
         """The part of the steps since the last call in which a player paused, for those that did."""
@@ -157,6 +169,7 @@ class Run:
         values = self.critic.minimise(terms, weights, routes, paused, self.step, self.recipe.steps)
         self.critic.network.requires_grad_(False)
         self.techniques.update("critic")
+        values |= self.techniques.penalty_now_and_then(values, self.step)
         named = {name if name.startswith("critic") else f"critic_{name}": value for name, value in values.items()}
         return named | scores
 
@@ -196,6 +209,7 @@ class Run:
             "reconstruction_critique": True,
             "labels": self.task.labelled,
             "codes": bool(recipe.latent.categorical or recipe.latent.continuous),
+            "categorical_code": bool(recipe.latent.categorical),
             "posterior": model.encoder is not None,
             "paired": recipe.task != "unconditional" or model.source == "posterior",
             "logits": model.squashed,
@@ -259,10 +273,18 @@ class Run:
         sample = self.model(batch, judged=self.critic is not None)
         terms = self.task.content_terms(batch, sample)
         if self.critic is not None:
+            self._check_classes(self.judge(batch.image, batch))
             critic_terms, _ = self._critic_terms(batch, sample)
             _check_weights("critic", {*critic_terms}, self.recipe.critic_weights, self.recipe.all_critic_weights)
         terms |= self._generator_terms(batch, sample)
         _check_weights("generator", {*terms}, self.recipe.weights, self.recipe.generator_weights)
+
+    def _check_classes(self, critique: Critique) -> None:
+        logits, classes = self.variant.classifier(critique), len(self.task.classes)
+        if logits is not None and logits.shape[1] < classes:
+            setting = "latent.categorical's first number" if self.recipe.latent.categorical else "critic.classes"
+            got = f"its variant tells {logits.shape[1]} apart"
+            raise UserError(f"recipe: the images have {classes} classes, but {got}; set {setting} to {classes} or more")
 
     # --- saving -----------------------------------------------------------------------------------------------------
 

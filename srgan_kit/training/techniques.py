@@ -4,7 +4,7 @@ Each term is on if the recipe gives it a weight: generator `feature_matching`, `
 `gradient_penalty`, `historical_averaging`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ class Techniques:
             if "historical_averaging" in weights[player]
         }
         self._interval = Interval(recipe.techniques.r1_every)
+        self._latest: dict[str, float] = {}
 
     @property
     def needs_real_in_generator_step(self) -> bool:
@@ -74,11 +75,18 @@ class Techniques:
         """
         terms: dict[str, Tensor] = {}
         if "feature_matching" in self.recipe.weights and "feature_matching" not in self.recipe.variant.weights:
-            layer = self.recipe.techniques.feature_layer
             if real is None or not real.features or not fake.features:
                 raise ValueError("weights.feature_matching: this critic shows no features to match")
-            terms["feature_matching"] = feature_matching(real.features[layer], fake.features[layer], reduction="mean")
+            layer, setting = self.recipe.techniques.feature_layer, "techniques.feature_layer"
+            matched = (critique.feature(layer, setting) for critique in (real, fake))
+            terms["feature_matching"] = feature_matching(*matched, reduction="mean")
         return terms | self._history("generator")
+
+    def penalty_now_and_then(self, values: Mapping[str, float], step: int) -> dict[str, float]:
+        """R1 for the log: as it was when it was last computed, without the factor that makes up for the other steps."""
+        if "r1" in values:
+            self._latest = {"r1": values["r1"] / self._interval.weight(step)}
+        return self._latest
 
     def update(self, player: str) -> None:
         """Take a player's weights of this step into its average."""

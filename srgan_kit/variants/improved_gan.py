@@ -41,9 +41,7 @@ class ImprovedGAN(Variant):
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`feature_matching`: squared distance of the batches' mean features."""
         assert real is not None
-        assert real.features is not None
-        assert fake.features is not None
-        matched = losses.feature_matching(real.features[self.layer], fake.features[self.layer], reduction="mean")
+        matched = losses.feature_matching(real.feature(self.layer), fake.feature(self.layer), reduction="mean")
         return {"feature_matching": matched}
 
     def score(self, critique: Critique) -> Tensor:

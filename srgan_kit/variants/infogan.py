@@ -33,8 +33,9 @@ class InfoGAN(Variant):
     }
 
     def requirements(self) -> frozenset[str]:
-        """Codes, and labels where they are to be used."""
-        return frozenset({"critic", "codes"} | ({"labels"} if self.labels == "first-code" else set()))
+        """Codes; where labels are to be used, these and a code that they are."""
+        of_labels = {"labels", "categorical_code"} if self.labels == "first-code" else set()
+        return frozenset({"critic", "codes"} | of_labels)
 
     def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`critic`, and what Q does not know of the codes: `categorical`, `continuous`; of labels: `labelled`."""

@@ -52,9 +52,7 @@ class VAEGAN(Variant):
         assert real is not None
         assert judged is not None
         assert sample.posterior is not None
-        assert real.features is not None
-        assert judged.features is not None
-        similarity = losses.learned_similarity(real.features[self.layer], judged.features[self.layer])
+        similarity = losses.learned_similarity(real.feature(self.layer), judged.feature(self.layer))
         generator_loss = losses.NonSaturating().generator_loss
         return {
             "kl": losses.gaussian_kl(sample.posterior.mean, sample.posterior.log_variance),

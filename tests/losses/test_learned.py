@@ -234,6 +234,8 @@ def test_wrong_images_are_a_value_error_that_says_what_came(squeeze: LPIPSLoss) 
         squeeze(image[:, :1], image[:, :1])
     with pytest.raises(ValueError, match=r"torch\.uint8"):
         squeeze(image.byte(), image.byte())
+    with pytest.raises(ValueError, match=r"torch\.float32 and torch\.uint8"):
+        squeeze(image, image.byte())
 
 
 def test_wrong_weights_are_a_value_error_that_says_what_came(data_folder: Path) -> None:

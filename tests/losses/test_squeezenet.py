@@ -52,6 +52,7 @@ def test_mistakes_are_named(network: torch.nn.Module) -> None:
     with pytest.raises(ValueError, match="weights: do not fit squeezenet"):
         SqueezeNetFeatures(["fire2"], {"features.0.weight": torch.zeros(64, 3, 3, 3)})
     features = SqueezeNetFeatures(["fire2"], network.state_dict())
-    for wrong in (torch.rand(1, 1, 32, 32), torch.rand(1, 3, 16, 32), torch.rand(3, 32, 32)):
-        with pytest.raises(ValueError, match="expected images"):
+    bytes = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    for wrong in (torch.rand(1, 1, 32, 32), torch.rand(1, 3, 16, 32), torch.rand(3, 32, 32), bytes):
+        with pytest.raises(ValueError, match="expected floating-point images"):
             features(wrong)

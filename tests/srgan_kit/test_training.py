@@ -186,6 +186,57 @@ def test_two_processes_with_half_the_batch_equal_one_with_all_of_it(
     assert [json.loads(line)["step"] for line in lines if "pixel" in line] == [1, 2, 3, 4]
 
 
+TURNS = """
+import sys
+from dataclasses import astuple
+from pathlib import Path
+
+import torch
+from torch.utils.data import default_collate
+
+from srgan_kit.config import load_recipe
+from srgan_kit.tasks import build_task
+from srgan_kit.training.loop import start_accelerator
+from srgan_kit.training.run import Run
+
+images, folder, *settings = sys.argv[1:]
+recipe = load_recipe("vae-gan", settings, Path(images))
+accelerator = start_accelerator(recipe)
+run = Run(recipe, Path(folder), accelerator, build_task(recipe, accelerator.device, Path(folder)))
+turns = []
+for step in range(8):
+    first = (2 * step + accelerator.process_index) * recipe.data.batch
+    items = default_collate([run.task.examples[first + number] for number in range(recipe.data.batch)])
+    run.train_step(run.task.batch(items))
+    turns.append(astuple(run.turn))
+weights = [parameter for player in (run.generator, run.critic) for parameter in player.network.parameters()]
+weights = torch.cat([weight.detach().flatten() for weight in weights])
+torch.save((turns, weights), f"{folder}/{accelerator.process_index}.pt")
+"""
+
+
+def test_processes_agree_on_who_pauses(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "turns.py").write_text(TURNS)
+    settings = ["device=cpu", "precision=fp32", "data.size=16", "data.batch=2", "validation.holdout=0"]
+    settings += ["generator.channels=4", "critic.channels=4", "encoder.channels=4", "latent.noise=4"]
+    settings += ["variant.equilibrium=0.69", "variant.margin=0.004"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    arguments = [*launch, str(tmp_path / "turns.py"), str(images), str(tmp_path), *settings]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    (turns, weights), (other_turns, other_weights) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert turns == other_turns
+    assert len(set(turns)) > 1  # somebody paused
+    assert torch.equal(weights, other_weights)
+
+
+def test_a_compiled_run_of_two_terms_logs_their_shares(images: Path, tmp_path: Path) -> None:
+    settings = ["compile=true", "weights.fourier=0.05", "steps=4", "log_every=2", "validation.every=9"]
+    train(recipe_for(images, *settings, "generator.channels=4", "generator.groups=1"), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "share/pixel" in line] == [2, 4]
+
+
 def test_a_folder_of_low_resolution_partners_replaces_the_bicubic(images: Path, tmp_path: Path) -> None:
     made, other = tmp_path / "made", tmp_path / "other"
     for folder in (made, other):

@@ -1,6 +1,7 @@
 """Which parameters each term of a system trains, who pauses when, and the terms of systems that combine losses."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, CodePosterior, Codes, Critique, Gaussian, Sample, Turn
+from srgan_kit.errors import UserError
 from srgan_kit.training.run import Run
 from srgan_kit.variants.deepsim import DeePSiM
 from srgan_kit.variants.f_gan import FGAN
@@ -107,6 +109,63 @@ def test_a_paused_player_stands_still(tiny, tmp_path) -> None:
         before = tiny.weights(run)
         tiny.step(run)
         assert moved(tiny, run, before) == parts
+
+
+def test_the_optimiser_of_a_paused_player_is_left_alone(tiny, tmp_path, monkeypatch) -> None:
+    run = tiny.run(tiny.recipe("reconstruction", "vae-gan"), tmp_path)
+    calls: list[str] = []
+    for player in (run.generator, run.critic):
+        monkeypatch.setattr(player.optimizer, "step", lambda name=player.name: calls.append(name))
+    for turn, who in ((Turn(critic=False), ["generator"]), (Turn(encoder=False, decoder=False), ["critic"])):
+        run.turn = turn
+        tiny.step(run)
+        assert calls == who
+        calls.clear()
+
+
+def test_a_layer_or_code_or_class_that_there_is_not_is_named_before_the_first_step(tiny, tmp_path) -> None:
+    for variant, more, message in (
+        ("vae-gan", ["variant.layer=9"], r"variant\.layer: this critic shows \d feature maps, there is no number 9"),
+        ("improved-gan", ["variant.layer=-9"], r"variant\.layer: .* no number -9"),
+        (
+            "gan",
+            ["weights.feature_matching=1", "techniques.feature_layer=7"],
+            r"techniques\.feature_layer: .* no number 7",
+        ),
+        (
+            "infogan",
+            ["variant={name='infogan', labels='first-code'}", "latent.categorical=[]"],
+            r"needs a categorical code: set latent\.categorical",
+        ),
+    ):
+        with pytest.raises(UserError, match=message):
+            tiny.run(tiny.recipe("unconditional", variant, *more), tmp_path).rehearse()
+
+
+def test_too_few_classes_for_the_labels_are_named_before_the_first_step(tiny, tmp_path) -> None:
+    for number in range(3):
+        (tmp_path / "images" / str(number)).mkdir(parents=True)
+        for path in sorted(tiny.images.rglob("*.png"))[:3]:
+            shutil.copy(path, tmp_path / "images" / str(number))
+    for variant, more, setting in (
+        ("improved-gan", [], r"critic\.classes"),
+        ("infogan", ["variant={name='infogan', labels='first-code'}", "latent.categorical=[2]"], "latent.categorical"),
+    ):
+        recipe = tiny.recipe("unconditional", variant, *more)
+        data = recipe.data.model_copy(update={"folder": tmp_path / "images"})
+        with pytest.raises(UserError, match=rf"have 3 classes, but its variant tells 2 apart; set {setting}"):
+            tiny.run(recipe.model_copy(update={"data": data}), tmp_path / "run").rehearse()
+
+
+def test_the_log_has_r1_as_last_computed_and_without_its_factor(tiny, tmp_path) -> None:
+    settings = ["critic_weights.r1=1", "optimizer.learning_rate=1e-12", "critic_optimizer.learning_rate=1e-12"]
+    every, third = (
+        tiny.run(tiny.recipe("unconditional", "gan", *settings, f"techniques.r1_every={n}"), tmp_path / str(n))
+        for n in (1, 3)
+    )
+    logged = [(tiny.step(every)["critic_r1"], tiny.step(third)["critic_r1"]) for _ in range(5)]
+    for step in range(5):
+        assert logged[step][1] == pytest.approx(logged[step - step % 3][0], rel=1e-4)
 
 
 def test_vae_gan_pauses_who_is_too_good() -> None:

@@ -12,6 +12,7 @@ from srgan_kit.generators.dcgan import DCGANGenerator
 from srgan_kit.generators.encoder import ConvEncoder
 from srgan_kit.generators.mlp import MLPGenerator
 from srgan_kit.generators.residual import ResidualSR
+from srgan_kit.losses import MinibatchDiscrimination
 from srgan_kit.virtual_batch_norm import VirtualBatchNetwork, VirtualBatchNorm
 
 
@@ -213,6 +214,18 @@ def test_rejects_inputs_unlike_the_reference(inputs: list[Tensor], message: str)
     network = VirtualBatchNetwork(critic, torch.rand(2, 3, 16, 16), torch.rand(2, 2, 4, 4))
     with pytest.raises(UserError, match=message):
         network(*inputs)
+
+
+def test_minibatch_discrimination_compares_the_batch_with_itself_alone() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.BatchNorm1d(5), MinibatchDiscrimination(5, kernels=3, dimensions=2))
+    network, batch = VirtualBatchNetwork(layers, torch.randn(6, 5)), torch.randn(4, 5)
+    given = network(batch)
+    normed = given[:, :5]  # what the second layer saw
+    discrimination = next(layer for layer in network.modules() if isinstance(layer, MinibatchDiscrimination))
+    torch.testing.assert_close(given, discrimination(normed))
+    assert (network(batch[:1])[:, 5:] == 0).all()  # one image is like no other
+    assert (given[:, 5:] > 0).all()
 
 
 @torch.no_grad()
