@@ -119,14 +119,14 @@ SMOOTH = (*DISTANCES, "weights.lpips=2", "weights.pixel=1", "weights.phase_evenn
 """Balance would ask for as much contrast as the original's, which a noisy input does not show: for grain."""
 
 
-def photo(scale: int, steps: dict[str, int]) -> tuple[Stage, ...]:
+def photo(scale: int, patch: int, steps: dict[str, int], pixels: Settings = ()) -> tuple[Stage, ...]:
     """L1, a critic and LPIPS on degradations of the second order, then LPIPS on light ones; the data loader makes them.
 
-    The stages are those that have steps, which are a CPU's.
+    The stages are those that have steps, which are a CPU's, and so are the patch and the settings of the L1 stage.
     """
     size, harsh = f"generator.scale={scale}", "data.degradation.name=second-order"
     on_gpu = ("data.batch=32", "data.patch=48", "data.workers=12")
-    on_cpu = ("data.batch=8", f"data.patch={96 // scale}", "ema=0.99", "checkpoint_every=200")
+    on_cpu = ("data.batch=8", f"data.patch={patch}", "ema=0.99", "checkpoint_every=200")
     distances = (size, "weights.fourier=0", *SMOOTH)
     recipes: dict[str, tuple[str, Settings, int]] = {  # the number is an accelerator's steps
         "1-l1": ("photo-x4", (size, harsh, *STRETCH), 30_000),
@@ -135,7 +135,13 @@ def photo(scale: int, steps: dict[str, int]) -> tuple[Stage, ...]:
         "4-light": ("photo-x4", distances, 2000),
     }
     return tuple(
-        Stage(name, recipe, both, (f"steps={gpu}", *on_gpu), (f"steps={steps[name]}", *on_cpu))
+        Stage(
+            name,
+            recipe,
+            both,
+            (f"steps={gpu}", *on_gpu),
+            (f"steps={steps[name]}", *on_cpu, *(pixels if name == "1-l1" else ())),
+        )
         for name, (recipe, both, gpu) in recipes.items()
         if name in steps
     )
@@ -195,10 +201,17 @@ PLANS: dict[str, Plan] = {
         "x4-fidelity",
     ),
     "x4-photo": Plan(
-        "sr_train", photo(4, {"1-l1": 3000, "2-gan": 1200, "3-lpips": 1000, "4-light": 800}), "x4-fidelity"
+        "sr_train",
+        photo(
+            4,
+            32,
+            {"1-l1": 4500, "2-gan": 1200, "3-lpips": 1000, "4-light": 800},
+            ("data.batch=16", "ema=0.999", "checkpoint_every=500", "weights.fourier=0"),
+        ),
+        "x4-fidelity",
     ),
     "x2-photo": Plan(  # without a critic: there is little detail to invent
-        "sr_train", photo(2, {"1-l1": 700, "3-lpips": 300, "4-light": 200}), "x2-fidelity"
+        "sr_train", photo(2, 48, {"1-l1": 700, "3-lpips": 300, "4-light": 200}), "x2-fidelity"
     ),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
