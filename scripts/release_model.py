@@ -136,8 +136,16 @@ def stage_line(folder: Path) -> str:
     seen = f"{steps * recipe.data.batch:,} {'crops' if enlarges else 'images'} of {side}x{side}"
     system = "" if variant_name(recipe.variant) == "none" else f"system {variant_name(recipe.variant)}, "
     degraded = "" if recipe.data.random_degradation is None else f"degraded {recipe.data.degradation.name}, "
-    hours = f", {training_hours(folder):.1f} hours of steps" if (folder / LOG).is_file() else ""
+    hours = f", {duration(training_hours(folder))} of steps" if (folder / LOG).is_file() else ""
     return f"{folder.name}: recipe {recipe.name}{begin}; {steps:,} steps, {seen}, {degraded}{system}{terms}{hours}"
+
+
+def duration(hours: float) -> str:
+    """In the largest unit of which there is more than one."""
+    for unit, name in ((1, "hours"), (60, "minutes")):
+        if hours * unit > 1:
+            return f"{hours * unit:.1f} {name}"
+    return f"{3600 * hours:.0f} seconds"
 
 
 def origin(folder: Path) -> str:
@@ -191,7 +199,7 @@ fp32; no test image was used for training or for any choice. Speed and other fig
 
 ## Terms
 
-{terms_of(taught)}
+{terms_of(stages, taught)}
 
 ## Where it fails
 
@@ -230,9 +238,12 @@ def row(name: str, entries: list[str]) -> str:
     return f"\n| {name} | {'; '.join(entries)} |" if entries else ""
 
 
-def terms_of(taught: list[str]) -> str:
+def terms_of(stages: list[Path], taught: list[str]) -> str:
     """Under which terms the weights are, and what they were learnt from."""
-    return f"{TERMS}\n\n{TAUGHT}" if set(taught) - {TEACHERS[MODEL]} else TERMS
+    parts = [TERMS, TAUGHT] if set(taught) - {TEACHERS[MODEL]} else [TERMS]
+    for start in dict.fromkeys(filter(None, map(origin, stages))):
+        parts.append(f"It started from {start}, whose card says what that one learnt from.")
+    return "\n\n".join(parts)
 
 
 def run_validation(run: Path) -> str:

@@ -115,35 +115,28 @@ def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ..
 DISTANCES = ("weights.phase_bias=10", "lpips.translation=4", "optimizer.learning_rate=2e-4")
 """Of a last stage without a critic, after which the critic's texture stays."""
 TEXTURE = (*DISTANCES, "weights.lpips=4", "weights.pixel=0.5", "weights.phase_balance=0.1")
-SMOOTH = (*DISTANCES, "weights.lpips=2", "weights.pixel=1", "weights.phase_evenness=0.3")
+SMOOTH = (*DISTANCES, "weights.pixel=1", "weights.phase_evenness=0.3")
 """Balance would ask for as much contrast as the original's, which a noisy input does not show: for grain."""
 
 
-def photo(scale: int, patch: int, steps: dict[str, int], pixels: Settings = ()) -> tuple[Stage, ...]:
-    """L1, a critic and LPIPS on degradations of the second order, then LPIPS on light ones; the data loader makes them.
+def photo(scale: int, patch: int, lpips: float, steps: tuple[int, ...], pixels: Settings = ()) -> tuple[Stage, ...]:
+    """L1 and LPIPS on degradations of the second order, then LPIPS on light ones; the data loader makes them.
 
-    The stages are those that have steps, which are a CPU's, and so are the patch and the settings of the L1 stage.
+    A critic was tried between the first two (the recipe photo-gan-x4): what grain it draws the later stages keep. The
+    patch, the stages' steps and further settings of the first are a CPU's.
     """
     size, harsh = f"generator.scale={scale}", "data.degradation.name=second-order"
     on_gpu = ("data.batch=32", "data.patch=48", "data.workers=12")
     on_cpu = ("data.batch=8", f"data.patch={patch}", "ema=0.99", "checkpoint_every=200")
-    distances = (size, "weights.fourier=0", *SMOOTH)
-    recipes: dict[str, tuple[str, Settings, int]] = {  # the number is an accelerator's steps
-        "1-l1": ("photo-x4", (size, harsh, *STRETCH), 30_000),
-        "2-gan": ("photo-gan-x4", (size,), 20_000),
-        "3-lpips": ("photo-x4", (*distances, harsh), 5000),
-        "4-light": ("photo-x4", distances, 2000),
-    }
+    distances = (size, "weights.fourier=0", *SMOOTH, f"weights.lpips={lpips}")
+    stages: tuple[tuple[str, Settings, int, Settings], ...] = (  # the number is an accelerator's steps
+        ("1-l1", (size, harsh, *STRETCH), 30_000, pixels),
+        ("2-lpips", (*distances, harsh), 5000, ()),
+        ("3-light", distances, 2000, ()),
+    )
     return tuple(
-        Stage(
-            name,
-            recipe,
-            both,
-            (f"steps={gpu}", *on_gpu),
-            (f"steps={steps[name]}", *on_cpu, *(pixels if name == "1-l1" else ())),
-        )
-        for name, (recipe, both, gpu) in recipes.items()
-        if name in steps
+        Stage(name, "photo-x4", both, (f"steps={gpu}", *on_gpu), (f"steps={cpu}", *on_cpu, *more))
+        for (name, both, gpu, more), cpu in zip(stages, steps, strict=True)
     )
 
 
@@ -205,14 +198,13 @@ PLANS: dict[str, Plan] = {
         photo(
             4,
             32,
-            {"1-l1": 4500, "2-gan": 1200, "3-lpips": 1000, "4-light": 800},
+            1.0,
+            (4500, 800, 150),
             ("data.batch=16", "ema=0.999", "checkpoint_every=500", "weights.fourier=0"),
         ),
         "x4-fidelity",
     ),
-    "x2-photo": Plan(  # without a critic: there is little detail to invent
-        "sr_train", photo(2, 48, {"1-l1": 700, "3-lpips": 300, "4-light": 200}), "x2-fidelity"
-    ),
+    "x2-photo": Plan("sr_train", photo(2, 48, 2.0, (700, 300, 200)), "x2-fidelity"),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
         (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2000",)),),

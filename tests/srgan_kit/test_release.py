@@ -47,6 +47,7 @@ def test_the_card_names_where_a_stage_started_and_who_taught_it(two_classes: Pat
     train(load_recipe("smoke", [*taught, f"distillation.teachers={json.dumps([str(start)])}"], two_classes), stage)
     text = release_model.card("x4-photo", [stage], {"Set5": SCORES}, "On text.")
     assert "1-taught: recipe smoke, from x2-other; 2 steps" in text
+    assert "It started from x2-other, whose card says what that one learnt from." in text
     assert "| taught by | an earlier stage |" in text
     assert "held-out validation" not in text  # there was none
     assert release_model.TAUGHT not in text  # an earlier stage is under the same terms
@@ -63,6 +64,11 @@ def test_the_card_names_where_a_stage_started_and_who_taught_it(two_classes: Pat
     train(load_recipe("smoke", [*taught, f"distillation.teachers={json.dumps([str(unknown)])}"], two_classes), other)
     with pytest.raises(UserError, match=r"teacher unknown\.safetensors: say in TEACHERS"):
         release_model.card("x4-photo", [other], {"Set5": SCORES}, "On text.")
+
+
+@pytest.mark.parametrize(("hours", "said"), [(1.36, "1.4 hours"), (0.99, "59.4 minutes"), (26 / 3600, "26 seconds")])
+def test_durations_are_in_a_unit_that_fits(hours: float, said: str) -> None:
+    assert release_model.duration(hours) == said
 
 
 def test_a_wrong_data_folder_is_said_and_nothing_is_released(two_classes: Path, tmp_path: Path) -> None:
