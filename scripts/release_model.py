@@ -233,6 +233,12 @@ def taught_by(stages: list[Path]) -> list[str]:
     return [TEACHERS.get(name, name) for name in taught]
 
 
+def trained_on(taught: list[str]) -> str:
+    """In a line: the training images, and the names of other models that taught."""
+    others = [name.split(" (")[0] for name in taught if name != TEACHERS[MODEL]]
+    return TRAINING_DATA + "".join(f"; taught by {name}, see the card" for name in others)
+
+
 def row(name: str, entries: list[str]) -> str:
     """A row of the card's first table; nothing where there is nothing to say."""
     return f"\n| {name} | {'; '.join(entries)} |" if entries else ""
@@ -284,7 +290,7 @@ def main() -> None:
         "recipe": recipe.without_paths().model_dump_json(),
         "steps": model.metadata["steps"],
         "licence": LICENCE,
-        "training_data": "; ".join([TRAINING_DATA, *(f"taught by {name}" for name in taught_by(stages))]),
+        "training_data": trained_on(taught_by(stages)),
         "measured": json.dumps(measured),
     }
     settings = generator_config(model.metadata["generator"])  # not the recipe's, which may have branches

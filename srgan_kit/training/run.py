@@ -282,7 +282,8 @@ class Run:
     def _check_classes(self, critique: Critique) -> None:
         logits, classes = self.variant.classifier(critique), len(self.task.classes)
         if logits is not None and logits.shape[1] < classes:
-            setting = "latent.categorical's first number" if self.recipe.latent.categorical else "critic.classes"
+            by_code = "categorical_code" in self.variant.requirements()
+            setting = "latent.categorical's first number" if by_code else "critic.classes"
             got = f"its variant tells {logits.shape[1]} apart"
             raise UserError(f"recipe: the images have {classes} classes, but {got}; set {setting} to {classes} or more")
 

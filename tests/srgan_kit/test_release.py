@@ -58,6 +58,9 @@ def test_the_card_names_where_a_stage_started_and_who_taught_it(two_classes: Pat
     text = release_model.card("x4-photo", [stage, third], {"Set5": SCORES}, "On text.")
     assert "| taught by | an earlier stage; SPAN with 28 channels (NTIRE 2024" in text
     assert release_model.TAUGHT in text
+    assert release_model.trained_on(release_model.taught_by([stage, third])) == (
+        f"{release_model.TRAINING_DATA}; taught by SPAN with 28 channels, see the card"
+    )
     unknown = tmp_path / "unknown.safetensors"
     unknown.write_bytes(start.read_bytes())
     other = tmp_path / "x4-photo" / "2-taught"
