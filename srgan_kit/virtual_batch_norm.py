@@ -72,8 +72,8 @@ class VirtualBatchNetwork(nn.Module):
     """A network whose batch norm is virtual: through it, an example does not depend on the rest of the batch.
 
     It runs on the reference and the batch together, and gives back what it made of the batch; minibatch discrimination
-    compares the batch with itself alone. The network is changed in
-    place, its parameters stay; the reference is in the state dict. Training and evaluation are alike.
+    compares the batch with itself alone. The network is changed in place, its parameters stay; the reference is in the
+    state dict. Training and evaluation are alike.
 
     Args:
         network: any network with batch norm, that takes tensors (n, ...) and returns one, or a record of some.
