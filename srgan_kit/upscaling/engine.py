@@ -99,7 +99,8 @@ class Upscaler:
     def upscale(self, image: Image, progress: Progress | None = None) -> Image:
         """(H, W, C) uint8 or uint16, C = 1 or 3 -> (H * scale, W * scale, C) of the same type.
 
-        The result is the whole image's, whatever the tile: within 1e-5 before rounding in fp32. A grey image goes
+        The result is the whole image's, whatever the tile: within 1e-5 before rounding in fp32. The image is continued
+        by the model's border first, mirrored. A grey image goes
         through a colour network three times over and its results are averaged; a colour image goes through a grey
         network one channel at a time.
 
@@ -126,6 +127,8 @@ class Upscaler:
                 self.notes.append(f"{self.device}: out of memory, tiles are now {self._tile} pixels")
 
     def _upscale(self, image: Image, progress: Progress | None) -> Image:
+        border = self.model.border
+        image = np.pad(image, ((border, border), (border, border), (0, 0)), "symmetric") if border else image
         height, width, channels = image.shape
         result = np.empty((height * self.scale, width * self.scale, channels), image.dtype)
         work = self._plan(height, width)
@@ -137,7 +140,8 @@ class Upscaler:
             _store(upscaled, result[out_rows, out_columns])
             if progress is not None:
                 progress(done, len(work))
-        return result
+        cut = border * self.scale
+        return result[cut : len(result) - cut, cut : result.shape[1] - cut]
 
     def _plan(self, height: int, width: int) -> list[tuple[Span, Span]]:
         if max(height, width) <= self.tile and min(height, width) >= SURELY_ACCEPTED:  # no need to measure anything

@@ -29,6 +29,8 @@ from srgan_kit.upscaling.embedded import (
 )
 
 __all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_upscalers", "load_model", "save_model"]
+LARGEST_BORDER = 64
+"""Pixels by which a model's file may have images continued."""
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
@@ -54,6 +56,9 @@ class UpscalingModel:
     """Input sides must be a multiple of this."""
     minimum: int = 1
     """Input sides must be at least this."""
+    border: int = 0
+    """Pixels by which images are continued, mirrored, before the network sees them: at a border it pads with zeros, which
+    it may take for an edge."""
     supports_fp16: bool = True
     """False where the architecture is known to fail in fp16."""
     supports_bf16: bool = True
@@ -135,7 +140,14 @@ def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str])
         architecture=config.name,
         licence=metadata.get("licence", metadata.get("license", "unknown")),
         metadata=metadata,
+        border=_border(path, metadata.get("border", "0")),
     )
+
+
+def _border(path: Path, text: str) -> int:
+    if text.isdecimal() and int(text) <= LARGEST_BORDER:
+        return int(text)
+    raise UserError(f"model {path}: border: expected a number of pixels up to {LARGEST_BORDER}, got {text[:20]!r}")
 
 
 class _CommunityNetwork(nn.Module):

@@ -1,0 +1,164 @@
+"""Which model is better for which image: the experiment behind `-m auto`, on photographs that no model was trained on.
+
+    SRGAN_KIT_DATA=... python scripts/choice_study.py [--minutes M]        goes on where it ended
+    python scripts/choice_study.py --render                                docs/choosing.md's tables
+
+Held-out photographs and drawn pages of text are reduced, treated in a known way, and upscaled by both models. "Better"
+is the lower LPIPS-like distance with VGG16, on which nothing was trained; PSNR on luma stands beside it.
+"""
+
+import argparse
+import io
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from holdout import split
+from PIL import Image
+from results_file import Results, Row
+from text_pages import text_page
+
+from srgan_kit.data.folder import find_images, rgb_planes
+from srgan_kit.errors import UserError
+from srgan_kit.losses import LPIPSLoss
+from srgan_kit.metrics.evaluation import bicubic_upscaler
+from srgan_kit.metrics.super_resolution import psnr_y
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.evidence import evidence, of_file
+from srgan_kit.upscaling.models import load_model
+
+RESULTS = Path("docs/choice.jsonl")
+SOURCES = ("bsds", "cc0", "photos")
+HELD_OUT = 0.06
+"""Fraction of each source's photographs that the students' training left out."""
+JUDGE = Path("weights") / "vgg16_oxford_conv5_3_fp16.pth"
+PAGES = 24
+VERSIONS = 4
+"""Treatments of each image."""
+SEED = 5
+
+Treatment = Callable[[Image.Image, np.random.Generator], tuple[Image.Image, bytes | None]]
+
+
+def _encoded(image: Image.Image, quality: int, subsampling: str) -> tuple[Image.Image, bytes]:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return Image.open(file).convert("RGB"), file.getvalue()
+
+
+def _jpeg(image: Image.Image, random: np.random.Generator) -> tuple[Image.Image, bytes]:
+    return _encoded(image, int(random.integers(30, 99)), str(random.choice(["4:2:0", "4:4:4"])))
+
+
+def _saved_again(image: Image.Image, random: np.random.Generator) -> tuple[Image.Image, None]:
+    """As PNG, cut at any place, as screenshots are."""
+    top, left = (int(each) for each in random.integers(0, 8, 2))
+    wide = Image.fromarray(np.pad(np.asarray(image), ((top, 0), (left, 0), (0, 0)), mode="edge"))
+    read = _jpeg(wide, random)[0]
+    return read.crop((left, top, read.width, read.height)), None
+
+
+def _resized(image: Image.Image, random: np.random.Generator) -> tuple[Image.Image, None]:
+    """JPEG at another size, from 0.6 to 2 times this one."""
+    factor = float(random.uniform(0.6, 2))
+    other = image.resize(tuple(round(factor * side) for side in image.size), Image.Resampling.BICUBIC)  # pyright: ignore[reportArgumentType]
+    return _jpeg(other, random)[0].resize(image.size, Image.Resampling.BICUBIC), None
+
+
+def _noisy(image: Image.Image, random: np.random.Generator) -> tuple[Image.Image, None]:
+    pixels = np.asarray(image) + random.normal(0, random.uniform(0, 25), (image.height, image.width, 3))
+    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)), None
+
+
+TREATMENTS: dict[str, Treatment] = {
+    "clean": lambda image, random: (image, None),
+    "JPEG": _jpeg,
+    "JPEG, saved again": _saved_again,
+    "JPEG, then resized": _resized,
+    "noise": _noisy,
+}
+"""What is done to a low-resolution image, and its file where it is one."""
+
+
+def originals(data: Path) -> list[tuple[str, np.ndarray]]:
+    """Names and (H, W, 3) pixels of held-out photographs, and of pages of text."""
+    found: list[tuple[str, np.ndarray]] = []
+    for source in SOURCES:
+        for path in split(find_images(data / "sr_train" / source), HELD_OUT)[1]:
+            with Image.open(path) as image:
+                found.append((f"{source}/{path.name}", np.asarray(image.convert("RGB"))))
+    for number in range(PAGES):
+        found.append((f"text/{number}", text_page(384, np.random.default_rng((SEED, number)))))
+    return found
+
+
+def treated(high: np.ndarray, scale: int, number: int) -> tuple[Image.Image, bytes | None, str]:
+    """The low-resolution image, its file, and what was done."""
+    random = np.random.default_rng((SEED, scale, number))
+    name = list(TREATMENTS)[number % len(TREATMENTS)]
+    low = Image.fromarray(high).resize((high.shape[1] // scale, high.shape[0] // scale), Image.Resampling.BICUBIC)
+    return *TREATMENTS[name](low, random), name
+
+
+@torch.inference_mode()
+def measured(high: np.ndarray, low: Image.Image, file: bytes | None, scale: int, judge: LPIPSLoss) -> Row:
+    """Distances and PSNR of both models and of bicubic, and the evidence."""
+    pixels = np.asarray(low)
+    known = (None, None) if file is None else of_file(Image.open(io.BytesIO(file)))
+    target = rgb_planes(high[: low.height * scale, : low.width * scale])[None]
+    row: Row = {"evidence": vars(evidence(pixels, *known))}
+    for name in ("bicubic", "fidelity", "photo"):
+        upscale = bicubic_upscaler(scale) if name == "bicubic" else _upscaler(f"x{scale}-{name}").upscale
+        made = rgb_planes(upscale(pixels))[None]
+        row[name] = {
+            "lpips_vgg": round(float(judge(made.float() / 255, target.float() / 255)), 5),
+            "psnr_y": round(float(psnr_y(made, target, scale)), 3),
+        }
+    return row
+
+
+@cache
+def _upscaler(name: str) -> Upscaler:
+    return Upscaler(load_model(name), "cpu", "fp32")
+
+
+def run(data: Path, minutes: float | None) -> None:
+    """Measure what is missing."""
+    state = torch.load(data / JUDGE, weights_only=True)
+    judge = LPIPSLoss("vgg", weights={name: value.float() for name, value in state.items()})
+    results, begin = Results(RESULTS), time.monotonic()
+    done = {(row["image"], row["scale"], row["number"]) for row in results.rows()}
+    everything = originals(data)
+    for version in range(VERSIONS):
+        for index, (name, high) in enumerate(everything):
+            if minutes is not None and time.monotonic() - begin > 60 * minutes:
+                return
+            scale, number = (4, 2)[(version + index) % 2], version * len(everything) + index
+            if (name, scale, number) in done:
+                continue
+            low, file, treatment = treated(high, scale, number)
+            row: Row = {"image": name, "scale": scale, "number": number, "treatment": treatment}
+            results.add(row | measured(high, low, file, scale, judge))
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, help="stop after so many")
+    options = parser.parse_args()
+    data = os.environ.get("SRGAN_KIT_DATA")
+    if not data:
+        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of images and weights")
+    try:
+        run(Path(data), options.minutes)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

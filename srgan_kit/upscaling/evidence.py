@@ -1,0 +1,176 @@
+"""What an image went through before it came here: read from its file and measured on its pixels."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+STANDARD_LUMA_SUM = 3688
+"""Sum of the quantisation table of luma in annex K of the JPEG standard (ITU-T T.81, table K.1)."""
+LARGEST = 1_000_000
+"""Pixels that are looked at: the middle of a larger image."""
+PERIODS = tuple(range(4, 25))
+"""Widths of blocks that are looked for; JPEG's are 8, and another number after the image was resized."""
+BLOCK = 8
+"""Side of JPEG's blocks."""
+TRACED = 384
+"""Side of the middle part whose frequencies are looked at."""
+VANISHED = 0.6
+"""Size of a coefficient, in levels, up to which it counts as one that was rounded to zero: rounding pixels to 8 bits
+moves it by 0.3."""
+
+_steps = np.arange(BLOCK)
+COSINES = np.sqrt(2 / BLOCK) * np.cos(np.pi * (2 * _steps[None] + 1) * _steps[:, None] / (2 * BLOCK))
+COSINES[0] /= np.sqrt(2)
+COSINES = COSINES.astype(np.float32)
+"""The orthonormal discrete cosine transform of a block's columns."""
+HIGHER = _steps[:, None] + _steps[None] >= 3
+"""Frequencies that are looked at: all but the lowest, which hardly ever vanish."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of an image's past."""
+
+    jpeg_quality: int | None
+    """Of a JPEG file, as the IJG's encoder counts it; None for other files."""
+    lossy: str | None
+    """The lossy format of another file, such as "WebP"; None where there is none or it is not known."""
+    trace: float
+    """Fraction of an image's frequencies that JPEG rounded to zero in blocks of 8x8, at any offset; 0 for none."""
+    blocking: float
+    """How much stronger steps are at the borders of blocks than elsewhere, over the mean step; 0 for none."""
+    period: int
+    """The width of those blocks; not 8 where the image was resized since."""
+    noise: float
+    """Standard deviation of noise in the smoothest parts, in levels of 255."""
+
+
+def jpeg_quality(tables: dict[int, list[int]]) -> int:
+    """The quality at which the IJG's encoder would use such a table of luma, 1 to 100.
+
+    The encoder scales the standard's table by 5000 / quality below 50 and by 200 - 2 quality from there, in percent;
+    cameras have tables of their own, so it is an estimate.
+    """
+    percent = 100 * sum(tables[min(tables)]) / STANDARD_LUMA_SUM
+    return round(min(100, max(1, 5000 / percent if percent > 100 else (200 - percent) / 2)))
+
+
+def of_file(image: Image.Image) -> tuple[int | None, str | None]:
+    """(quality of a JPEG file, name of another lossy format) of an opened file."""
+    tables = getattr(image, "quantization", None)
+    if image.format in ("JPEG", "MPO") and tables:
+        return jpeg_quality(tables), None
+    if image.format == "WEBP":
+        return None, "WebP" if _is_lossy_webp(image) else None
+    return None, {"AVIF": "AVIF", "HEIF": "HEIC"}.get(image.format or "")
+
+
+def evidence(pixels: np.ndarray, quality: int | None = None, lossy: str | None = None) -> Evidence:
+    """What (H, W, C) pixels, uint8 or uint16, say of their past, and what is known of their file."""
+    light = _luma(pixels)
+    blocking, period = block_steps(light)
+    return Evidence(quality, lossy, jpeg_trace(light), blocking, period, noise_level(light))
+
+
+def jpeg_trace(light: np.ndarray) -> float:
+    """Fraction of higher frequencies that vanish in blocks of 8x8 at one offset, and at no other; 0 for none.
+
+    (H, W) levels -> [0, 1]. JPEG rounds the frequencies of its blocks, most of them to zero. They are zero again, but
+    for what rounding to 8 bits adds, where an image is cut along the same blocks, and nowhere else (Fan and de Queiroz
+    2003, "Identification of bitmap compression history", sec. II, look at the same blocks' borders instead).
+    """
+    height, width = light.shape
+    top, left = (max(0, (side - TRACED) // 2) for side in (height, width))
+    middle = light[top : top + TRACED, left : left + TRACED]
+    if min(middle.shape) < 4 * BLOCK:
+        return 0.0
+    vanished = np.array([_vanished(middle[row:, column:]) for row in range(BLOCK) for column in range(BLOCK)])
+    best = vanished.argmax()
+    elsewhere = np.delete(vanished, best)
+    excess = vanished[best] - np.median(elsewhere)
+    if excess < 3 * elsewhere.std():
+        return 0.0
+    return float(excess / (1 - np.median(elsewhere) + 0.02))  # the small number for skies, where nearly all vanish
+
+
+def _vanished(light: np.ndarray) -> float:
+    rows, columns = (side // BLOCK for side in light.shape)
+    blocks = light[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
+    coefficients = COSINES @ blocks @ COSINES.T
+    return float((np.abs(coefficients[:, :, HIGHER]) < VANISHED).mean())
+
+
+def block_steps(light: np.ndarray) -> tuple[float, int]:
+    """How much stronger steps are at the borders of blocks of any width and offset, over the mean step; and the width.
+
+    (H, W) levels -> the excess, 0 for none, and the width in pixels. A step is how far a difference of neighbours
+    stands out from the two beside it. Both directions have to agree, so that a fence is not taken for blocks.
+    """
+    found = [_excess(light), _excess(light.T)]
+    both = np.minimum(found[0], found[1])
+    best = int(np.argmax(both))
+    return float(max(0.0, both[best])), PERIODS[best]
+
+
+def noise_level(light: np.ndarray) -> float:
+    """Standard deviation of noise, in levels: of diagonal detail in the smoothest tenth of the image's blocks.
+
+    Diagonal detail is (a - b - c + d) / 2 of 2x2 pixels, in which white noise keeps its standard deviation (Donoho and
+    Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage", sec. 4, of which it is the finest Haar wavelet).
+    """
+    height, width = (side // 2 * 2 for side in light.shape)
+    a, b, c, d = (light[y:height:2, x:width:2] for y in (0, 1) for x in (0, 1))
+    detail = (a - b - c + d) / 2
+    rows, columns = (side // BLOCK for side in detail.shape)
+    if not rows or not columns:
+        return 0.0
+    blocks = detail[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
+    spread = np.sqrt(np.square(blocks).mean(axis=(2, 3))).ravel()
+    return float(np.quantile(spread, 0.1))
+
+
+def _excess(light: np.ndarray) -> np.ndarray:
+    """For each of `PERIODS`, steps at the strongest offset over those elsewhere, in units of the mean step."""
+    steps = np.abs(np.diff(light, axis=1))
+    if steps.shape[1] < 3 * max(PERIODS):
+        return np.zeros(len(PERIODS))
+    outstanding = steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2
+    # Of each column the mean over rows, without the few strong edges that would drown it.
+    profile = np.clip(outstanding, -16, 16).mean(axis=0)
+    scale = float(np.clip(steps, 0, 16).mean()) + 0.25
+    found = np.zeros(len(PERIODS))
+    for number, period in enumerate(PERIODS):
+        whole = profile[: len(profile) // period * period].reshape(-1, period)
+        means, error = whole.mean(axis=0), whole.std(axis=0).mean() / math.sqrt(len(whole))
+        order = np.sort(means)
+        found[number] = (order[-1] - np.median(means) - 3 * error) / scale
+    return found
+
+
+def _luma(pixels: np.ndarray) -> np.ndarray:
+    """The middle of the image, (H, W) float32 in levels of 255."""
+    height, width = pixels.shape[:2]
+    if height * width > LARGEST:
+        share = math.sqrt(LARGEST / (height * width))
+        rows, columns = max(1, int(height * share)), max(1, int(width * share))
+        top, left = (height - rows) // 2, (width - columns) // 2
+        pixels = pixels[top : top + rows, left : left + columns]
+    levels = pixels.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
+    if levels.shape[2] < 3:
+        return levels[:, :, 0]
+    return levels[:, :, :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def _is_lossy_webp(image: Image.Image) -> bool:
+    """A lossless WebP file has a chunk VP8L where a lossy one has VP8 (RFC 9649, sec. 2.5 and 2.6)."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        return True
+    position = file.tell()
+    try:
+        file.seek(0)
+        return b"VP8L" not in file.read(4096)
+    finally:
+        file.seek(position)
