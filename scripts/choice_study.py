@@ -100,7 +100,7 @@ def originals(data: Path) -> list[tuple[str, np.ndarray]]:
 def treated(high: np.ndarray, scale: int, number: int) -> tuple[Image.Image, bytes | None, str]:
     """The low-resolution image, its file, and what was done."""
     random = np.random.default_rng((SEED, scale, number))
-    name = list(TREATMENTS)[number % len(TREATMENTS)]
+    name = list(TREATMENTS)[random.integers(len(TREATMENTS))]
     low = Image.fromarray(high).resize((high.shape[1] // scale, high.shape[0] // scale), Image.Resampling.BICUBIC)
     return *TREATMENTS[name](low, random), name
 
@@ -108,7 +108,7 @@ def treated(high: np.ndarray, scale: int, number: int) -> tuple[Image.Image, byt
 @torch.inference_mode()
 def measured(high: np.ndarray, low: Image.Image, file: bytes | None, scale: int, judge: LPIPSLoss) -> Row:
     """Distances and PSNR of both models and of bicubic, and the evidence."""
-    pixels = np.asarray(low)
+    pixels = np.array(low)
     known = (None, None) if file is None else of_file(Image.open(io.BytesIO(file)))
     target = rgb_planes(high[: low.height * scale, : low.width * scale])[None]
     row: Row = {"evidence": vars(evidence(pixels, *known))}

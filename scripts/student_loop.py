@@ -11,6 +11,7 @@ from torch import Tensor, nn
 Objective = Callable[[], Tensor]
 """Draws a batch, runs the student, and gives the loss."""
 EMA = 0.999
+"""Weight of what was before in the average of the weights; at first less, so that short stages forget their start."""
 LARGEST_GRADIENT = 1.0
 WARMUP = 0.02
 """Fraction of the time in which the learning rate rises."""
@@ -49,6 +50,7 @@ def train_student(
     options = {"fused": True, "capturable": True} if captured else {}
     optimizer = torch.optim.Adam(parameters, torch.tensor(rate, device=device), (0.9, 0.99), **options)
     average = [each.detach().clone() for each in parameters]
+    share = torch.ones((), device=device)
     good = [each.detach().clone() for each in parameters]
     done = Trained(0, 0.0, [], 0)
     begin = time.monotonic()
@@ -61,12 +63,15 @@ def train_student(
             nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
             optimizer.step()
             with torch.no_grad():
-                torch._foreach_lerp_(average, parameters, 1 - EMA)
+                change = torch._foreach_sub(parameters, average)
+                torch._foreach_mul_(change, share)
+                torch._foreach_add_(average, change)
             return loss.detach()
 
         run = _graph_or_step(step) if captured else step
         while (passed := (time.monotonic() - begin) / seconds) < end:
             optimizer.param_groups[0]["lr"].fill_(_rate(passed, rate))
+            share.fill_(max(1 - EMA, 10 / (10 + done.steps)))
             for _ in range(CHECK_EVERY if captured else 1):
                 loss = run()
                 done.steps += 1

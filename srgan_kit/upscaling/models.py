@@ -57,8 +57,8 @@ class UpscalingModel:
     minimum: int = 1
     """Input sides must be at least this."""
     border: int = 0
-    """Pixels by which images are continued, mirrored, before the network sees them: at a border it pads with zeros, which
-    it may take for an edge."""
+    """Pixels by which images are continued, mirrored, before the network sees them: it takes the zeros beyond a border
+    for an edge."""
     supports_fp16: bool = True
     """False where the architecture is known to fail in fp16."""
     supports_bf16: bool = True

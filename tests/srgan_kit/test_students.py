@@ -1,0 +1,214 @@
+"""The students that are taught on an accelerator: their network, their crops, what they learn from, and a rehearsal."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from branched_student import BranchedStudent
+from crop_pools import Pool, sample
+from degraded_pairs import KINDS, low_resolution, make_pairs
+from holdout import photograph_of, split
+from PIL import Image
+from release_student import card
+from smfanet_teacher import load_smfanet
+from student_loop import train_student
+from student_pools import StudentImages
+from student_stages import STAGES, Stage, config_of
+from text_pages import text_page
+from torch import Tensor
+from torch.nn import functional as F
+
+from srgan_kit.data.folder import read_rgb
+from srgan_kit.errors import UserError
+from srgan_kit.generators import build_generator
+from srgan_kit.generators.residual import ResidualSR
+from srgan_kit.metrics.super_resolution import psnr_y
+
+# --- the network ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_student_starts_as_the_plain_network_and_folds_to_one(scale: int) -> None:
+    plain = ResidualSR(scale, channels=8, groups=2, convolutions=3)
+    before = {name: value.clone() for name, value in plain.state_dict().items()}
+    reference = ResidualSR(scale, channels=8, groups=2, convolutions=3)
+    reference.load_state_dict(before)
+    student, image = BranchedStudent(plain, torch.float32), torch.rand(2, 3, 9, 11)
+    torch.testing.assert_close(student(image), reference(image))
+    with torch.no_grad():
+        for parameter in student.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    assert not torch.allclose(student(image), reference(image), atol=1e-2)
+    reference.load_state_dict(student.folded())
+    torch.testing.assert_close(student(image), reference(image), atol=1e-5, rtol=1e-5)
+
+
+def test_every_branch_learns() -> None:
+    student = BranchedStudent(ResidualSR(2, channels=8, groups=2, convolutions=2), torch.float32)
+    student(torch.rand(1, 3, 8, 8)).square().sum().backward()
+    at_rest = {"mix"}  # behind spread, which starts at zero
+    moving = {name for name, each in student.named_parameters() if each.grad is not None and bool(each.grad.any())}
+    assert {name for name, _ in student.named_parameters()} - moving == at_rest
+
+
+# --- crops ----------------------------------------------------------------------------------------------------------
+
+
+def test_targets_show_what_the_crops_show_in_every_symmetry() -> None:
+    low = torch.randint(0, 256, (3, 12, 15, 3), dtype=torch.uint8)
+    high = low.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    crops, (same, inverse) = sample([Pool(low, (high, 255 - high), 200)], 0, 6, 2, grey=0.0)
+    assert crops.shape == (200, 3, 6, 6)
+    assert same.shape == (200, 3, 12, 12)
+    torch.testing.assert_close(F.interpolate(crops, scale_factor=2), same)
+    torch.testing.assert_close(1 - same, inverse)
+    found = {tuple(map(int, (255 * crop[0]).round().flatten().tolist())) for crop in crops}
+    planes = low.permute(0, 3, 1, 2)[:, 0]
+    everything: set[tuple[int, ...]] = set()
+    for top in range(7):
+        for left in range(10):
+            for window in planes[:, top : top + 6, left : left + 6]:
+                turned = [torch.rot90(each, turns) for each in (window, window.flip(1)) for turns in range(4)]
+                everything |= {tuple(each.flatten().tolist()) for each in turned}
+    assert found <= everything
+    assert len(found) > 150  # of 1680: hardly any twice
+
+
+def test_a_rim_is_not_shown() -> None:
+    low = torch.zeros(1, 12, 12, 3, dtype=torch.uint8)
+    low[:, :2], low[:, -2:], low[:, :, :2], low[:, :, -2:] = 255, 255, 255, 255
+    crops, _ = sample([Pool(low, (low,), 100, rim=2)], 0, 4, 1, grey=0.0)
+    assert not crops.any()
+
+
+def test_grey_crops_are_grey_and_flat_ones_flat() -> None:
+    low = torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)
+    grey, (target,) = sample([Pool(low, (low,), 50)], 0, 8, 1, grey=1.0)
+    torch.testing.assert_close(grey, grey[:, :1].expand(-1, 3, -1, -1))
+    torch.testing.assert_close(grey, target)
+    crops, (large,) = sample([Pool(low, (low,), 1)], 6, 8, 1, grey=0.0)
+    flat = crops[1:]
+    torch.testing.assert_close(flat, flat[:, :, :1, :1].expand_as(flat))
+    torch.testing.assert_close(large[1:], flat)
+    assert len(flat.unique(dim=0)) > 1
+
+
+# --- what they learn from -------------------------------------------------------------------------------------------
+
+
+def test_no_photograph_is_on_both_sides() -> None:
+    paths = [Path(f"{name}_{side}_0_384.jpg") for name in "abcdefghij" for side in (1400, 2600)]
+    training, kept_out = split(paths, 0.2)
+    assert len(training) == 16
+    assert {photograph_of(path) for path in kept_out}.isdisjoint(photograph_of(path) for path in training)
+    assert photograph_of(Path("some.name_1_2_3.jpg.avif")) == "some.name"  # packed, and with a dot of its own
+    assert len(split(paths[:2], 0.01)[1]) == 2  # at least one photograph, with all its crops
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [2, 4])
+def test_degraded_images_are_the_originals_smaller(kind: str, scale: int) -> None:
+    high = np.linspace(0, 255, 96)[:, None, None].repeat(96, 1).repeat(3, 2).astype(np.uint8)
+    low = low_resolution(high, scale, kind, np.random.default_rng(0))
+    assert low.shape == (96 // scale, 96 // scale, 3)
+    expected = high.reshape(96 // scale, scale, 96 // scale, scale, 3).mean(axis=(1, 3))
+    assert abs(low.astype(float) - expected).mean() < 25
+    assert np.array_equal(low, low_resolution(high, scale, kind, np.random.default_rng(0)))
+
+
+def test_pairs_are_crops_of_the_images_then_text(tmp_path: Path) -> None:
+    for number in range(2):
+        Image.new("RGB", (40, 40), (100 * number, 50, 0)).save(tmp_path / f"{number}.png")
+    Image.new("RGB", (10, 40)).save(tmp_path / "small.png")
+    pairs = make_pairs(sorted(tmp_path.glob("*.png")), 16, 2, versions=3, pages=2, workers=1)
+    assert pairs.low.shape == (8, 16, 16, 3)  # the small image is left out
+    assert pairs.high.shape == (8, 32, 32, 3)
+    assert {tuple(each[0, 0]) for each in pairs.high[:6]} == {(0, 50, 0), (100, 50, 0)}
+    assert all(each.std() > 0 for each in pairs.high[6:])
+
+
+def test_a_page_is_mostly_paper() -> None:
+    page = text_page(256, np.random.default_rng(3)).mean(axis=2)
+    paper = np.bincount(page.astype(int).ravel()).argmax()
+    assert 0.3 < (abs(page - paper) < 3).mean() < 0.98
+    assert np.array_equal(page, text_page(256, np.random.default_rng(3)).mean(axis=2))
+
+
+def test_the_teachers_published_figure(data_folder: Path) -> None:
+    teacher = load_smfanet(data_folder / "weights" / "SMFANet_plus_DF2K_x4.pth")
+    found: list[float] = []
+    for path in sorted((data_folder / "sr_test" / "Set5" / "HR").glob("*.png")):
+        high = read_rgb(path)
+        high = high[:, : high.shape[1] // 4 * 4, : high.shape[2] // 4 * 4]
+        low = read_rgb(data_folder / "sr_test" / "Set5" / "LR_bicubic" / "X4" / f"{path.stem}x4.png")
+        with torch.inference_mode():
+            found.append(float(psnr_y(teacher(low[None].float() / 255).clamp(0, 1), high[None], 4)))
+    assert np.mean(found) == pytest.approx(32.51, abs=0.005)
+
+
+def test_another_checkpoint_is_no_teacher(data_folder: Path) -> None:
+    with pytest.raises(UserError, match=r"squeezenet.*expected a checkpoint of SMFANet"):
+        load_smfanet(data_folder / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+
+
+def test_answers_lie_beside_their_images(data_folder: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8)
+    for number, (width, height) in enumerate(((384, 384), (321, 481))):  # the second is turned and cut
+        Image.fromarray(pixels[number]).resize((width, height)).save(tmp_path / f"{number}.png")
+    images = StudentImages(sorted(tmp_path.iterdir()), data_folder / "weights", torch.device("cpu"), rehearsal=True)
+    square, wide = images.fidelity(2)
+    assert square.low.shape == (1, 192, 192, 3)
+    assert wide.low.shape == (1, 160, 240, 3)
+    for pool in (square, wide):
+        real, answer = (target.float() for target in pool.targets)
+        assert real.shape == answer.shape
+        assert (real - answer).abs().mean() < 6
+    assert images.fidelity(2)[0] is square  # made once
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+def test_a_student_learns_in_the_time_it_is_given() -> None:
+    student = BranchedStudent(ResidualSR(2, channels=4, groups=1, convolutions=1), torch.float32)
+    image = torch.rand(4, 3, 8, 8)
+    target = F.interpolate(image, scale_factor=2, mode="bilinear") * 0.5
+
+    def objective() -> Tensor:
+        return F.mse_loss(student(image), target)
+
+    first = float(objective().detach())
+    done = train_student(student, [(0.5, objective), (1.0, objective)], seconds=1.5, rate=1e-2)
+    assert done.seconds >= 1.5
+    assert done.steps == len(done.losses) > 3
+    assert float(objective().detach()) < 0.8 * first
+
+
+def test_a_loss_that_is_not_finite_costs_one_step() -> None:
+    student = BranchedStudent(ResidualSR(2, channels=4, groups=1, convolutions=1), torch.float32)
+    image, calls = torch.rand(1, 3, 8, 8), iter(range(10**6))
+
+    def objective() -> Tensor:
+        return student(image).square().mean() * (float("nan") if next(calls) == 5 else 1.0)
+
+    done = train_student(student, [(1.0, objective)], seconds=0.3, rate=1e-3)
+    assert done.restarts == 1
+    assert all(bool(value.isfinite().all()) for value in student.folded().values())
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_stages_start_from_what_was_trained_before(stage: Stage) -> None:
+    names = [each.name for each in STAGES]
+    assert stage.start is None or names.index(stage.start) < names.index(stage.name)
+    assert (stage.terms is None) == (stage.kind == "fidelity")
+    student = BranchedStudent(build_generator(config_of(stage)), torch.float32)  # pyright: ignore[reportArgumentType]
+    assert student.scale == stage.scale
+
+
+def test_a_card_says_who_taught(tmp_path: Path) -> None:
+    text = card(next(stage for stage in STAGES if stage.name == "x4-photo"), "for two minutes", 5, "Never.")
+    assert "| taught by | Real-ESRGAN x4plus (BSD-3-Clause" in text
+    assert "| training | for two minutes |" in text
+    assert json.loads(text.split("`residual` ")[1].split(" |")[0])["groups"] == 5
