@@ -27,9 +27,10 @@ from srgan_kit.upscaling.embedded import (
     embedded_upscalers,
     read_summary,
 )
+from srgan_kit.upscaling.ncnn_network import read_ncnn
 
 __all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_upscalers", "load_model", "save_model"]
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".param")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     """The embedded model of that name, or the model in that file.
 
     A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
-    taken for a community checkpoint, whose architecture spandrel recognises from its tensors.
+    taken for a community checkpoint, whose architecture spandrel recognises from its tensors. A .param file is ncnn's,
+    with its weights in the .bin file beside it.
 
     Raises:
         UserError: no such model or file, not a checkpoint, an architecture nobody here knows.
@@ -110,6 +112,8 @@ def save_model(network: nn.Module, config: SRConfig, path: Path, metadata: dict[
 
 
 def _load_file(path: Path) -> UpscalingModel:
+    if path.suffix.lower() == ".param":
+        return _ncnn_model(path)
     if path.suffix.lower() == ".safetensors":
         tensors, metadata = _read_safetensors(path)
         if metadata.get("format") == FORMAT:
@@ -135,6 +139,19 @@ def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str])
         architecture=config.name,
         licence=metadata.get("licence", metadata.get("license", "unknown")),
         metadata=metadata,
+    )
+
+
+def _ncnn_model(path: Path) -> UpscalingModel:
+    network, graph = read_ncnn(path)
+    return UpscalingModel(
+        name=path.stem,
+        network=_frozen(network),
+        scale=graph.scale,
+        channels=graph.channels,
+        architecture=graph.architecture,
+        licence="unknown",
+        multiple_of=graph.multiple_of,
     )
 
 
