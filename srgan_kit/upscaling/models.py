@@ -5,7 +5,7 @@ Nothing here executes code from a checkpoint: tensors only, from safetensors or 
 
 import pickle
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators import build_generator
 from srgan_kit.network_config import SRConfig
+from srgan_kit.upscaling import realesrgan
 from srgan_kit.upscaling.embedded import (
     DEFAULT_MODEL,
     FORMAT,
@@ -71,20 +72,25 @@ class UpscalingModel:
 
 
 def load_model(name_or_path: str | Path) -> UpscalingModel:
-    """The embedded model of that name, or the model in that file.
+    """The embedded model of that name, or of the extra `realesrgan`, or the model in that file.
 
     A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
     taken for a community checkpoint, whose architecture spandrel recognises from its tensors. A .param file is ncnn's,
     with its weights in the .bin file beside it.
 
     Raises:
-        UserError: no such model or file, not a checkpoint, an architecture nobody here knows.
+        UserError: no such model or file, not a checkpoint, an architecture nobody here knows, an extra that is missing.
     """
     embedded = embedded_models().get(str(name_or_path))
     if embedded is not None:
         if read_summary(embedded).makes:
             raise UserError(f"model {name_or_path}: makes images and enlarges none: see `srgan-kit generate`")
         return _load_file(embedded)
+    extra = realesrgan.find(str(name_or_path))
+    if extra is not None:
+        file, about = extra
+        metadata = {"licence": about.licence, "training_data": about.training_data}
+        return replace(_ncnn_model(file), name=about.name, licence=about.licence, metadata=metadata)
     path = Path(name_or_path)
     if not path.is_file():
         names = ", ".join(embedded_upscalers()) or "none"

@@ -160,13 +160,16 @@ def _parse(lines: list[str]) -> list[Layer]:
 
 
 def _layer(number: int, words: list[str]) -> Layer:
-    if len(words) < 4 or not all(word.isprintable() for word in words):
-        raise Refusal(f"layer {number}: expected kind, name and the counts of what it reads and makes")
-    kind, name, *rest = words
-    reads, makes = _integer(rest[0]), _integer(rest[1])
-    if min(reads, makes) < 0 or len(rest) < 2 + reads + makes:
+    try:
+        kind, name, reads, makes = *words[:2], *(_integer(word) for word in words[2:4])
+    except ValueError:
+        raise Refusal(f"layer {number}: expected kind, name and how many blobs it reads and makes") from None
+    if not all(word.isprintable() for word in words):
+        raise Refusal(f"layer {number}: expected text that can be printed")
+    rest = words[4:]
+    if min(reads, makes) < 0 or len(rest) < reads + makes:
         raise Refusal(f"layer {kind[:60]} {name[:60]}: expected the names of {reads} + {makes} blobs")
-    following = iter(rest[2:])
+    following = iter(rest)
     inputs, outputs = tuple(islice(following, reads)), tuple(islice(following, makes))
     layer = Layer(kind, name, inputs, outputs, {})
     for word in following:

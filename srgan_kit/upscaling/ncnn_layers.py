@@ -340,7 +340,7 @@ def _memory_data(settings: Settings, _: Sequence[Maps]) -> Step:
     width, height, channels = (settings.integer(key, 0) for key in (0, 1, 2))
     settings.integer(11, 0, [0, 1])  # depth
     tagged = settings.integer(21, 1, [0, 1]) == 0
-    count = channels or width or 1
+    count = channels or width
     if count < 1 or (width, height) != ((1, 1) if channels else (width, 0)):
         raise Refusal(f"{settings.layer}: expected one number, or one a channel, got {width}x{height}x{channels}")
     needs = (Numbers(count, tagged),)
@@ -372,7 +372,7 @@ LAYERS: dict[str, Callable[[Settings, Sequence[Maps]], Step]] = {
 LAYERS_READ: dict[str, tuple[int, int | None]] = {
     "BinaryOp": (1, 2),
     "Concat": (1, None),
-    "Eltwise": (1, None),
+    "Eltwise": (2, None),
     "MemoryData": (0, 0),
 }
 """How many inputs a kind has, at least and at most; others have one."""

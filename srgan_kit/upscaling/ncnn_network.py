@@ -8,6 +8,7 @@ fits, and the result is an enlarged image.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 from pathlib import Path
 
@@ -64,12 +65,13 @@ class Graph:
         kinds = {call.layer.kind for call in self.calls}
         convolutions = [call.step.convolution for call in self.calls if call.step.convolution is not None]
         inside = [channels for channels, _, _ in convolutions]
-        grows = [after - before for before, after in zip(inside[1:5], inside[2:6], strict=False)]
-        if "Concat" in kinds and len(grows) == 4 and len(set(grows)) == 1 and grows[0] > 0:
+        growths = [after - before for before, after in pairwise(inside[1:6])]  # of a dense block
+        if "Concat" in kinds and len(growths) == 4 and len(set(growths)) == 1 and growths[0] > 0:
             return "ESRGAN"
         if kinds <= PLAIN and kinds & {"PReLU", "ReLU"} and len(set(inside[1:])) == 1:
             return "RealESRGAN Compact"
-        if {"Sigmoid", "Swish", "Concat"} <= kinds and (4 * inside[1], inside[1], 1) in convolutions:
+        joins = any(kernel == 1 and before == 4 * after for before, after, kernel in convolutions)
+        if {"Sigmoid", "Swish", "Concat"} <= kinds and joins:
             return "SPAN"
         return f"ncnn, {len(convolutions)} convolutions"
 
@@ -130,7 +132,9 @@ def understand(layers: Sequence[Layer], channels: int) -> Graph:
         try:
             _check_blobs(layer, blobs)
             if layer.kind == "Input":
-                sources += layer.outputs
+                if sources or len(layer.outputs) != 1:
+                    raise Refusal(f"{layer}: a second image, expected one")
+                sources.append(layer.outputs[0])
                 maps = Maps(channels, Fraction(1))
             else:
                 step = understood(layer, [blobs[name] for name in layer.inputs])
@@ -142,8 +146,8 @@ def understand(layers: Sequence[Layer], channels: int) -> Graph:
             refusal.position = number
             raise
     try:
-        if len(sources) != 1:
-            raise Refusal(f"has {len(sources)} inputs, expected one image")
+        if not sources:
+            raise Refusal("has no layer Input, expected one")
         _check_memory(calls, blobs)
         result = _result([name for name in blobs if name not in last_read])
         scale, multiple_of = _scale(channels, blobs[result], list(blobs.values()))
