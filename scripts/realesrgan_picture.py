@@ -47,7 +47,7 @@ def photographs() -> list[np.ndarray]:
 def sheet() -> tuple[Tensor, dict[str, float]]:
     """The picture, (3, H, W) in [0, 1], and the seconds that each model took for its column."""
     upscalers = [Upscaler(load_model(name), "cpu", "fp32") for name in MODELS]
-    seconds = dict.fromkeys(MODELS, 0.0)
+    seconds: dict[str, float] = dict.fromkeys(MODELS, 0.0)
     rows: list[Tensor] = []
     for part in photographs():
         views = [part.repeat(SCALE, axis=0).repeat(SCALE, axis=1), bicubic_upscaler(SCALE)(part)]

@@ -39,7 +39,7 @@ class UpscalingModel:
     """A network ready to upscale: in eval mode, frozen, fp32 weights on the CPU."""
 
     name: str
-    """The embedded model's name, or the file's name without its suffix."""
+    """The embedded model's name, that of the extra's, or the file's without its suffix."""
     network: nn.Module
     """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1]."""
     scale: int

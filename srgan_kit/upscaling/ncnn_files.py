@@ -161,7 +161,8 @@ def _parse(lines: list[str]) -> list[Layer]:
 
 def _layer(number: int, words: list[str]) -> Layer:
     try:
-        kind, name, reads, makes = *words[:2], *(_integer(word) for word in words[2:4])
+        kind, name = words[:2]
+        reads, makes = (_integer(word) for word in words[2:4])
     except ValueError:
         raise Refusal(f"layer {number}: expected kind, name and how many blobs it reads and makes") from None
     if not all(word.isprintable() for word in words):

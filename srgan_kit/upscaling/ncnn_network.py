@@ -93,9 +93,10 @@ class NcnnNetwork(nn.Module):
         for layer, (reads, makes, finished) in zip(self.layers, self._blobs, strict=True):
             inputs = [blobs[name] for name in reads]
             for name in finished:  # memory is needed for what comes next
-                blobs.pop(name, None)
-            result = layer(*inputs)
-            blobs.update(dict.fromkeys(makes, result))
+                del blobs[name]
+            result: Tensor = layer(*inputs)
+            for name in makes:
+                blobs[name] = result
         return blobs[self._result]
 
 
