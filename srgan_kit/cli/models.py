@@ -1,6 +1,7 @@
-"""`srgan-kit models`: what is embedded, from the headers of the files; torch stays out of it."""
+"""`srgan-kit models`: what is embedded, from the headers of the files, and what an extra adds; no torch is needed."""
 
 from srgan_kit.cli.tables import print_table
+from srgan_kit.upscaling import realesrgan
 from srgan_kit.upscaling.embedded import ModelSummary, embedded_models, read_summary
 
 HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like")
@@ -10,8 +11,8 @@ GENERATOR_HEADINGS += ("training data",)
 
 
 def models() -> None:
-    """List the embedded models: what they do, size, terms, training data and measured quality."""
-    summaries = [read_summary(path) for path in embedded_models().values()]
+    """List the embedded models, and those of the extra `realesrgan`: what they do, size, terms, data, quality."""
+    summaries = [*(read_summary(path) for path in embedded_models().values()), *realesrgan.summaries()]
     if not summaries:
         print("No model is embedded in this installation: pass a file with -m, or train one with `srgan-kit train`.")
         return
@@ -23,6 +24,8 @@ def models() -> None:
         if upscalers:
             print()
         print_table(GENERATOR_HEADINGS, generators)
+    if realesrgan.installed() is None:
+        print(f"\nReal-ESRGAN's {len(realesrgan.MODELS)} models are an extra: {realesrgan.INSTALL}")
 
 
 def _row(model: ModelSummary) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from srgan_kit.devices import autocast, pick_device, pick_precision
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.models import UpscalingModel
-from srgan_kit.upscaling.tiling import LIMITED_HALO, Field, Span, measure_field, pad_to_fit, tiles
+from srgan_kit.upscaling.tiling import LIMITED_HALO, Field, Span, measure_field, pad_to_fit, smallest_side, tiles
 
 Image = np.ndarray
 """(H, W, C) uint8 or uint16, C = 1 (grey) or 3 (RGB)."""
@@ -84,13 +84,19 @@ class Upscaler:
     def field(self) -> Field:
         """What tiles must respect; measured when first needed."""
         model = self.model
-        field = measure_field(model.network, model.scale, model.channels, model.multiple_of, model.minimum)
+        field = measure_field(model.network, model.scale, model.channels, model.multiple_of, self.minimum)
         if not field.exact:
             self.notes.append(
                 f"model {model.name}: its receptive field is unlimited or too large for exact tiles; tiles are read "
                 f"with {LIMITED_HALO} pixels around them and may differ slightly from the whole image"
             )
         return field
+
+    @cached_property
+    def minimum(self) -> int:
+        """Smallest side that the network accepts; measured when first needed."""
+        model = self.model
+        return smallest_side(model.network, model.scale, model.channels, model.multiple_of, model.minimum)
 
     def warm_up(self) -> None:
         """Measure the tile and the field now, not while the first image that needs them is upscaled."""
@@ -121,9 +127,10 @@ class Upscaler:
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                if not self._tile_is_automatic or self.tile <= SMALLEST_TILE:
-                    raise UserError(f"{self.device}: out of memory with tiles of {self.tile} pixels") from None
-                self._tile = self.tile // 2
+                tile = self._tile or SMALLEST_TILE  # not chosen yet for a small image
+                if not self._tile_is_automatic or tile <= SMALLEST_TILE:
+                    raise UserError(f"{self.device}: out of memory with tiles of {tile} pixels") from None
+                self._tile = tile // 2
                 self.notes.append(f"{self.device}: out of memory, tiles are now {self._tile} pixels")
 
     def _upscale(self, image: Image, progress: Progress | None) -> Image:
@@ -144,9 +151,13 @@ class Upscaler:
         return result[cut : len(result) - cut, cut : result.shape[1] - cut]
 
     def _plan(self, height: int, width: int) -> list[tuple[Span, Span]]:
-        if max(height, width) <= self.tile and min(height, width) >= SURELY_ACCEPTED:  # no need to measure anything
+        if self._is_one_tile(max(height, width)):  # no need to measure the field
             return [(Span((0, height), (0, height)), Span((0, width), (0, width)))]
         return list(tiles(height, width, self.tile, self.field))
+
+    def _is_one_tile(self, side: int) -> bool:
+        smallest = SMALLEST_TILE if self._tile is None else self._tile
+        return side <= smallest or side <= self.tile  # choosing a tile costs as much as a small image
 
     @torch.inference_mode()
     def _upscale_tile(self, part: Image) -> Tensor:
@@ -156,7 +167,7 @@ class Upscaler:
         image = raw.permute(2, 0, 1)[None].float().div_(np.iinfo(part.dtype).max)  # (1, C, h, w), channels last
         if channels != self.model.channels:
             image = image.expand(1, 3, height, width) if channels == 1 else image.transpose(0, 1)
-        minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.field.minimum
+        minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.minimum
         image = pad_to_fit(image, self.model.multiple_of, minimum).contiguous(memory_format=torch.channels_last)
         output = self._run(image)[..., : height * self.scale, : width * self.scale]
         if channels != self.model.channels:

@@ -5,7 +5,7 @@ Nothing here executes code from a checkpoint: tensors only, from safetensors or 
 
 import pickle
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators import build_generator
 from srgan_kit.network_config import SRConfig
+from srgan_kit.upscaling import realesrgan
 from srgan_kit.upscaling.embedded import (
     DEFAULT_MODEL,
     FORMAT,
@@ -27,11 +28,12 @@ from srgan_kit.upscaling.embedded import (
     embedded_upscalers,
     read_summary,
 )
+from srgan_kit.upscaling.ncnn_network import read_ncnn
 
 __all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_upscalers", "load_model", "save_model"]
 LARGEST_BORDER = 64
 """Pixels by which a model's file may have images continued."""
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".param")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class UpscalingModel:
     """A network ready to upscale: in eval mode, frozen, fp32 weights on the CPU."""
 
     name: str
-    """The embedded model's name, or the file's name without its suffix."""
+    """The embedded model's name, that of the extra's, or the file's without its suffix."""
     network: nn.Module
     """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1]."""
     scale: int
@@ -75,19 +77,25 @@ class UpscalingModel:
 
 
 def load_model(name_or_path: str | Path) -> UpscalingModel:
-    """The embedded model of that name, or the model in that file.
+    """The embedded model of that name, or of the extra `realesrgan`, or the model in that file.
 
     A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
-    taken for a community checkpoint, whose architecture spandrel recognises from its tensors.
+    taken for a community checkpoint, whose architecture spandrel recognises from its tensors. A .param file is ncnn's,
+    with its weights in the .bin file beside it.
 
     Raises:
-        UserError: no such model or file, not a checkpoint, an architecture nobody here knows.
+        UserError: no such model or file, not a checkpoint, an architecture nobody here knows, an extra that is missing.
     """
     embedded = embedded_models().get(str(name_or_path))
     if embedded is not None:
         if read_summary(embedded).makes:
             raise UserError(f"model {name_or_path}: makes images and enlarges none: see `srgan-kit generate`")
         return _load_file(embedded)
+    extra = realesrgan.find(str(name_or_path))
+    if extra is not None:
+        file, about = extra
+        metadata = {"licence": about.licence, "training_data": about.training_data}
+        return replace(_ncnn_model(file), name=about.name, licence=about.licence, metadata=metadata)
     path = Path(name_or_path)
     if not path.is_file():
         names = ", ".join(embedded_upscalers()) or "none"
@@ -115,6 +123,8 @@ def save_model(network: nn.Module, config: SRConfig, path: Path, metadata: dict[
 
 
 def _load_file(path: Path) -> UpscalingModel:
+    if path.suffix.lower() == ".param":
+        return _ncnn_model(path)
     if path.suffix.lower() == ".safetensors":
         tensors, metadata = _read_safetensors(path)
         if metadata.get("format") == FORMAT:
@@ -148,6 +158,19 @@ def _border(path: Path, text: str) -> int:
     if text.isdecimal() and int(text) <= LARGEST_BORDER:
         return int(text)
     raise UserError(f"model {path}: border: expected a number of pixels up to {LARGEST_BORDER}, got {text[:20]!r}")
+
+
+def _ncnn_model(path: Path) -> UpscalingModel:
+    network, graph = read_ncnn(path)
+    return UpscalingModel(
+        name=path.stem,
+        network=_frozen(network),
+        scale=graph.scale,
+        channels=graph.channels,
+        architecture=graph.architecture,
+        licence="unknown",
+        multiple_of=graph.multiple_of,
+    )
 
 
 class _CommunityNetwork(nn.Module):

@@ -53,13 +53,33 @@ def measure_field(network: nn.Module, scale: int, channels: int, multiple_of: in
     Raises:
         UserError: the network refuses all small inputs, or its outputs are not `scale` times its inputs.
     """
-    least = _smallest_side(network, scale, channels, multiple_of, minimum)
+    least = smallest_side(network, scale, channels, multiple_of, minimum)
     reach = _reach(network, channels, multiple_of, least)
     if reach is not None:
         for step in (multiple_of * 2**power for power in range(7)):
             if _may_move_by(network, channels, step, reach, least):
                 return Field(_round_up(reach, step), step, least, exact=True)
     return Field(_round_up(LIMITED_HALO, multiple_of), multiple_of, least, exact=False)
+
+
+def smallest_side(network: nn.Module, scale: int, channels: int, multiple_of: int, minimum: int) -> int:
+    """The smallest power of two, or multiple of `multiple_of`, that the network accepts as both sides.
+
+    Raises:
+        UserError: the network refuses all small inputs, or its outputs are not `scale` times its inputs.
+    """
+    refusal: Exception | None = None
+    for side in SMALLEST_SIDES:
+        side = _round_up(max(side, minimum), multiple_of)
+        try:
+            shape = _run(network, torch.zeros(1, channels, side, side)).shape
+        except (RuntimeError, ValueError, IndexError, AssertionError) as error:  # such as reflection beyond the image
+            refusal = error
+            continue
+        if shape != (1, channels, side * scale, side * scale):
+            raise UserError(f"the network maps {channels}x{side}x{side} to {tuple(shape[1:])}, expected scale {scale}")
+        return side
+    raise UserError(f"the network accepts no input up to {SMALLEST_SIDES[-1]} pixels a side: {refusal}")
 
 
 def plan(length: int, tile: int, field: Field) -> list[Span]:
@@ -98,22 +118,6 @@ def pad_to_fit(image: Tensor, multiple_of: int, minimum: int) -> Tensor:
     if below == right == 0:
         return image
     return F.pad(image, (0, right, 0, below), mode="replicate")
-
-
-def _smallest_side(network: nn.Module, scale: int, channels: int, multiple_of: int, minimum: int) -> int:
-    """The smallest power of two, or multiple of `multiple_of`, that the network accepts as both sides."""
-    refusal: Exception | None = None
-    for side in SMALLEST_SIDES:
-        side = _round_up(max(side, minimum), multiple_of)
-        try:
-            shape = _run(network, torch.zeros(1, channels, side, side)).shape
-        except (RuntimeError, ValueError, IndexError, AssertionError) as error:  # such as reflection beyond the image
-            refusal = error
-            continue
-        if shape != (1, channels, side * scale, side * scale):
-            raise UserError(f"the network maps {channels}x{side}x{side} to {tuple(shape[1:])}, expected scale {scale}")
-        return side
-    raise UserError(f"the network accepts no input up to {SMALLEST_SIDES[-1]} pixels a side: {refusal}")
 
 
 def _reach(network: nn.Module, channels: int, block: int, minimum: int) -> int | None:

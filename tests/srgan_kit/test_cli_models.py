@@ -10,7 +10,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.generators.saved import load_saved
 from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling import embedded
+from srgan_kit.upscaling import embedded, realesrgan
 from srgan_kit.upscaling.embedded import DEFAULT_MODEL, UNKNOWN, default_model, embedded_models, read_summary
 from srgan_kit.upscaling.models import load_model, save_model
 from srgan_kit.variants import VARIANTS
@@ -51,10 +51,18 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         read_summary(tmp_path / "broken.safetensors")
 
 
+@pytest.fixture
+def _without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra `realesrgan` is not installed."""
+    monkeypatch.setattr(realesrgan, "PACKAGE", "srgan_kit_has_no_such_package")
+
+
+@pytest.mark.usefixtures("_without_extra")
 def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(command, "embedded_models", lambda: {"mine": model})
     command.models()
-    headings, row = capsys.readouterr().out.splitlines()
+    headings, row, nothing, hint = capsys.readouterr().out.splitlines()
+    assert (nothing, hint) == ("", 'Real-ESRGAN\'s 5 models are an extra: pip install "srgan-kit[realesrgan]"')
     assert headings.split()[:3] == ["model", "scale", "architecture"]
     assert row.startswith("mine")
     figures = "Set5 31.50, B100 27.40", "Set5 0.8800, B100 0.7300", "B100 0.200", "0.25 / 0.50"
@@ -62,6 +70,7 @@ def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         assert part in row
 
 
+@pytest.mark.usefixtures("_without_extra")
 def test_no_model_is_a_friendly_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(command, "embedded_models", dict)
     command.models()
@@ -95,6 +104,7 @@ def test_every_embedded_model_is_small_and_says_what_it_is(name: str) -> None:
     assert path.with_suffix(".md").exists()  # its card
 
 
+@pytest.mark.usefixtures("_without_extra")
 def test_a_generative_model_has_a_table_of_its_own(
     tiny_run, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +113,7 @@ def test_a_generative_model_has_a_table_of_its_own(
     assert (summary.makes, summary.system, summary.architecture) == ("16x16 RGB", "infogan", "dcgan")
     monkeypatch.setattr(command, "embedded_models", lambda: files)
     command.models()
-    upscalers, generators = capsys.readouterr().out.split("\n\n")
+    upscalers, generators, _ = capsys.readouterr().out.split("\n\n")
     assert len(upscalers.splitlines()) == len(generators.splitlines()) == 2
     assert "16x16 RGB" in generators
     assert "16x16 RGB" not in upscalers

@@ -184,6 +184,33 @@ def test_warm_up_leaves_nothing_to_measure() -> None:
     assert not measurements
 
 
+@pytest.mark.parametrize(("height", "width"), [(40, 40), (1, 64), (3, 50)])
+def test_a_small_image_costs_no_more_than_itself(height: int, width: int) -> None:
+    class Far(nn.Module):  # its field is larger than any halo
+        def forward(self, image: Tensor) -> Tensor:
+            seen.append(image.shape[-2] * image.shape[-1])
+            return F.avg_pool2d(F.pad(image, (300,) * 4), 601, stride=1)
+
+    seen: list[int] = []
+    pixels = image(height, width)
+    upscaler = Upscaler(model(Far(), 1), "cpu", "fp32")
+    result = upscaler.upscale(pixels)
+    assert seen[-1] == height * width
+    assert sum(seen[:-1]) <= 1  # whether a single pixel is accepted; neither tile nor field is measured
+    assert np.abs(result - pixels.sum(axis=(0, 1)) / 601**2).max() < 0.51
+    assert not upscaler.notes
+
+
+def test_a_small_image_that_does_not_fit_memory() -> None:
+    class TooHungry(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            torch.empty(2**58 if max(image.shape) > 8 else 1)
+            return image.clone()
+
+    with pytest.raises(UserError, match="out of memory with tiles of 64"):
+        Upscaler(model(TooHungry(), 1), "cpu", "fp32").upscale(image(30, 40))
+
+
 def test_bf16_is_close_to_fp32() -> None:
     network = model(ResidualSR(channels=16, groups=2), 4)
     bf16, fp32 = (Upscaler(network, "cpu", precision).upscale(image(40, 40)) for precision in ("bf16", "fp32"))
