@@ -249,9 +249,9 @@ def test_wrong_names_and_alphas_are_value_errors() -> None:
     with pytest.raises(ValueError, match="overflows"):
         FDivergence("alpha", alpha=0.99)
     assert FDivergence("alpha", "log-ratio", alpha=0.99).critic_loss(torch.zeros(2), torch.zeros(2)).item() == 0
-    with pytest.raises(ValueError, match="'paper' or 'log-ratio'"):
+    with pytest.raises(ValueError, match="one of paper, log-ratio; got 'ratio'"):
         FDivergence("kl", "ratio")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="'minimax' or 'alternative'"):
+    with pytest.raises(ValueError, match="one of minimax, alternative; got 'other'"):
         FDivergence("kl", generator="other")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="at least two"):
         estimate_divergence("kl", torch.zeros(1), torch.zeros(5))

@@ -78,8 +78,8 @@ def test_flat_images_have_a_finite_loss_and_gradient() -> None:
         (torch.zeros(8, 8, dtype=torch.uint8), torch.zeros(8, 8, dtype=torch.uint8), {}, "floating-point"),
         (torch.rand(4, 9), torch.rand(4, 9), {}, "sides of at least 5"),
         (torch.rand(9), torch.rand(9), {}, "sides of at least 5"),
-        (torch.rand(9, 9), torch.rand(9, 9), {"period": 1}, "period >= 2"),
-        (torch.rand(9, 9), torch.rand(9, 9), {"eps": 0.0}, "eps > 0"),
+        (torch.rand(9, 9), torch.rand(9, 9), {"period": 1}, "period: expected 2 or more, got 1"),
+        (torch.rand(9, 9), torch.rand(9, 9), {"eps": 0.0}, "eps: expected a positive number"),
     ],
 )
 def test_errors(image, target, settings, message: str) -> None:
@@ -184,9 +184,9 @@ def test_bias_gradients() -> None:
         (torch.zeros(32, 32, dtype=torch.uint8), torch.zeros(32, 32, dtype=torch.uint8), {}, "floating-point"),
         (torch.rand(31, 32), torch.rand(31, 32), {}, "sides of at least 32"),
         (torch.rand(32), torch.rand(32), {}, "sides of at least 32"),
-        (torch.rand(32, 32), torch.rand(32, 32), {"period": 1}, "period >= 2"),
-        (torch.rand(32, 32), torch.rand(32, 32), {"window": 1}, "window >= 2"),
-        (torch.rand(32, 32), torch.rand(32, 32), {"eps": 0.0}, "eps > 0"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"period": 1}, "period: expected 2 or more, got 1"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"window": 1}, "window: expected 2 or more, got 1"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"eps": 0.0}, "eps: expected a positive number"),
     ],
 )
 def test_bias_errors(image, target, settings, message: str) -> None:
