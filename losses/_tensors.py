@@ -88,13 +88,14 @@ def checked_reduction(reduction: Reduction) -> Reduction:
     return one_of("reduction", reduction, REDUCTIONS)
 
 
-def keeping_nan(value: Tensor, *inputs: Tensor) -> Tensor:
-    """The value, or NaN for an input that has one where the formula may not look, such as beyond the last window.
+def spoilt_by(value: Tensor, *inputs: Tensor) -> Tensor:
+    """The value, or NaN for an input with a NaN or an infinity: where a formula does not look at all of its input.
 
     For values (N,) that of the same sample, if there are N. A broken network must not look like a good one.
     """
     for tensor in inputs:
+        broken = ~tensor.isfinite()
         samples = value.ndim == 1 and value.shape == tensor.shape[:1]
-        broken = tensor.isnan().reshape(len(tensor), -1).any(dim=1) if samples else tensor.isnan().any()
+        broken = broken.reshape(len(tensor), -1).any(dim=1) if samples else broken.any()
         value = torch.where(broken, torch.nan, value)
     return value

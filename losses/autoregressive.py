@@ -5,13 +5,14 @@ parameters depend on earlier pixels only.
 """
 
 import math
+from numbers import Real
 from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from ._settings import whole
-from ._tensors import check_tensors, in_full_precision, keeping_nan
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 from .variational import discretised_logistic_log_probability, levels, sample_mean
 
 Nats = TypeVar("Nats", float, Tensor)
@@ -44,7 +45,7 @@ def categorical_pixel_nll(logits: Tensor, image: Tensor) -> Tensor:
     level = _levels(image, logits.shape[1])
     # A NaN is no index: it becomes one again after the look-up.
     nll = -log_p.gather(1, level.nan_to_num().long().unsqueeze(1))
-    return keeping_nan(sample_mean(nll), level)
+    return spoilt_by(sample_mean(nll), level)
 
 
 def mixture_of_logistics_nll(parameters: Tensor, image: Tensor) -> Tensor:
@@ -125,6 +126,8 @@ def bits_per_dimension(nats: Nats, dimensions: int) -> Nats:
     >>> round(bits_per_dimension(784 * math.log(2), 28 * 28), 4)
     1.0
     """
+    if not isinstance(nats, Real):
+        check_tensors(nats=nats)
     whole("dimensions", dimensions)
     return nats / (dimensions * math.log(2))
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ._distributed import gathered, global_mean
 from ._settings import not_negative, shown
-from ._tensors import check_tensors, in_full_precision, keeping_nan
+from ._tensors import check_tensors, in_full_precision
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
@@ -29,8 +29,7 @@ def entropy_from_logits(logits: Tensor) -> Tensor:
     >>> entropy_from_logits(torch.zeros(4, 10))
     tensor(2.3026)
     """
-    log_p = _log_probabilities(logits)
-    return -(log_p.exp() * log_p).sum(dim=1).mean()
+    return _entropy(_log_probabilities(logits)).mean()
 
 
 def marginal_entropy(logits: Tensor) -> Tensor:
@@ -51,7 +50,7 @@ def marginal_entropy(logits: Tensor) -> Tensor:
     """
     log_p = gathered(_log_probabilities(logits))
     log_marginal = torch.logsumexp(log_p, dim=0) - math.log(log_p.shape[0])
-    return -(log_marginal.exp() * log_marginal).sum()
+    return _entropy(log_marginal)
 
 
 def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
@@ -78,7 +77,8 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     labelled = label >= 0
     nll = -log_p.gather(1, label.clamp(min=0).unsqueeze(1)).squeeze(1)
     share = global_mean(labelled.to(nll.dtype))
-    seen = keeping_nan(nll.where(labelled, torch.zeros_like(nll)), logits)  # those without a label too
+    broken = logits.isnan().any(dim=1)  # which counts without a label too
+    seen = nll.where(labelled, torch.where(broken, torch.nan, torch.zeros_like(nll)))
     return global_mean(seen) / (share + (share == 0))
 
 
@@ -159,7 +159,8 @@ class SemiSupervised(nn.Module):
     Critic:    labelled cross entropy over K classes + `unlabelled_loss` of all real and fake images, in [0, inf)
     Generator: E[softplus(-real_logit(fake))], in [0, inf): fake images should be of a real class, whichever
 
-    The generator of the paper matches features instead (`feature_matching`). Salimans et al. 2016, sec. 5, arXiv:1606.03498
+    The generator of the paper matches features instead (`feature_matching`). Salimans et al. 2016, sec. 5,
+    arXiv:1606.03498
 
     >>> SemiSupervised().critic_loss(torch.tensor([[1e4, 0.0]]), torch.full((1, 2), -1e4), torch.tensor([0]))
     tensor(0.)
@@ -173,6 +174,11 @@ class SemiSupervised(nn.Module):
     def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """(N, K) -> scalar; the real logits are not used."""
         return F.softplus(-real_logit(fake_logits)).mean()
+
+
+def _entropy(log_p: Tensor) -> Tensor:
+    """Of distributions (..., K) -> (...): 0 ln 0 is 0, for a class that is ruled out by a logit of minus infinity."""
+    return -(log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(dim=-1)
 
 
 def _checked(logits: Tensor) -> Tensor:

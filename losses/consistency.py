@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ._settings import function, shown
-from ._tensors import check_tensors, keeping_nan
+from ._tensors import check_tensors, spoilt_by
 from .distances import Distance, checked_distance, sample_distances
 
 
@@ -33,7 +33,7 @@ def consistency(
         shapes = f"{tuple(image.shape)} to {tuple(reduced.shape)}, expected {tuple(low_resolution.shape)}"
         raise ValueError(f"downscale: reduced {shapes}")
     value = sample_distances(reduced, low_resolution, distance).mean()
-    return keeping_nan(value, image)  # the operator may leave out pixels at the border
+    return spoilt_by(value, image)  # the operator may leave out pixels at the border
 
 
 class ConsistencyLoss(nn.Module):

@@ -13,8 +13,8 @@ from ._tensors import (
     check_tensors,
     checked_reduction,
     in_full_precision,
-    keeping_nan,
     reduced,
+    spoilt_by,
     unit_length,
 )
 from .perceptual import Extractor, features_without_gradient, frozen, weighted
@@ -127,4 +127,4 @@ class ContextualLoss(nn.Module):
             weight * contextual(maps[layer], wanted[layer], self.bandwidth, self.reduction)
             for layer, weight in self.layer_weights.items()
         ]
-        return keeping_nan(torch.stack(terms).sum(dim=0), image, target)
+        return spoilt_by(torch.stack(terms).sum(dim=0), image, target)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ._frozen import keep_weights_out
 from ._range import RangeWarning
 from ._settings import one_of, shown
-from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, keeping_nan, reduced, unit_length
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by, unit_length
 from .pretrained_weights import Weights, read_weights
 from .vgg import IMAGENET_MEAN, IMAGENET_STD
 
@@ -86,7 +86,7 @@ class LPIPSLoss(nn.Module):
             distances.append(((seen - other).square() * weight).sum(dim=1).mean(dim=(1, 2)))
         self.warn("LPIPSLoss", image, target)
         # The first layer's stride may leave out pixels at the border.
-        return reduced(keeping_nan(torch.stack(distances).sum(dim=0), image, target), self.reduction)
+        return reduced(spoilt_by(torch.stack(distances).sum(dim=0), image, target), self.reduction)
 
     def _maps(self, image: Tensor) -> list[Tensor]:
         """The maps of every layer, each position divided by its length over channels."""

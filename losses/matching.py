@@ -123,7 +123,10 @@ def _pair_mean(kernel: Tensor, estimate: Literal["biased", "unbiased"]) -> Tenso
 def _layers(name: str, features: Features) -> Sequence[Tensor]:
     if not isinstance(features, Tensor | list | tuple):
         raise TypeError(f"{name}: expected a tensor or a list of tensors, got {type(features).__name__}")
-    return [features] if isinstance(features, Tensor) else features
+    layers = [features] if isinstance(features, Tensor) else features
+    for layer in layers:
+        check_tensors(**{name: layer})
+    return layers
 
 
 def _check_alike(real: Tensor, fake: Tensor) -> None:

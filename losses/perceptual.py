@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ._frozen import keep_weights_out
 from ._range import RangeWarning
 from ._settings import function, number, one_of, shown
-from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, keeping_nan, reduced
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by
 from .distances import Distance, checked_distance, sample_distances
 from .pretrained_weights import Weights
 from .vgg import VGGFeatures
@@ -146,15 +146,15 @@ class FeatureLoss(nn.Module):
         maps = self.extractor(image)
         weights = dict.fromkeys(maps, 1.0) if self.layer_weights is None else self.layer_weights
         value = feature_distance(maps, wanted, weights, self.distance, self.scale, self.reduction)
-        return keeping_nan(value, *seen)
+        return spoilt_by(value, *seen)
 
 
 class VGGFeatureLoss(nn.Module):
     """Distance between the VGG feature maps of two images, in [0, inf).
 
-    Two (N, 3, H, W) RGB in [0, 1] -> scalar, or (N,) with reduction "none": see `feature_distance`; phi_l are the maps of layer l of a VGG that sees
-    the image as ImageNet's were prepared. Gradients reach the image, through frozen weights, which stay out of the state
-    dict; the target gets none.
+    Two (N, 3, H, W) RGB in [0, 1] -> scalar, or (N,) with reduction "none": see `feature_distance`; phi_l are the maps
+    of layer l of a VGG that sees the image as ImageNet's were prepared. Gradients reach the image, through frozen
+    weights, which stay out of the state dict; the target gets none.
     Johnson et al. 2016, arXiv:1603.08155, sec. 3.2; SRGAN (Ledig et al. 2017, arXiv:1609.04802, eq. 5) and others by
     name: `VGGFeatureLoss.preset("srgan")`, see `PRESETS`.
 
@@ -230,7 +230,7 @@ class VGGFeatureLoss(nn.Module):
         maps = self.features(image)
         self.warn("VGGFeatureLoss", *seen)
         value = feature_distance(maps, wanted, self.layer_weights, self.distance, self.scale, self.reduction)
-        return keeping_nan(value, *seen)
+        return spoilt_by(value, *seen)
 
 
 def weighted(layers: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._settings import positive, shown, whole
-from ._tensors import check_tensors, in_full_precision, keeping_nan
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 
 
 def phase_balance(image: Tensor, target: Tensor, period: int = 4, eps: float = 1 / 255) -> Tensor:
@@ -120,7 +120,7 @@ def phase_bias(image: Tensor, target: Tensor, period: int = 4, window: int = 8, 
     local = F.avg_pool2d(places, window, stride=window // 2)
     bias = local - local.mean(dim=1, keepdim=True)
     value = ((bias.square().mean(dim=1) + eps**2).sqrt() - eps).mean()
-    return keeping_nan(value, image, target)  # pixels beyond the last window count for nothing
+    return spoilt_by(value, image, target)  # pixels beyond the last window count for nothing
 
 
 class PhaseBiasLoss(nn.Module):
@@ -132,11 +132,8 @@ class PhaseBiasLoss(nn.Module):
 
     def __init__(self, period: int = 4, window: int = 8, eps: float = 1e-3) -> None:
         super().__init__()
-        self.period, self.window, self.eps = (
-            whole("period", period, 2),
-            whole("window", window, 2),
-            positive("eps", eps),
-        )
+        self.period, self.window = whole("period", period, 2), whole("window", window, 2)
+        self.eps = positive("eps", eps)
 
     def extra_repr(self) -> str:
         """The settings."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ._settings import function, not_negative, number, whole
-from ._tensors import check_tensors, in_full_precision, keeping_nan
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 
 
 def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
@@ -31,7 +31,7 @@ def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
     not_negative("gamma", gamma)
     check_tensors(image=image)
     penalty = gamma / 2 * _gradient(score, image).square().sum(dim=1).mean()
-    return keeping_nan(penalty, score)  # whose gradient may be a number all the same
+    return spoilt_by(penalty, score)  # whose gradient may be a number all the same
 
 
 def r2_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
@@ -84,7 +84,7 @@ def gradient_penalty(
     # vector_norm has gradient 0 at 0, where a plain square root has NaN.
     score = critic(between)
     slope = cast(Tensor, torch.linalg.vector_norm(_gradient(score, between), dim=1))  # pyright: ignore
-    return keeping_nan((slope - target).square().mean(), score)  # a slope may be a number where the score is none
+    return spoilt_by((slope - target).square().mean(), score)  # a slope may be a number where the score is none
 
 
 def historical_averaging(parameters: Iterable[Tensor], averages: Iterable[Tensor]) -> Tensor:

@@ -51,8 +51,8 @@ def ms_ssim(
     prod_{j < S} max(mean cs_j, 0)^wj * max(mean l_S cs_S, 0)^wS, for each channel, then the mean over channels
 
     `scales` is S, 1 to 5; None takes as many as fit: five from 161 pixels a side, four from 81, three from 41, two from
-    21, one from 11. Five have the published weights; fewer the first of these, divided by their sum. Values at different
-    numbers of scales are not comparable.
+    21, one from 11. Five have the published weights; fewer the first of these, divided by their sum. Values at
+    different numbers of scales are not comparable.
 
     A negative mean counts as 0 and then gives no gradient, for itself or the other scales: its fractional power is no
     number. Images of opposite structure therefore do not come closer; mix with a pixel loss.

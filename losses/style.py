@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ._frozen import keep_weights_out
 from ._range import RangeWarning
 from ._settings import shown
-from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, keeping_nan, reduced
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by
 from .perceptual import Extractor, features_without_gradient, frozen, look, weighted
 from .pretrained_weights import Weights
 from .vgg import VGGFeatures
@@ -130,7 +130,7 @@ class StyleLoss(nn.Module):
         if self.warn:
             self.warn("StyleLoss", *seen)
         own = {name: self._map(maps, name) for name in self.layer_weights}
-        return keeping_nan(style_distance(own, wanted, self.layer_weights, self.reduction), *seen)
+        return spoilt_by(style_distance(own, wanted, self.layer_weights, self.reduction), *seen)
 
     def _map(self, maps: Mapping[str, Tensor], layer: str) -> Tensor:
         if layer not in maps:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ._settings import one_of, shown
-from ._tensors import check_tensors, in_full_precision, keeping_nan
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 
 Norm = Literal["anisotropic", "isotropic", "squared"]
 Total = Literal["mean", "sum"]
@@ -50,7 +50,7 @@ def total_variation(image: Tensor, norm: Norm = "anisotropic", reduction: Total 
     # vector_norm has gradient 0 at 0, where a plain square root has NaN.
     both = torch.stack([dx[..., :-1, :], dy[..., :, :-1]])
     length = cast(Tensor, torch.linalg.vector_norm(both, dim=0))  # pyright: ignore[reportUnknownMemberType]
-    return keeping_nan(expectation(length), image)  # the last pixel has neither neighbour
+    return spoilt_by(expectation(length), image)  # the last pixel has neither neighbour
 
 
 class TotalVariationLoss(nn.Module):

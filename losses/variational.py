@@ -5,6 +5,7 @@ of the mean's shape, a number, or a tensor without dimensions (a learned constan
 """
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -34,9 +35,9 @@ def gaussian_kl(
     tensor(1.)
     """
     check_tensors(mean=mean)
-    prior_log_variance = _scale_like(mean, prior_log_variance)
-    shift = difference(mean, _scale_like(mean, prior_mean).expand_as(mean))
-    ratio = _scale_like(mean, log_variance) - prior_log_variance
+    prior_log_variance = _scale_like(mean, prior_log_variance, "prior_log_variance")
+    shift = difference(mean, _scale_like(mean, prior_mean, "prior_mean").expand_as(mean))
+    ratio = _scale_like(mean, log_variance, "log_variance") - prior_log_variance
     # expm1: exp(l) - 1 - l loses all its digits near l = 0, where a posterior that ignores the image ends.
     return sample_mean((torch.expm1(ratio) - ratio + shift.square() * torch.exp(-prior_log_variance)) / 2)
 
@@ -57,7 +58,7 @@ def reparameterise(mean: Tensor, log_variance: Tensor, generator: torch.Generato
     tensor([[1., 1.]])
     """
     check_tensors(mean=mean)
-    centre, spread = in_full_precision(mean), torch.exp(_scale_like(mean, log_variance) / 2)
+    centre, spread = in_full_precision(mean), torch.exp(_scale_like(mean, log_variance, "log_variance") / 2)
     noise = torch.randn(centre.shape, generator=generator, dtype=centre.dtype, device=centre.device)
     return (centre + spread * noise).to(mean.dtype)
 
@@ -99,7 +100,7 @@ def gaussian_nll(mean: Tensor, target: Tensor, log_variance: Tensor | float = 0.
     tensor(0.9189)
     """
     check_same(mean, target)
-    log_variance = _scale_like(mean, log_variance)
+    log_variance = _scale_like(mean, log_variance, "log_variance")
     squared = difference(mean, target).square()
     return sample_mean((squared * torch.exp(-log_variance) + log_variance + math.log(2 * math.pi)) / 2)
 
@@ -125,7 +126,7 @@ def discretised_logistic_nll(mean: Tensor, target: Tensor, log_scale: Tensor | f
     check_same(mean, target)
     level = levels(target, 256)
     return sample_mean(
-        -discretised_logistic_log_probability(in_full_precision(mean), _scale_like(mean, log_scale), level)
+        -discretised_logistic_log_probability(in_full_precision(mean), _scale_like(mean, log_scale, "log_scale"), level)
     )
 
 
@@ -226,14 +227,16 @@ def check_same(prediction: Tensor, target: Tensor, name: str = "mean") -> None:
     difference(prediction, target)
 
 
-def _scale_like(mean: Tensor, value: Tensor | float) -> Tensor:
+def _scale_like(mean: Tensor, value: Tensor | float, name: str) -> Tensor:
     """One number, or a tensor of the mean's shape, as a tensor in fp32 at least."""
     if not mean.is_floating_point():
         raise ValueError(f"expected a floating-point mean, got {mean.dtype}")
-    if isinstance(value, int | float):
+    if isinstance(value, Real):
         value = torch.tensor(value, dtype=torch.promote_types(mean.dtype, torch.float32), device=mean.device)
-    check_tensors(scale=value)
+    check_tensors(**{name: value})
     if not value.is_floating_point() or (value.ndim > 0 and value.shape != mean.shape):
         got = f"{tuple(value.shape)} {value.dtype}"
-        raise ValueError(f"expected one number or a floating-point tensor of shape {tuple(mean.shape)}, got {got}")
+        raise ValueError(
+            f"{name}: expected one number or a floating-point tensor of shape {tuple(mean.shape)}, got {got}"
+        )
     return in_full_precision(value)

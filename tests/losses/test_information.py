@@ -216,5 +216,5 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
     with pytest.raises(ValueError, match=r"got \(0, 3\)"):
         gaussian_information(pair[:0], pair[:0], pair[:0])
     for call in (lambda: categorical_entropy(1), lambda: uniform_entropy(0), lambda: gaussian_entropy(0)):
-        with pytest.raises(ValueError, match="expected [12] or more, got [01]"):
+        with pytest.raises(ValueError, match=r"expected [12] or more, got [01]"):
             call()

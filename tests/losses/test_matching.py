@@ -179,7 +179,7 @@ def test_discrepancy_notices_what_two_moments_do_not() -> None:
 def test_wrong_kernels_and_estimates_are_a_value_error() -> None:
     features = torch.rand(2, 3)
     for bandwidths in ((), (1.0, 0.0), (-1.0,)):
-        with pytest.raises(ValueError, match="bandwidths: expected (positive numbers|a positive number), got"):
+        with pytest.raises(ValueError, match=r"bandwidths: expected (positive numbers|a positive number), got"):
             maximum_mean_discrepancy(features, features, bandwidths)
     with pytest.raises(ValueError, match="'median'"):
         maximum_mean_discrepancy(features, features, estimate="median")  # pyright: ignore[reportArgumentType]
