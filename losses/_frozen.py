@@ -14,8 +14,8 @@ def keep_weights_out(module: nn.Module) -> None:
     """
     if torch.compiler.is_compiling():
         return
-    module.register_state_dict_post_hook(_leave_out)
-    module.register_load_state_dict_pre_hook(_fill_in)
+    module.register_state_dict_post_hook(_leave_out)  # pyright: ignore[reportUnknownMemberType]
+    module.register_load_state_dict_pre_hook(_fill_in)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, metadata: object) -> None:

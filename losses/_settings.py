@@ -20,6 +20,20 @@ def one_of(setting: str, value: Name, known: Iterable[str]) -> Name:
     return value
 
 
+def names(setting: str, value: Iterable[str] | str) -> tuple[str, ...]:
+    """Names: of one, a tuple of that one.
+
+    Raises:
+        ValueError: not names.
+    """
+    if isinstance(value, str):
+        return (value,)
+    listed = tuple(value) if isinstance(value, Iterable) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+    if listed is None or not all(isinstance(name, str) for name in listed):  # pyright: ignore
+        raise ValueError(f"{setting}: expected names, got {value!r}")
+    return listed
+
+
 def number(setting: str, value: float) -> float:
     """A finite number.
 
@@ -59,7 +73,7 @@ def whole(setting: str, value: int, smallest: int = 1) -> int:
     Raises:
         ValueError: not one.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if not isinstance(value, Integral) or _is_bool(value):
         raise ValueError(f"{setting}: expected a whole number, got {value!r}")
     if value < smallest:
         raise ValueError(f"{setting}: expected {smallest} or more, got {value!r}")
@@ -82,4 +96,8 @@ def shown(owner: object, *settings: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not _is_bool(value) and math.isfinite(value)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)  # which counts as a number in Python

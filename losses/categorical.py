@@ -29,7 +29,7 @@ def entropy_from_logits(logits: Tensor) -> Tensor:
     >>> entropy_from_logits(torch.zeros(4, 10))
     tensor(2.3026)
     """
-    return _entropy(_log_probabilities(logits)).mean()
+    return _entropy(_finite(_log_probabilities(logits))).mean()
 
 
 def marginal_entropy(logits: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def marginal_entropy(logits: Tensor) -> Tensor:
     >>> marginal_entropy(torch.tensor([[1e4, 0.0], [0.0, 1e4]]))  # each is certain, together they use both: ln 2
     tensor(0.6931)
     """
-    log_p = gathered(_log_probabilities(logits))
+    log_p = gathered(_finite(_log_probabilities(logits)))
     log_marginal = torch.logsumexp(log_p, dim=0) - math.log(log_p.shape[0])
     return _entropy(log_marginal)
 
@@ -177,8 +177,13 @@ class SemiSupervised(nn.Module):
 
 
 def _entropy(log_p: Tensor) -> Tensor:
-    """Of distributions (..., K) -> (...): 0 ln 0 is 0, for a class that is ruled out by a logit of minus infinity."""
-    return -(log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(dim=-1)
+    """(..., K) -> (...)."""
+    return -(log_p.exp() * log_p).sum(dim=-1)
+
+
+def _finite(log_p: Tensor) -> Tensor:
+    """So that 0 ln 0 is 0, for a class that a logit of minus infinity rules out."""
+    return log_p.clamp(min=torch.finfo(log_p.dtype).min)
 
 
 def _checked(logits: Tensor) -> Tensor:

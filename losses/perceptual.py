@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ._frozen import keep_weights_out
 from ._range import RangeWarning
-from ._settings import function, number, one_of, shown
+from ._settings import function, names, number, one_of, shown
 from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by
 from .distances import Distance, checked_distance, sample_distances
 from .pretrained_weights import Weights
@@ -76,8 +76,8 @@ def feature_distance(
     for layer, weight in weights.items():
         maps, wanted = features[layer], target_features[layer]
         check_tensors(features=maps, target_features=wanted)
-        scaled = (in_full_precision(each) * scale for each in (maps, wanted))
-        terms.append(weight * reduced(sample_distances(*scaled, distance), reduction))
+        own, other = (in_full_precision(each) * scale for each in (maps, wanted))
+        terms.append(weight * reduced(sample_distances(own, other, distance), reduction))
     return torch.stack(terms).sum(dim=0)
 
 
@@ -239,13 +239,10 @@ def weighted(layers: str | Sequence[str] | Mapping[str, float]) -> dict[str, flo
     Raises:
         ValueError: no layer, what is none, or a weight that is not a finite number.
     """
-    if isinstance(layers, str):
-        return {layers: 1.0}
-    if not isinstance(layers, Mapping | Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"layers: expected a name, several, or {{name: weight}}; got {layers!r}")
-    if not layers:
+    listed = names("layers", layers)
+    if not listed:
         raise ValueError("layers: expected at least one, got none")
-    weights = layers if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
+    weights = layers if isinstance(layers, Mapping) else dict.fromkeys(listed, 1.0)
     return {name: number(f"layers: weight of {name!r}", weight) for name, weight in weights.items()}
 
 

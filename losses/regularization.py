@@ -130,6 +130,10 @@ class HistoricalAverage(nn.Module):
             self.register_buffer(f"average{position}", in_full_precision(parameter.detach()).clone())
         self.register_buffer("count", torch.ones((), dtype=torch.int64))
 
+    def extra_repr(self) -> str:
+        """How many there are."""
+        return f"parameters={len(self.averages)}"
+
     @property
     def averages(self) -> list[Tensor]:
         """In the order of the parameters."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ._frozen import keep_weights_out
-from ._settings import shown
+from ._settings import names, shown
 from ._tensors import check_tensors
 from .pretrained_weights import Weights, read_weights
 from .vgg import IMAGENET_MEAN, IMAGENET_STD
@@ -34,10 +34,10 @@ class SqueezeNetFeatures(nn.Module):
 
     def __init__(self, layers: Iterable[str], weights: Weights = None) -> None:
         super().__init__()
-        self.layers = (layers,) if isinstance(layers, str) else tuple(layers)
+        self.layers = names("layers", layers)
         unknown = [layer for layer in self.layers if layer not in LAYERS]
         if unknown or not self.layers:
-            got = ", ".join(map(str, unknown)) or "none"
+            got = ", ".join(unknown) or "none"
             raise ValueError(f"layers: expected at least one of squeezenet's {', '.join(LAYERS)}; got {got}")
         # Here, because importing torchvision takes a second that only this comparator needs.
         from torchvision.models import squeezenet1_1  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]

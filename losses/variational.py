@@ -231,7 +231,9 @@ def _scale_like(mean: Tensor, value: Tensor | float, name: str) -> Tensor:
     """One number, or a tensor of the mean's shape, as a tensor in fp32 at least."""
     if not mean.is_floating_point():
         raise ValueError(f"expected a floating-point mean, got {mean.dtype}")
-    if isinstance(value, Real):
+    if not isinstance(value, Tensor):
+        if not isinstance(value, Real):
+            raise TypeError(f"{name}: expected a number or a tensor, got {type(value).__name__}")
         value = torch.tensor(value, dtype=torch.promote_types(mean.dtype, torch.float32), device=mean.device)
     check_tensors(**{name: value})
     if not value.is_floating_point() or (value.ndim > 0 and value.shape != mean.shape):

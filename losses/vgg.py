@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._frozen import keep_weights_out
-from ._settings import shown
+from ._settings import names, shown
 from ._tensors import check_tensors
 from .pretrained_weights import Weights, read_weights
 from .vgg_weights import Network, is_normalised, layer_names, weights_of
@@ -42,15 +42,15 @@ class VGGFeatures(nn.Module):
 
     def __init__(self, layers: Iterable[str], network: Network = "vgg19", weights: Weights = None) -> None:
         super().__init__()
-        names = layer_names(network)
-        self.layers = (layers,) if isinstance(layers, str) else tuple(layers)
+        known = layer_names(network)
+        self.layers = names("layers", layers)
         self.network: Network = network
-        unknown = [layer for layer in self.layers if layer not in names]
+        unknown = [layer for layer in self.layers if layer not in known]
         if unknown or not self.layers:
             got = ", ".join(map(repr, unknown)) or "none"
-            raise ValueError(f"layers: expected at least one of {network}'s {', '.join(names)}; got {got}")
-        deepest = max(names.index(layer) for layer in self.layers)
-        self.names = tuple(names[: deepest + 1])
+            raise ValueError(f"layers: expected at least one of {network}'s {', '.join(known)}; got {got}")
+        deepest = max(known.index(layer) for layer in self.layers)
+        self.names = tuple(known[: deepest + 1])
         state = read_weights(weights, network)
         self.normalised = is_normalised(state)
         self.color = nn.Conv2d(3, 3, 1) if self.normalised else None

@@ -138,6 +138,15 @@ def test_bias_by_hand() -> None:
     assert phase_bias(error, torch.zeros_like(error), period=2, window=2, eps=0.5).item() == pytest.approx(wanted)
 
 
+def test_each_window_is_half_over_the_one_before() -> None:
+    # twelve cells in a row, windows of 8 by 8: the first, of cells 0 to 7, has no pattern, the second, of cells 4 to 11,
+    # one in half of its cells, which is half as strong in its mean
+    pattern = 0.1 * drawn(2, 24)[:16]
+    error = torch.cat([torch.zeros(16, 16, dtype=torch.float64), pattern[:, 16:]], dim=1)
+    wanted = (0 + 0.05) / 2
+    assert phase_bias(error, torch.zeros_like(error), period=2, window=8, eps=1e-9).item() == pytest.approx(wanted)
+
+
 def test_bias_does_not_see_texture_or_brightness() -> None:
     target, texture = torch.rand(2, 1, 3, 256, 256, dtype=torch.float64)
     plain = phase_bias(texture + 0.3, target).item()

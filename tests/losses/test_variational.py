@@ -186,6 +186,13 @@ def test_discretised_logistic_rounds_to_the_nearest_level_and_bounds_its_scale()
     mean = torch.full((2, 3), 0.4)
     exact, near = (discretised_logistic_nll(mean, torch.full((2, 3), x / 255), -3.0) for x in (77.0, 77.4))
     assert torch.equal(exact, near)
+    neighbour = torch.full((2, 3), 78 / 255, dtype=torch.float64)
+    centre = torch.full((2, 3), 77 / 255, dtype=torch.float64)
+    half = 0.5 / 255 * math.exp(7 + math.log(2))  # half a level in units of the smallest scale: 4.3
+    exact_floor = -math.log(1 / (1 + math.exp(-3 * half)) - 1 / (1 + math.exp(-half)))
+    for log_scale in (-7.7, -8.0, -1e4):
+        assert discretised_logistic_nll(centre, neighbour, log_scale).item() == pytest.approx(3 * exact_floor)
+    assert discretised_logistic_nll(centre, neighbour, -7.6).item() < 3 * exact_floor - 0.1
     floor, below = (discretised_logistic_nll(mean, torch.full((2, 3), 0.6), s) for s in (-7.0 - math.log(2), -1e4))
     assert torch.equal(floor, below)
     torch.testing.assert_close(levels(torch.tensor([-3.0, 0.4999, 1.0, 7.0]), 2), torch.tensor([0.0, 0.0, 1.0, 1.0]))
