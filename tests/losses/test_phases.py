@@ -139,8 +139,8 @@ def test_bias_by_hand() -> None:
 
 
 def test_each_window_is_half_over_the_one_before() -> None:
-    # twelve cells in a row, windows of 8 by 8: the first, of cells 0 to 7, has no pattern, the second, of cells 4 to 11,
-    # one in half of its cells, which is half as strong in its mean
+    # twelve cells in a row, windows of 8 by 8: cells 0 to 7 have no pattern; of the second window's, 4 to 11, half have
+    # one, which is half as strong in their mean
     pattern = 0.1 * drawn(2, 24)[:16]
     error = torch.cat([torch.zeros(16, 16, dtype=torch.float64), pattern[:, 16:]], dim=1)
     wanted = (0 + 0.05) / 2
