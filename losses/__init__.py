@@ -1,5 +1,8 @@
 """Losses for training image generators: functions of tensors, and modules that store a function's settings.
 
+What is true of all: a list or an array where a tensor should be is a TypeError, an empty tensor a ValueError, and so is
+a setting that cannot be, where the module is made. A NaN in is a NaN out.
+
 >>> import torch
 >>> from losses import charbonnier
 >>> charbonnier(torch.tensor([3.0]), torch.tensor([0.0]), eps=4.0)

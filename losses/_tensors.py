@@ -5,7 +5,24 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
+from ._settings import one_of
+
 Reduction = Literal["mean", "sum", "none"]
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def check_tensors(**given: object) -> None:
+    """Says by its name which argument is none.
+
+    Raises:
+        TypeError: one is not a tensor.
+        ValueError: one has no element.
+    """
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name}: expected a tensor, got {type(value).__name__} (torch.as_tensor makes one)")
+        if value.numel() == 0:
+            raise ValueError(f"{name}: expected at least one element, got {tuple(value.shape)}")
 
 
 def in_full_precision(tensor: Tensor) -> Tensor:
@@ -17,8 +34,11 @@ def difference(a: Tensor, b: Tensor) -> Tensor:
     """a - b, in fp32 at least.
 
     Raises:
-        ValueError: the shapes differ (no broadcasting: it hides mistakes), or the values are not floating-point.
+        TypeError: one is not a tensor.
+        ValueError: the shapes differ (no broadcasting: it hides mistakes), or the values are not floating-point, or
+            there are none.
     """
+    check_tensors(a=a, b=b)
     if a.shape != b.shape:
         raise ValueError(f"expected two tensors of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
     if not (a.is_floating_point() and b.is_floating_point()):
@@ -39,9 +59,12 @@ def reduced(values: Tensor, reduction: Reduction, weight: Tensor | None = None) 
     weights are all 0.
 
     Raises:
+        TypeError: the weight is not a tensor.
         ValueError: no such reduction, or a weight that cannot be broadcast.
     """
+    checked_reduction(reduction)
     if weight is not None:
+        check_tensors(weight=weight)
         try:
             spread = weight.to(values.dtype).expand(values.shape)
         except RuntimeError:
@@ -53,8 +76,26 @@ def reduced(values: Tensor, reduction: Reduction, weight: Tensor | None = None) 
             return values.sum() / torch.where(total == 0, 1, total)
     if reduction == "mean":
         return values.mean()
-    if reduction == "sum":
-        return values.sum()
-    if reduction == "none":
-        return values
-    raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}")
+    return values.sum() if reduction == "sum" else values
+
+
+def checked_reduction(reduction: Reduction) -> Reduction:
+    """The reduction itself.
+
+    Raises:
+        ValueError: no such one.
+    """
+    return one_of("reduction", reduction, REDUCTIONS)
+
+
+def spoilt_by(value: Tensor, *inputs: Tensor) -> Tensor:
+    """The value, or NaN for an input with a NaN or an infinity: where a formula does not look at all of its input.
+
+    For values (N,) that of the same sample, if there are N. A broken network must not look like a good one.
+    """
+    for tensor in inputs:
+        broken = ~tensor.isfinite()
+        samples = value.ndim == 1 and value.shape == tensor.shape[:1]
+        broken = broken.reshape(len(tensor), -1).any(dim=1) if samples else broken.any()
+        value = torch.where(broken, torch.nan, value)
+    return value

@@ -1,17 +1,19 @@
 """Adversarial losses on raw critic scores: for each, the pure functions and a class with one method per player.
 
 Every class has `critic_loss(real_score, fake_score)` and `generator_loss(fake_score, real_score=None)`, so that one can
-take another's place. Scores are logits of any shape, one per image or one per position; results are scalars to be
-minimised, in fp32 at least. Losses that compare real with fake are in `relativistic.py`, f-divergences in
+take another's place, in a `ModuleDict` too. Scores are logits of any shape, one per image or one per position; results
+are to be minimised, in fp32 at least: scalars, or with reduction "none" of the scores' shape, the critic's real and
+fake term at each place added. Losses that compare real with fake are in `relativistic.py`, f-divergences in
 `f_divergence.py`, energies in `energy.py`.
 """
 
 from typing import Literal, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._tensors import in_full_precision
+from ._settings import one_of, shown
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced
 
 Smoothing = Literal["none", "one-sided", "two-sided"]
 
@@ -33,7 +35,13 @@ class AdversarialLoss(Protocol):
         ...
 
 
-def binary_critic(real_score: Tensor, fake_score: Tensor, real_label: float = 1.0, fake_label: float = 0.0) -> Tensor:
+def binary_critic(
+    real_score: Tensor,
+    fake_score: Tensor,
+    real_label: float = 1.0,
+    fake_label: float = 0.0,
+    reduction: Reduction = "mean",
+) -> Tensor:
     """Cross entropy of the critic as a classifier of real and fake, in [0, inf); 2 log 2 where it knows nothing.
 
     Logits of any shapes -> scalar. With c(v, y) = y softplus(-v) + (1 - y) softplus(v) = -log of the probability of y:
@@ -43,16 +51,16 @@ def binary_critic(real_score: Tensor, fake_score: Tensor, real_label: float = 1.
     Goodfellow et al. 2014, "Generative Adversarial Nets", eq. 1, arXiv:1406.2661
 
     Raises:
-        ValueError: a label outside [0, 1], or scores that are not floating-point.
+        ValueError: a label outside [0, 1], scores that are not floating-point, or an unknown reduction.
 
     >>> import torch
     >>> binary_critic(torch.zeros(4, 1), torch.zeros(4, 1))
     tensor(1.3863)
     """
-    return _cross_entropy(real_score, real_label) + _cross_entropy(fake_score, fake_label)
+    return both_sides(_cross_entropy(real_score, real_label), _cross_entropy(fake_score, fake_label), reduction)
 
 
-def non_saturating_generator(fake_score: Tensor) -> Tensor:
+def non_saturating_generator(fake_score: Tensor, reduction: Reduction = "mean") -> Tensor:
     """Cross entropy of fake images with the label "real", in [0, inf): strong gradients where the critic is sure.
 
     Logits of any shape -> scalar.
@@ -66,10 +74,10 @@ def non_saturating_generator(fake_score: Tensor) -> Tensor:
     >>> non_saturating_generator(torch.zeros(4, 1))
     tensor(0.6931)
     """
-    return F.softplus(-logits(fake_score)).mean()
+    return reduced(F.softplus(-logits(fake_score)), reduction)
 
 
-def minimax_generator(fake_score: Tensor) -> Tensor:
+def minimax_generator(fake_score: Tensor, reduction: Reduction = "mean") -> Tensor:
     """What the critic loses on fake images, negated, in (-inf, 0]: gradients vanish where the critic is sure.
 
     Logits of any shape -> scalar.
@@ -82,62 +90,78 @@ def minimax_generator(fake_score: Tensor) -> Tensor:
     >>> minimax_generator(torch.zeros(4, 1))
     tensor(-0.6931)
     """
-    return -F.softplus(logits(fake_score)).mean()
+    return reduced(-F.softplus(logits(fake_score)), reduction)
 
 
-class Minimax:
+class Minimax(nn.Module):
     """`binary_critic` for the critic and `minimax_generator` for the generator: the zero-sum game of the first paper.
 
     Args:
         smoothing: the critic's labels, by name: see `LABELS`.
+        reduction: over the scores.
 
     Raises:
-        ValueError: no such smoothing.
+        ValueError: no such smoothing or reduction.
 
     >>> import torch
     >>> Minimax().generator_loss(torch.zeros(4, 1))
     tensor(-0.6931)
     """
 
-    def __init__(self, smoothing: Smoothing = "none") -> None:
+    def __init__(self, smoothing: Smoothing = "none", reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.smoothing: Smoothing = smoothing
         self.real_label, self.fake_label = labels(smoothing)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "smoothing", "reduction")
 
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Logits of any shapes -> scalar."""
-        return binary_critic(real_score, fake_score, self.real_label, self.fake_label)
+        return binary_critic(real_score, fake_score, self.real_label, self.fake_label, self.reduction)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Logits of any shape -> scalar; the real scores are not used."""
-        return minimax_generator(fake_score)
+        return minimax_generator(fake_score, self.reduction)
 
 
-class NonSaturating:
+class NonSaturating(nn.Module):
     """`binary_critic` for the critic and `non_saturating_generator` for the generator.
 
     Args:
         smoothing: the critic's labels, by name: see `LABELS`.
+        reduction: over the scores.
 
     Raises:
-        ValueError: no such smoothing.
+        ValueError: no such smoothing or reduction.
 
     >>> import torch
     >>> NonSaturating().generator_loss(torch.zeros(4, 1))
     tensor(0.6931)
     """
 
-    def __init__(self, smoothing: Smoothing = "none") -> None:
+    def __init__(self, smoothing: Smoothing = "none", reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.smoothing: Smoothing = smoothing
         self.real_label, self.fake_label = labels(smoothing)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "smoothing", "reduction")
 
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Logits of any shapes -> scalar."""
-        return binary_critic(real_score, fake_score, self.real_label, self.fake_label)
+        return binary_critic(real_score, fake_score, self.real_label, self.fake_label, self.reduction)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Logits of any shape -> scalar; the real scores are not used."""
-        return non_saturating_generator(fake_score)
+        return non_saturating_generator(fake_score, self.reduction)
 
 
-class LeastSquares:
+class LeastSquares(nn.Module):
     """Half the squared distance of scores from labels: gradients that grow with the distance, on either side.
 
     Critic: 1/2 E[(D(real) - b)^2] + 1/2 E[(D(fake) - a)^2]; generator: 1/2 E[(D(fake) - 1)^2], with b = 1 and a = 0
@@ -154,20 +178,27 @@ class LeastSquares:
     tensor(0.5000)
     """
 
-    def __init__(self, smoothing: Smoothing = "none") -> None:
+    def __init__(self, smoothing: Smoothing = "none", reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.smoothing: Smoothing = smoothing
         self.real_label, self.fake_label = labels(smoothing)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "smoothing", "reduction")
 
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Scores of any shapes -> scalar."""
-        real = (logits(real_score) - self.real_label).square().mean()
-        return (real + (logits(fake_score) - self.fake_label).square().mean()) / 2
+        real, fake = logits(real_score) - self.real_label, logits(fake_score) - self.fake_label
+        return both_sides(real.square() / 2, fake.square() / 2, self.reduction)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Scores of any shape -> scalar; the real scores are not used."""
-        return (logits(fake_score) - 1).square().mean() / 2
+        return reduced((logits(fake_score) - 1).square() / 2, self.reduction)
 
 
-class Hinge:
+class Hinge(nn.Module):
     """The critic learns only from scores within the margin; the generator raises its score without end.
 
     Critic: E[relu(1 - D(real))] + E[relu(1 + D(fake))], in [0, inf); generator: -E[D(fake)].
@@ -178,16 +209,24 @@ class Hinge:
     tensor(1.)
     """
 
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "reduction")
+
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Scores of any shapes -> scalar."""
-        return F.relu(1 - logits(real_score)).mean() + F.relu(1 + logits(fake_score)).mean()
+        return both_sides(F.relu(1 - logits(real_score)), F.relu(1 + logits(fake_score)), self.reduction)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Scores of any shape -> scalar; the real scores are not used."""
-        return -logits(fake_score).mean()
+        return reduced(-logits(fake_score), self.reduction)
 
 
-class Wasserstein:
+class Wasserstein(nn.Module):
     """Difference of mean scores: the earth mover's distance, if the critic is kept 1-Lipschitz by other means.
 
     Critic: E[D(fake)] - E[D(real)]; generator: -E[D(fake)]. Any real number. Keep the critic 1-Lipschitz with
@@ -198,31 +237,51 @@ class Wasserstein:
     tensor(-1.)
     """
 
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "reduction")
+
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Scores of any shapes -> scalar."""
-        return logits(fake_score).mean() - logits(real_score).mean()
+        return both_sides(-logits(real_score), logits(fake_score), self.reduction)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Scores of any shape -> scalar; the real scores are not used."""
-        return -logits(fake_score).mean()
+        return reduced(-logits(fake_score), self.reduction)
+
+
+def both_sides(real: Tensor, fake: Tensor, reduction: Reduction) -> Tensor:
+    """A critic's two terms, each reduced by itself, together.
+
+    Raises:
+        ValueError: no such reduction, or "none" for other numbers of real than of fake terms.
+    """
+    if reduction == "none" and real.shape != fake.shape:
+        shapes = f"{tuple(real.shape)} and {tuple(fake.shape)}"
+        raise ValueError(f"reduction: 'none' needs real and fake scores of one shape, got {shapes}")
+    return reduced(real, reduction) + reduced(fake, reduction)
 
 
 def logits(score: Tensor) -> Tensor:
     """The scores in fp32 at least.
 
     Raises:
+        TypeError: they are not a tensor.
         ValueError: they are not floating-point, or there are none.
     """
-    if not score.is_floating_point() or score.numel() == 0:
-        raise ValueError(f"expected floating-point scores, at least one; got {tuple(score.shape)} {score.dtype}")
+    check_tensors(score=score)
+    if not score.is_floating_point():
+        raise ValueError(f"expected floating-point scores, got {tuple(score.shape)} {score.dtype}")
     return in_full_precision(score)
 
 
 def labels(smoothing: Smoothing) -> tuple[float, float]:
     """(real, fake) labels of that name."""
-    if smoothing not in LABELS:
-        raise ValueError(f"smoothing: expected one of {', '.join(LABELS)}; got {smoothing!r}")
-    return LABELS[smoothing]
+    return LABELS[one_of("smoothing", smoothing, LABELS)]
 
 
 def _cross_entropy(score: Tensor, label: float) -> Tensor:
@@ -230,5 +289,5 @@ def _cross_entropy(score: Tensor, label: float) -> Tensor:
         raise ValueError(f"label: expected a number in [0, 1], got {label}")
     values = logits(score)
     if label in (0, 1):  # one softplus: an infinite score times 0 would be NaN
-        return F.softplus(-values if label else values).mean()
-    return (label * F.softplus(-values) + (1 - label) * F.softplus(values)).mean()
+        return F.softplus(-values if label else values)
+    return label * F.softplus(-values) + (1 - label) * F.softplus(values)

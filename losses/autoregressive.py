@@ -5,12 +5,14 @@ parameters depend on earlier pixels only.
 """
 
 import math
+from numbers import Real
 from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from ._tensors import in_full_precision
+from ._settings import whole
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 from .variational import discretised_logistic_log_probability, levels, sample_mean
 
 Nats = TypeVar("Nats", float, Tensor)
@@ -34,13 +36,16 @@ def categorical_pixel_nll(logits: Tensor, image: Tensor) -> Tensor:
     >>> categorical_pixel_nll(torch.zeros(2, 256, 1, 1, 1), torch.ones(2, 1, 1, 1))  # ln 256
     tensor(5.5452)
     """
+    check_tensors(logits=logits, image=image)
     expected = (logits.shape[0], *logits.shape[2:]) if logits.ndim == 5 else None
     if image.shape != expected or logits.shape[1] < 2 or not logits.is_floating_point():
         got = f"{tuple(logits.shape)} {logits.dtype} and {tuple(image.shape)}"
         raise ValueError(f"expected floating-point logits (N, L, C, H, W), L >= 2, image (N, C, H, W); got {got}")
     log_p = torch.log_softmax(in_full_precision(logits), dim=1)
-    level = _levels(image, logits.shape[1]).long()
-    return sample_mean(-log_p.gather(1, level.unsqueeze(1)))
+    level = _levels(image, logits.shape[1])
+    # A NaN is no index: it becomes one again after the look-up.
+    nll = -log_p.gather(1, level.nan_to_num().long().unsqueeze(1))
+    return spoilt_by(sample_mean(nll), level)
 
 
 def mixture_of_logistics_nll(parameters: Tensor, image: Tensor) -> Tensor:
@@ -62,6 +67,7 @@ def mixture_of_logistics_nll(parameters: Tensor, image: Tensor) -> Tensor:
     >>> mixture_of_logistics_nll(torch.zeros(1, 3, 1, 1), torch.zeros(1, 1, 1, 1))  # softplus(254 / 255)
     tensor(1.3104)
     """
+    check_tensors(parameters=parameters, image=image)
     if image.ndim != 4 or image.shape[0] != parameters.shape[0] or image.shape[2:] != parameters.shape[2:]:
         got = f"{tuple(parameters.shape)} and {tuple(image.shape)}"
         raise ValueError(f"expected parameters (N, P * M, H, W) and image (N, C, H, W), got {got}")
@@ -87,6 +93,7 @@ def sample_mixture_of_logistics(
     >>> sample_mixture_of_logistics(torch.zeros(2, 50, 4, 4), channels=3).shape
     torch.Size([2, 3, 4, 4])
     """
+    check_tensors(parameters=parameters)
     weights, means, log_scales, couplings = _split(parameters.detach(), channels)
 
     def uniform(like: Tensor) -> Tensor:
@@ -106,7 +113,8 @@ def sample_mixture_of_logistics(
             mean = mean + shift
         value = mean + torch.exp(log_scale) * torch.logit(uniform(mean))
         drawn.append(levels((value + 1) / 2, 256))
-    return torch.cat(drawn, dim=1) / 255
+    unknown = weights.isnan().any(dim=1, keepdim=True)
+    return torch.cat(drawn, dim=1).masked_fill(unknown, torch.nan) / 255
 
 
 def bits_per_dimension(nats: Nats, dimensions: int) -> Nats:
@@ -118,8 +126,9 @@ def bits_per_dimension(nats: Nats, dimensions: int) -> Nats:
     >>> round(bits_per_dimension(784 * math.log(2), 28 * 28), 4)
     1.0
     """
-    if dimensions < 1:
-        raise ValueError(f"dimensions: expected at least 1, got {dimensions}")
+    if not isinstance(nats, Real):
+        check_tensors(nats=nats)
+    whole("dimensions", dimensions)
     return nats / (dimensions * math.log(2))
 
 
@@ -136,12 +145,7 @@ def _split(parameters: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor, T
     count = PARAMETERS.get(channels)
     if count is None:
         raise ValueError(f"channels: expected 1 or 3, got {channels}")
-    if (
-        parameters.ndim != 4
-        or parameters.shape[1] % count
-        or parameters.numel() == 0
-        or not parameters.is_floating_point()
-    ):
+    if parameters.ndim != 4 or parameters.shape[1] % count or not parameters.is_floating_point():
         got = f"{tuple(parameters.shape)} {parameters.dtype}"
         raise ValueError(f"parameters: expected floating-point (N, {count} * M, H, W), got {got}")
     samples, _, height, width = parameters.shape

@@ -6,11 +6,12 @@ Both take the K logits of a classifier, (N, K); entropies are in nats. Means are
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._distributed import gathered, global_mean
-from ._tensors import in_full_precision
+from ._settings import not_negative, shown
+from ._tensors import check_tensors, in_full_precision
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
@@ -28,8 +29,7 @@ def entropy_from_logits(logits: Tensor) -> Tensor:
     >>> entropy_from_logits(torch.zeros(4, 10))
     tensor(2.3026)
     """
-    log_p = _log_probabilities(logits)
-    return -(log_p.exp() * log_p).sum(dim=1).mean()
+    return _entropy(_finite(_log_probabilities(logits))).mean()
 
 
 def marginal_entropy(logits: Tensor) -> Tensor:
@@ -48,9 +48,9 @@ def marginal_entropy(logits: Tensor) -> Tensor:
     >>> marginal_entropy(torch.tensor([[1e4, 0.0], [0.0, 1e4]]))  # each is certain, together they use both: ln 2
     tensor(0.6931)
     """
-    log_p = gathered(_log_probabilities(logits))
+    log_p = gathered(_finite(_log_probabilities(logits)))
     log_marginal = torch.logsumexp(log_p, dim=0) - math.log(log_p.shape[0])
-    return -(log_marginal.exp() * log_marginal).sum()
+    return _entropy(log_marginal)
 
 
 def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
@@ -67,6 +67,7 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     tensor(2.3026)
     """
     log_p = _log_probabilities(logits)
+    check_tensors(label=label)
     if label.shape != logits.shape[:1] or label.dtype != torch.int64:
         raise ValueError(f"label: expected int64 ({logits.shape[0]},), got {tuple(label.shape)} {label.dtype}")
     if not torch.compiler.is_compiling() and int(label.max()) >= logits.shape[1]:
@@ -76,7 +77,9 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     labelled = label >= 0
     nll = -log_p.gather(1, label.clamp(min=0).unsqueeze(1)).squeeze(1)
     share = global_mean(labelled.to(nll.dtype))
-    return global_mean(nll.where(labelled, torch.zeros_like(nll))) / (share + (share == 0))
+    broken = logits.isnan().any(dim=1)  # which counts without a label too
+    seen = nll.where(labelled, torch.where(broken, torch.nan, torch.zeros_like(nll)))
+    return global_mean(seen) / (share + (share == 0))
 
 
 def real_logit(logits: Tensor) -> Tensor:
@@ -114,7 +117,7 @@ def unlabelled_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return (F.softplus(-real_logit(real_logits)).mean() + F.softplus(real_logit(fake_logits)).mean()) / 2
 
 
-class CategoricalGAN:
+class CategoricalGAN(nn.Module):
     """CatGAN: the critic is sure of real images' classes and unsure of fake ones'; both players use all classes evenly.
 
     Critic:    E[H(p(y | real))] - H(E[p(y | real)]) - E[H(p(y | fake))] + label_weight * labelled cross entropy
@@ -133,25 +136,31 @@ class CategoricalGAN:
     """
 
     def __init__(self, label_weight: float = 1.0) -> None:
-        if not label_weight >= 0:
-            raise ValueError(f"label_weight: expected a number of at least 0, got {label_weight}")
-        self.label_weight = label_weight
+        super().__init__()
+        self.label_weight = not_negative("label_weight", label_weight)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "label_weight")
 
     def critic_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, K), (M, K) and labels of the real images, int64 (N,), -1 for unlabelled -> scalar."""
         sure = entropy_from_logits(real_logits) - marginal_entropy(real_logits) - entropy_from_logits(fake_logits)
         return sure if labels is None else sure + self.label_weight * labelled_cross_entropy(real_logits, labels)
 
-    def generator_loss(self, fake_logits: Tensor) -> Tensor:
-        """(N, K) -> scalar."""
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """(N, K) -> scalar; the real logits are not used."""
         return entropy_from_logits(fake_logits) - marginal_entropy(fake_logits)
 
 
-class SemiSupervised:
+class SemiSupervised(nn.Module):
     """A classifier of K real classes and one for fake images: all real images train it, the labelled ones by class.
 
-    Critic: labelled cross entropy over K classes + `unlabelled_loss` of all real and fake images, in [0, inf). The
-    generator of the paper matches features instead. Salimans et al. 2016, sec. 5, arXiv:1606.03498
+    Critic:    labelled cross entropy over K classes + `unlabelled_loss` of all real and fake images, in [0, inf)
+    Generator: E[softplus(-real_logit(fake))], in [0, inf): fake images should be of a real class, whichever
+
+    The generator of the paper matches features instead (`feature_matching`). Salimans et al. 2016, sec. 5,
+    arXiv:1606.03498
 
     >>> SemiSupervised().critic_loss(torch.tensor([[1e4, 0.0]]), torch.full((1, 2), -1e4), torch.tensor([0]))
     tensor(0.)
@@ -162,9 +171,24 @@ class SemiSupervised:
         unlabelled = unlabelled_loss(real_logits, fake_logits)
         return unlabelled if labels is None else labelled_cross_entropy(real_logits, labels) + unlabelled
 
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """(N, K) -> scalar; the real logits are not used."""
+        return F.softplus(-real_logit(fake_logits)).mean()
+
+
+def _entropy(log_p: Tensor) -> Tensor:
+    """(..., K) -> (...)."""
+    return -(log_p.exp() * log_p).sum(dim=-1)
+
+
+def _finite(log_p: Tensor) -> Tensor:
+    """So that 0 ln 0 is 0, for a class that a logit of minus infinity rules out."""
+    return log_p.clamp(min=torch.finfo(log_p.dtype).min)
+
 
 def _checked(logits: Tensor) -> Tensor:
-    if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2 or not logits.is_floating_point():
+    check_tensors(logits=logits)
+    if logits.ndim != 2 or logits.shape[1] < 2 or not logits.is_floating_point():
         got = f"{tuple(logits.shape)} {logits.dtype}"
         raise ValueError(f"logits: expected floating-point (N, K) with N >= 1 and K >= 2, got {got}")
     return in_full_precision(logits)

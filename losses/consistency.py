@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from .distances import Distance, distance_named
+from ._settings import function, shown
+from ._tensors import check_tensors, spoilt_by
+from .distances import Distance, checked_distance, sample_distances
 
 
 def consistency(
@@ -24,12 +26,14 @@ def consistency(
     >>> consistency(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 2, 2), lambda x: x[..., ::2, ::2])
     tensor(1.)
     """
-    measure = distance_named(distance)
+    checked_distance(distance)
+    check_tensors(image=image, low_resolution=low_resolution)
     reduced = downscale(image)
     if reduced.shape != low_resolution.shape:
         shapes = f"{tuple(image.shape)} to {tuple(reduced.shape)}, expected {tuple(low_resolution.shape)}"
         raise ValueError(f"downscale: reduced {shapes}")
-    return measure(reduced, low_resolution)
+    value = sample_distances(reduced, low_resolution, distance).mean()
+    return spoilt_by(value, image)  # the operator may leave out pixels at the border
 
 
 class ConsistencyLoss(nn.Module):
@@ -43,9 +47,13 @@ class ConsistencyLoss(nn.Module):
 
     def __init__(self, downscale: Callable[[Tensor], Tensor], distance: Distance = "l1") -> None:
         super().__init__()
-        distance_named(distance)
+        function("downscale", downscale)
         self.downscale = downscale
-        self.distance: Distance = distance
+        self.distance: Distance = checked_distance(distance)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "distance")
 
     def forward(self, image: Tensor, low_resolution: Tensor) -> Tensor:
         """(N, C, H, W) and (N, C, h, w) -> scalar."""

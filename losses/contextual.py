@@ -5,7 +5,18 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ._tensors import in_full_precision, unit_length
+from ._frozen import keep_weights_out
+from ._range import RangeWarning
+from ._settings import positive, shown
+from ._tensors import (
+    Reduction,
+    check_tensors,
+    checked_reduction,
+    in_full_precision,
+    reduced,
+    spoilt_by,
+    unit_length,
+)
 from .perceptual import Extractor, features_without_gradient, frozen, weighted
 from .pretrained_weights import Weights
 from .vgg import VGGFeatures
@@ -14,11 +25,13 @@ from .vgg_weights import Network
 EPS = 1e-5
 
 
-def contextual(features: Tensor, target_features: Tensor, bandwidth: float = 0.5) -> Tensor:
+def contextual(
+    features: Tensor, target_features: Tensor, bandwidth: float = 0.5, reduction: Reduction = "mean"
+) -> Tensor:
     """How badly the target's features are found among the image's, in [0, inf); 0 where each has one match of its own.
 
-    (N, C, H, W) and (N, C, h, w) -> scalar, the mean over the batch. With d_ij the cosine distances of the image's
-    feature i and the target's j, both less the target's mean feature:
+    (N, C, H, W) and (N, C, h, w) -> scalar, or (N,) with reduction "none". With d_ij the cosine distances of the
+    image's feature i and the target's j, both less the target's mean feature:
 
     w_ij = exp((1 - d_ij / (min_k d_ik + 1e-5)) / bandwidth),  CX = mean_j max_i w_ij / sum_k w_ik,  -log CX
 
@@ -26,13 +39,16 @@ def contextual(features: Tensor, target_features: Tensor, bandwidth: float = 0.5
     non-aligned data", eq. 1-5, arXiv:1803.02077
 
     Raises:
-        ValueError: not floating-point (N, C, H, W), other numbers of images or channels, or a bandwidth not positive.
+        ValueError: not floating-point (N, C, H, W), other numbers of images or channels, a bandwidth not positive,
+            or an unknown reduction.
 
     >>> maps = torch.eye(4).reshape(1, 4, 2, 2)
     >>> contextual(maps, maps, bandwidth=0.1) < 1e-5
     tensor(True)
     """
-    _positive(bandwidth)
+    positive("bandwidth", bandwidth)
+    checked_reduction(reduction)
+    check_tensors(features=features, target_features=target_features)
     if features.ndim != 4 or target_features.ndim != 4 or features.shape[:2] != target_features.shape[:2]:
         shapes = f"{tuple(features.shape)} and {tuple(target_features.shape)}"
         raise ValueError(f"expected maps (N, C, H, W) and (N, C, h, w), got {shapes}")
@@ -46,13 +62,15 @@ def contextual(features: Tensor, target_features: Tensor, bandwidth: float = 0.5
         distance = (1 - image.mT @ target).clamp(min=0)
         relative = distance / (distance.amin(dim=2, keepdim=True) + EPS)
         similarity = torch.softmax((1 - relative) / bandwidth, dim=2)
-        return -similarity.amax(dim=1).mean(dim=1).log().mean()
+        values = -similarity.amax(dim=1).mean(dim=1).log()
+    return reduced(values, reduction)
 
 
 class ContextualLoss(nn.Module):
     """`contextual` on the layers of a VGG, or of any other frozen network.
 
-    Two (N, 3, H, W) RGB in [0, 1], the second of any size -> scalar. Gradients reach the image; the target gets none.
+    Two (N, 3, H, W) RGB in [0, 1], the second of any size -> scalar, or (N,) with reduction "none". Gradients reach the
+    image; the target gets none. The network stays out of the state dict.
 
     Args:
         layers: a layer's name, several names of weight 1, or {name: weight}; deep ones, or memory runs out.
@@ -60,6 +78,7 @@ class ContextualLoss(nn.Module):
         network: "vgg19" or "vgg16".
         weights: None for torchvision's; or a state dict or a file of one.
         extractor: a network of your own, from images to named maps (N, C, H, W), instead of the VGG.
+        reduction: over the batch.
 
     Raises:
         ValueError, RuntimeError: as `VGGFeatureLoss`.
@@ -77,30 +96,35 @@ class ContextualLoss(nn.Module):
         network: Network = "vgg19",
         weights: Weights = None,
         extractor: Extractor | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
         self.layer_weights = weighted(layers)
-        self.bandwidth = _positive(bandwidth)
+        self.bandwidth = positive("bandwidth", bandwidth)
+        self.reduction: Reduction = checked_reduction(reduction)
         self.extractor = frozen(VGGFeatures(self.layer_weights, network, weights) if extractor is None else extractor)
+        self.warn = RangeWarning() if extractor is None else None  # another network may want another range
+        keep_weights_out(self)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"layers={self.layer_weights}, {shown(self, 'bandwidth', 'reduction')}"
 
     def train(self, mode: bool = True) -> "ContextualLoss":
         """Does nothing: there is nothing here to train."""
         return super().train(False)
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
-        """Two (N, 3, H, W) RGB in [0, 1] -> scalar."""
+        """Two (N, 3, H, W) RGB in [0, 1] -> scalar, or (N,) with reduction "none"."""
+        check_tensors(image=image, target=target)
         wanted, maps = features_without_gradient(self.extractor, target), self.extractor(image)
         missing = [layer for layer in self.layer_weights if layer not in maps]
         if missing:
             raise ValueError(f"layers: expected some of the extractor's {', '.join(maps)}; got {missing[0]!r}")
+        if self.warn:
+            self.warn("ContextualLoss", image, target)
         terms = [
-            weight * contextual(maps[layer], wanted[layer], self.bandwidth)
+            weight * contextual(maps[layer], wanted[layer], self.bandwidth, self.reduction)
             for layer, weight in self.layer_weights.items()
         ]
-        return torch.stack(terms).sum()
-
-
-def _positive(bandwidth: float) -> float:
-    if not bandwidth > 0:
-        raise ValueError(f"bandwidth: expected a positive number, got {bandwidth}")
-    return bandwidth
+        return spoilt_by(torch.stack(terms).sum(dim=0), image, target)

@@ -5,26 +5,37 @@ from typing import Literal
 
 from torch import Tensor
 
+from ._settings import one_of
 from .pixel import charbonnier, l1, mse
-from .variational import learned_similarity
 
 Distance = Literal["l1", "l2", "charbonnier", "euclidean"]
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "l1": l1,
-    "l2": mse,
-    "charbonnier": charbonnier,
-    "euclidean": learned_similarity,
+    "l1": lambda a, b: l1(a, b, "none"),
+    "l2": lambda a, b: mse(a, b, "none"),
+    "charbonnier": lambda a, b: charbonnier(a, b, reduction="none"),
+    "euclidean": lambda a, b: mse(a, b, "none") / 2,
 }
-"""Means over all elements; "euclidean" is half the sum of squares over a sample's, as in DeePSiM and VAE/GAN."""
+"""Of each element. A sample's is their mean; of "euclidean" their sum, as in DeePSiM and VAE/GAN."""
 
 
-def distance_named(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The distance of that name, two tensors (N, ...) of one shape -> scalar.
+def checked_distance(distance: Distance) -> Distance:
+    """The distance itself.
 
     Raises:
-        ValueError: no such distance.
+        ValueError: no such one.
     """
-    if name not in DISTANCES:
-        raise ValueError(f"distance: expected one of {', '.join(DISTANCES)}; got {name!r}")
-    return DISTANCES[name]
+    return one_of("distance", distance, DISTANCES)
+
+
+def sample_distances(a: Tensor, b: Tensor, distance: Distance) -> Tensor:
+    """The distance of that name of each sample: two tensors (N, ...) of one shape -> (N,).
+
+    Raises:
+        ValueError: no such distance, different shapes, empty, or no batch dimension.
+    """
+    values = DISTANCES[checked_distance(distance)](a, b)
+    if values.ndim == 0:
+        raise ValueError(f"expected a batch (N, ...), got {tuple(values.shape)}")
+    values = values.reshape(len(values), -1)
+    return values.sum(dim=1) if distance == "euclidean" else values.mean(dim=1)

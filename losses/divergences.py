@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ._settings import number
+
 Function = Callable[[Tensor], Tensor]
 
 LOG2 = math.log(2)
@@ -169,7 +171,7 @@ def alpha_divergence(alpha: float) -> Divergence:
     Raises:
         ValueError: alpha is 0 or 1 (the limits "reverse-kl" and "kl") or not finite.
     """
-    if not math.isfinite(alpha) or alpha in (0, 1):
+    if number("alpha", alpha) in (0, 1):
         raise ValueError(f"alpha: expected a number but 0 (that is 'reverse-kl') and 1 ('kl'), got {alpha}")
     power = alpha / (alpha - 1)
 

@@ -3,14 +3,16 @@
 from typing import Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._distributed import gathered
-from ._tensors import difference, in_full_precision
-from .adversarial import logits
+from ._settings import one_of, positive, shown
+from ._tensors import Reduction, check_tensors, checked_reduction, difference, in_full_precision, reduced
+from .adversarial import both_sides, logits
 
 EnergyForm = Literal["euclidean", "mean-square"]
+FORMS = ("euclidean", "mean-square")
 
 
 def reconstruction_energy(image: Tensor, reconstruction: Tensor, form: EnergyForm = "euclidean") -> Tensor:
@@ -29,18 +31,18 @@ def reconstruction_energy(image: Tensor, reconstruction: Tensor, form: EnergyFor
     >>> reconstruction_energy(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
     tensor([5.])
     """
+    check_tensors(image=image, reconstruction=reconstruction)
+    one_of("form", form, FORMS)
     if image.ndim < 2:
         raise ValueError(f"expected images (N, ...), got {tuple(image.shape)}")
     residual = difference(reconstruction, image).flatten(1)
     if form == "euclidean":
         # vector_norm has gradient 0 at 0, where a plain square root has NaN.
         return cast(Tensor, torch.linalg.vector_norm(residual, dim=1))  # pyright: ignore[reportUnknownMemberType]
-    if form == "mean-square":
-        return residual.square().mean(dim=1)
-    raise ValueError(f"form: expected 'euclidean' or 'mean-square', got {form!r}")
+    return residual.square().mean(dim=1)
 
 
-class EnergyMargin:
+class EnergyMargin(nn.Module):
     """The critic lowers the energy of real images and raises that of each fake one up to a margin.
 
     critic:  E[E_real] + E[relu(margin - E_fake)], in [0, inf)        generator:  E[E_fake]
@@ -49,25 +51,33 @@ class EnergyMargin:
     not for their mean. Zhao et al. 2016, eq. 1-2, arXiv:1609.03126; with "euclidean" energies the paper takes margins
     of 10 (MNIST), 20 (CelebA) and 80 (LSUN).
 
+    Args:
+        margin: the energy beyond which a fake image counts no more.
+        reduction: over the scores.
+
     Raises:
-        ValueError: the margin is not positive.
+        ValueError: the margin is not positive, or an unknown reduction.
 
     >>> EnergyMargin(2.0).critic_loss(torch.tensor([1.0]), torch.tensor([0.5]))
     tensor(2.5000)
     """
 
-    def __init__(self, margin: float) -> None:
-        if not margin > 0:
-            raise ValueError(f"margin: expected a positive number, got {margin}")
-        self.margin = margin
+    def __init__(self, margin: float, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.margin = positive("margin", margin)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "margin", "reduction")
 
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Energies of any shapes -> scalar."""
-        return logits(real_score).mean() + F.relu(self.margin - logits(fake_score)).mean()
+        return both_sides(logits(real_score), F.relu(self.margin - logits(fake_score)), self.reduction)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Energies of any shape -> scalar; the real ones are not used."""
-        return logits(fake_score).mean()
+        return reduced(logits(fake_score), self.reduction)
 
 
 def pulling_away(embedding: Tensor) -> Tensor:
@@ -85,6 +95,7 @@ def pulling_away(embedding: Tensor) -> Tensor:
     >>> pulling_away(torch.tensor([[1.0, 0.0], [-2.0, 0.0]])), pulling_away(torch.eye(2))
     (tensor(1.), tensor(0.))
     """
+    check_tensors(embedding=embedding)
     if embedding.ndim != 2 or not embedding.is_floating_point():
         raise ValueError(f"expected a floating-point (N, D), got {tuple(embedding.shape)} {embedding.dtype}")
     with torch.autocast(embedding.device.type, enabled=False):

@@ -4,13 +4,17 @@ import math
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .adversarial import logits
+from ._settings import one_of, shown
+from ._tensors import Reduction, check_tensors, checked_reduction, reduced
+from .adversarial import both_sides, logits
 from .divergences import DIVERGENCES, LARGEST_EXPONENT, Divergence, Witness, alpha_divergence
 
 Parametrisation = Literal["paper", "log-ratio"]
 GeneratorStep = Literal["minimax", "alternative"]
+PARAMETRISATIONS = ("paper", "log-ratio")
+GENERATOR_STEPS = ("minimax", "alternative")
 
 
 def divergence(name: str, alpha: float | None = None) -> Divergence:
@@ -19,18 +23,17 @@ def divergence(name: str, alpha: float | None = None) -> Divergence:
     Raises:
         ValueError: no such divergence, "alpha" without alpha or alpha with another, an alpha of 0 or 1.
     """
-    if name == "alpha":
+    if isinstance(name, str) and name == "alpha":  # pyright: ignore[reportUnnecessaryIsInstance]
         if alpha is None:
             raise ValueError("alpha: the divergence 'alpha' needs a number, got None")
         return alpha_divergence(alpha)
-    if name not in DIVERGENCES:
-        raise ValueError(f"divergence: expected one of {', '.join(DIVERGENCES)}, alpha; got {name!r}")
+    one_of("divergence", name, (*DIVERGENCES, "alpha"))
     if alpha is not None:
         raise ValueError(f"alpha: only the divergence 'alpha' has one, {name!r} got {alpha}")
     return DIVERGENCES[name]
 
 
-class FDivergence:
+class FDivergence(nn.Module):
     """The critic measures an f-divergence from below, the generator makes it small.
 
     With T the witness made from the score v and f* the conjugate:
@@ -51,9 +54,10 @@ class FDivergence:
         parametrisation: "paper" or "log-ratio".
         generator: "minimax" or "alternative".
         alpha: the parameter of "alpha", any number but 0 and 1.
+        reduction: over the scores.
 
     Raises:
-        ValueError: an unknown name, or a missing, needless or impossible alpha.
+        ValueError: an unknown name or reduction, or a missing, needless or impossible alpha.
 
     >>> loss = FDivergence("kl", parametrisation="log-ratio")
     >>> loss.critic_loss(torch.zeros(4, 1), torch.zeros(4, 1))  # a ratio of 1 everywhere: no divergence
@@ -66,28 +70,38 @@ class FDivergence:
         parametrisation: Parametrisation = "paper",
         generator: GeneratorStep = "minimax",
         alpha: float | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
+        super().__init__()
         row = divergence(name, alpha)
-        if parametrisation not in ("paper", "log-ratio"):
-            raise ValueError(f"parametrisation: expected 'paper' or 'log-ratio', got {parametrisation!r}")
-        if generator not in ("minimax", "alternative"):
-            raise ValueError(f"generator: expected 'minimax' or 'alternative', got {generator!r}")
+        self.name, self.alpha = name, alpha
+        self.parametrisation: Parametrisation = one_of("parametrisation", parametrisation, PARAMETRISATIONS)
+        self.generator: GeneratorStep = one_of("generator", generator, GENERATOR_STEPS)
+        self.reduction: Reduction = checked_reduction(reduction)
         if parametrisation == "paper" and row.paper.limit < 1:
             raise ValueError(
                 f"alpha: {alpha} is so close to 1 that the paper's form overflows; use 'log-ratio' or 'kl'"
             )
-        self.name = name
-        self.witness = row.paper if parametrisation == "paper" else row.log_ratio
-        self.generator: GeneratorStep = generator
+
+    @property
+    def witness(self) -> Witness:
+        """How a score becomes T and f*(T). Looked up at each use: its functions could not be pickled."""
+        row = divergence(self.name, self.alpha)
+        return row.paper if self.parametrisation == "paper" else row.log_ratio
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "name", "parametrisation", "generator", "alpha", "reduction")
 
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Scores of any shapes -> scalar."""
-        return -_values(self.witness, real_score).mean() + _prices(self.witness, fake_score).mean()
+        witness = self.witness
+        return both_sides(-_values(witness, real_score), _prices(witness, fake_score), self.reduction)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Scores of any shape -> scalar; the real scores are not used."""
         terms = _prices if self.generator == "minimax" else _values
-        return -terms(self.witness, fake_score).mean()
+        return reduced(-terms(self.witness, fake_score), self.reduction)
 
 
 def estimate_divergence(
@@ -113,7 +127,8 @@ def estimate_divergence(
     tensor(2.)
     """
     witness = divergence(name, alpha).log_ratio
-    if any(ratio.ndim == 0 or len(ratio) < 2 or not ratio.numel() for ratio in (log_ratio_real, log_ratio_fake)):
+    check_tensors(log_ratio_real=log_ratio_real, log_ratio_fake=log_ratio_fake)
+    if any(ratio.ndim == 0 or len(ratio) < 2 for ratio in (log_ratio_real, log_ratio_fake)):
         shapes = f"{tuple(log_ratio_real.shape)} and {tuple(log_ratio_fake.shape)}"
         raise ValueError(f"expected at least two log ratios of real and of fake samples, got {shapes}")
     values = _values(witness, log_ratio_real).reshape(len(log_ratio_real), -1).mean(dim=1)

@@ -5,7 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ._tensors import difference
+from ._settings import not_negative, shown, whole
+from ._tensors import Reduction, check_tensors, checked_reduction, difference, reduced
 
 
 def fourier_l1(a: Tensor, b: Tensor) -> Tensor:
@@ -25,11 +26,13 @@ def fourier_l1(a: Tensor, b: Tensor) -> Tensor:
     return _spectrum(a, b).abs().mean()
 
 
-def focal_frequency(a: Tensor, b: Tensor, alpha: float = 1.0, patches: int = 1) -> Tensor:
+def focal_frequency(
+    a: Tensor, b: Tensor, alpha: float = 1.0, patches: int = 1, reduction: Reduction = "mean"
+) -> Tensor:
     """Squared difference of the spectra in which the frequencies that are worst count most, in [0, inf).
 
-    Two (N, C, H, W) of any range -> scalar. With d = F(a - b), F the orthonormal 2-D Fourier transform, and weights
-    without gradient, scaled to a largest value of 1 in every image and channel:
+    Two (N, C, H, W) of any range -> scalar, or (N,) with reduction "none". With d = F(a - b), F the orthonormal 2-D
+    Fourier transform, and weights without gradient, scaled to a largest value of 1 in every image and channel:
 
     mean(w |d|^2),  w = |d|^alpha / max |d|^alpha
 
@@ -38,26 +41,29 @@ def focal_frequency(a: Tensor, b: Tensor, alpha: float = 1.0, patches: int = 1) 
     Args:
         alpha: how much the worst frequencies count more; 0 makes it the mean squared error.
         patches: cut the image into so many patches a side and compare their spectra.
+        reduction: over the batch.
 
     Raises:
-        ValueError: the shapes differ, not (N, C, H, W), not floating-point, a negative alpha, or sides that so many
-            patches do not divide.
+        ValueError: the shapes differ, not (N, C, H, W), not floating-point, a negative alpha, sides that so many
+            patches do not divide, or an unknown reduction.
 
     >>> focal_frequency(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4))  # one coefficient: 4^2 / 16
     tensor(1.)
     """
-    if alpha < 0:
-        raise ValueError(f"alpha: expected 0 or more, got {alpha}")
+    not_negative("alpha", alpha)
+    whole("patches", patches)
+    checked_reduction(reduction)
+    check_tensors(a=a, b=b)
     if a.ndim != 4:
         raise ValueError(f"expected images (N, C, H, W), got {tuple(a.shape)}")
-    if patches < 1 or a.shape[-2] % patches or a.shape[-1] % patches:
+    if a.shape[-2] % patches or a.shape[-1] % patches:
         raise ValueError(f"patches: expected a divisor of both sides of {tuple(a.shape)}, got {patches}")
     squared = _spectrum(_cut(a, patches), _cut(b, patches)).square().sum(dim=-1)
     with torch.no_grad():
         largest = squared.amax(dim=(-2, -1), keepdim=True)
         # 0 / 0 where the images are equal: there the loss is 0 whatever the weight.
         weight = (squared / largest.clamp(min=torch.finfo(squared.dtype).tiny)).pow(alpha / 2)
-    return (weight * squared).mean()
+    return reduced((weight * squared).mean(dim=(1, 2, 3)), reduction)
 
 
 class FocalFrequencyLoss(nn.Module):
@@ -67,17 +73,23 @@ class FocalFrequencyLoss(nn.Module):
     tensor(0.)
     """
 
-    def __init__(self, alpha: float = 1.0, patches: int = 1) -> None:
+    def __init__(self, alpha: float = 1.0, patches: int = 1, reduction: Reduction = "mean") -> None:
         super().__init__()
-        self.alpha, self.patches = alpha, patches
+        self.alpha, self.patches = not_negative("alpha", alpha), whole("patches", patches)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "alpha", "patches", "reduction")
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Two (N, C, H, W) -> scalar."""
-        return focal_frequency(a, b, self.alpha, self.patches)
+        """Two (N, C, H, W) -> scalar, or (N,) with reduction "none"."""
+        return focal_frequency(a, b, self.alpha, self.patches, self.reduction)
 
 
 def _spectrum(a: Tensor, b: Tensor) -> Tensor:
     """Real and imaginary parts of the spectrum of a - b: (..., H, W, 2). The transform is linear, so one is enough."""
+    check_tensors(a=a, b=b)
     if a.ndim < 2:
         raise ValueError(f"expected images (..., H, W), got {tuple(a.shape)}")
     transformed = cast(Tensor, torch.fft.fft2(difference(a, b), norm="ortho"))  # pyright: ignore[reportUnknownMemberType]

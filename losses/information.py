@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from ._tensors import in_full_precision
+from ._settings import number, positive, whole
+from ._tensors import check_tensors, in_full_precision
 from .variational import gaussian_nll, sample_mean
 
 
@@ -29,7 +30,8 @@ def categorical_information(logits: Tensor, code: Tensor) -> Tensor:
     >>> categorical_information(torch.tensor([[1e4, 0.0], [0.0, 1e4]]), torch.tensor([0, 1]))  # all of ln 2
     tensor(0.6931)
     """
-    if logits.ndim < 2 or logits.shape[-1] < 2 or logits.numel() == 0 or not logits.is_floating_point():
+    check_tensors(logits=logits, code=code)
+    if logits.ndim < 2 or logits.shape[-1] < 2 or not logits.is_floating_point():
         raise ValueError(
             f"logits: expected floating-point (N, ..., K) with K >= 2, got {tuple(logits.shape)} {logits.dtype}"
         )
@@ -63,8 +65,8 @@ def uniform_information(mean: Tensor, code: Tensor, std: float = 1.0, low: float
     >>> uniform_information(torch.zeros(4, 2), torch.zeros(4, 2))  # 2 (ln 2 - 0.9189)
     tensor(-0.4516)
     """
-    if not std > 0:
-        raise ValueError(f"std: expected a positive number, got {std}")
+    positive("std", std)
+    check_tensors(mean=mean, code=code)
     nll = gaussian_nll(mean, code, 2 * math.log(std))
     return uniform_entropy(code[0].numel(), low, high) - nll
 
@@ -85,8 +87,8 @@ def gaussian_information(mean: Tensor, log_variance: Tensor, code: Tensor, small
     >>> gaussian_information(torch.zeros(4, 2), torch.zeros(4, 2), torch.ones(4, 2))  # the prior itself, c^2 = 1
     tensor(0.)
     """
-    if not smallest_std > 0:
-        raise ValueError(f"smallest_std: expected a positive number, got {smallest_std}")
+    positive("smallest_std", smallest_std)
+    check_tensors(mean=mean, log_variance=log_variance, code=code)
     if log_variance.shape != mean.shape:
         raise ValueError(f"log_variance: expected shape {tuple(mean.shape)}, got {tuple(log_variance.shape)}")
     nll = gaussian_nll(mean, code, in_full_precision(log_variance).clamp(min=2 * math.log(smallest_std)))
@@ -102,9 +104,7 @@ def categorical_entropy(classes: int, codes: int = 1) -> float:
     >>> round(categorical_entropy(10), 4)
     2.3026
     """
-    if classes < 2:
-        raise ValueError(f"classes: expected at least 2, got {classes}")
-    return _positive("codes", codes) * math.log(classes)
+    return whole("codes", codes) * math.log(whole("classes", classes, 2))
 
 
 def uniform_entropy(dimensions: int, low: float = -1.0, high: float = 1.0) -> float:
@@ -116,9 +116,9 @@ def uniform_entropy(dimensions: int, low: float = -1.0, high: float = 1.0) -> fl
     >>> round(uniform_entropy(2), 4)
     1.3863
     """
-    if not high > low:
+    if not number("high", high) > number("low", low):
         raise ValueError(f"expected low < high, got {low} and {high}")
-    return _positive("dimensions", dimensions) * math.log(high - low)
+    return whole("dimensions", dimensions) * math.log(high - low)
 
 
 def gaussian_entropy(dimensions: int) -> float:
@@ -130,10 +130,4 @@ def gaussian_entropy(dimensions: int) -> float:
     >>> round(gaussian_entropy(1), 4)
     1.4189
     """
-    return _positive("dimensions", dimensions) * math.log(2 * math.pi * math.e) / 2
-
-
-def _positive(name: str, number: int) -> int:
-    if number < 1:
-        raise ValueError(f"{name}: expected at least 1, got {number}")
-    return number
+    return whole("dimensions", dimensions) * math.log(2 * math.pi * math.e) / 2

@@ -8,7 +8,10 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ._tensors import Reduction, in_full_precision, reduced, unit_length
+from ._frozen import keep_weights_out
+from ._range import RangeWarning
+from ._settings import one_of, shown
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by, unit_length
 from .pretrained_weights import Weights, read_weights
 from .vgg import IMAGENET_MEAN, IMAGENET_STD
 
@@ -51,10 +54,8 @@ class LPIPSLoss(nn.Module):
 
     def __init__(self, network: Backbone = "alex", weights: Weights = None, reduction: Reduction = "mean") -> None:
         super().__init__()
-        if network not in NETWORKS:
-            raise ValueError(f"network: expected one of {', '.join(NETWORKS)}; got {network!r}")
-        self.network: Backbone = network
-        self.reduction: Reduction = reduction
+        self.network: Backbone = one_of("network", network, NETWORKS)
+        self.reduction: Reduction = checked_reduction(reduction)
         self.stages = _stages(network, read_weights(weights, NETWORKS[network]))
         for number, head in enumerate(_heads(network)):
             self.register_buffer(f"head{number}", head, persistent=False)
@@ -63,6 +64,12 @@ class LPIPSLoss(nn.Module):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.requires_grad_(False)
         self.train(False)
+        self.warn = RangeWarning()
+        keep_weights_out(self)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "network", "reduction")
 
     def train(self, mode: bool = True) -> "LPIPSLoss":
         """Does nothing: the network is frozen."""
@@ -77,7 +84,9 @@ class LPIPSLoss(nn.Module):
         for number, (seen, other) in enumerate(zip(self._maps(image), wanted, strict=True)):
             weight = self.get_buffer(f"head{number}")
             distances.append(((seen - other).square() * weight).sum(dim=1).mean(dim=(1, 2)))
-        return reduced(torch.stack(distances).sum(dim=0), self.reduction)
+        self.warn("LPIPSLoss", image, target)
+        # The first layer's stride may leave out pixels at the border.
+        return reduced(spoilt_by(torch.stack(distances).sum(dim=0), image, target), self.reduction)
 
     def _maps(self, image: Tensor) -> list[Tensor]:
         """The maps of every layer, each position divided by its length over channels."""
@@ -91,6 +100,7 @@ class LPIPSLoss(nn.Module):
         return maps
 
     def _check(self, image: Tensor, target: Tensor) -> None:
+        check_tensors(image=image, target=target)
         if image.shape != target.shape:
             raise ValueError(f"expected two images of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
         if image.ndim != 4 or image.shape[1] != 3 or not (image.is_floating_point() and target.is_floating_point()):

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._tensors import difference
+from ._settings import shown, whole
+from ._tensors import check_tensors, difference
 
 
 def artifact_map(image: Tensor, target: Tensor, average_image: Tensor | None = None, window: int = 7) -> Tensor:
@@ -25,16 +26,20 @@ def artifact_map(image: Tensor, target: Tensor, average_image: Tensor | None = N
     >>> artifact_map(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)).max()  # the same error everywhere is no artefact
     tensor(0.)
     """
+    check_tensors(image=image, target=target)
     if image.ndim != 4:
         raise ValueError(f"expected images (N, C, H, W), got {tuple(image.shape)}")
-    if window < 3 or window % 2 == 0 or min(image.shape[-2:]) <= window // 2:
+    _check_window(window)
+    if min(image.shape[-2:]) <= window // 2:
         raise ValueError(f"window: expected an odd number from 3 that fits {tuple(image.shape)}, got {window}")
     with torch.no_grad():
         residual = _residual(image, target)
         local = F.pad(residual, [window // 2] * 4, mode="reflect").unfold(2, window, 1).unfold(3, window, 1)
         weight = local.var(dim=(-2, -1)) * residual.var(dim=(-2, -1), keepdim=True).pow(1 / 5)
         if average_image is not None:
-            weight = torch.where(residual < _residual(average_image, target), 0, weight)
+            check_tensors(average_image=average_image)
+            of_average = _residual(average_image, target)
+            weight = torch.where(residual < of_average, 0, torch.where(of_average.isnan(), of_average, weight))
     return weight
 
 
@@ -68,11 +73,21 @@ class LocalDiscriminativeLoss(nn.Module):
 
     def __init__(self, window: int = 7) -> None:
         super().__init__()
-        self.window = window
+        self.window = _check_window(window)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "window")
 
     def forward(self, image: Tensor, target: Tensor, average_image: Tensor | None = None) -> Tensor:
         """Two or three (N, C, H, W) -> scalar."""
         return local_discriminative(image, target, average_image, self.window)
+
+
+def _check_window(window: int) -> int:
+    if whole("window", window, 3) % 2 == 0:
+        raise ValueError(f"window: expected an odd number from 3, got {window}")
+    return window
 
 
 def _residual(image: Tensor, target: Tensor) -> Tensor:

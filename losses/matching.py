@@ -7,9 +7,12 @@ import torch
 from torch import Tensor
 
 from ._distributed import gathered, global_mean
-from ._tensors import in_full_precision
+from ._settings import one_of, positive, whole
+from ._tensors import check_tensors, in_full_precision
 
 Features = Tensor | Sequence[Tensor]
+TOTALS = ("sum", "mean")
+ESTIMATES = ("biased", "unbiased")
 
 
 def feature_matching(
@@ -30,10 +33,8 @@ def feature_matching(
     >>> feature_matching(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [1.0]]))  # means 2 and 1
     tensor(1.)
     """
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"reduction: expected 'sum' or 'mean', got {reduction!r}")
-    real = [real_features] if isinstance(real_features, Tensor) else real_features
-    fake = [fake_features] if isinstance(fake_features, Tensor) else fake_features
+    one_of("reduction", reduction, TOTALS)
+    real, fake = _layers("real_features", real_features), _layers("fake_features", fake_features)
     if len(real) != len(fake) or not real:
         raise ValueError(f"expected as many real as fake layers, at least one; got {len(real)} and {len(fake)}")
     terms: list[Tensor] = []
@@ -58,8 +59,7 @@ def moment_matching(real: Tensor, fake: Tensor, orders: int = 2) -> Tensor:
     >>> moment_matching(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [1.0]]))  # means 2, 1; variances 4, 0
     tensor(17.)
     """
-    if orders < 1:
-        raise ValueError(f"orders: expected 1 or more, got {orders}")
+    whole("orders", orders)
     _check_alike(real, fake)
     pairs = zip(_moments(real.detach(), orders), _moments(fake, orders), strict=True)
     return torch.stack([(r - f).square().mean() for r, f in pairs]).sum()
@@ -88,10 +88,11 @@ def maximum_mean_discrepancy(
     >>> maximum_mean_discrepancy(points, points)
     tensor(0.)
     """
-    if not bandwidths or not min(bandwidths) > 0:
-        raise ValueError(f"bandwidths: expected positive numbers, got {tuple(bandwidths)}")
-    if estimate not in ("biased", "unbiased"):
-        raise ValueError(f"estimate: expected 'biased' or 'unbiased', got {estimate!r}")
+    if not bandwidths:
+        raise ValueError(f"bandwidths: expected positive numbers, got {bandwidths!r}")
+    for bandwidth in bandwidths:
+        positive("bandwidths", bandwidth)
+    one_of("estimate", estimate, ESTIMATES)
     _check_alike(real, fake)
     x = gathered(in_full_precision(real.detach())).flatten(1)
     y = gathered(in_full_precision(fake)).flatten(1)
@@ -119,11 +120,19 @@ def _pair_mean(kernel: Tensor, estimate: Literal["biased", "unbiased"]) -> Tenso
     return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
 
 
+def _layers(name: str, features: Features) -> Sequence[Tensor]:
+    if not isinstance(features, Tensor | list | tuple):
+        raise TypeError(f"{name}: expected a tensor or a list of tensors, got {type(features).__name__}")
+    layers = [features] if isinstance(features, Tensor) else features
+    for layer in layers:
+        check_tensors(**{name: layer})
+    return layers
+
+
 def _check_alike(real: Tensor, fake: Tensor) -> None:
+    check_tensors(real=real, fake=fake)
     if real.ndim < 2 or real.shape[1:] != fake.shape[1:]:
         shapes = f"{tuple(real.shape)} and {tuple(fake.shape)}"
         raise ValueError(f"expected (N, ...) and (M, ...) alike but for the batch, got {shapes}")
-    if not (real.numel() and fake.numel()):
-        raise ValueError(f"expected at least one sample, got {tuple(real.shape)} and {tuple(fake.shape)}")
     if not (real.is_floating_point() and fake.is_floating_point()):
         raise ValueError(f"expected floating-point tensors, got {real.dtype} and {fake.dtype}")

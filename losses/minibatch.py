@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from ._distributed import gathered
-from ._tensors import in_full_precision
+from ._settings import shown, whole
+from ._tensors import check_tensors, in_full_precision
 
 
 def minibatch_similarity(projected: Tensor) -> Tensor:
@@ -25,6 +26,7 @@ def minibatch_similarity(projected: Tensor) -> Tensor:
             [2.],
             [2.]])
     """
+    check_tensors(projected=projected)
     if projected.ndim != 3 or not projected.is_floating_point():
         raise ValueError(f"expected a floating-point (N, B, C), got {tuple(projected.shape)} {projected.dtype}")
     own = in_full_precision(projected)
@@ -47,14 +49,18 @@ class MinibatchDiscrimination(nn.Module):
 
     def __init__(self, features: int, kernels: int = 100, dimensions: int = 5) -> None:
         super().__init__()
-        if min(features, kernels, dimensions) < 1:
-            raise ValueError(f"expected sizes of at least 1, got {features}, {kernels} and {dimensions}")
-        self.kernels, self.dimensions = kernels, dimensions
+        self.features = whole("features", features)
+        self.kernels, self.dimensions = whole("kernels", kernels), whole("dimensions", dimensions)
         self.projection = nn.Parameter(torch.randn(features, kernels * dimensions) * 0.05)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "features", "kernels", "dimensions")
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, F) -> (N, F + kernels)."""
-        if features.ndim != 2 or features.shape[1] != self.projection.shape[0]:
-            raise ValueError(f"expected features (N, {self.projection.shape[0]}), got {tuple(features.shape)}")
+        check_tensors(features=features)
+        if features.ndim != 2 or features.shape[1] != self.features:
+            raise ValueError(f"expected features (N, {self.features}), got {tuple(features.shape)}")
         projected = (features @ self.projection).reshape(-1, self.kernels, self.dimensions)
         return torch.cat([features, minibatch_similarity(projected).to(features.dtype)], dim=1)

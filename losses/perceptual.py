@@ -7,8 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ._tensors import in_full_precision
-from .distances import Distance, distance_named
+from ._frozen import keep_weights_out
+from ._range import RangeWarning
+from ._settings import function, names, number, one_of, shown
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by
+from .distances import Distance, checked_distance, sample_distances
 from .pretrained_weights import Weights
 from .vgg import VGGFeatures
 from .vgg_weights import Network
@@ -47,29 +50,35 @@ def feature_distance(
     weights: Mapping[str, float],
     distance: Distance = "l1",
     scale: float = 1.0,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """Weighted sum of the distances between two images' feature maps, in [0, inf).
 
-    Two {layer: (N, ...)} with at least the layers of `weights` -> scalar, in fp32 at least.
+    Two {layer: (N, ...)} with at least the layers of `weights` -> scalar, or (N,) with reduction "none", in fp32 at
+    least.
 
     sum_l weight_l * distance(scale * phi_l(image), scale * phi_l(target))
 
     Raises:
-        ValueError: a layer is missing, shapes differ, or an unknown distance.
+        TypeError: a map is not a tensor.
+        ValueError: a layer is missing, shapes differ, or an unknown distance or reduction.
 
     >>> feature_distance({"a": torch.ones(1, 2)}, {"a": torch.zeros(1, 2)}, {"a": 0.5})
     tensor(0.5000)
     """
-    measure = distance_named(distance)
+    checked_distance(distance)
+    checked_reduction(reduction)
     missing = [layer for layer in weights if layer not in features or layer not in target_features]
     if missing or not weights:
         layers = f"layers {', '.join(weights)}" if weights else "at least one layer"
         raise ValueError(f"expected features of {layers}; got {', '.join(features)} and {', '.join(target_features)}")
-    terms = [
-        weight * measure(in_full_precision(features[layer]) * scale, in_full_precision(target_features[layer]) * scale)
-        for layer, weight in weights.items()
-    ]
-    return torch.stack(terms).sum()
+    terms: list[Tensor] = []
+    for layer, weight in weights.items():
+        maps, wanted = features[layer], target_features[layer]
+        check_tensors(features=maps, target_features=wanted)
+        own, other = (in_full_precision(each) * scale for each in (maps, wanted))
+        terms.append(weight * reduced(sample_distances(own, other, distance), reduction))
+    return torch.stack(terms).sum(dim=0)
 
 
 def features_without_gradient(extractor: Extractor, target: Tensor) -> dict[str, Tensor]:
@@ -82,8 +91,9 @@ def features_without_gradient(extractor: Extractor, target: Tensor) -> dict[str,
 class FeatureLoss(nn.Module):
     """Distance between the feature maps that any network gives of two images, in [0, inf).
 
-    Two images as the extractor takes them -> scalar: see `feature_distance`. Gradients reach the image; the target
-    gets none. An extractor that is a module is frozen, in evaluation mode for good. DeePSiM's comparator is one with
+    Two images as the extractor takes them -> scalar, or (N,) with reduction "none": see `feature_distance`. Gradients
+    reach the image; the target gets none. An extractor that is a module is frozen, in evaluation mode for good, and
+    stays out of this loss's state dict. DeePSiM's comparator is one with
     distance "euclidean" (Dosovitskiy and Brox 2016, arXiv:1602.02644, eq. 2).
 
     Args:
@@ -91,9 +101,11 @@ class FeatureLoss(nn.Module):
         layers: {name: weight}; None takes every map with weight 1.
         distance: "l1", "l2", "charbonnier", or "euclidean" (half the sum of squares over a sample).
         scale: what the maps are multiplied by; "l2" and "euclidean" change by its square.
+        reduction: over the batch.
 
     Raises:
-        ValueError: an unknown distance; from forward, a layer that the extractor does not give.
+        TypeError: an extractor that cannot be called.
+        ValueError: an unknown distance or reduction, no layer; from forward, a layer that the extractor does not give.
 
     >>> loss = FeatureLoss(lambda image: {"mean": image.mean(dim=(2, 3))})
     >>> loss(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4))
@@ -106,13 +118,19 @@ class FeatureLoss(nn.Module):
         layers: Mapping[str, float] | None = None,
         distance: Distance = "l1",
         scale: float = 1.0,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
-        distance_named(distance)
         self.extractor = frozen(extractor)
-        self.layer_weights = None if layers is None else dict(layers)
-        self.distance: Distance = distance
-        self.scale = scale
+        self.layer_weights = None if layers is None else weighted(layers)
+        self.distance: Distance = checked_distance(distance)
+        self.scale = number("scale", scale)
+        self.reduction: Reduction = checked_reduction(reduction)
+        keep_weights_out(self)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"layers={self.layer_weights}, {shown(self, 'distance', 'scale', 'reduction')}"
 
     def train(self, mode: bool = True) -> "FeatureLoss":
         """Does nothing: there is nothing here to train."""
@@ -123,18 +141,20 @@ class FeatureLoss(nn.Module):
         return features_without_gradient(self.extractor, target)
 
     def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
-        """Two images, or an image and the features of a target -> scalar."""
-        wanted = self.features_of(target) if isinstance(target, Tensor) else target
+        """Two images, or an image and the features of a target -> scalar, or (N,) with reduction "none"."""
+        seen, wanted = look(image, target, self.features_of)
         maps = self.extractor(image)
         weights = dict.fromkeys(maps, 1.0) if self.layer_weights is None else self.layer_weights
-        return feature_distance(maps, wanted, weights, self.distance, self.scale)
+        value = feature_distance(maps, wanted, weights, self.distance, self.scale, self.reduction)
+        return spoilt_by(value, *seen)
 
 
 class VGGFeatureLoss(nn.Module):
     """Distance between the VGG feature maps of two images, in [0, inf).
 
-    Two (N, 3, H, W) RGB in [0, 1] -> scalar: see `feature_distance`; phi_l are the maps of layer l of a VGG that sees
-    the image as ImageNet's were prepared. Gradients reach the image, through frozen weights; the target gets none.
+    Two (N, 3, H, W) RGB in [0, 1] -> scalar, or (N,) with reduction "none": see `feature_distance`; phi_l are the maps
+    of layer l of a VGG that sees the image as ImageNet's were prepared. Gradients reach the image, through frozen
+    weights, which stay out of the state dict; the target gets none.
     Johnson et al. 2016, arXiv:1603.08155, sec. 3.2; SRGAN (Ledig et al. 2017, arXiv:1609.04802, eq. 5) and others by
     name: `VGGFeatureLoss.preset("srgan")`, see `PRESETS`.
 
@@ -145,6 +165,7 @@ class VGGFeatureLoss(nn.Module):
         distance: "l1", "l2", "charbonnier", or "euclidean" (half the sum of squares over a sample).
         weights: None for torchvision's ImageNet weights; or a state dict or a file of one, see `VGGFeatures`.
         scale: what the maps are multiplied by; "l2" and "euclidean" change by its square.
+        reduction: over the batch.
 
     Raises:
         ValueError: an unknown name, unsuitable weights, a layer deeper than the weights reach; from forward, images of
@@ -165,55 +186,88 @@ class VGGFeatureLoss(nn.Module):
         distance: Distance = "l1",
         weights: Weights = None,
         scale: float = 1.0,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
-        distance_named(distance)
+        self.distance: Distance = checked_distance(distance)
+        self.scale = number("scale", scale)
+        self.reduction: Reduction = checked_reduction(reduction)
         self.layer_weights = weighted(layers)
+        self.network: Network = network
         self.features = VGGFeatures(self.layer_weights, network, weights)
-        self.distance: Distance = distance
-        self.scale = scale
+        self.warn = RangeWarning()
+        keep_weights_out(self)
 
     @classmethod
     def preset(
-        cls, name: Literal["srgan", "srgan-vgg22", "esrgan", "real-esrgan"], weights: Weights = None
+        cls,
+        name: Literal["srgan", "srgan-vgg22", "esrgan", "real-esrgan"],
+        weights: Weights = None,
+        reduction: Reduction = "mean",
     ) -> "VGGFeatureLoss":
         """The loss of that paper, on VGG19.
 
         Raises:
             ValueError: no such preset.
         """
-        if name not in PRESETS:
-            raise ValueError(f"preset: expected one of {', '.join(PRESETS)}; got {name!r}")
-        settings = PRESETS[name]
-        return cls(settings.layers, distance=settings.distance, weights=weights, scale=settings.scale)
+        chosen = PRESETS[one_of("preset", name, PRESETS)]
+        return cls(chosen.layers, distance=chosen.distance, weights=weights, scale=chosen.scale, reduction=reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"layers={self.layer_weights}, {shown(self, 'network', 'distance', 'scale', 'reduction')}"
 
     def features_of(self, target: Tensor) -> dict[str, Tensor]:
         """A target's features, to be given to `forward` more than once."""
         return features_without_gradient(self.features, target)
 
     def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
-        """Two (N, 3, H, W) RGB in [0, 1], or one and the features of a target -> scalar."""
+        """Two (N, 3, H, W) RGB in [0, 1], or one and a target's features -> scalar, or (N,) with reduction "none"."""
+        check_tensors(image=image)
         if isinstance(target, Tensor) and image.shape != target.shape:
             raise ValueError(f"expected two images of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
-        wanted = self.features_of(target) if isinstance(target, Tensor) else target
-        return feature_distance(self.features(image), wanted, self.layer_weights, self.distance, self.scale)
+        seen, wanted = look(image, target, self.features_of)
+        maps = self.features(image)
+        self.warn("VGGFeatureLoss", *seen)
+        value = feature_distance(maps, wanted, self.layer_weights, self.distance, self.scale, self.reduction)
+        return spoilt_by(value, *seen)
 
 
 def weighted(layers: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
     """{name: weight} of a name, of several of weight 1, or of that itself.
 
     Raises:
-        ValueError: no layer.
+        ValueError: no layer, what is none, or a weight that is not a finite number.
     """
-    if isinstance(layers, str):
-        return {layers: 1.0}
-    if not layers:
+    listed = names("layers", layers)
+    if not listed:
         raise ValueError("layers: expected at least one, got none")
-    return dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
+    weights = layers if isinstance(layers, Mapping) else dict.fromkeys(listed, 1.0)
+    return {name: number(f"layers: weight of {name!r}", weight) for name, weight in weights.items()}
+
+
+def look(
+    image: Tensor, target: Tensor | Mapping[str, Tensor], view: Callable[[Tensor], Mapping[str, Tensor]]
+) -> tuple[list[Tensor], Mapping[str, Tensor]]:
+    """The images among the two, and the target's view: the given one, or what `view` makes of an image.
+
+    Raises:
+        TypeError: neither images nor, for the target, a mapping.
+    """
+    check_tensors(image=image)
+    if isinstance(target, Mapping):
+        return [image], target
+    check_tensors(target=target)
+    return [image, target], view(target)
 
 
 def frozen(extractor: Extractor) -> Extractor:
-    """The extractor; if it is a module, without gradients for its weights and in evaluation mode."""
+    """The extractor; if it is a module, without gradients for its weights and in evaluation mode.
+
+    Raises:
+        TypeError: it cannot be called.
+    """
+    function("extractor", extractor)
     if isinstance(extractor, nn.Module):
         extractor.requires_grad_(False)
         extractor.train(False)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._tensors import in_full_precision
+from ._settings import positive, shown, whole
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 
 
 def phase_balance(image: Tensor, target: Tensor, period: int = 4, eps: float = 1 / 255) -> Tensor:
@@ -60,7 +61,11 @@ class PhaseBalanceLoss(nn.Module):
 
     def __init__(self, period: int = 4, eps: float = 1 / 255) -> None:
         super().__init__()
-        self.period, self.eps = period, eps
+        self.period, self.eps = whole("period", period, 2), positive("eps", eps)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "period", "eps")
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """(..., H, W) twice -> scalar; see `phase_balance`."""
@@ -76,7 +81,11 @@ class PhaseEvennessLoss(nn.Module):
 
     def __init__(self, period: int = 4, eps: float = 1 / 255) -> None:
         super().__init__()
-        self.period, self.eps = period, eps
+        self.period, self.eps = whole("period", period, 2), positive("eps", eps)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "period", "eps")
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """(..., H, W) twice -> scalar; see `phase_evenness`."""
@@ -104,15 +113,14 @@ def phase_bias(image: Tensor, target: Tensor, period: int = 4, window: int = 8, 
     >>> phase_bias(0.5 + pattern, torch.full((16, 16), 0.5), period=2)
     tensor(0.0990)
     """
-    if window < 2:
-        raise ValueError(f"expected window >= 2, got {window}")
-    _check(image, target, period, eps, period * window)
+    _check(image, target, period, eps, whole("period", period, 2) * whole("window", window, 2))
     height, width = (side // period * period for side in image.shape[-2:])
     error = (in_full_precision(image) - in_full_precision(target))[..., :height, :width]
     places = F.pixel_unshuffle(error.reshape(-1, 1, height, width), period)
     local = F.avg_pool2d(places, window, stride=window // 2)
     bias = local - local.mean(dim=1, keepdim=True)
-    return ((bias.square().mean(dim=1) + eps**2).sqrt() - eps).mean()
+    value = ((bias.square().mean(dim=1) + eps**2).sqrt() - eps).mean()
+    return spoilt_by(value, image, target)  # pixels beyond the last window count for nothing
 
 
 class PhaseBiasLoss(nn.Module):
@@ -124,7 +132,12 @@ class PhaseBiasLoss(nn.Module):
 
     def __init__(self, period: int = 4, window: int = 8, eps: float = 1e-3) -> None:
         super().__init__()
-        self.period, self.window, self.eps = period, window, eps
+        self.period, self.window = whole("period", period, 2), whole("window", window, 2)
+        self.eps = positive("eps", eps)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "period", "window", "eps")
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """(..., H, W) twice -> scalar; see `phase_bias`."""
@@ -150,11 +163,12 @@ def _changes(image: Tensor, period: int) -> Tensor:
 
 
 def _check(image: Tensor, target: Tensor, period: int, eps: float, smallest: int) -> None:
+    check_tensors(image=image, target=target)
+    whole("period", period, 2)
+    positive("eps", eps)
     if image.shape != target.shape:
         raise ValueError(f"expected two tensors of one shape, got {tuple(image.shape)} and {tuple(target.shape)}")
     if not (image.is_floating_point() and target.is_floating_point()):
         raise ValueError(f"expected floating-point tensors, got {image.dtype} and {target.dtype}")
-    if period < 2 or eps <= 0:
-        raise ValueError(f"expected period >= 2 and eps > 0, got {period} and {eps}")
     if image.ndim < 2 or min(image.shape[-2:]) < smallest:
         raise ValueError(f"expected images (..., H, W) with sides of at least {smallest}, got {tuple(image.shape)}")

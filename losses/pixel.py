@@ -9,9 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ._tensors import Reduction, difference, reduced
+from ._settings import one_of, positive, shown
+from ._tensors import Reduction, checked_reduction, difference, reduced
 
 CharbonnierForm = Literal["root", "barron"]
+FORMS = ("root", "barron")
 
 
 def l1(a: Tensor, b: Tensor, reduction: Reduction = "mean", weight: Tensor | None = None) -> Tensor:
@@ -69,16 +71,17 @@ def charbonnier(
     >>> charbonnier(torch.tensor([3.0]), torch.tensor([0.0]), eps=4.0, form="barron")
     tensor(0.2500)
     """
-    if not eps > 0:
-        raise ValueError(f"eps: expected a positive number, got {eps}")
+    positive("eps", eps)
+    one_of("form", form, FORMS)
     d = difference(a, b)
     if form == "root":
         return reduced(torch.sqrt(d.square() + eps**2), reduction, weight)
-    if form == "barron":
-        squared = (d / eps).square()
-        # The same as sqrt(1 + squared) - 1, without subtracting nearly equal numbers where d is small.
-        return reduced(squared / (torch.sqrt(1 + squared) + 1), reduction, weight)
-    raise ValueError(f"form: expected 'root' or 'barron', got {form!r}")
+    ratio = d / eps
+    # Where d is small the same as sqrt(1 + ratio^2) - 1, without subtracting nearly equal numbers; where it is large,
+    # without squares that overflow.
+    small = ratio.clamp(-1, 1).square()
+    near, far = small / (torch.sqrt(1 + small) + 1), torch.hypot(ratio, torch.ones_like(ratio)) - 1
+    return reduced(torch.where(ratio.abs() > 1, far, near), reduction, weight)
 
 
 def huber(
@@ -96,8 +99,7 @@ def huber(
     >>> huber(torch.tensor([0.5, 3.0]), torch.tensor([0.0, 0.0]), reduction="none")
     tensor([0.1250, 2.5000])
     """
-    if not delta > 0:
-        raise ValueError(f"delta: expected a positive number, got {delta}")
+    positive("delta", delta)
     d = difference(a, b).abs()
     small = d.clamp(max=delta)
     return reduced(small * (d - small / 2), reduction, weight)
@@ -112,7 +114,11 @@ class L1Loss(nn.Module):
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         super().__init__()
-        self.reduction: Reduction = reduction
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "reduction")
 
     def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
@@ -128,7 +134,11 @@ class MSELoss(nn.Module):
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         super().__init__()
-        self.reduction: Reduction = reduction
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "reduction")
 
     def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
@@ -144,9 +154,13 @@ class CharbonnierLoss(nn.Module):
 
     def __init__(self, eps: float = 1e-3, form: CharbonnierForm = "root", reduction: Reduction = "mean") -> None:
         super().__init__()
-        self.eps = eps
-        self.form: CharbonnierForm = form
-        self.reduction: Reduction = reduction
+        self.eps = positive("eps", eps)
+        self.form: CharbonnierForm = one_of("form", form, FORMS)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "eps", "form", "reduction")
 
     def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Two tensors of one shape -> scalar, or that shape with reduction "none"."""
@@ -162,8 +176,12 @@ class HuberLoss(nn.Module):
 
     def __init__(self, delta: float = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__()
-        self.delta = delta
-        self.reduction: Reduction = reduction
+        self.delta = positive("delta", delta)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "delta", "reduction")
 
     def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Two tensors of one shape -> scalar, or that shape with reduction "none"."""

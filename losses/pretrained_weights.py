@@ -25,6 +25,7 @@ def read_weights(weights: Weights, network: str) -> Mapping[str, Tensor]:
     """The state dict itself, from the file, or from torchvision where None is given.
 
     Raises:
+        TypeError: neither of these.
         ValueError: the file is not a state dict; it is read without running code.
         RuntimeError: torchvision's weights are not at hand and cannot be downloaded.
     """
@@ -32,6 +33,8 @@ def read_weights(weights: Weights, network: str) -> Mapping[str, Tensor]:
         return _from_torchvision(network)
     if isinstance(weights, Mapping):
         return weights
+    if not isinstance(weights, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"weights: expected a state dict, a file of one or None, got {type(weights).__name__}")
     try:
         state: Any = torch.load(weights, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:

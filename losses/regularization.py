@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ._tensors import in_full_precision
+from ._settings import function, not_negative, number, whole
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 
 
 def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
@@ -27,7 +28,10 @@ def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
     >>> float(r1_penalty(2 * image.sum(dim=1), image))  # a gradient of (2, 2, 2) everywhere: 12 / 2
     6.0
     """
-    return gamma / 2 * _gradient(score, image).square().sum(dim=1).mean()
+    not_negative("gamma", gamma)
+    check_tensors(image=image)
+    penalty = gamma / 2 * _gradient(score, image).square().sum(dim=1).mean()
+    return spoilt_by(penalty, score)  # whose gradient may be a number all the same
 
 
 def r2_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
@@ -66,6 +70,9 @@ def gradient_penalty(
     >>> float(gradient_penalty(lambda x: 3 * x[:, 0], torch.zeros(4, 1), torch.ones(4, 1)))  # a slope of 3
     4.0
     """
+    function("critic", critic)
+    number("target", target)
+    check_tensors(real=real, fake=fake)
     if real.shape != fake.shape or real.ndim < 2:
         raise ValueError(f"expected images (N, ...) of one shape, got {tuple(real.shape)} and {tuple(fake.shape)}")
     if not (real.is_floating_point() and fake.is_floating_point()):
@@ -75,8 +82,9 @@ def gradient_penalty(
     share = torch.rand(shape, generator=generator, dtype=dtype, device=real.device)
     between = torch.lerp(fake.detach().to(dtype), real.detach().to(dtype), share).requires_grad_()
     # vector_norm has gradient 0 at 0, where a plain square root has NaN.
-    slope = cast(Tensor, torch.linalg.vector_norm(_gradient(critic(between), between), dim=1))  # pyright: ignore
-    return (slope - target).square().mean()
+    score = critic(between)
+    slope = cast(Tensor, torch.linalg.vector_norm(_gradient(score, between), dim=1))  # pyright: ignore
+    return spoilt_by((slope - target).square().mean(), score)  # a slope may be a number where the score is none
 
 
 def historical_averaging(parameters: Iterable[Tensor], averages: Iterable[Tensor]) -> Tensor:
@@ -113,10 +121,18 @@ class HistoricalAverage(nn.Module):
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         super().__init__()
+        parameters = list(parameters)
+        if not parameters:
+            raise ValueError("parameters: expected at least one, got none")
         # At least fp32: a step of training is below the resolution of a 16-bit average.
-        for number, parameter in enumerate(parameters):
-            self.register_buffer(f"average{number}", in_full_precision(parameter.detach()).clone())
+        for position, parameter in enumerate(parameters):
+            check_tensors(parameters=parameter)
+            self.register_buffer(f"average{position}", in_full_precision(parameter.detach()).clone())
         self.register_buffer("count", torch.ones((), dtype=torch.int64))
+
+    def extra_repr(self) -> str:
+        """How many there are."""
+        return f"parameters={len(self.averages)}"
 
     @property
     def averages(self) -> list[Tensor]:
@@ -152,8 +168,7 @@ class Interval:
     """Steps from one penalty to the next."""
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"every: expected 1 or more, got {self.every}")
+        whole("every", self.every)
 
     def is_due(self, step: int) -> bool:
         """Whether the penalty is to be computed in this step."""
@@ -166,6 +181,8 @@ class Interval:
 
 def _paired(parameters: Iterable[Tensor], averages: Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
     now, then = list(parameters), list(averages)
+    for parameter, average in zip(now, then, strict=False):
+        check_tensors(parameters=parameter, averages=average)
     if [p.shape for p in now] != [a.shape for a in then] or not now:
         shapes = [[tuple(t.shape) for t in tensors] for tensors in (now, then)]
         raise ValueError(f"expected parameters and averages of the same shapes, got {shapes[0]} and {shapes[1]}")
@@ -174,6 +191,7 @@ def _paired(parameters: Iterable[Tensor], averages: Iterable[Tensor]) -> list[tu
 
 def _gradient(score: Tensor, image: Tensor) -> Tensor:
     """(N, elements): the gradient of each sample's summed score, in fp32 at least."""
+    check_tensors(score=score)
     if image.ndim < 2 or score.shape[:1] != image.shape[:1]:
         shapes = f"{tuple(score.shape)} and {tuple(image.shape)}"
         raise ValueError(f"expected scores (N, ...), not yet averaged, of images (N, ...); got {shapes}")

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._distributed import gathered
-from .adversarial import logits
+from ._settings import one_of, shown
+from ._tensors import Reduction, checked_reduction
+from .adversarial import both_sides, logits
 
 Form = Literal["logistic", "least-squares", "hinge"]
 
@@ -28,7 +30,7 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
 """What a score costs that should be high; with the score negated, what one costs that should be low."""
 
 
-class RelativisticAverage:
+class RelativisticAverage(nn.Module):
     """Real images should score above the average fake one, and fake ones below the average real one.
 
     With r = D(real) - E[D(fake)], f = D(fake) - E[D(real)], and h the chosen form (logistic: softplus(-s);
@@ -40,33 +42,40 @@ class RelativisticAverage:
     player. Jolicoeur-Martineau 2018, "The relativistic discriminator", sec. 4 and app. A, arXiv:1807.00734; ESRGAN
     (Wang et al. 2018, arXiv:1809.00219, eq. 1-2) is the logistic form. Processes must bring equally many scores.
 
+    Args:
+        form: "logistic", "least-squares" or "hinge".
+        reduction: over the scores; the averages stay averages.
+
     Raises:
-        ValueError: no such form; from `generator_loss`, no real scores.
+        ValueError: no such form or reduction; from `generator_loss`, no real scores.
 
     >>> import torch
     >>> RelativisticAverage().critic_loss(torch.full((4, 1), 7.0), torch.full((4, 1), 7.0))  # equal: it cannot tell
     tensor(1.3863)
     """
 
-    def __init__(self, form: Form = "logistic") -> None:
-        if form not in FORMS:
-            raise ValueError(f"form: expected one of {', '.join(FORMS)}; got {form!r}")
-        self.form: Form = form
+    def __init__(self, form: Form = "logistic", reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.form: Form = one_of("form", form, FORMS)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "form", "reduction")
 
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
         """Scores of any shapes -> scalar."""
-        return _compare(FORMS[self.form], higher=real_score, lower=fake_score)
+        return self._compare(higher=real_score, lower=fake_score)
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
         """Scores of any shapes -> scalar; the real scores are needed."""
         if real_score is None:
             raise ValueError("real_score: the relativistic average compares with real scores, got None")
-        return _compare(FORMS[self.form], higher=fake_score, lower=real_score)
+        return self._compare(higher=fake_score, lower=real_score)
 
-
-def _compare(cost: Callable[[Tensor], Tensor], higher: Tensor, lower: Tensor) -> Tensor:
-    high, low = logits(higher), logits(lower)
-    return cost(high - _average(low)).mean() + cost(_average(high) - low).mean()
+    def _compare(self, higher: Tensor, lower: Tensor) -> Tensor:
+        cost, high, low = FORMS[self.form], logits(higher), logits(lower)
+        return both_sides(cost(high - _average(low)), cost(_average(high) - low), self.reduction)
 
 
 def _average(score: Tensor) -> Tensor:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ._frozen import keep_weights_out
+from ._settings import names, shown
+from ._tensors import check_tensors
 from .pretrained_weights import Weights, read_weights
 from .vgg import IMAGENET_MEAN, IMAGENET_STD
 
@@ -14,6 +17,8 @@ LAYERS = {"relu1": 1, "fire2": 3, "fire3": 4, "fire4": 6, "fire5": 7, "fire6": 9
 
 class SqueezeNetFeatures(nn.Module):
     """Named feature maps of a frozen SqueezeNet: (N, 3, H, W) RGB in [0, 1] -> {layer: (N, C, h, w)}.
+
+    Its weights stay out of the state dict.
 
     Args:
         layers: which maps, by the names in `LAYERS`.
@@ -29,7 +34,7 @@ class SqueezeNetFeatures(nn.Module):
 
     def __init__(self, layers: Iterable[str], weights: Weights = None) -> None:
         super().__init__()
-        self.layers = tuple(layers)
+        self.layers = names("layers", layers)
         unknown = [layer for layer in self.layers if layer not in LAYERS]
         if unknown or not self.layers:
             got = ", ".join(unknown) or "none"
@@ -50,6 +55,12 @@ class SqueezeNetFeatures(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
+        self.train(False)
+        keep_weights_out(self)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "layers")
 
     def train(self, mode: bool = True) -> "SqueezeNetFeatures":
         """Does nothing: the network is frozen."""
@@ -57,6 +68,7 @@ class SqueezeNetFeatures(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> {layer: (N, C, h, w)}."""
+        check_tensors(image=image)
         if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[-2:]) < 17 or not image.is_floating_point():
             got = f"{tuple(image.shape)} {image.dtype}"
             raise ValueError(f"squeezenet: expected floating-point images (N, 3, H, W) of at least 17x17, got {got}")

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ._tensors import in_full_precision
-from .perceptual import Extractor, features_without_gradient, frozen, weighted
+from ._frozen import keep_weights_out
+from ._range import RangeWarning
+from ._settings import shown
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by
+from .perceptual import Extractor, features_without_gradient, frozen, look, weighted
 from .pretrained_weights import Weights
 from .vgg import VGGFeatures
 from .vgg_weights import Network
@@ -27,6 +30,7 @@ def gram_matrix(maps: Tensor) -> Tensor:
     tensor([[[0.5000, 0.5000],
              [0.5000, 0.5000]]])
     """
+    check_tensors(maps=maps)
     if maps.ndim != 4 or not maps.is_floating_point():
         raise ValueError(f"expected floating-point maps (N, C, H, W), got {tuple(maps.shape)} {maps.dtype}")
     with torch.autocast(maps.device.type, enabled=False):  # sums over all pixels need the digits
@@ -35,11 +39,15 @@ def gram_matrix(maps: Tensor) -> Tensor:
 
 
 def style_distance(
-    features: Mapping[str, Tensor], target_grams: Mapping[str, Tensor], weights: Mapping[str, float]
+    features: Mapping[str, Tensor],
+    target_grams: Mapping[str, Tensor],
+    weights: Mapping[str, float],
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """Weighted sum over layers of the squared distances between Gram matrices, in [0, inf); mean over the batch.
 
-    {layer: (N, C, H, W)} and {layer: (N, C, C)} -> scalar; the images may differ in size.
+    {layer: (N, C, H, W)} and {layer: (N, C, C)} -> scalar, or (N,) with reduction "none"; the images may differ in
+    size.
 
     sum_l weight_l E ||gram(phi_l(image)) - gram(phi_l(target))||^2
 
@@ -60,20 +68,22 @@ def style_distance(
         if gram.shape != wanted.shape:
             shapes = f"{tuple(gram.shape)}, got {tuple(wanted.shape)}"
             raise ValueError(f"target: expected Gram matrices of the image's shape {shapes}")
-        terms.append(weight * (gram - wanted).square().sum(dim=(1, 2)).mean())
-    return torch.stack(terms).sum()
+        terms.append(weight * reduced((gram - wanted).square().sum(dim=(1, 2)), reduction))
+    return torch.stack(terms).sum(dim=0)
 
 
 class StyleLoss(nn.Module):
     """`style_distance` on the layers of a VGG, or of any other frozen network.
 
-    Two (N, 3, H, W) RGB in [0, 1], the second of any size -> scalar. Gradients reach the image; the target gets none.
+    Two (N, 3, H, W) RGB in [0, 1], the second of any size -> scalar, or (N,) with reduction "none". Gradients reach the
+    image; the target gets none. The network stays out of the state dict.
 
     Args:
         layers: a layer's name, several names of weight 1, or {name: weight}; as in `VGGFeatureLoss`.
         network: "vgg19" or "vgg16".
         weights: None for torchvision's; or a state dict or a file of one.
         extractor: a network of your own, from images to named maps (N, C, H, W), instead of the VGG.
+        reduction: over the batch.
 
     Raises:
         ValueError, RuntimeError: as `VGGFeatureLoss`.
@@ -91,10 +101,18 @@ class StyleLoss(nn.Module):
         network: Network = "vgg19",
         weights: Weights = None,
         extractor: Extractor | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
         self.layer_weights = weighted(layers)
+        self.reduction: Reduction = checked_reduction(reduction)
         self.extractor = frozen(VGGFeatures(self.layer_weights, network, weights) if extractor is None else extractor)
+        self.warn = RangeWarning() if extractor is None else None  # another network may want another range
+        keep_weights_out(self)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"layers={self.layer_weights}, {shown(self, 'reduction')}"
 
     def train(self, mode: bool = True) -> "StyleLoss":
         """Does nothing: there is nothing here to train."""
@@ -106,10 +124,13 @@ class StyleLoss(nn.Module):
         return {layer: gram_matrix(self._map(maps, layer)) for layer in self.layer_weights}
 
     def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
-        """Two images, or an image and the Gram matrices of a target -> scalar."""
-        wanted = self.grams_of(target) if isinstance(target, Tensor) else target
+        """Two images, or an image and a target's Gram matrices -> scalar, or (N,) with reduction "none"."""
+        seen, wanted = look(image, target, self.grams_of)
         maps = self.extractor(image)
-        return style_distance({name: self._map(maps, name) for name in self.layer_weights}, wanted, self.layer_weights)
+        if self.warn:
+            self.warn("StyleLoss", *seen)
+        own = {name: self._map(maps, name) for name in self.layer_weights}
+        return spoilt_by(style_distance(own, wanted, self.layer_weights, self.reduction), *seen)
 
     def _map(self, maps: Mapping[str, Tensor], layer: str) -> Tensor:
         if layer not in maps:

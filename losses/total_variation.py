@@ -5,12 +5,16 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ._tensors import in_full_precision
+from ._settings import one_of, shown
+from ._tensors import check_tensors, in_full_precision, spoilt_by
 
 Norm = Literal["anisotropic", "isotropic", "squared"]
+Total = Literal["mean", "sum"]
+NORMS = ("anisotropic", "isotropic", "squared")
+TOTALS = ("mean", "sum")
 
 
-def total_variation(image: Tensor, norm: Norm = "anisotropic", reduction: Literal["mean", "sum"] = "mean") -> Tensor:
+def total_variation(image: Tensor, norm: Norm = "anisotropic", reduction: Total = "mean") -> Tensor:
     """Differences between neighbouring pixels, in [0, inf); 0 for a constant image.
 
     (..., H, W) of any range, H and W at least 2 -> scalar. With dx, dy the differences to the right and lower pixel:
@@ -28,12 +32,13 @@ def total_variation(image: Tensor, norm: Norm = "anisotropic", reduction: Litera
     >>> total_variation(torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
     tensor(1.)
     """
+    check_tensors(image=image)
+    one_of("norm", norm, NORMS)
+    one_of("reduction", reduction, TOTALS)
     if image.ndim < 2 or image.shape[-1] < 2 or image.shape[-2] < 2:
         raise ValueError(f"expected an image (..., H, W) of at least 2x2 pixels, got {tuple(image.shape)}")
     if not image.is_floating_point():
         raise ValueError(f"expected a floating-point image, got {image.dtype}")
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction: expected 'mean' or 'sum', got {reduction!r}")
     image = in_full_precision(image)
     dx = image[..., :, 1:] - image[..., :, :-1]
     dy = image[..., 1:, :] - image[..., :-1, :]
@@ -42,12 +47,10 @@ def total_variation(image: Tensor, norm: Norm = "anisotropic", reduction: Litera
         return expectation(dx.abs()) + expectation(dy.abs())
     if norm == "squared":
         return expectation(dx.square()) + expectation(dy.square())
-    if norm == "isotropic":
-        # vector_norm has gradient 0 at 0, where a plain square root has NaN.
-        both = torch.stack([dx[..., :-1, :], dy[..., :, :-1]])
-        length = cast(Tensor, torch.linalg.vector_norm(both, dim=0))  # pyright: ignore[reportUnknownMemberType]
-        return expectation(length)
-    raise ValueError(f"norm: expected 'anisotropic', 'isotropic' or 'squared', got {norm!r}")
+    # vector_norm has gradient 0 at 0, where a plain square root has NaN.
+    both = torch.stack([dx[..., :-1, :], dy[..., :, :-1]])
+    length = cast(Tensor, torch.linalg.vector_norm(both, dim=0))  # pyright: ignore[reportUnknownMemberType]
+    return spoilt_by(expectation(length), image)  # the last pixel has neither neighbour
 
 
 class TotalVariationLoss(nn.Module):
@@ -57,10 +60,14 @@ class TotalVariationLoss(nn.Module):
     tensor(0.)
     """
 
-    def __init__(self, norm: Norm = "anisotropic", reduction: Literal["mean", "sum"] = "mean") -> None:
+    def __init__(self, norm: Norm = "anisotropic", reduction: Total = "mean") -> None:
         super().__init__()
-        self.norm: Norm = norm
-        self.reduction: Literal["mean", "sum"] = reduction
+        self.norm: Norm = one_of("norm", norm, NORMS)
+        self.reduction: Total = one_of("reduction", reduction, TOTALS)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "norm", "reduction")
 
     def forward(self, image: Tensor) -> Tensor:
         """(..., H, W) -> scalar."""

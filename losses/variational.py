@@ -5,12 +5,13 @@ of the mean's shape, a number, or a tensor without dimensions (a learned constan
 """
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._tensors import difference, in_full_precision
+from ._tensors import check_tensors, difference, in_full_precision
 
 SMALLEST_LOG_SCALE = -7.0 - math.log(2)
 """The floor of a logistic's log scale on [0, 1], about a ninth of a level: -7 on [-1, 1], as in PixelCNN++'s code."""
@@ -33,9 +34,10 @@ def gaussian_kl(
     >>> gaussian_kl(torch.full((4, 2), 1.0), torch.zeros(4, 2))  # twice 1/2
     tensor(1.)
     """
-    prior_log_variance = _scale_like(mean, prior_log_variance)
-    shift = difference(mean, _scale_like(mean, prior_mean).expand_as(mean))
-    ratio = _scale_like(mean, log_variance) - prior_log_variance
+    check_tensors(mean=mean)
+    prior_log_variance = _scale_like(mean, prior_log_variance, "prior_log_variance")
+    shift = difference(mean, _scale_like(mean, prior_mean, "prior_mean").expand_as(mean))
+    ratio = _scale_like(mean, log_variance, "log_variance") - prior_log_variance
     # expm1: exp(l) - 1 - l loses all its digits near l = 0, where a posterior that ignores the image ends.
     return sample_mean((torch.expm1(ratio) - ratio + shift.square() * torch.exp(-prior_log_variance)) / 2)
 
@@ -55,7 +57,8 @@ def reparameterise(mean: Tensor, log_variance: Tensor, generator: torch.Generato
     >>> reparameterise(torch.ones(1, 2), torch.full((1, 2), -1e4))  # no variance
     tensor([[1., 1.]])
     """
-    centre, spread = in_full_precision(mean), torch.exp(_scale_like(mean, log_variance) / 2)
+    check_tensors(mean=mean)
+    centre, spread = in_full_precision(mean), torch.exp(_scale_like(mean, log_variance, "log_variance") / 2)
     noise = torch.randn(centre.shape, generator=generator, dtype=centre.dtype, device=centre.device)
     return (centre + spread * noise).to(mean.dtype)
 
@@ -75,7 +78,7 @@ def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:
     >>> bernoulli_nll(torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2))  # 4 ln 2
     tensor(2.7726)
     """
-    check_same(logits, target)
+    check_same(logits, target, "logits")
     logits, target = in_full_precision(logits), in_full_precision(target)
     return sample_mean(F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none"))
 
@@ -96,15 +99,17 @@ def gaussian_nll(mean: Tensor, target: Tensor, log_variance: Tensor | float = 0.
     >>> gaussian_nll(torch.zeros(4, 1), torch.zeros(4, 1))  # 1/2 ln(2 pi)
     tensor(0.9189)
     """
-    log_variance = _scale_like(mean, log_variance)
+    check_same(mean, target)
+    log_variance = _scale_like(mean, log_variance, "log_variance")
     squared = difference(mean, target).square()
     return sample_mean((squared * torch.exp(-log_variance) + log_variance + math.log(2 * math.pi)) / 2)
 
 
-def discretised_logistic_nll(mean: Tensor, log_scale: Tensor | float, target: Tensor) -> Tensor:
+def discretised_logistic_nll(mean: Tensor, target: Tensor, log_scale: Tensor | float) -> Tensor:
     """Negative log-probability of 256 grey levels, each the logistic mass of its bin; in [0, inf).
 
-    Mean and target on [0, 1], (N, ...) of one shape -> scalar. With s = exp(log_scale), at least e^-7.69:
+    Mean and target on [0, 1], (N, ...) of one shape, in `gaussian_nll`'s order -> scalar. With s = exp(log_scale), at
+    least e^-7.69:
 
     -sum ln(sigmoid((x + 1/510 - mean) / s) - sigmoid((x - 1/510 - mean) / s))
 
@@ -115,13 +120,13 @@ def discretised_logistic_nll(mean: Tensor, log_scale: Tensor | float, target: Te
     Raises:
         ValueError: the shapes differ, or a tensor is not floating-point or empty.
 
-    >>> discretised_logistic_nll(torch.zeros(1, 1), -20.0, torch.zeros(1, 1)) < 0.02  # nearly all mass on level 0
+    >>> discretised_logistic_nll(torch.zeros(1, 1), torch.zeros(1, 1), -20.0) < 0.02  # nearly all mass on level 0
     tensor(True)
     """
     check_same(mean, target)
     level = levels(target, 256)
     return sample_mean(
-        -discretised_logistic_log_probability(in_full_precision(mean), _scale_like(mean, log_scale), level)
+        -discretised_logistic_log_probability(in_full_precision(mean), _scale_like(mean, log_scale, "log_scale"), level)
     )
 
 
@@ -154,6 +159,7 @@ def negative_elbo(nll: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     >>> negative_elbo(torch.tensor(90.0), torch.full((4, 2), 1.0), torch.zeros(4, 2))
     tensor(91.)
     """
+    check_tensors(nll=nll)
     return in_full_precision(nll) + gaussian_kl(mean, log_variance)
 
 
@@ -172,7 +178,8 @@ def iwae_bound(log_weights: Tensor) -> Tensor:
     >>> iwae_bound(torch.tensor([[0.0], [math.log(3.0)]]))  # ln((1 + 3) / 2)
     tensor(0.6931)
     """
-    if log_weights.ndim != 2 or log_weights.numel() == 0 or not log_weights.is_floating_point():
+    check_tensors(log_weights=log_weights)
+    if log_weights.ndim != 2 or not log_weights.is_floating_point():
         got = f"{tuple(log_weights.shape)} {log_weights.dtype}"
         raise ValueError(f"log_weights: expected floating-point (K, N), at least one of each; got {got}")
     weights = in_full_precision(log_weights)
@@ -194,6 +201,7 @@ def learned_similarity(real_features: Tensor, fake_features: Tensor) -> Tensor:
     >>> learned_similarity(torch.zeros(2, 8), torch.ones(2, 8))
     tensor(4.)
     """
+    check_tensors(real_features=real_features, fake_features=fake_features)
     return sample_mean(difference(real_features, fake_features).square() / 2)
 
 
@@ -213,18 +221,24 @@ def levels(image: Tensor, number: int) -> Tensor:
     return (in_full_precision(image) * (number - 1)).round().clamp(0, number - 1)
 
 
-def check_same(prediction: Tensor, target: Tensor) -> None:
-    """Raises ValueError unless both are floating-point tensors of one shape."""
+def check_same(prediction: Tensor, target: Tensor, name: str = "mean") -> None:
+    """Raises TypeError or ValueError unless both are floating-point tensors of one shape, and not empty."""
+    check_tensors(**{name: prediction, "target": target})
     difference(prediction, target)
 
 
-def _scale_like(mean: Tensor, value: Tensor | float) -> Tensor:
+def _scale_like(mean: Tensor, value: Tensor | float, name: str) -> Tensor:
     """One number, or a tensor of the mean's shape, as a tensor in fp32 at least."""
     if not mean.is_floating_point():
         raise ValueError(f"expected a floating-point mean, got {mean.dtype}")
     if not isinstance(value, Tensor):
+        if not isinstance(value, Real):
+            raise TypeError(f"{name}: expected a number or a tensor, got {type(value).__name__}")
         value = torch.tensor(value, dtype=torch.promote_types(mean.dtype, torch.float32), device=mean.device)
+    check_tensors(**{name: value})
     if not value.is_floating_point() or (value.ndim > 0 and value.shape != mean.shape):
         got = f"{tuple(value.shape)} {value.dtype}"
-        raise ValueError(f"expected one number or a floating-point tensor of shape {tuple(mean.shape)}, got {got}")
+        raise ValueError(
+            f"{name}: expected one number or a floating-point tensor of shape {tuple(mean.shape)}, got {got}"
+        )
     return in_full_precision(value)

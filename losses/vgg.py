@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ._frozen import keep_weights_out
+from ._settings import names, shown
+from ._tensors import check_tensors
 from .pretrained_weights import Weights, read_weights
 from .vgg_weights import Network, is_normalised, layer_names, weights_of
 
@@ -39,14 +42,15 @@ class VGGFeatures(nn.Module):
 
     def __init__(self, layers: Iterable[str], network: Network = "vgg19", weights: Weights = None) -> None:
         super().__init__()
-        names = layer_names(network)
-        self.layers = tuple(layers)
-        unknown = [layer for layer in self.layers if layer not in names]
+        known = layer_names(network)
+        self.layers = names("layers", layers)
+        self.network: Network = network
+        unknown = [layer for layer in self.layers if layer not in known]
         if unknown or not self.layers:
             got = ", ".join(map(repr, unknown)) or "none"
-            raise ValueError(f"layers: expected at least one of {network}'s {', '.join(names)}; got {got}")
-        deepest = max(names.index(layer) for layer in self.layers)
-        self.names = tuple(names[: deepest + 1])
+            raise ValueError(f"layers: expected at least one of {network}'s {', '.join(known)}; got {got}")
+        deepest = max(known.index(layer) for layer in self.layers)
+        self.names = tuple(known[: deepest + 1])
         state = read_weights(weights, network)
         self.normalised = is_normalised(state)
         self.color = nn.Conv2d(3, 3, 1) if self.normalised else None
@@ -57,6 +61,11 @@ class VGGFeatures(nn.Module):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.requires_grad_(False)
         self.train(False)
+        keep_weights_out(self)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "layers", "network")
 
     def train(self, mode: bool = True) -> "VGGFeatures":
         """Does nothing: the network is frozen."""
@@ -78,6 +87,7 @@ class VGGFeatures(nn.Module):
         return taps
 
     def _check(self, image: Tensor) -> None:
+        check_tensors(image=image)
         if image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
             raise ValueError(f"expected floating-point RGB images (N, 3, H, W), got {tuple(image.shape)} {image.dtype}")
         # Reflection needs two pixels at the deepest convolution, pooling one of the map that it makes.

@@ -5,6 +5,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from ._settings import one_of
+
 Network = Literal["vgg16", "vgg19"]
 
 CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -19,8 +21,7 @@ def layer_names(network: Network) -> list[str]:
     Raises:
         ValueError: no such network.
     """
-    if network not in CONVOLUTIONS:
-        raise ValueError(f"network: expected one of {', '.join(CONVOLUTIONS)}, got {network!r}")
+    one_of("network", network, CONVOLUTIONS)
     names: list[str] = []
     for block, count in enumerate(CONVOLUTIONS[network], start=1):
         for convolution in range(1, count + 1):

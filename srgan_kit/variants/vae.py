@@ -46,4 +46,4 @@ class VAE(Variant):
             return losses.bernoulli_nll(sample.logits, image)
         if self.likelihood == "gaussian":
             return losses.gaussian_nll(sample.paired, image, 2 * math.log(self.std))
-        return losses.discretised_logistic_nll(sample.paired, math.log(self.std), image)
+        return losses.discretised_logistic_nll(sample.paired, image, math.log(self.std))

@@ -32,6 +32,8 @@ EVERY = {
     "total-variation paper": FDivergence("total-variation"),
     "alpha .5": FDivergence("alpha", alpha=0.5, generator="alternative"),
     "alpha 3": FDivergence("alpha", "log-ratio", alpha=3.0),
+    "alpha 3 paper": FDivergence("alpha", alpha=3.0),
+    "alpha 1.05 paper": FDivergence("alpha", alpha=1.05),  # whose f* is a 21st power
 }
 every = pytest.mark.parametrize("loss", EVERY.values(), ids=EVERY.keys())
 
@@ -90,6 +92,13 @@ def test_smoothing_is_cross_entropy_with_other_labels_for_the_critic_only(real: 
     squares = LeastSquares(name)
     expected = ((real - 0.9).square().mean() + (fake - low).square().mean()) / 2
     torch.testing.assert_close(squares.critic_loss(real, fake), expected)
+    assert torch.equal(squares.generator_loss(fake), LeastSquares().generator_loss(fake))  # whose label is 1
+
+
+def test_the_generator_of_least_squares_aims_at_1_whatever_the_critic_is_told() -> None:
+    for name in ("none", "one-sided", "two-sided"):
+        assert LeastSquares(name).generator_loss(torch.ones(3)).item() == 0
+        assert LeastSquares(name).generator_loss(torch.full((3,), 0.9)).item() == pytest.approx(0.005)
 
 
 def test_optimal_critic_of_the_game_is_p_over_p_plus_q_and_is_worth_log_4_where_they_agree() -> None:

@@ -123,7 +123,7 @@ def test_one_logistic_is_the_discretised_logistic_on_twice_the_scale() -> None:
     mean, log_scale = torch.rand_like(image), torch.full_like(image, -2.5)
     parameters = torch.cat([torch.randn_like(image), 2 * mean - 1, log_scale + math.log(2)], dim=1)
     torch.testing.assert_close(
-        mixture_of_logistics_nll(parameters, image), discretised_logistic_nll(mean, log_scale, image)
+        mixture_of_logistics_nll(parameters, image), discretised_logistic_nll(mean, image, log_scale)
     )
 
 

@@ -209,6 +209,30 @@ def test_compiles_without_graph_breaks(loss) -> None:
     torch.testing.assert_close(torch.compile(loss, backend="eager", fullgraph=True)(logits), loss(logits))
 
 
+def test_semi_supervised_generator_is_the_non_saturating_loss_of_the_real_logit() -> None:
+    logits = torch.tensor([[math.log(1.0), math.log(2.0)], [math.log(0.5), math.log(0.5)]])  # 3 to 1, 1 to 1 for real
+    assert SemiSupervised().generator_loss(logits).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+    fake = torch.randn(4, 3, requires_grad=True)
+    loss = SemiSupervised().generator_loss(fake)
+    (gradient,) = torch.autograd.grad(loss, fake)
+    assert SemiSupervised().generator_loss(fake - gradient) < loss
+    assert (gradient < 0).all()  # any real class makes it more real
+
+
+def test_a_class_that_is_ruled_out_has_no_part_in_the_entropy() -> None:
+    logits = torch.tensor([[0.0, 0.0, -math.inf]]).requires_grad_()
+    for entropy in (entropy_from_logits, marginal_entropy):
+        value = entropy(logits)
+        assert value.item() == pytest.approx(math.log(2))
+        assert torch.autograd.grad(value, logits)[0].isfinite().all()
+
+
+def test_a_nan_of_an_unlabelled_sample_is_not_lost() -> None:
+    logits = torch.zeros(3, 4)
+    logits[1, 2] = math.nan
+    assert labelled_cross_entropy(logits, torch.tensor([0, -1, 3])).isnan()
+
+
 def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
     logits = torch.zeros(3, 4)
     for loss in (entropy_from_logits, marginal_entropy, real_logit, CategoricalGAN().generator_loss):

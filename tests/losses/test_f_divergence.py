@@ -236,6 +236,19 @@ def test_compressed_scores_are_still_a_lower_bound_and_still_rise() -> None:
             assert (values.diff() * sign >= 0).all()
 
 
+def test_the_papers_form_of_an_alpha_above_1_is_exact_up_to_its_limit_and_rises_without_overflow_beyond() -> None:
+    for alpha in (1.05, 1.5, 3.0):
+        power = alpha / (alpha - 1)
+        limit = divergence("alpha", alpha).paper.limit
+        loss, nothing = FDivergence("alpha", alpha=alpha), torch.zeros(1)
+        t = torch.tensor([0.9 * limit])  # of the critic's loss only the price of a fake score is left
+        exact = ((0.9 * limit * (alpha - 1) + 1) ** power - 1) / alpha
+        assert loss.critic_loss(nothing, t).item() == pytest.approx(exact, rel=1e-3)
+        at, beyond = loss.critic_loss(nothing, t / 0.9), loss.critic_loss(nothing, torch.tensor([1e30]))
+        assert at.item() == pytest.approx(math.exp(60) / alpha, rel=1e-3)  # the largest exponent that is exact
+        assert at < beyond < torch.inf
+
+
 def test_wrong_names_and_alphas_are_value_errors() -> None:
     with pytest.raises(ValueError, match=r"kl, reverse-kl, .*, alpha; got 'chi'"):
         FDivergence("chi")
@@ -249,9 +262,9 @@ def test_wrong_names_and_alphas_are_value_errors() -> None:
     with pytest.raises(ValueError, match="overflows"):
         FDivergence("alpha", alpha=0.99)
     assert FDivergence("alpha", "log-ratio", alpha=0.99).critic_loss(torch.zeros(2), torch.zeros(2)).item() == 0
-    with pytest.raises(ValueError, match="'paper' or 'log-ratio'"):
+    with pytest.raises(ValueError, match="one of paper, log-ratio; got 'ratio'"):
         FDivergence("kl", "ratio")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="'minimax' or 'alternative'"):
+    with pytest.raises(ValueError, match="one of minimax, alternative; got 'other'"):
         FDivergence("kl", generator="other")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="at least two"):
         estimate_divergence("kl", torch.zeros(1), torch.zeros(5))

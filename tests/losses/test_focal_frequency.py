@@ -146,6 +146,6 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
         fourier_l1(image[0, 0, 0], image[0, 0, 0])
     with pytest.raises(ValueError, match="alpha: expected 0 or more, got -1"):
         focal_frequency(image, image, -1)
-    for patches in (0, 3, 8):
-        with pytest.raises(ValueError, match=rf"patches: expected a divisor .* got {patches}"):
+    for patches, said in ((0, "1 or more"), (3, "a divisor"), (8, "a divisor")):
+        with pytest.raises(ValueError, match=rf"patches: expected {said}.* got {patches}"):
             focal_frequency(image, image, patches=patches)

@@ -129,6 +129,6 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
         local_discriminative(image[0], image[0])
     with pytest.raises(ValueError, match=r"torch\.uint8"):
         local_discriminative(image.byte(), image)
-    for window in (1, 4, 17):
-        with pytest.raises(ValueError, match=f"window: expected an odd number .* got {window}"):
+    for window, said in ((1, "3 or more"), (4, "an odd number"), (17, "an odd number .* fits"), (5.5, "whole")):
+        with pytest.raises(ValueError, match=f"window: expected .*{said}.* got {window}"):
             local_discriminative(image, image, window=window)

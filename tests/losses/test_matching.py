@@ -64,8 +64,8 @@ def test_wrong_batches_are_a_value_error_that_says_what_came(loss) -> None:
         loss(torch.rand(4), torch.rand(4))
     with pytest.raises(ValueError, match=r"floating-point tensors, got torch\.float32 and torch\.int64"):
         loss(torch.rand(4, 3), torch.zeros(4, 3).long())
-    for real, fake in ((0, 4), (4, 0)):
-        with pytest.raises(ValueError, match=rf"at least one sample, got \({real}, 3\) and \({fake}, 3\)"):
+    for real, fake, name in ((0, 4, "real"), (4, 0, "fake")):
+        with pytest.raises(ValueError, match=rf"{name}: expected at least one element, got \(0, 3\)"):
             loss(torch.rand(real, 3), torch.rand(fake, 3))
 
 
@@ -179,7 +179,7 @@ def test_discrepancy_notices_what_two_moments_do_not() -> None:
 def test_wrong_kernels_and_estimates_are_a_value_error() -> None:
     features = torch.rand(2, 3)
     for bandwidths in ((), (1.0, 0.0), (-1.0,)):
-        with pytest.raises(ValueError, match="bandwidths: expected positive numbers, got"):
+        with pytest.raises(ValueError, match=r"bandwidths: expected (positive numbers|a positive number), got"):
             maximum_mean_discrepancy(features, features, bandwidths)
     with pytest.raises(ValueError, match="'median'"):
         maximum_mean_discrepancy(features, features, estimate="median")  # pyright: ignore[reportArgumentType]

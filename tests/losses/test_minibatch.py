@@ -110,8 +110,8 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
         minibatch_similarity(torch.zeros(3, 4))
     with pytest.raises(ValueError, match=r"torch\.int64"):
         minibatch_similarity(torch.zeros(3, 4, 5).long())
-    for sizes in ((0, 1, 1), (1, 0, 1), (1, 1, 0)):
-        with pytest.raises(ValueError, match="sizes of at least 1, got {}, {} and {}".format(*sizes)):
+    for sizes, name in (((0, 1, 1), "features"), ((1, 0, 1), "kernels"), ((1, 1, 0), "dimensions")):
+        with pytest.raises(ValueError, match=f"{name}: expected 1 or more, got 0"):
             MinibatchDiscrimination(*sizes)
     module = MinibatchDiscrimination(4)
     for wrong in (torch.zeros(2, 5), torch.zeros(4), torch.zeros(2, 4, 1)):

@@ -78,8 +78,8 @@ def test_flat_images_have_a_finite_loss_and_gradient() -> None:
         (torch.zeros(8, 8, dtype=torch.uint8), torch.zeros(8, 8, dtype=torch.uint8), {}, "floating-point"),
         (torch.rand(4, 9), torch.rand(4, 9), {}, "sides of at least 5"),
         (torch.rand(9), torch.rand(9), {}, "sides of at least 5"),
-        (torch.rand(9, 9), torch.rand(9, 9), {"period": 1}, "period >= 2"),
-        (torch.rand(9, 9), torch.rand(9, 9), {"eps": 0.0}, "eps > 0"),
+        (torch.rand(9, 9), torch.rand(9, 9), {"period": 1}, "period: expected 2 or more, got 1"),
+        (torch.rand(9, 9), torch.rand(9, 9), {"eps": 0.0}, "eps: expected a positive number"),
     ],
 )
 def test_errors(image, target, settings, message: str) -> None:
@@ -138,6 +138,15 @@ def test_bias_by_hand() -> None:
     assert phase_bias(error, torch.zeros_like(error), period=2, window=2, eps=0.5).item() == pytest.approx(wanted)
 
 
+def test_each_window_is_half_over_the_one_before() -> None:
+    # twelve cells in a row, windows of 8 by 8: cells 0 to 7 have no pattern; of the second window's, 4 to 11, half have
+    # one, which is half as strong in their mean
+    pattern = 0.1 * drawn(2, 24)[:16]
+    error = torch.cat([torch.zeros(16, 16, dtype=torch.float64), pattern[:, 16:]], dim=1)
+    wanted = (0 + 0.05) / 2
+    assert phase_bias(error, torch.zeros_like(error), period=2, window=8, eps=1e-9).item() == pytest.approx(wanted)
+
+
 def test_bias_does_not_see_texture_or_brightness() -> None:
     target, texture = torch.rand(2, 1, 3, 256, 256, dtype=torch.float64)
     plain = phase_bias(texture + 0.3, target).item()
@@ -184,9 +193,9 @@ def test_bias_gradients() -> None:
         (torch.zeros(32, 32, dtype=torch.uint8), torch.zeros(32, 32, dtype=torch.uint8), {}, "floating-point"),
         (torch.rand(31, 32), torch.rand(31, 32), {}, "sides of at least 32"),
         (torch.rand(32), torch.rand(32), {}, "sides of at least 32"),
-        (torch.rand(32, 32), torch.rand(32, 32), {"period": 1}, "period >= 2"),
-        (torch.rand(32, 32), torch.rand(32, 32), {"window": 1}, "window >= 2"),
-        (torch.rand(32, 32), torch.rand(32, 32), {"eps": 0.0}, "eps > 0"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"period": 1}, "period: expected 2 or more, got 1"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"window": 1}, "window: expected 2 or more, got 1"),
+        (torch.rand(32, 32), torch.rand(32, 32), {"eps": 0.0}, "eps: expected a positive number"),
     ],
 )
 def test_bias_errors(image, target, settings, message: str) -> None:

@@ -1,5 +1,7 @@
 """SSIM against scikit-image, MS-SSIM against a plain NumPy version, and where other implementations go wrong."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -47,13 +49,13 @@ def halved(x: np.ndarray) -> np.ndarray:
     return (x[::2, ::2] + x[1::2, ::2] + x[::2, 1::2] + x[1::2, 1::2]) / 4
 
 
-def ms_ssim_by_hand(a: np.ndarray, b: np.ndarray) -> float:
+def ms_ssim_by_hand(a: np.ndarray, b: np.ndarray, weights=(0.0448, 0.2856, 0.3001, 0.2363, 0.1333)) -> float:
     value = 1.0
-    for weight in (0.0448, 0.2856, 0.3001, 0.2363):
+    for weight in weights[:-1]:
         value *= max(factors(a, b)[1].mean(), 0) ** weight
         a, b = halved(a), halved(b)
     luminance, structure = factors(a, b)
-    return value * max((luminance * structure).mean(), 0) ** 0.1333
+    return value * max((luminance * structure).mean(), 0) ** weights[-1]
 
 
 # --- references -------------------------------------------------------------------------------------------------------
@@ -209,7 +211,9 @@ def test_a_step_along_the_gradient_makes_images_more_alike() -> None:
         assert module(image - 0.1 * gradient / gradient.norm(), target) < before
 
 
-@pytest.mark.parametrize(("function", "smallest"), [(ssim, 11), (ms_ssim, 161)])
+@pytest.mark.parametrize(
+    ("function", "smallest"), [(ssim, 11), (ms_ssim, 11), (lambda *args, **kw: ms_ssim(*args, **kw, scales=5), 161)]
+)
 def test_wrong_input_is_a_value_error_that_says_what_came(function, smallest: int) -> None:
     good = torch.rand(1, 3, 161, 161)
     with pytest.raises(ValueError, match=r"one shape, got \(1, 3, 161, 161\) and \(1, 3, 160, 161\)"):
@@ -227,3 +231,92 @@ def test_wrong_input_is_a_value_error_that_says_what_came(function, smallest: in
     for module in (SSIMLoss, MSSSIMLoss):
         with pytest.raises(ValueError, match="data_range: expected a positive number, got -1"):
             module(-1)
+
+
+# --- fewer scales -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "scales"), [(11, 1), (20, 1), (21, 2), (40, 2), (41, 3), (80, 3), (81, 4), (160, 4)])
+def test_a_small_patch_has_as_many_scales_as_fit_with_the_published_weights_renormalised(side: int, scales) -> None:
+    a = smooth(0, (2, 2, side, side + 7))
+    b = (a + 0.3 * (smooth(1, (2, 2, side, side + 7)) - 0.5)).clamp(0, 1)
+    weights = np.array([0.0448, 0.2856, 0.3001, 0.2363][:scales])
+    expected = [
+        np.mean([ms_ssim_by_hand(x, y, weights / weights.sum()) for x, y in zip(image, other, strict=True)])
+        for image, other in zip(a.numpy(), b.numpy(), strict=True)
+    ]
+    assert 0.1 < expected[0] < 0.99
+    assert ms_ssim(a, b, reduction="none").tolist() == pytest.approx(expected, abs=1e-9)
+    assert torch.equal(ms_ssim(a, b, scales=scales), ms_ssim(a, b))
+    assert torch.equal(MSSSIMLoss(scales=scales)(a, b), MSSSIMLoss()(a, b))
+    with pytest.raises(ValueError, match=rf"expected at least {10 * 2**scales + 1}x{10 * 2**scales + 1} pixels, got"):
+        ms_ssim(a, b, scales=scales + 1)
+
+
+def test_from_161_pixels_on_there_are_five_scales_with_the_weights_as_published_and_fewer_on_demand() -> None:
+    a, b = smooth(0, (1, 1, 161, 200)), smooth(1, (1, 1, 161, 200))
+    assert torch.equal(ms_ssim(a, b), ms_ssim(a, b, scales=5))
+    assert ms_ssim(a, b).item() == pytest.approx(ms_ssim_by_hand(a[0, 0].numpy(), b[0, 0].numpy()), abs=1e-9)
+    weights = np.array([0.0448, 0.2856]) / 0.3304
+    by_hand = ms_ssim_by_hand(a[0, 0].numpy(), b[0, 0].numpy(), weights)
+    assert ms_ssim(a, b, scales=2).item() == pytest.approx(by_hand, abs=1e-9)
+    torch.testing.assert_close(ms_ssim(a, b, scales=1), ssim(a, b))
+
+
+def test_a_network_learns_from_a_patch_of_128_pixels() -> None:
+    target = smooth(0, (2, 3, 128, 128)).float()
+    blurred = F.avg_pool2d(target, 3, stride=1, padding=1)
+    network = torch.nn.Conv2d(3, 3, 5, padding=2)
+    torch.nn.init.dirac_(network.weight)  # the loss has no slope where structures are opposite
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    values: list[float] = []
+    for _ in range(30):
+        value = MSSSIMLoss()(network(blurred), target)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < 0.7 * values[0]
+
+
+@pytest.mark.parametrize("scales", [0, 6, 2.5, True, "5"])
+def test_another_number_of_scales_is_a_value_error_where_the_loss_is_made(scales) -> None:
+    with pytest.raises(ValueError, match="scales: expected"):
+        MSSSIMLoss(scales=scales)
+
+
+# --- what is no image -------------------------------------------------------------------------------------------------
+
+
+def test_a_pixel_that_is_no_number_leaves_only_its_own_image_without_a_value() -> None:
+    a, b = smooth(0, (3, 1, 176, 176)), smooth(1, (3, 1, 176, 176))
+    a[1, 0, 50, 60] = torch.nan
+    for function in (ssim, ms_ssim):
+        assert function(a, b, reduction="none").isnan().tolist() == [False, True, False]
+        assert function(b, a).isnan()
+        assert function(torch.full_like(a, torch.nan), b).isnan()
+
+
+@pytest.mark.parametrize("loss", [ssim, ms_ssim, SSIMLoss(), MSSSIMLoss()])
+def test_images_of_another_range_get_one_warning(loss) -> None:
+    a, b = smooth(0, (1, 1, 32, 32)), smooth(1, (1, 1, 32, 32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loss(a, b + 0.3)  # some overshoot
+    with pytest.warns(UserWarning, match=r"in \[0, 1\], got values far outside; divide 8-bit values by 255") as caught:
+        loss(255 * a, 255 * b)
+    assert len(caught) == 1
+    if isinstance(loss, torch.nn.Module):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            loss(255 * a, 255 * b)
+
+
+def test_the_range_is_the_one_that_was_named() -> None:
+    a, b = smooth(0, (1, 1, 32, 32)), smooth(1, (1, 1, 32, 32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ssim(255 * a, 255 * b, data_range=255)
+        SSIMLoss(data_range=255)(255 * a, 255 * b)
+    with pytest.warns(UserWarning, match="got values far outside"):
+        SSIMLoss()(2 * a - 1, 2 * b - 1)  # as a tanh leaves them

@@ -45,7 +45,7 @@ def probabilities(mean: float, log_scale: float) -> Tensor:
     """Of the 256 levels, in order: each is an image of its own."""
     grey = torch.arange(256, dtype=torch.float64) / 255
     centre = torch.full((1, 1), mean, dtype=torch.float64)
-    return torch.stack([(-discretised_logistic_nll(centre, log_scale, x.reshape(1, 1))).exp() for x in grey])
+    return torch.stack([(-discretised_logistic_nll(centre, x.reshape(1, 1), log_scale)).exp() for x in grey])
 
 
 # --- divergence and samples -------------------------------------------------------------------------------------------
@@ -179,14 +179,21 @@ def test_discretised_logistic_is_exact_where_the_difference_of_two_sigmoids_is_l
     assert naive.item() == 0
     edges = torch.tensor([199.5, 200.5], dtype=torch.float64) / 255 / scale
     exact = -(torch.sigmoid(-edges[0]) - torch.sigmoid(-edges[1])).log()
-    assert discretised_logistic_nll(mean, math.log(scale), target).item() == pytest.approx(exact.item(), rel=1e-5)
+    assert discretised_logistic_nll(mean, target, math.log(scale)).item() == pytest.approx(exact.item(), rel=1e-5)
 
 
 def test_discretised_logistic_rounds_to_the_nearest_level_and_bounds_its_scale() -> None:
     mean = torch.full((2, 3), 0.4)
-    exact, near = (discretised_logistic_nll(mean, -3.0, torch.full((2, 3), x / 255)) for x in (77.0, 77.4))
+    exact, near = (discretised_logistic_nll(mean, torch.full((2, 3), x / 255), -3.0) for x in (77.0, 77.4))
     assert torch.equal(exact, near)
-    floor, below = (discretised_logistic_nll(mean, s, torch.full((2, 3), 0.6)) for s in (-7.0 - math.log(2), -1e4))
+    neighbour = torch.full((2, 3), 78 / 255, dtype=torch.float64)
+    centre = torch.full((2, 3), 77 / 255, dtype=torch.float64)
+    half = 0.5 / 255 * math.exp(7 + math.log(2))  # half a level in units of the smallest scale: 4.3
+    exact_floor = -math.log(1 / (1 + math.exp(-3 * half)) - 1 / (1 + math.exp(-half)))
+    for log_scale in (-7.7, -8.0, -1e4):
+        assert discretised_logistic_nll(centre, neighbour, log_scale).item() == pytest.approx(3 * exact_floor)
+    assert discretised_logistic_nll(centre, neighbour, -7.6).item() < 3 * exact_floor - 0.1
+    floor, below = (discretised_logistic_nll(mean, torch.full((2, 3), 0.6), s) for s in (-7.0 - math.log(2), -1e4))
     assert torch.equal(floor, below)
     torch.testing.assert_close(levels(torch.tensor([-3.0, 0.4999, 1.0, 7.0]), 2), torch.tensor([0.0, 0.0, 1.0, 1.0]))
 
@@ -262,9 +269,9 @@ def test_gradients() -> None:
     assert check(gaussian_nll, (mean, target, log_variance))
     assert check(gaussian_nll, (mean, target, number))
     assert check(bernoulli_nll, (mean, torch.sigmoid(target)))
-    assert check(lambda m, s: discretised_logistic_nll(m, s, grey), (mean, log_variance))
-    assert check(lambda m, s: discretised_logistic_nll(m, s, grey), (mean, number))
-    assert check(lambda m, s: discretised_logistic_nll(m, s + 12, grey), (mean, log_variance))  # wider than a level
+    assert check(lambda m, s: discretised_logistic_nll(m, grey, s), (mean, log_variance))
+    assert check(lambda m, s: discretised_logistic_nll(m, grey, s), (mean, number))
+    assert check(lambda m, s: discretised_logistic_nll(m, grey, s + 12), (mean, log_variance))  # wider than a level
     assert check(iwae_bound, (mean,))
     assert check(learned_similarity, (mean, target))
     assert check(
@@ -284,7 +291,7 @@ def test_order_of_the_batch_and_of_the_elements_does_not_matter(order: list[int]
             gaussian_kl(m, v),
             gaussian_nll(m, t, v),
             bernoulli_nll(m, g),
-            discretised_logistic_nll(m, v, g),
+            discretised_logistic_nll(m, g, v),
             iwae_bound(m),
             learned_similarity(m, t),
         ]
@@ -299,7 +306,7 @@ def test_likelihoods_add_over_elements_and_do_not_change_when_the_batch_is_repea
         lambda m, v, t: gaussian_kl(m, v),
         lambda m, v, t: gaussian_nll(m, t, v),
         lambda m, v, t: bernoulli_nll(m, t.sigmoid()),
-        lambda m, v, t: discretised_logistic_nll(m, v, t.sigmoid()),
+        lambda m, v, t: discretised_logistic_nll(m, t.sigmoid(), v),
     ):
         whole = loss(mean, log_variance, target)
         left, right = (loss(*(x[:, part] for x in (mean, log_variance, target))) for part in (slice(1), slice(1, 4)))
@@ -316,8 +323,8 @@ def test_finite_at_extremes_and_in_fp32_at_least(dtype) -> None:
         gaussian_kl(torch.zeros_like(grey), extreme.clamp(max=20)),
         bernoulli_nll(extreme, grey),
         gaussian_nll(extreme, grey),
-        discretised_logistic_nll(extreme, -1e4, grey),
-        discretised_logistic_nll(grey, extreme, grey),
+        discretised_logistic_nll(extreme, grey, -1e4),
+        discretised_logistic_nll(grey, grey, extreme),
         learned_similarity(extreme, grey),
         iwae_bound(extreme),
     ):
@@ -333,7 +340,7 @@ def test_finite_at_extremes_and_in_fp32_at_least(dtype) -> None:
         lambda x: gaussian_kl(x, x),
         lambda x: bernoulli_nll(x, x.sigmoid()),
         lambda x: gaussian_nll(x, x + 1, -1.0),
-        lambda x: discretised_logistic_nll(x, x, x.sigmoid()),
+        lambda x: discretised_logistic_nll(x, x.sigmoid(), x),
         lambda x: negative_elbo(x.sum(), x, x),
         lambda x: learned_similarity(x, x + 1),
         iwae_bound,
@@ -360,9 +367,9 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
     with pytest.raises(ValueError, match=r"got \(2, 1\)"):
         gaussian_nll(pair, pair, narrow)
     with pytest.raises(ValueError, match=r"got \(3,\)"):
-        discretised_logistic_nll(pair, torch.zeros(3), pair)
+        discretised_logistic_nll(pair, pair, torch.zeros(3))
     with pytest.raises(ValueError, match=r"\(2, 3\) and \(2, 1\)"):
-        discretised_logistic_nll(pair, 0.0, narrow)
+        discretised_logistic_nll(pair, narrow, 0.0)
     for wrong, said in ((torch.zeros(3), r"\(3,\)"), (pair.long(), "int64"), (pair[:0], r"\(0, 3\)")):
         with pytest.raises(ValueError, match=said):
             iwae_bound(wrong)
