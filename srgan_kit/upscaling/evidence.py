@@ -12,6 +12,11 @@ LARGEST = 1_000_000
 """Pixels that are looked at: the middle of a larger image."""
 PERIODS = tuple(range(4, 25))
 """Widths of blocks that are looked for; JPEG's are 8, and another number after the image was resized."""
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+WHITE = 0.65
+"""Diagonal detail over straight detail from which it is noise: 1 for white noise, half as much for photographs."""
+SAME = 12
+"""Levels between which light counts as the same."""
 BLOCK = 8
 """Side of JPEG's blocks."""
 TRACED = 384
@@ -45,6 +50,10 @@ class Evidence:
     """The width of those blocks; not 8 where the image was resized since."""
     noise: float
     """Standard deviation of noise in the smoothest parts, in levels of 255."""
+    paper: float
+    """Fraction of pixels whose light is that of the most frequent one: more than half on a page."""
+    ink: float
+    """Fraction of steps, among those that can be seen, from ink to paper: of two neighbours far apart in light."""
 
 
 def jpeg_quality(tables: dict[int, list[int]]) -> int:
@@ -69,9 +78,9 @@ def of_file(image: Image.Image) -> tuple[int | None, str | None]:
 
 def evidence(pixels: np.ndarray, quality: int | None = None, lossy: str | None = None) -> Evidence:
     """What (H, W, C) pixels, uint8 or uint16, say of their past, and what is known of their file."""
-    light = _luma(pixels)
-    blocking, period = block_steps(light)
-    return Evidence(quality, lossy, jpeg_trace(light), blocking, period, noise_level(light))
+    levels = _levels(pixels)
+    light = levels @ LUMA if levels.shape[2] == 3 else levels[:, :, 0]
+    return Evidence(quality, lossy, jpeg_trace(light), *block_steps(light), noise_level(levels, light), *page(light))
 
 
 def jpeg_trace(light: np.ndarray) -> float:
@@ -114,21 +123,54 @@ def block_steps(light: np.ndarray) -> tuple[float, int]:
     return float(max(0.0, both[best])), PERIODS[best]
 
 
-def noise_level(light: np.ndarray) -> float:
+def noise_level(levels: np.ndarray, light: np.ndarray) -> float:
     """Standard deviation of noise, in levels: of diagonal detail in the smoothest tenth of the image's blocks.
 
-    Diagonal detail is (a - b - c + d) / 2 of 2x2 pixels, in which white noise keeps its standard deviation (Donoho and
-    Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage", sec. 4, of which it is the finest Haar wavelet).
+    (H, W, 1 or 3) levels and (H, W) light. Diagonal detail is (a - b - c + d) / 2 of 2x2 pixels, in which white noise
+    keeps its standard deviation: the finest Haar wavelet (Donoho and Johnstone 1994, "Ideal spatial adaptation by
+    wavelet shrinkage", sec. 4). Texture has it too, but little of it in the differences of colours, which are looked at
+    first. In light it counts as noise only where it is as strong as horizontal and vertical detail.
     """
-    height, width = (side // 2 * 2 for side in light.shape)
-    a, b, c, d = (light[y:height:2, x:width:2] for y in (0, 1) for x in (0, 1))
-    detail = (a - b - c + d) / 2
+    found = 0.0
+    if levels.shape[2] == 3:
+        red, blue = (_smoothest(_details((levels[:, :, c] - levels[:, :, 1]) / math.sqrt(2))[0]) for c in (0, 2))
+        found = min(red, blue)
+    diagonal, *straight = map(_spread, _details(light))
+    if len(diagonal):
+        smooth = np.argsort(diagonal)[: max(3, len(diagonal) // 10)]
+        detail = math.sqrt(np.mean([np.square(each[smooth]).mean() for each in straight]))
+        own = float(diagonal[smooth].mean())
+        if own > WHITE * (detail + 0.5):
+            found = max(found, own)
+    return found
+
+
+def page(light: np.ndarray) -> tuple[float, float]:
+    """(paper, ink) of (H, W) levels: see `Evidence`."""
+    counts = np.bincount(light.round().clip(0, 255).astype(int).ravel(), minlength=256)
+    paper = np.convolve(counts, np.ones(2 * SAME + 1), "same").max() / light.size
+    steps = np.concatenate([np.abs(np.diff(light, axis=axis)).ravel() for axis in (0, 1)])
+    visible = (steps > SAME).sum()
+    return float(paper), float((steps > 5 * SAME).sum() / visible) if visible else 0.0
+
+
+def _details(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Diagonal, horizontal and vertical Haar details of (H, W), each (H / 2, W / 2)."""
+    height, width = (side // 2 * 2 for side in plane.shape)
+    a, b, c, d = (plane[y:height:2, x:width:2] for y in (0, 1) for x in (0, 1))
+    return (a - b - c + d) / 2, (a - b + c - d) / 2, (a + b - c - d) / 2
+
+
+def _spread(detail: np.ndarray) -> np.ndarray:
+    """The root mean square of each block of a detail."""
     rows, columns = (side // BLOCK for side in detail.shape)
-    if not rows or not columns:
-        return 0.0
     blocks = detail[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
-    spread = np.sqrt(np.square(blocks).mean(axis=(2, 3))).ravel()
-    return float(np.quantile(spread, 0.1))
+    return np.sqrt(np.square(blocks).mean(axis=(2, 3))).ravel()
+
+
+def _smoothest(detail: np.ndarray) -> float:
+    spread = _spread(detail)
+    return float(np.quantile(spread, 0.1)) if len(spread) else 0.0
 
 
 def _excess(light: np.ndarray) -> np.ndarray:
@@ -149,18 +191,15 @@ def _excess(light: np.ndarray) -> np.ndarray:
     return found
 
 
-def _luma(pixels: np.ndarray) -> np.ndarray:
-    """The middle of the image, (H, W) float32 in levels of 255."""
+def _levels(pixels: np.ndarray) -> np.ndarray:
+    """The middle of the image, (H, W, C) float32 in levels of 255."""
     height, width = pixels.shape[:2]
     if height * width > LARGEST:
         share = math.sqrt(LARGEST / (height * width))
         rows, columns = max(1, int(height * share)), max(1, int(width * share))
         top, left = (height - rows) // 2, (width - columns) // 2
         pixels = pixels[top : top + rows, left : left + columns]
-    levels = pixels.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
-    if levels.shape[2] < 3:
-        return levels[:, :, 0]
-    return levels[:, :, :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return pixels.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
 
 
 def _is_lossy_webp(image: Image.Image) -> bool:
