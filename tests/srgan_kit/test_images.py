@@ -134,8 +134,8 @@ def test_orientation_is_applied_and_reset(tmp_path: Path, orientation: int) -> N
     turned = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # the EXIF standard, in Image.Transpose's numbers
     expected = image.transpose(Image.Transpose(turned[orientation])) if orientation > 1 else image
     assert np.array_equal(picture.pixels, np.asarray(expected))
-    assert picture.exif is not None
-    assert b"Camera" in picture.exif
+    assert picture.metadata.exif is not None
+    assert b"Camera" in picture.metadata.exif
     write_image(picture, tmp_path / "again.png")
     assert np.array_equal(read_image(tmp_path / "again.png").pixels, picture.pixels)
 
@@ -252,16 +252,13 @@ def test_formats_have_their_limits(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("suffix", [".bmp", ".tif"])
-def test_more_than_4_gib_is_one_line(tmp_path: Path, suffix: str) -> None:
+def test_more_than_4_gib_is_one_line(tmp_path: Path) -> None:
     try:
         pixels = np.zeros((65537, 65536, 1), np.uint8)  # nobody touches these pages
     except MemoryError:
         pytest.skip("no 4 GiB of address space")
-    exif = Image.Exif()
-    exif[ExifTags.Base.Make] = "Camera"  # with EXIF, Pillow writes the TIFF
     with pytest.raises(UserError, match="65536x65537 cannot be written as") as caught:
-        write_image(Picture(pixels, exif=exif.tobytes()), tmp_path / f"a{suffix}")
+        write_image(Picture(pixels), tmp_path / "a.bmp")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -384,5 +381,5 @@ def test_32_bit_integers_are_read_only_where_16_bits_hold_them(tmp_path: Path, v
     if is_read:
         assert read_image(tmp_path / "a.tif").pixels[:, :, 0].tolist() == [[0, value]]
     else:
-        with pytest.raises(UserError, match="pixels are 32-bit numbers from"):
+        with pytest.raises(UserError, match="pixels are signed 32-bit numbers from"):
             read_image(tmp_path / "a.tif")
