@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +33,8 @@ class Wish:
     """Of formats that have one; None for the usual."""
     consistent: bool = False
     """Corrected until, reduced again, it is the input."""
+    strip_metadata: bool = False
+    """Without EXIF, XMP, IPTC and text."""
 
 
 def upscale(
@@ -63,6 +65,9 @@ def upscale(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is already there.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="Leave EXIF, XMP, IPTC and text out of the results.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines.")] = None,
 ) -> None:
     """Upscale pictures: photo.jpg becomes photo_x4.png beside it.
@@ -98,7 +103,7 @@ def upscale(
         print(f"note: --quality has no effect on {FORMATS[suffix]}, which loses nothing", file=sys.stderr)
     if consistent and FORMATS[suffix] in QUALITY:
         print(f"note: --consistent holds until {FORMATS[suffix]} compresses; png, tif and bmp keep it", file=sys.stderr)
-    wish = Wish(lambda size: _output_size(size, scale, box), quality, consistent)
+    wish = Wish(lambda size: _output_size(size, scale, box), quality, consistent, strip_metadata)
     _run(jobs, upscaler, wish, skip_existing, overwrite)
     if report is not None:
         write_json(report, _report(jobs, upscaler, ensemble=ensemble, consistent=consistent))
@@ -188,11 +193,14 @@ def _exists(job: Job) -> bool:
 def _upscale_one(job: Job, upscaler: "Upscaler", wish: Wish, progress: Progress) -> None:
     from srgan_kit.upscaling.encoding import check_size, write_image
     from srgan_kit.upscaling.images import read_image
+    from srgan_kit.upscaling.metadata import Metadata
     from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
 
     assert job.target is not None
     redone = upscaler.redone_tiles
     picture = read_image(job.source)
+    if wish.strip_metadata:
+        picture = replace(picture, metadata=Metadata())
     job.size = wish.size(picture.size) or scaled_size(picture.size, upscaler.scale)
     check_size(job.target, job.size)
     try:

@@ -6,6 +6,7 @@ gAMA, cHRM, and mDCV and cLLI of HDR pictures. A profile made of them is one of 
 
 import struct
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import ImageCms
@@ -43,7 +44,7 @@ BRADFORD = np.array(((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.03
 def problem_of(icc: bytes, channels: int) -> str:
     """Why a profile cannot be that of a picture of 1 (grey), 3 (RGB) or 4 (CMYK) channels; empty if it can."""
     try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(icc)).profile
+        profile: Any = ImageCms.ImageCmsProfile(BytesIO(icc)).profile
         space, kind = profile.xcolor_space.strip(), profile.device_class.strip()
     except (OSError, ValueError):
         return "it is damaged"

@@ -15,12 +15,12 @@ from PIL import Image
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling import avif
 from srgan_kit.upscaling.colour import problem_of
-from srgan_kit.upscaling.depth import FLOATING, Samples, check_tiff, jpeg2000_depth, tiff_samples
+from srgan_kit.upscaling.depth import FLOATING, UNSIGNED, Samples, check_tiff, jpeg2000_depth, tiff_samples
 from srgan_kit.upscaling.netpbm import largest_value, read_netpbm, scaled
 
 WEBP_IN_TIFF = 50001
 """A compression that libvips has and Pillow has not."""
-PNG_DEPTH_PLACE = 24
+PNG_DEPTH_PLACE, PSD_CHANNELS_PLACE = 24, 13
 
 
 @dataclass
@@ -46,17 +46,10 @@ def decode(path: Path, image: Image.Image) -> Decoded:
         UserError: pixels of a kind that is not read.
     """
     icc = image.info.get("icc_profile")
-    if image.format == "TIFF":
-        samples = tiff_samples(path)
-        if samples is not None and (samples.form != 1 or samples.bits > 8 or samples.compression == WEBP_IN_TIFF):
+    if image.format == "TIFF" and (samples := tiff_samples(path)) is not None:
+        if samples.form != UNSIGNED or samples.bits > 8 or samples.compression == WEBP_IN_TIFF:
             return decode_tiff(path, samples, icc)
-        if samples is not None:
-            check_tiff(path, samples)
-            decoded = _decode_with_pillow(image, icc)
-            decoded.is_upright = True
-            if samples.unknown_channels:
-                decoded = _without_fourth(decoded)
-            return decoded
+        return _decode_tiff_with_pillow(path, samples, icc)
     if image.format == "PNG" and _byte(path, PNG_DEPTH_PLACE) == 16:
         return Decoded(_array(_open_with_vips(path)), icc)
     if image.format == "PPM" and largest_value(path) > 255:
@@ -66,9 +59,11 @@ def decode(path: Path, image: Image.Image) -> Decoded:
         return Decoded(scaled(stored, 2**bits - 1), icc, is_upright=True, bits=bits)
     if image.format == "JPEG2000" and (bits := jpeg2000_depth(path)) > 8:
         return _decode_jpeg_2000(path, image, bits, icc)
-    decoded = _decode_with_pillow(image, icc)
+    decoded = _decode_with_pillow(path, image, icc)
     if image.format == "SGI" and _byte(path, 3) == 2:
         decoded.notes.append("16 bits a channel are read as 8")
+    if image.format == "PSD" and (count := _byte(path, PSD_CHANNELS_PLACE)) > len(image.getbands()):
+        decoded.notes.append(f"of {count} channels only {len(image.getbands())} are read")
     return decoded
 
 
@@ -85,7 +80,7 @@ def decode_tiff(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
         pixels, notes = _from_cmyk(image.numpy(), icc)
         return Decoded(pixels, is_converted=True, notes=notes)
     if image.interpretation in ("lab", "labs"):
-        return Decoded(_array(image.colourspace("rgb16")), is_converted=True)
+        return Decoded(_array(image.icc_export(output_profile="srgb", depth=16, pcs="lab")), is_converted=True)
     decoded = Decoded(_in_16_bits(path, _array(image)), icc)
     return _without_fourth(decoded) if samples.unknown_channels else decoded
 
@@ -158,7 +153,16 @@ def _decode_jpeg_2000(path: Path, image: Image.Image, bits: int, icc: bytes | No
     return Decoded(scaled(pixels, 2 ** told["precision"] - 1), icc)
 
 
-def _decode_with_pillow(image: Image.Image, icc: bytes | None) -> Decoded:
+def _decode_tiff_with_pillow(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
+    check_tiff(path, samples)
+    with path.open("rb") as file, Image.open(file) as image:  # by its name, Pillow would turn grey files wrongly
+        image.load()  # turns it, and says its size anew
+        decoded = _decode_with_pillow(path, image, icc)
+    decoded.is_upright = True
+    return _without_fourth(decoded) if samples.unknown_channels else decoded
+
+
+def _decode_with_pillow(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
     """The image as grey or RGB, with opacity or not, and the profile that its colours now are in."""
     mode, transparent = image.mode, "transparency" in image.info
     if mode in ("L", "RGB", "P", "1") and transparent:
@@ -168,12 +172,11 @@ def _decode_with_pillow(image: Image.Image, icc: bytes | None) -> Decoded:
     if mode == "CMYK":
         pixels, notes = _from_cmyk(np.asarray(image), icc)
         return Decoded(pixels, is_converted=True, notes=notes)
-    name = Path(getattr(image, "filename", "") or "image")
     if mode == "F":
-        raise UserError(f"{name}: {FLOATING}")
+        raise UserError(f"{path}: {FLOATING}")
     others = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "I;16B": "I;16"}
     if mode == "I":
-        return Decoded(_in_16_bits(name, _array(image)), icc)
+        return Decoded(_in_16_bits(path, _array(image)), icc)
     if mode not in others:  # LAB, YCbCr, HSV: a profile of theirs is not one of RGB
         return Decoded(_array(image.convert("RGB")), is_converted=True)
     return Decoded(_array(image.convert(others[mode])), icc)
@@ -181,7 +184,7 @@ def _decode_with_pillow(image: Image.Image, icc: bytes | None) -> Decoded:
 
 def _from_cmyk(inks: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, list[str]]:
     """(H, W, 4) inks -> (H, W, 3) sRGB of the same depth: through their profile, or as if inks were perfect."""
-    problem = "it has no profile" if icc is None else problem_of(icc, 4)
+    problem = "none" if icc is None else problem_of(icc, 4)
     if not problem:
         depth, (height, width) = 8 * inks.dtype.itemsize, inks.shape[:2]
         kind = "uchar" if depth == 8 else "ushort"
@@ -194,5 +197,5 @@ def _from_cmyk(inks: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, list[st
     for row in range(len(inks)):  # row by row: no large numbers of the whole picture
         colours, black = np.split(peak - inks[row].astype(np.uint32), [3], axis=1)
         light[row] = (colours * black + peak // 2) // peak
-    reason = "no profile" if icc is None else f"a profile that cannot be used: {problem}"
-    return light, [f"CMYK with {reason}; its colours are taken for those of perfect inks"]
+    kind = "without a profile" if icc is None else f"whose profile cannot be used ({problem})"
+    return light, [f"CMYK {kind} is converted as if its inks were perfect"]

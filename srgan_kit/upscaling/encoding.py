@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyvips
@@ -86,7 +87,7 @@ def _write_with_vips(picture: Picture, path: Path, kind: str, quality: int) -> N
         file.writelines(parts)
 
 
-def _avif(image: pyvips.Image, picture: Picture, quality: int) -> bytes:
+def _avif(image: Any, picture: Picture, quality: int) -> bytes:
     said = picture.metadata
     room = avif.PLACEHOLDER_EXIF if said.exif is not None else None
     blocks = {"exif-data": room, "xmp-data": said.xmp, "icc-profile-data": picture.icc}
@@ -104,5 +105,5 @@ def _write_bmp(picture: Picture, path: Path) -> None:
     pixels = picture.pixels
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     density = picture.density if picture.density is not None and picture.density.unit != NONE else None
-    options = {} if density is None else {"dpi": tuple(float(value) for value in density.per(INCH))}
-    image.save(path, "BMP", **options)
+    per_inch = (0.0, 0.0) if density is None else tuple(float(value) for value in density.per(INCH))
+    image.save(path, "BMP", dpi=per_inch)  # 0: not known; without it, Pillow says 96

@@ -124,11 +124,13 @@ def adapted(exif: bytes, size: Size) -> bytes:
     main = tiff.directory(tiff.first)
     inner = tiff.below(main, EXIF_DIRECTORY)
     _set_number(tiff, main.get(ORIENTATION), 1)
-    for fields in (main, inner, tiff.below(inner, RELATED_DIRECTORY)):
+    directories = (main, inner, tiff.below(inner, RELATED_DIRECTORY), tiff.below(main, GPS_DIRECTORY))
+    for fields in directories[:3]:
         for tags, value in ((WIDTHS, size[0]), (HEIGHTS, size[1])):
             for tag in tags:
                 _set_number(tiff, fields.get(tag), value)
-    _drop_thumbnail(tiff, data)
+    ends = [max(entry.place + 16, entry.value_place + entry.size) for part in directories for entry in part.values()]
+    _drop_thumbnail(tiff, data, max(ends, default=8))
     return bytes(data)
 
 
@@ -142,7 +144,7 @@ def _set_number(tiff: Directories, field: Field | None, value: int) -> None:
     tiff.data[field.place + 2 : field.place + 12] = struct.pack(tiff.order + "HI", kind, 1) + packed
 
 
-def _drop_thumbnail(tiff: Directories, data: bytearray) -> None:
+def _drop_thumbnail(tiff: Directories, data: bytearray, end_of_others: int) -> None:
     """Unhook the second directory, and blank its picture, or cut it off where it ends the file."""
     place = tiff.next_place(tiff.first)
     following = int.from_bytes(data[place : place + 4], "little" if tiff.order == "<" else "big")
@@ -154,11 +156,11 @@ def _drop_thumbnail(tiff: Directories, data: bytearray) -> None:
         start, length = (tiff.numbers(second, tag) for tag in (THUMBNAIL_PLACE, THUMBNAIL_LENGTH))
     except ValueError:
         return
-    if start and length and start[0] >= 8 and start[0] < len(data):
+    if start and length and 8 <= start[0] < len(data):
         end = min(start[0] + length[0], len(data))
-        if end >= len(data) - 1:
+        if end >= len(data) - 1 and start[0] >= end_of_others:
             del data[start[0] :]
-        else:
+        elif data[start[0] : start[0] + 2] == b"\xff\xd8":  # a JPEG file, not what damage points to
             data[start[0] : end] = bytes(end - start[0])
 
 

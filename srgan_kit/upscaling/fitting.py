@@ -7,11 +7,16 @@ import numpy as np
 import pyvips
 
 from srgan_kit.upscaling.colour import described, is_hdr, profile_of
+from srgan_kit.upscaling.density import Density, of_exif
 from srgan_kit.upscaling.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY
 from srgan_kit.upscaling.metadata import COMMENT, Metadata, Text, iptc_of, keyword
 from srgan_kit.upscaling.picture import Picture
 from srgan_kit.upscaling.segments import too_large_for_jpeg
 from srgan_kit.upscaling.tiff import is_big
+
+MOST_NAMED = 5
+"""Texts in a note."""
+HDR_DISPLAY = ("mDCV", "cLLI")
 
 
 def fitted(picture: Picture, kind: str) -> tuple[Picture, list[str]]:
@@ -37,6 +42,8 @@ def _with_fitting_colours(picture: Picture, kind: str, notes: list[str]) -> Pict
     if kind == "PNG":
         return picture
     icc, tags = picture.icc, picture.tags
+    if lost := [name for name in HDR_DISPLAY if name in tags]:
+        notes.append(f"not kept, as {kind} has no place for it: the display that it was made on ({', '.join(lost)})")
     if kind == "AVIF" and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
         return replace(picture, tags={"cICP": tags["cICP"]})
     if icc is None:
@@ -111,11 +118,17 @@ def _with_fitting_metadata(picture: Picture, kind: str, notes: list[str]) -> Pic
     if kind == "TIFF" and is_big(picture):
         held.discard("EXIF")
     lost = _names(said, held)
-    if picture.density is not None and "density" not in held and not picture.density.is_usual and said.exif is None:
+    if picture.density is not None and not _holds_density(picture.density, said, held):
         lost.insert(0, f"density ({picture.density})")
     if lost:
         notes.append(f"not kept, as {kind} has no place for it: {', '.join(lost)}")
     return replace(picture, metadata=_held(said, held))
+
+
+def _holds_density(density: Density, said: Metadata, held: set[str]) -> bool:
+    """By its own place, or in EXIF; a density that nobody chose need not be held."""
+    in_exif = "EXIF" in held and said.exif is not None and of_exif(said.exif) is not None
+    return "density" in held or in_exif or density.is_usual
 
 
 def _is_held(text: Text, held: set[str]) -> bool:
@@ -130,7 +143,8 @@ def _names(said: Metadata, held: set[str]) -> list[str]:
     if said.photoshop is not None and "IPTC" not in held:
         lost.append("IPTC" if iptc_of(said.photoshop) is not None else "Photoshop's image resources")
     texts = [keyword(text) for text in said.texts if not _is_held(text, held)]
-    return [*lost, f"text ({', '.join(texts)})"] if texts else lost
+    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return [*lost, f"text ({', '.join(texts[:MOST_NAMED])}{more})"] if texts else lost
 
 
 def _held(said: Metadata, held: set[str]) -> Metadata:

@@ -85,8 +85,9 @@ def comment(text: bytes) -> Text:
 
 
 def keyword(text: Text) -> str:
-    """What a text is about."""
-    return text[1].split(b"\0")[0].decode("latin-1")
+    """What a text is about, in characters that can be shown."""
+    word = text[1].split(b"\0")[0].decode("latin-1")
+    return "".join(letter if letter.isprintable() else "?" for letter in word)
 
 
 def content(text: Text) -> bytes:

@@ -14,7 +14,7 @@ from srgan_kit.upscaling.colour import TAGS, valid
 from srgan_kit.upscaling.density import Density
 from srgan_kit.upscaling.depth import mapped
 from srgan_kit.upscaling.exif import EXIF_DIRECTORY, GPS_DIRECTORY, ORIENTATION, RESOLUTION_TAGS, Directories
-from srgan_kit.upscaling.metadata import EXIF_PREFIX, XMP_KEYWORD, Metadata
+from srgan_kit.upscaling.metadata import COMMENT, EXIF_PREFIX, XMP_KEYWORD, Metadata
 from srgan_kit.upscaling.png import read_chunks
 from srgan_kit.upscaling.tiff import STORAGE_TAGS, TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_PROFILE, TIFF_XMP
 
@@ -100,7 +100,7 @@ def _avif(path: Path, image: Image.Image) -> Told:
 def _jpeg(path: Path, image: Image.Image) -> Told:
     segments: list[tuple[str, bytes]] = getattr(image, "applist", [])
     found = _other(path, image).metadata
-    parts = [content.removeprefix(PHOTOSHOP) for name, content in segments if name == "APP13" and PHOTOSHOP in content]
+    parts = [content[len(PHOTOSHOP) :] for name, content in segments if name == "APP13" and content[:14] == PHOTOSHOP]
     texts = tuple(metadata.comment(content) for name, content in segments if name == "COM")
     extension = tuple(content for name, content in segments if name == "APP1" and content.startswith(XMP_EXTENSION))
     photoshop = metadata.without_thumbnails(b"".join(parts))
@@ -132,6 +132,8 @@ def _png(path: Path, image: Image.Image) -> Told:
             elif profile != name and profile.lower() in ("exif", "app1", "xmp", "iptc", "8bim"):
                 blocks.setdefault(profile.lower(), metadata.raw_profile(text))
             else:
+                if name == COMMENT:
+                    metadata.content(text)  # JPEG needs it as it is
                 texts.append(text)
         except ValueError as error:
             told.notes.append(f"{name} is damaged and not kept: {error}")

@@ -74,7 +74,7 @@ def _entries_of(exif: bytes, keep_resolution: bool) -> dict[int, bytes]:
 def _rows(picture: Picture) -> int:
     """Of a strip."""
     row_bytes = picture.pixels[0].nbytes + (0 if picture.alpha is None else picture.alpha[0].nbytes)
-    return max(1, STRIP_BYTES // row_bytes)
+    return min(max(1, STRIP_BYTES // row_bytes), len(picture.pixels))
 
 
 def _strips(picture: Picture, order: str) -> Iterator[np.ndarray]:
@@ -86,7 +86,7 @@ def _strips(picture: Picture, order: str) -> Iterator[np.ndarray]:
             strip = np.concatenate([strip, picture.alpha[start : start + rows]], axis=2)
         differences = np.array(strip, order="C")
         np.subtract(strip[:, 1:], strip[:, :-1], out=differences[:, 1:])
-        yield differences.astype(differences.dtype.newbyteorder(order), copy=False)
+        yield differences.astype(order + differences.dtype.str[1:], copy=False)
 
 
 def _storage(picture: Picture, order: str, places: list[int], lengths: list[int]) -> list[Entry]:
