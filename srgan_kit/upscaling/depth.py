@@ -96,6 +96,8 @@ def why_unreadable(path: Path) -> str:
         return _why_jpeg(start)
     if start[:4] == b"8BPS" and len(start) >= 26:
         channels, bits, mode = (*struct.unpack_from(">H", start, 12), *struct.unpack_from(">HH", start, 22))
+        if bits == 8 and mode in PSD_MODES:
+            return ""  # it is only damaged
         name = PSD_MODES.get(mode, f"kind {mode}")
         return f"a Photoshop file of {bits} bits a channel, {name}, {channels} channels; expected 8 bits, RGB or grey"
     if start[:2] in (b"PF", b"Pf") or start[:4] == b"\x76\x2f\x31\x01" or start[:10] in (b"#?RADIANCE", b"#?RGBE"):

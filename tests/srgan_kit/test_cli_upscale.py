@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from srgan_kit.cli import main
 from srgan_kit.cli.upscale import Wish, _run
@@ -23,6 +23,7 @@ from srgan_kit.generators import build_generator
 from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.images import read_image
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.models import load_model, save_model
 
@@ -453,3 +454,29 @@ def test_ensemble_is_another_result_of_the_same_size(tmp_path: Path, data_folder
     assert json.loads((tmp_path / "r.json").read_text())["ensemble"] is True
     one, eight = (psnr_y(read_rgb(tmp_path / f"{name}.png")[None], original, 4).item() for name in ("one", "eight"))
     assert eight > one + 0.1  # measured: 34.14 and 34.31 dB
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.jpg", "b.tif"])
+def test_metadata_is_kept_or_stripped_as_asked(tmp_path: Path, weights: str, name: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "somebody", 6
+    Image.effect_noise((12, 9), 60).save(tmp_path / "a.jpg", exif=exif, xmp=b"<x:xmpmeta/>", dpi=(300, 300))
+    for options, is_kept in (([], True), (["--strip-metadata"], False)):
+        done = run(tmp_path, "a.jpg", "-m", weights, "-o", name, "--overwrite", *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        with Image.open(tmp_path / name) as image:
+            assert image.size == (36, 48)  # turned either way
+            assert (image.getexif().get(ExifTags.Base.Artist) == "somebody") is is_kept
+            assert ("xmp" in image.info) is is_kept
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)  # how it is printed is not about anybody
+        assert (b"somebody" in (tmp_path / name).read_bytes()) is is_kept
+
+
+def test_what_a_format_cannot_hold_is_said_once(tmp_path: Path, weights: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (9, 12, 3)).astype(np.uint16)
+    (tmp_path / "a.ppm").write_bytes(b"P6\n12 9\n65535\n" + pixels.astype(">u2").tobytes())
+    done = run(tmp_path, "a.ppm", "-m", weights, "-o", "b.jpg")
+    assert done.stderr == "note: a.ppm: 16 bits a channel are reduced to 8, as JPEG needs\n"
+    done = run(tmp_path, "a.ppm", "-m", weights, "-o", "b.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_image(tmp_path / "b.png").pixels.dtype == np.uint16

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.density import from_jfif
 from srgan_kit.upscaling.encoding import write_image
 from srgan_kit.upscaling.formats import FORMATS
 from srgan_kit.upscaling.images import Picture, read_image
+from srgan_kit.upscaling.metadata import Metadata, with_iptc
 from srgan_kit.upscaling.pipeline import fill_hidden, fitted_size, resample, scaled_size
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -213,11 +216,23 @@ def test_bad_files_are_one_line(tmp_path: Path, make: Callable[[Path], object], 
 
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A file of each format, with all that can be said in it."""
     folder = tmp_path_factory.mktemp("intact")
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "somebody", 1
+    exif[ExifTags.IFD.Exif] = {0xA002: 24, 0xA003: 20}
+    xmp = b"<x:xmpmeta tiff:Orientation='1'/>"
+    texts = (("tEXt", b"Title\0a title"), ("zTXt", b"Comment\0\0" + zlib.compress(b"said")))
+    said = Metadata(exif.tobytes().removeprefix(b"Exif\0\0"), xmp, (), with_iptc(b"\x1c\x02\x50\0\x01N"), texts)
+    picture = Picture(pixels, None, SRGB, said, density=from_jfif(1, 300, 300), tags={"gAMA": b"\0\1\0\0"})
     for suffix in ("png", "jpg", "webp", "bmp", "tif", "avif"):
-        noise.save(folder / f"a.{suffix}")
-    return {path.suffix: path.read_bytes() for path in folder.iterdir()}
+        write_image(picture, folder / f"a.{suffix}")
+    wide = Picture(pixels.astype(np.uint16) * 257, metadata=said, tags={"cICP": bytes((9, 16, 0, 1))})
+    for name in ("deep.png", "deep.tif", "deep.avif"):
+        write_image(wide, folder / name)
+    (folder / "deep.ppm").write_bytes(b"P6 # comment\n24 20 65535\n" + wide.pixels.astype(">u2").tobytes())
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @given(data=st.data())
@@ -233,7 +248,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))] if content else b"")
     reason = ""
     try:
-        read_image(path)
+        write_image(read_image(path), path.with_suffix(data.draw(st.sampled_from(sorted(FORMATS)))))
     except UserError as error:
         reason = str(error)
     assert "\n" not in reason
