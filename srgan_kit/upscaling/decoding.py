@@ -3,7 +3,6 @@
 Pillow decodes, because it reads everything; libvips decodes what has more than 8 bits, which Pillow reduces.
 """
 
-import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ import pyvips
 from PIL import Image
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling import avif
+from srgan_kit.upscaling import avif, jpeg2000
 from srgan_kit.upscaling.colour import problem_of
-from srgan_kit.upscaling.depth import FLOATING, UNSIGNED, Samples, check_tiff, jpeg2000_depth, tiff_samples
+from srgan_kit.upscaling.depth import FLOATING, UNSIGNED, Samples, check_tiff, tiff_samples
 from srgan_kit.upscaling.netpbm import largest_value, read_netpbm, scaled
 
 WEBP_IN_TIFF = 50001
@@ -39,13 +38,12 @@ class Decoded:
     """Bits a channel that the file had, where they are neither 8 nor 16."""
 
 
-def decode(path: Path, image: Image.Image) -> Decoded:
-    """The pixels of a file that Pillow has opened.
+def decode(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
+    """The pixels of a file that Pillow has opened, and which has that colour profile.
 
     Raises:
         UserError: pixels of a kind that is not read.
     """
-    icc = image.info.get("icc_profile")
     if image.format == "TIFF" and (samples := tiff_samples(path)) is not None:
         if samples.form != UNSIGNED or samples.bits > 8 or samples.compression == WEBP_IN_TIFF:
             return decode_tiff(path, samples, icc)
@@ -57,7 +55,7 @@ def decode(path: Path, image: Image.Image) -> Decoded:
     if image.format == "AVIF" and (bits := avif.depth(path)) > 8 and not getattr(image, "is_animated", False):
         stored = _array(_open_with_vips(path)) >> (16 - bits)
         return Decoded(scaled(stored, 2**bits - 1), icc, is_upright=True, bits=bits)
-    if image.format == "JPEG2000" and (bits := jpeg2000_depth(path)) > 8:
+    if image.format == "JPEG2000" and (bits := jpeg2000.depth_of(path)) > 8:
         return _decode_jpeg_2000(path, image, bits, icc)
     decoded = _decode_with_pillow(path, image, icc)
     if image.format == "SGI" and _byte(path, 3) == 2:
@@ -87,7 +85,7 @@ def decode_tiff(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
 
 def largest_picture() -> int:
     """Pixels, above which a file is refused: Pillow's limit."""
-    return 2 * (Image.MAX_IMAGE_PIXELS or 2**32)
+    return int(2 * (Image.MAX_IMAGE_PIXELS or 2**32))
 
 
 def _open_with_vips(path: Path) -> Any:
@@ -131,26 +129,13 @@ def _without_fourth(decoded: Decoded) -> Decoded:
 
 
 def _decode_jpeg_2000(path: Path, image: Image.Image, bits: int, icc: bytes | None) -> Decoded:
-    """More than 8 bits: Pillow reads them right in grey only, for the rest OpenJPEG is asked itself."""
+    """More than 8 bits: Pillow reads them right in grey only."""
     if bits > 16:
         raise UserError(f"{path}: {bits} bits a channel; expected at most 16")
     if image.mode == "I;16":
         return Decoded(scaled(_array(image) >> (16 - bits), 2**bits - 1), icc)
-    try:
-        openjpeg: Any = importlib.import_module("openjpeg")
-    except ImportError:
-        raise UserError(
-            f"{path}: a JPEG 2000 file of {bits} bits a channel; expected 8, or install srgan-kit[jp2]"
-        ) from None
-    told = openjpeg.get_parameters(path)
-    if told["is_signed"] or told["colourspace"] not in ("sRGB", "monochrome", "unspecified", "unknown"):
-        kind = "signed numbers" if told["is_signed"] else told["colourspace"]
-        raise UserError(f"{path}: a JPEG 2000 file of {bits} bits a channel in {kind}; expected unsigned RGB or grey")
-    pixels = openjpeg.decode(path)
-    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    if pixels.shape[2] > 4:
-        raise UserError(f"{path}: {pixels.shape[2]} channels; expected 1 to 4")
-    return Decoded(scaled(pixels, 2 ** told["precision"] - 1), icc)
+    pixels, bits = jpeg2000.decode_deep(path)
+    return Decoded(scaled(pixels, 2**bits - 1), icc)
 
 
 def _decode_tiff_with_pillow(path: Path, samples: Samples, icc: bytes | None) -> Decoded:

@@ -120,15 +120,3 @@ def _why_jpeg(start: bytes) -> str:
         length = int.from_bytes(start[place + 2 : place + 4], "big")
         place += 1 if marker == 0xFF else 2 if 0xD0 <= marker <= 0xD8 else 2 + length
     return ""
-
-
-def jpeg2000_depth(path: Path) -> int:
-    """Bits of the deepest channel of a JPEG 2000 file, from its SIZ marker; 8 if there is none."""
-    with path.open("rb") as file:
-        start = file.read(2**20)
-    place = start.find(b"\xff\x4f\xff\x51")
-    if place < 0 or place + 42 > len(start):
-        return 8
-    (count,) = struct.unpack_from(">H", start, place + 40)
-    depths = start[place + 42 : place + 42 + 3 * count : 3]
-    return max(((value & 0x7F) + 1 for value in depths), default=8)

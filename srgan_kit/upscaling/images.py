@@ -11,7 +11,7 @@ from srgan_kit.upscaling.colour import problem_of
 from srgan_kit.upscaling.decoding import Decoded, decode, decode_tiff
 from srgan_kit.upscaling.depth import tiff_samples, why_unreadable
 from srgan_kit.upscaling.picture import Picture
-from srgan_kit.upscaling.sources import Told, tell, tiff_profile
+from srgan_kit.upscaling.sources import Told, profile, tell
 
 pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
 
@@ -54,7 +54,7 @@ def _read(path: Path, image: Image.Image) -> Picture:
     frames = getattr(image, "n_frames", 1)
     notes = [f"only the first of {frames} frames is read"] if frames > 1 else []
     told = tell(path, image)
-    return _picture(decode(path, image), told, image.format or "", notes)
+    return _picture(decode(path, image, profile(path, image)), told, image.format or "", notes)
 
 
 def _read_unknown(path: Path) -> Picture:
@@ -62,7 +62,7 @@ def _read_unknown(path: Path) -> Picture:
     samples = tiff_samples(path)
     if samples is None:
         raise UserError(f"{path}: {_why(path) or 'not an image in a format known here'}")
-    decoded = decode_tiff(path, samples, tiff_profile(path))
+    decoded = decode_tiff(path, samples, profile(path, None))
     return _picture(decoded, tell(path, None), "TIFF", [])
 
 

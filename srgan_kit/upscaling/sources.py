@@ -9,7 +9,7 @@ from typing import Any
 import pyvips
 from PIL import Image
 
-from srgan_kit.upscaling import avif, density, exif, metadata
+from srgan_kit.upscaling import avif, density, exif, jpeg2000, metadata
 from srgan_kit.upscaling.colour import TAGS, valid
 from srgan_kit.upscaling.density import Density
 from srgan_kit.upscaling.depth import mapped
@@ -18,6 +18,7 @@ from srgan_kit.upscaling.metadata import COMMENT, EXIF_PREFIX, XMP_KEYWORD, Meta
 from srgan_kit.upscaling.png import read_chunks
 from srgan_kit.upscaling.tiff import STORAGE_TAGS, TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_PROFILE, TIFF_XMP
 
+BMP_HEADER, LARGEST_PROFILE = 14, 2**26
 XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
 EXIF_TAGS = frozenset(
@@ -47,11 +48,36 @@ def tell(path: Path, image: Image.Image | None) -> Told:
         if kind == "TIFF":
             told = _tiff(path)
         elif image is not None:
-            readers = {"PNG": _png, "JPEG": _jpeg, "MPO": _jpeg, "AVIF": _avif, "PSD": _psd}
+            readers = {"PNG": _png, "JPEG": _jpeg, "MPO": _jpeg, "AVIF": _avif, "PSD": _psd, "JPEG2000": _jpeg_2000}
             told = readers.get(kind or "", _other)(path, image)
     except (ValueError, struct.error, pyvips.Error) as error:
         told.notes.append(f"metadata is damaged and not kept: {error}")
     return _checked(told)
+
+
+def profile(path: Path, image: Image.Image | None) -> bytes | None:
+    """The colour profile of a file, as it is stored; Pillow does not say those of BMP and JPEG 2000."""
+    if image is not None and image.format == "BMP":
+        return _bmp_profile(path)
+    if image is not None and image.format == "JPEG2000":
+        return jpeg2000.profile_of(path)
+    if image is not None:
+        return image.info.get("icc_profile")
+    with mapped(path) as content:
+        tiff = Directories(content)
+        fields = tiff.directory(tiff.first)
+        return tiff.value(fields[TIFF_PROFILE]) if TIFF_PROFILE in fields else None
+
+
+def _bmp_profile(path: Path) -> bytes | None:
+    """The profile of a BMP file whose header is of the fifth version and says that it has one."""
+    with path.open("rb") as file:
+        header = file.read(BMP_HEADER + 124)
+        if len(header) < BMP_HEADER + 124 or header[BMP_HEADER + 56 : BMP_HEADER + 60] != b"DEBM":
+            return None
+        place, length = struct.unpack_from("<II", header, BMP_HEADER + 112)
+        file.seek(BMP_HEADER + place)
+        return file.read(min(length, LARGEST_PROFILE)) or None
 
 
 def _checked(told: Told) -> Told:
@@ -107,6 +133,14 @@ def _jpeg(path: Path, image: Image.Image) -> Told:
     found = replace(found, xmp_extension=extension, photoshop=photoshop, texts=texts)
     unit, numbers = image.info.get("jfif_unit", 0), image.info.get("jfif_density", (1, 1))
     return Told(found, density.from_jfif(unit, *numbers))
+
+
+def _jpeg_2000(path: Path, image: Image.Image) -> Told:
+    found = jpeg2000.blocks_of(path)
+    iptc = found.get(jpeg2000.IPTC)
+    blocks = Metadata(_plain_exif(found.get(jpeg2000.EXIF)), found.get(jpeg2000.XMP))
+    blocks = replace(blocks, photoshop=metadata.with_iptc(iptc) if iptc else None)
+    return Told(blocks, density.from_dpi(image.info.get("dpi")))
 
 
 def _psd(path: Path, image: Image.Image) -> Told:
@@ -169,18 +203,6 @@ def _tiff(path: Path) -> Told:
     if lost:
         told.notes.append(f"not kept: what TIFF tags {', '.join(map(str, lost))} hold")
     return told
-
-
-def tiff_profile(path: Path) -> bytes | None:
-    """The colour profile of a TIFF file.
-
-    Raises:
-        ValueError: damaged.
-    """
-    with mapped(path) as content:
-        tiff = Directories(content)
-        fields = tiff.directory(tiff.first)
-        return tiff.value(fields[TIFF_PROFILE]) if TIFF_PROFILE in fields else None
 
 
 def _iptc_bytes(tiff: Directories, stored: bytes, kind: int) -> bytes:

@@ -161,6 +161,7 @@ def test_cmyk_without_a_profile_is_the_same_in_8_and_16_bits(tmp_path: Path) -> 
 def test_cmyk_with_a_profile_is_the_same_in_8_and_16_bits(tmp_path: Path) -> None:
     printed = pyvips.Image.new_from_array(PIXELS, interpretation="srgb").icc_export(output_profile="cmyk")
     profile = printed.get("icc-profile-data")
+    assert isinstance(profile, bytes)
     low, high = cmyk(tmp_path / "8.tif", np.uint8, profile), cmyk(tmp_path / "16.tif", np.uint16, profile)
     assert np.abs(high.pixels[0] / 257 - low.pixels[0]).max() <= 1
     assert low.notes == high.notes == []
@@ -175,3 +176,11 @@ def test_cmyk_with_a_profile_of_another_kind_says_so(tmp_path: Path, profile: by
     picture = cmyk(tmp_path / "a.tif", np.uint16, profile)
     assert picture.notes == [f"CMYK whose profile cannot be used ({reason}) is converted as if its inks were perfect"]
     assert np.array_equal(picture.pixels, cmyk(tmp_path / "b.tif", np.uint16).pixels)
+
+
+def test_the_profile_of_a_bmp_is_read(tmp_path: Path) -> None:
+    header = struct.pack("<IiiHHIIiiII", 124, 4, 4, 1, 24, 0, 48, 2835, 2835, 0, 0) + bytes(16) + b"DEBM"
+    header = header.ljust(112, b"\0") + struct.pack("<III", 124 + 48, len(SRGB), 0)
+    file = struct.pack("<2sIHHI", b"BM", 14 + 124 + 48 + len(SRGB), 0, 0, 14 + 124)
+    (tmp_path / "a.bmp").write_bytes(file + header + bytes(48) + SRGB)
+    assert read_image(tmp_path / "a.bmp").icc == SRGB

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from srgan_kit.upscaling import density, tiff
 from srgan_kit.upscaling.encoding import write_image
@@ -257,3 +257,28 @@ def test_tags_of_a_tiff_that_are_not_read_are_named(tmp_path: Path) -> None:
     assert picture.notes == ["not kept: what TIFF tags 33550 hold"]
     assert picture.metadata.exif is not None
     assert b"a field" in picture.metadata.exif
+
+
+def test_metadata_and_profile_of_jpeg_2000_are_read(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "plain.jp2")
+    content = (tmp_path / "plain.jp2").read_bytes()
+    boxes = {b"JpgTiffExif->JP2": exif_block(">", 1, (40, 24)), bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC"): XMP}
+    added = b"".join(struct.pack(">I4s", 24 + len(block), b"uuid") + name + block for name, block in boxes.items())
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    colour, place = struct.pack(">I4s", 11 + len(icc), b"colr") + b"\2\0\0" + icc, content.index(b"colr") - 4
+    header = content.index(b"jp2h") - 4
+    (length,) = struct.unpack_from(">I", content, header)
+    content = (
+        content[:header]
+        + struct.pack(">I", length - 15 + len(colour))
+        + content[header + 4 : place]
+        + colour
+        + content[place + 15 : header + length]
+        + added
+        + content[header + length :]
+    )
+    (tmp_path / "a.jp2").write_bytes(content)
+    picture = read_image(tmp_path / "a.jp2")
+    assert np.array_equal(picture.pixels, PIXELS)
+    assert (picture.metadata.exif, picture.metadata.xmp) == (exif_block(">", 1, (40, 24)), XMP)
+    assert picture.icc == icc
