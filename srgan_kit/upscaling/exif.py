@@ -191,7 +191,7 @@ def pack_directory(
 ) -> bytes:
     """A directory for `place`, the last of its file, followed by the values that do not fit, and those below it.
 
-    `ready` are whole entries by tag, whose values lie elsewhere in the file already.
+    `ready` are whole entries by tag, whose values lie elsewhere in the file already; `content` replaces them.
     """
     number, room, count_form = ("Q", 8, "Q") if is_big else ("I", 4, "H")
     packed, tail = dict(ready or {}), []

@@ -12,7 +12,7 @@ import numpy as np
 from isal import isal_zlib
 
 from srgan_kit.upscaling.density import to_tiff
-from srgan_kit.upscaling.exif import RESOLUTION_TAGS, Directories, Entry, pack_directory
+from srgan_kit.upscaling.exif import Directories, Entry, pack_directory
 from srgan_kit.upscaling.metadata import iptc_of
 from srgan_kit.upscaling.picture import Picture
 
@@ -44,7 +44,7 @@ def write_tiff(picture: Picture, path: Path) -> None:
         ready: dict[int, bytes] = {}
         if exif is not None:
             file.write(exif[8:])
-            ready = _entries_of(exif, keep_resolution=picture.density is None)
+            ready = _entries_of(exif)
         places, lengths = [], []
         for strip in _strips(picture, order):
             file.write(b"\0" * (file.tell() % 2))
@@ -63,12 +63,11 @@ def is_big(picture: Picture) -> bool:
     return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes) > LARGEST_CLASSIC
 
 
-def _entries_of(exif: bytes, keep_resolution: bool) -> dict[int, bytes]:
+def _entries_of(exif: bytes) -> dict[int, bytes]:
     """The entries of EXIF's main directory, as they stand there, without those of how pixels are stored."""
     tiff = Directories(exif)
-    left_out = STORAGE_TAGS if keep_resolution else STORAGE_TAGS | set(RESOLUTION_TAGS)
     fields = tiff.directory(tiff.first).values()
-    return {field.tag: exif[field.place : field.place + 12] for field in fields if field.tag not in left_out}
+    return {field.tag: exif[field.place : field.place + 12] for field in fields if field.tag not in STORAGE_TAGS}
 
 
 def _rows(picture: Picture) -> int:

@@ -116,6 +116,17 @@ def test_exif_of_a_tiff_is_the_same_directory(tmp_path: Path, order: str, dtype:
         assert image.getexif().get_ifd(ExifTags.IFD.Exif)[0x927C] == MAKER_NOTE
 
 
+def test_a_directory_that_points_to_itself_is_followed_once(tmp_path: Path) -> None:
+    write_image(Picture(PIXELS, metadata=Metadata(exif_block("<", 1, (40, 24)))), tmp_path / "a.tif")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    place = content.rindex(struct.pack("<HHI", 0x8769, 4, 1)) + 8
+    content[place : place + 4] = content[4:8]
+    (tmp_path / "a.tif").write_bytes(content)
+    picture = read_image(tmp_path / "a.tif")
+    assert picture.metadata.exif is not None
+    assert picture.metadata.exif.count(ARTIST) == 2  # in the main directory, and in what claims to be that of EXIF
+
+
 def test_large_dimensions_become_long_numbers(tmp_path: Path) -> None:
     picture = Picture(np.zeros((1, 70000, 3), np.uint8), metadata=Metadata(exif_block(">", 1, (40, 24))))
     write_image(picture, tmp_path / "a.png")
