@@ -14,7 +14,7 @@ from PIL import Image
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling import avif, jpeg2000
 from srgan_kit.upscaling.colour import problem_of
-from srgan_kit.upscaling.depth import FLOATING, UNSIGNED, Samples, check_tiff, tiff_samples
+from srgan_kit.upscaling.depth import FLOATING, UNSIGNED, Samples, check_tiff, open_with_vips, tiff_samples
 from srgan_kit.upscaling.netpbm import largest_value, read_netpbm, scaled
 
 WEBP_IN_TIFF = 50001
@@ -49,11 +49,11 @@ def decode(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
             return decode_tiff(path, samples, icc)
         return _decode_tiff_with_pillow(path, samples, icc)
     if image.format == "PNG" and _byte(path, PNG_DEPTH_PLACE) == 16:
-        return Decoded(_array(_open_with_vips(path)), icc)
+        return Decoded(_array(open_with_vips(path)), icc)
     if image.format == "PPM" and largest_value(path) > 255:
-        return Decoded(read_netpbm(path, largest_picture()), icc)
+        return Decoded(read_netpbm(path), icc)
     if image.format == "AVIF" and (bits := avif.depth(path)) > 8 and not getattr(image, "is_animated", False):
-        stored = _array(_open_with_vips(path)) >> (16 - bits)
+        stored = _array(open_with_vips(path)) >> (16 - bits)
         return Decoded(scaled(stored, 2**bits - 1), icc, is_upright=True, bits=bits)
     if image.format == "JPEG2000" and (bits := jpeg2000.depth_of(path)) > 8:
         return _decode_jpeg_2000(path, image, bits, icc)
@@ -73,7 +73,7 @@ def decode_tiff(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
         pyvips.Error: damaged.
     """
     check_tiff(path, samples)
-    image = _open_with_vips(path)
+    image = open_with_vips(path)
     if image.interpretation == "cmyk":
         pixels, notes = _from_cmyk(image.numpy(), icc)
         return Decoded(pixels, is_converted=True, notes=notes)
@@ -81,18 +81,6 @@ def decode_tiff(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
         return Decoded(_array(image.icc_export(output_profile="srgb", depth=16, pcs="lab")), is_converted=True)
     decoded = Decoded(_in_16_bits(path, _array(image)), icc)
     return _without_fourth(decoded) if samples.unknown_channels else decoded
-
-
-def largest_picture() -> int:
-    """Pixels, above which a file is refused: Pillow's limit."""
-    return int(2 * (Image.MAX_IMAGE_PIXELS or 2**32))
-
-
-def _open_with_vips(path: Path) -> Any:
-    image: Any = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
-    if image.width * image.height > largest_picture():
-        raise UserError(f"{path}: refused, it may be a decompression bomb: {image.width}x{image.height} pixels")
-    return image
 
 
 def _array(image: Any) -> np.ndarray:

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pyvips
+from PIL import Image
 
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.exif import Directories
@@ -40,6 +44,27 @@ class Samples:
     def unknown_channels(self) -> bool:
         """Whether the channel beyond the colours is not opacity."""
         return self.extra[:1] == (0,)
+
+
+def check_pixels(path: Path, width: int, height: int) -> None:
+    """Raise a UserError for a picture of more pixels than Pillow takes."""
+    most = int(2 * (Image.MAX_IMAGE_PIXELS or 2**32))  # up to twice the number, Pillow only warns
+    if width * height > most:
+        raise UserError(f"{path}: refused, it may be a decompression bomb: {width * height} pixels, more than {most}")
+
+
+def open_with_vips(path: Path) -> Any:
+    """A file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options.
+
+    Raises:
+        UserError: it has more pixels than Pillow takes.
+        pyvips.Error: damaged, or of an unknown kind.
+    """
+    with path.open("rb") as file:
+        source = pyvips.Source.new_from_descriptor(file.fileno())
+        image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated")
+    check_pixels(path, image.width, image.height)
+    return image
 
 
 @contextmanager
@@ -88,7 +113,7 @@ def check_tiff(path: Path, samples: Samples) -> None:
         raise UserError(f"{path}: {reason}")
 
 
-def why_unreadable(path: Path) -> str:
+def why_not_decoded(path: Path) -> str:
     """What a file is that no decoder here reads; empty if nothing is known of it."""
     with path.open("rb") as file:
         start = file.read(2**20)

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.colour import problem_of
 from srgan_kit.upscaling.decoding import Decoded, decode, decode_tiff
-from srgan_kit.upscaling.depth import tiff_samples, why_unreadable
+from srgan_kit.upscaling.depth import tiff_samples, why_not_decoded
 from srgan_kit.upscaling.picture import Picture
 from srgan_kit.upscaling.sources import Told, profile, tell
 
@@ -45,7 +45,7 @@ def read_image(path: Path) -> Picture:
 
 def _why(path: Path) -> str:
     try:
-        return why_unreadable(path)
+        return why_not_decoded(path)
     except OSError:
         return ""
 

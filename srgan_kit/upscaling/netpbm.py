@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.depth import check_pixels
 
 HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+?(\d{1,9})" + rb"(?:#[^\r\n]*[\r\n])*\s")
 """Kind, width, height, largest value; comments run to the end of their line. One white space ends it."""
@@ -18,19 +19,18 @@ def largest_value(path: Path) -> int:
     return int(header[4]) if header else 0
 
 
-def read_netpbm(path: Path, largest_picture: int) -> np.ndarray:
+def read_netpbm(path: Path) -> np.ndarray:
     """(H, W, 1 or 3) uint16 of a file whose white is 1 ... 65535, scaled so that white is 65535.
 
     Raises:
-        UserError: truncated, numbers above white, more pixels than `largest_picture`.
+        UserError: truncated, numbers above white, more pixels than Pillow thinks safe.
     """
     header = _header(path)
     assert header is not None
     kind, width, height, peak = (int(header[number]) for number in range(1, 5))
     if not (width and height and 0 < peak <= 65535):
         raise UserError(f"{path}: {width}x{height} pixels up to {peak}; expected some, up to 65535")
-    if width * height > largest_picture:
-        raise UserError(f"{path}: refused, it may be a decompression bomb: {width}x{height} pixels")
+    check_pixels(path, width, height)
     channels = 1 if kind in (2, 5) else 3
     count = width * height * channels
     if kind in (2, 3):

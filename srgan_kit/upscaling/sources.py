@@ -12,7 +12,7 @@ from PIL import Image
 from srgan_kit.upscaling import avif, density, exif, jpeg2000, metadata
 from srgan_kit.upscaling.colour import TAGS, valid
 from srgan_kit.upscaling.density import Density
-from srgan_kit.upscaling.depth import mapped
+from srgan_kit.upscaling.depth import mapped, open_with_vips
 from srgan_kit.upscaling.exif import EXIF_DIRECTORY, GPS_DIRECTORY, ORIENTATION, RESOLUTION_TAGS, Directories
 from srgan_kit.upscaling.metadata import COMMENT, EXIF_PREFIX, XMP_KEYWORD, Metadata
 from srgan_kit.upscaling.png import read_chunks
@@ -117,7 +117,7 @@ def _avif(path: Path, image: Image.Image) -> Told:
     told.tags = {} if colours is None else {"cICP": colours}
     if told.metadata.exif is not None:
         told.orientation = exif.orientation(told.metadata.exif) or 1
-        stored: Any = pyvips.Image.new_from_file(str(path))
+        stored = open_with_vips(path)
         block = stored.get("exif-data") if "exif-data" in stored.get_fields() else None
         told.metadata = replace(told.metadata, exif=_plain_exif(block))
     return told

@@ -18,6 +18,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PATCHES = np.array([(200, 100, 50), (40, 160, 90), (128, 128, 128), (20, 20, 220)], np.uint8)
 PIXELS = PATCHES[None].repeat(16, 1).repeat(16, 0)
 GAMMA_1 = {"gAMA": struct.pack(">I", 100000)}
+GAMMA_18 = {"gAMA": struct.pack(">I", round(100000 / 1.8))}
 DISPLAY_P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
 P3_TAGS = {"gAMA": struct.pack(">I", 45455), "cHRM": struct.pack(">8I", *DISPLAY_P3)}
 P3 = {"cICP": bytes((12, 13, 0, 1))}
@@ -62,10 +63,11 @@ def test_png_keeps_its_colour_tags(tmp_path: Path, tags: dict[str, bytes], dtype
     ("tags", "expected"),
     [
         (GAMMA_1, np.round(255 * (1.055 * (PATCHES / 255) ** (1 / 2.4) - 0.055))),
+        (GAMMA_18, np.round(255 * (1.055 * (PATCHES / 255) ** (1.8 / 2.4) - 0.055))),
         (P3, P3_PATCHES),
         (P3_TAGS, P3_PATCHES),
     ],
-    ids=["gamma", "cICP", "cHRM"],
+    ids=["gamma", "gamma of 1.8", "cICP", "cHRM"],
 )
 def test_elsewhere_the_picture_looks_the_same(
     tmp_path: Path, suffix: str, tags: dict[str, bytes], expected: np.ndarray
