@@ -11,7 +11,7 @@ from srgan_kit.cli.drawing import drawing
 from srgan_kit.cli.outputs import SMALLEST_SIDE, check_picture, without_pillow_warnings
 from srgan_kit.cli.tables import print_table
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.jobs import Found, find
+from srgan_kit.upscaling.folders import Found, find
 
 if TYPE_CHECKING:
     import numpy as np

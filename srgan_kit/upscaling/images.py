@@ -4,6 +4,8 @@ Pillow decodes, because it reads everything; libvips decodes 16-bit colour, whic
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -14,9 +16,12 @@ import pyvips
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.formats import missing_extra_of_content, register_plugins
 
 pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
 
+MAX_PIXELS = 2**29
+"""Pictures of more pixels are taken for decompression bombs, where the user does not allow them."""
 ORIENTATION = 0x0112
 DESCRIPTIVE_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
 """EXIF tags of the main directory that describe the picture, not how its file stores it."""
@@ -45,6 +50,17 @@ class Picture:
         return self.pixels.shape[1], self.pixels.shape[0]
 
 
+@contextmanager
+def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
+    """Inside, Pillow and `read_image` refuse pictures of more pixels, and take all others; of the whole process."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = most / 2  # pyright: ignore[reportAttributeAccessIssue]  # Pillow refuses from twice as many
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def read_image(path: Path) -> Picture:
     """The picture in a file: first frame, EXIF orientation applied, 16 bits kept where there are 16.
 
@@ -54,6 +70,7 @@ def read_image(path: Path) -> Picture:
     Raises:
         UserError: unreadable, empty, not an image, truncated, float pixels, more pixels than Pillow thinks safe.
     """
+    register_plugins()
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
@@ -62,7 +79,7 @@ def read_image(path: Path) -> Picture:
     except UnidentifiedImageError:
         return _decode_unknown(path)
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path}: refused, it may be a decompression bomb: {error}") from None
+        raise UserError(f"{path}: refused, it may be a decompression bomb: {_size_in(error)}") from None
     except (UserError, MemoryError):
         raise
     except Exception as error:  # on a damaged file the decoders raise nearly anything, RuntimeError and TypeError too
@@ -91,8 +108,16 @@ def _decode(path: Path, image: Image.Image) -> Picture:
     return Picture(*_split(pixels), icc, described, kind, notes)
 
 
+def _size_in(error: Image.DecompressionBombError) -> str:
+    pixels, most = str(error).split("(")[-1].split(" ")[0], int(2 * (Image.MAX_IMAGE_PIXELS or 0))
+    return f"{pixels} pixels, more than {most}; --max-pixels allows more"
+
+
 def _decode_unknown(path: Path) -> Picture:
     """What Pillow does not know at all: grey TIFF of 16 bits with opacity."""
+    missing = missing_extra_of_content(path)
+    if missing:
+        raise UserError(f"{path}: {missing}")
     if not _has_16_bits(path):
         raise UserError(f"{path}: not an image in a format known here")
     try:
@@ -154,21 +179,26 @@ def _array(image: Image.Image) -> np.ndarray:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
+def _vips_image(path: Path, **options: str) -> Any:
+    """A file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options."""
+    with path.open("rb") as file:
+        return pyvips.Image.new_from_source(pyvips.Source.new_from_descriptor(file.fileno()), "", **options)
+
+
 def _has_16_bits(path: Path) -> bool:
     try:
-        return pyvips.Image.new_from_file(str(path)).format == "ushort"
+        return _vips_image(path).format == "ushort"
     except pyvips.Error:  # a TIFF that only Pillow reads
         return False
 
 
 def _decode_16_bits(path: Path) -> tuple[np.ndarray, bool]:
     """(H, W, C) uint16, and whether its colours were converted to sRGB, so that the file's profile is not theirs."""
-    image: Any = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
+    image = _vips_image(path, access="sequential", fail_on="truncated")
     is_cmyk = image.interpretation == "cmyk"
     if is_cmyk:
         image = image.icc_transform("srgb", depth=16, embedded=True)
-    if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**32):  # Pillow's own limit
-        raise UserError(f"{path}: refused, it may be a decompression bomb: {image.width}x{image.height} pixels")
+    Image._decompression_bomb_check((image.width, image.height))  # what only libvips reads
     if image.bands > 4:
         raise UserError(f"{path}: expected 1 to 4 channels, got {image.bands}")
     pixels = image.numpy()

@@ -20,10 +20,12 @@ COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """PNG's number for grey, grey with opacity, RGB, RGB with opacity, by the number of channels."""
 STRIP_BYTES = 4_000_000
 EXIF_PREFIX = b"Exif\0\0"
+XMP_KEYWORD = b"XML:com.adobe.xmp\0\0\0\0\0"
+"""Keyword, not compressed, no language, no translated keyword."""
 
 
-def write_png(picture: Picture, path: Path) -> None:
-    """Write a picture of 8 or 16 bits a channel, with its colour profile and EXIF (PNG specification, third edition).
+def write_png(picture: Picture, path: Path, xmp: bytes | None = None) -> None:
+    """Write a picture of 8 or 16 bits a channel, with its colour profile, EXIF and XMP (PNG, third edition).
 
     Raises:
         OSError: the file cannot be written.
@@ -38,6 +40,8 @@ def write_png(picture: Picture, path: Path) -> None:
             _chunk(file, b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(picture.icc))
         if picture.exif is not None:
             _chunk(file, b"eXIf", picture.exif.removeprefix(EXIF_PREFIX))
+        if xmp is not None:
+            _chunk(file, b"iTXt", XMP_KEYWORD + xmp)
         stream = isal_zlib.compressobj(level=1)
         for strip in _filtered_strips(picture):
             _chunk(file, b"IDAT", stream.compress(strip))

@@ -171,7 +171,7 @@ def test_bicubic_keeps_a_constant_and_rounds() -> None:
 
 def test_the_commands_import_without_torch() -> None:
     program = """
-import sys, srgan_kit.cli.main, srgan_kit.cli.models
+import sys, srgan_kit.cli.app, srgan_kit.cli.models
 heavy = {"torch", "skimage", "PIL", "numpy", "scipy", "pyvips"}
 print(*heavy & set(sys.modules), file=sys.stderr)
 srgan_kit.cli.models.models()  # reads the headers of the weight files
