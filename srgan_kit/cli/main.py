@@ -6,7 +6,7 @@ import sys
 import warnings
 
 from srgan_kit.cli.stopping import Stopped, ignore_signals, stop_on_signals, stopping_wins
-from srgan_kit.cli.terminal import accept_any_text, drop_output, say_last
+from srgan_kit.cli.terminal import drop_output, prepare_streams, say_last
 from srgan_kit.errors import UserError
 
 
@@ -18,7 +18,7 @@ def run() -> None:
     status: object = 1
     try:
         stop_on_signals()
-        accept_any_text()
+        prepare_streams()
         with stopping_wins():
             status = _run()
     except Stopped as stop:
@@ -39,8 +39,7 @@ def _run() -> object:
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")  # other libraries' warnings are for programmers
             status = _status_of_command()
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except UserError as error:
         say_last(f"error: {error}")
         return error.exit_status

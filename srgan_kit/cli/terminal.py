@@ -39,8 +39,15 @@ def say_last(text: str) -> None:
         say(text, error=True)
 
 
-def accept_any_text() -> None:
-    """Signs that a terminal's encoding lacks are spelled out on it."""
+def prepare_streams() -> None:
+    """Signs that a terminal's encoding lacks are spelled out on it; a stream that was closed goes nowhere."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next file that is opened would take its place
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
@@ -51,7 +58,7 @@ def drop_output() -> None:
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError):
             with suppress(OSError), open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), number)
 

@@ -1,5 +1,6 @@
 """`srgan-kit upscale`: pictures in, larger pictures out."""
 
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -78,6 +79,8 @@ def upscale(
     found = find(inputs, recursive)
     destination = parse_output(output, inputs, found)
     suffix = _parse_format(format, destination)
+    if destination.kind == "stdout" and sys.stdout.isatty():
+        raise UserError("-o -: standard output is a terminal; send it to a file or a program")
     jobs = [Job(item.path) for item in found]
     made: dict[str, Any] = {}
     try:
@@ -99,13 +102,11 @@ def upscale(
         wish = Wish(lambda size: _output_size(size, scale, box), suffix, quality, consistent, software, max_pixels)
         run_jobs(jobs, upscaler, wish, Existing(skip_existing, overwrite, since))
         check_stopped()
+        _write_report(report, jobs, made)
     except Stopped as stop:
         stop.done = _end_early(jobs, stop.name)
-        if report is not None:
-            write_json(report, _report(jobs, made))
+        _write_report(report, jobs, made)
         raise
-    if report is not None:
-        write_json(report, _report(jobs, made))
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
 
@@ -182,5 +183,6 @@ def _settings(upscaler: "Upscaler") -> dict[str, Any]:
     }
 
 
-def _report(jobs: list[Job], settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"images": [asdict(job) for job in jobs]}
+def _write_report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:
+    if file is not None:
+        write_json(file, settings | {"images": [asdict(job) for job in jobs]})

@@ -168,17 +168,24 @@ def _upscale_one(job: Job, upscaler: "Upscaler", wish: Wish, overwrite: bool, pr
 def _read(job: Job) -> "Picture":
     from srgan_kit.upscaling.images import read_image
 
-    with libraries_muted() as said:
+    with libraries_muted() as said, _file_of(job.source) as file:
         try:
-            if job.source != STDIN:
-                return read_image(job.source)
-            with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
-                file = Path(folder, "stdin")
-                file.write_bytes(sys.stdin.buffer.read())
-                return read_image(file)
+            return read_image(file)
         except UserError as error:
-            failed = error
-    raise UserError(_with_reason(str(failed), said))
+            failed = str(error).removeprefix(f"{file}: ")
+    raise UserError(_with_reason(failed, said))
+
+
+@contextmanager
+def _file_of(source: Path) -> Iterator[Path]:
+    """A file with what standard input says, or the source itself."""
+    if source != STDIN:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
+        file = Path(folder, "stdin")
+        file.write_bytes(sys.stdin.buffer.read())
+        yield file
 
 
 def _with_reason(message: str, said: list[str]) -> str:
