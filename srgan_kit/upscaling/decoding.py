@@ -58,8 +58,9 @@ def decode(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
     if image.format == "JPEG2000" and (bits := jpeg2000.depth_of(path)) > 8:
         return _decode_jpeg_2000(path, image, bits, icc)
     decoded = _decode_with_pillow(path, image, icc)
-    if image.format == "SGI" and _byte(path, 3) == 2:
-        decoded.notes.append("16 bits a channel are read as 8")
+    bits = 16 if image.format == "SGI" and _byte(path, 3) == 2 else image.info.get("bit_depth", 8)  # of HEIF's plugin
+    if bits > 8 and decoded.pixels.dtype == np.uint8:
+        decoded.notes.append(f"{bits} bits a channel are read as 8")
     if image.format == "PSD" and (count := _byte(path, PSD_CHANNELS_PLACE)) > len(image.getbands()):
         decoded.notes.append(f"of {count} channels only {len(image.getbands())} are read")
     return decoded

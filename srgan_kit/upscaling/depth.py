@@ -50,7 +50,8 @@ def check_pixels(path: Path, width: int, height: int) -> None:
     """Raise a UserError for a picture of more pixels than Pillow takes."""
     most = int(2 * (Image.MAX_IMAGE_PIXELS or 2**32))  # up to twice the number, Pillow only warns
     if width * height > most:
-        raise UserError(f"{path}: refused, it may be a decompression bomb: {width * height} pixels, more than {most}")
+        said = f"{width * height} pixels, more than {most}; --max-pixels allows more"
+        raise UserError(f"{path}: refused, it may be a decompression bomb: {said}")
 
 
 def open_with_vips(path: Path) -> Any:

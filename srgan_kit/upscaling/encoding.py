@@ -1,5 +1,6 @@
 """Pictures written to files, by encoders that read an array where it lies: ours for PNG and TIFF, else libvips."""
 
+import dataclasses
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,8 +15,18 @@ from srgan_kit.files import appearing
 from srgan_kit.upscaling import avif
 from srgan_kit.upscaling.density import INCH, NONE
 from srgan_kit.upscaling.fitting import fitted, to_vips
-from srgan_kit.upscaling.formats import DEEPEST, FORMATS, LARGEST_SIDE, QUALITY
+from srgan_kit.upscaling.formats import (
+    DEEPEST,
+    EXTRAS,
+    FORMATS,
+    HOLDS,
+    LARGEST_SIDE,
+    QUALITY,
+    missing_extra,
+    register_plugins,
+)
 from srgan_kit.upscaling.images import last_line
+from srgan_kit.upscaling.mark import marked
 from srgan_kit.upscaling.picture import Picture
 from srgan_kit.upscaling.png import write_png
 from srgan_kit.upscaling.segments import jpeg_parts, webp_parts
@@ -40,27 +51,38 @@ def check_size(path: Path, size: tuple[int, int]) -> None:
         raise UserError(f"{path}: {size[0]}x{size[1]} is too large for {output_format(path)}, whose limit is {limit}")
 
 
-def write_image(picture: Picture, path: Path, quality: int | None = None) -> list[str]:
+def write_image(
+    picture: Picture, path: Path, quality: int | None = None, software: str | None = None, replace: bool = True
+) -> list[str]:
     """Write a picture in the format of the name's suffix, whole or not at all; returns what could not be kept.
 
     JPEG and BMP have no transparency: the picture is laid on white. Only PNG and TIFF keep 16 bits; AVIF has 12.
+    The file says which `software` made it, but for BMP, which has no room for that.
 
     Raises:
+        FileExistsError: the file exists, and `replace` is false.
         UserError: an unknown suffix, a picture too large for the format, a full disk, a folder without permission.
     """
     kind = output_format(path)
     check_size(path, picture.size)
     picture, notes = fitted(picture, kind)
+    if software is not None and "XMP" in HOLDS[kind]:
+        said = picture.metadata
+        picture = dataclasses.replace(picture, metadata=dataclasses.replace(said, xmp=marked(said.xmp, software)))
     try:
-        with appearing(path) as temporary:
+        with appearing(path, replace) as temporary:
             if kind == "PNG":
                 write_png(picture, temporary)
             elif kind == "TIFF":
                 write_tiff(picture, temporary)
             elif kind == "BMP":
                 _write_bmp(picture, temporary)
+            elif kind in EXTRAS:
+                notes += _write_with_plugin(picture, temporary, kind, quality)
             else:
                 _write_with_vips(picture, temporary, kind, quality if quality is not None else QUALITY[kind])
+    except FileExistsError:
+        raise
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     except pyvips.Error as error:
@@ -102,8 +124,28 @@ def _avif(image: Any, picture: Picture, quality: int) -> bytes:
 
 
 def _write_bmp(picture: Picture, path: Path) -> None:
-    pixels = picture.pixels
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     density = picture.density if picture.density is not None and picture.density.unit != NONE else None
     per_inch = (0.0, 0.0) if density is None else tuple(float(value) for value in density.per(INCH))
-    image.save(path, "BMP", dpi=per_inch)  # 0: not known; without it, Pillow says 96
+    _to_pillow(picture).save(path, "BMP", dpi=per_inch)  # 0: not known; without it, Pillow says 96
+
+
+def _write_with_plugin(picture: Picture, path: Path, kind: str, quality: int | None) -> list[str]:
+    """HEIF and JPEG XL, by what the extras bring."""
+    missing = missing_extra(kind)
+    if missing:
+        raise UserError(f"{path}: cannot be written: {missing}")
+    register_plugins()
+    options: dict[str, Any] = {"quality": quality or QUALITY[kind]}
+    said = picture.metadata
+    options |= {name: block for name, block in (("exif", said.exif), ("xmp", said.xmp)) if block is not None}
+    if kind == "HEIF":
+        _to_pillow(picture).save(path, "HEIF", icc_profile=picture.icc, **options)
+        return []
+    lossless = options["quality"] == 100  # which the encoder refuses by its number alone
+    _to_pillow(picture).save(path, "JXL", lossless=lossless, **options)
+    return [] if picture.icc is None else ["the colour profile is not kept, as the JPEG XL plugin writes none"]
+
+
+def _to_pillow(picture: Picture) -> Image.Image:
+    pixels = picture.pixels if picture.alpha is None else np.concatenate([picture.pixels, picture.alpha], axis=2)
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

@@ -1,5 +1,7 @@
 """Pictures in files, decoded to arrays with their transparency, colours, density and metadata."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,25 @@ from srgan_kit.errors import UserError
 from srgan_kit.upscaling.colour import problem_of
 from srgan_kit.upscaling.decoding import Decoded, decode, decode_tiff
 from srgan_kit.upscaling.depth import tiff_samples, why_not_decoded
+from srgan_kit.upscaling.formats import missing_extra_of_content, register_plugins
 from srgan_kit.upscaling.picture import Picture
 from srgan_kit.upscaling.sources import Told, profile, tell
 
 pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
+
+MAX_PIXELS = 2**29
+"""Pictures of more pixels are taken for decompression bombs, where the user does not allow them."""
+
+
+@contextmanager
+def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
+    """Inside, Pillow and `read_image` refuse pictures of more pixels, and take all others; of the whole process."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = most / 2  # pyright: ignore[reportAttributeAccessIssue]  # Pillow refuses from twice as many
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def read_image(path: Path) -> Picture:
@@ -26,6 +43,7 @@ def read_image(path: Path) -> Picture:
         UserError: unreadable, empty, not an image, truncated, pixels of a kind that is not read, more of them than
             Pillow thinks safe.
     """
+    register_plugins()
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
@@ -35,12 +53,17 @@ def read_image(path: Path) -> Picture:
         except UnidentifiedImageError:
             return _read_unknown(path)
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path}: refused, it may be a decompression bomb: {error}") from None
+        raise UserError(f"{path}: refused, it may be a decompression bomb: {_size_in(error)}") from None
     except (UserError, MemoryError):
         raise
     except Exception as error:  # on a damaged file the decoders raise nearly anything, RuntimeError and TypeError too
         reason = error.strerror if isinstance(error, OSError) and error.strerror else last_line(error)
         raise UserError(f"{path}: cannot be read: {_why(path) or reason}") from None
+
+
+def _size_in(error: Image.DecompressionBombError) -> str:
+    pixels, most = str(error).split("(")[-1].split(" ")[0], int(2 * (Image.MAX_IMAGE_PIXELS or 0))
+    return f"{pixels} pixels, more than {most}; --max-pixels allows more"
 
 
 def _why(path: Path) -> str:
@@ -59,6 +82,8 @@ def _read(path: Path, image: Image.Image) -> Picture:
 
 def _read_unknown(path: Path) -> Picture:
     """What Pillow does not know at all: some kinds of TIFF, such as grey of 16 bits with opacity."""
+    if missing := missing_extra_of_content(path):
+        raise UserError(f"{path}: {missing}")
     samples = tiff_samples(path)
     if samples is None:
         raise UserError(f"{path}: {_why(path) or 'not an image in a format known here'}")
