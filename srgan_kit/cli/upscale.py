@@ -101,7 +101,7 @@ def upscale(
         if report is not None:
             check_report_apart(report, jobs)
         _note_what_has_no_effect(FORMATS[suffix], quality, consistent)
-        software = software_tag(loaded.name, enlarged)
+        software = None if strip_metadata else software_tag(loaded.name, enlarged)
         wish = Wish(
             lambda size: _output_size(size, scale, box),
             suffix,
