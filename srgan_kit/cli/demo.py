@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.upscaling.embedded import DEFAULT_MODEL
@@ -87,7 +88,7 @@ def demo(
     for name, score in scores.items():
         print(f"  {name:<{widest}}  {score:.2f} dB")
     for name in files:
-        print(output / name)
+        say(str(output / name))
 
 
 def draw_side_by_side(panels: list[Panel]) -> "np.ndarray":

@@ -1,6 +1,5 @@
 """`srgan-kit evaluate`: how good and how fast a model is on a folder of high-resolution images."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from srgan_kit.cli.outputs import check_output, without_pillow_warnings, write_json
 from srgan_kit.cli.tables import print_table
+from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.embedded import DEFAULT_MODEL
 
@@ -42,11 +42,22 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results there.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing FILE.")] = False,
 ) -> None:
-    """Measure a model: PSNR and SSIM on luma, the standard protocol, and its speed."""
+    """Measure a model: PSNR and SSIM on luma, the standard protocol, and its speed.
+
+    Exit status: 0 all measured, 1 some images could not be (each is named), 2 wrong command line.
+    """
     from rich.console import Console
     from rich.progress import track
 
-    from srgan_kit.metrics.evaluation import Evaluation, bicubic_upscaler, evaluate_pairs, pair_images, protocol
+    from srgan_kit.metrics.evaluation import (
+        Evaluation,
+        Failure,
+        bicubic_upscaler,
+        evaluate_pairs,
+        pair_images,
+        protocol,
+    )
+    from srgan_kit.upscaling.images import pixels_limited
 
     if json_file:
         check_output(json_file, overwrite)
@@ -61,8 +72,9 @@ def evaluate(
         upscale = _corrected(upscale)
     pairs = pair_images(high, low, factor)
     progress = Console(stderr=True)
+    failed: list[Failure] = []
     scores = track(
-        evaluate_pairs(pairs, upscale, factor),
+        evaluate_pairs(pairs, upscale, factor, failed),
         "Measuring",
         total=len(pairs),
         console=progress,
@@ -71,14 +83,21 @@ def evaluate(
     )
     if upscaler:
         upscaler.warm_up()  # its measurements are no part of an image's time
-    with without_pillow_warnings():
-        how = protocol(factor, low_from=low)
-        evaluation = Evaluation(model, factor, how, tuple(scores), ensemble, consistent)
+    with without_pillow_warnings(), pixels_limited():
+        measured = tuple(scores)
+    evaluation = Evaluation(
+        model, factor, protocol(factor, low_from=low), measured, ensemble, consistent, failed=tuple(failed)
+    )
     for note in upscaler.notes if upscaler else ():
-        print(f"note: {note}", file=sys.stderr)
-    _print(evaluation)
-    if json_file:
-        write_json(json_file, evaluation.as_json())
+        say(f"note: {note}", error=True)
+    for failure in failed:
+        say(f"error: {failure.reason}", error=True)
+    if measured:
+        _print(evaluation)
+        if json_file:
+            write_json(json_file, evaluation.as_json())
+    if failed:
+        raise typer.Exit(1)
 
 
 def _corrected(upscale: "Upscale") -> "Upscale":

@@ -1,6 +1,5 @@
 """`srgan-kit generate`: a picture of what a trained generator makes."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from srgan_kit.cli.drawing import drawing
 from srgan_kit.cli.outputs import SMALLEST_SIDE, check_picture, without_pillow_warnings
+from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def generate(
         images = make_images(saved.model, latents, given, seed)
     in_a_row = columns if latents.columns == 1 else latents.columns
     save_picture(grid(images, in_a_row, smallest_side=SMALLEST_SIDE), output)
-    print(f"{output}: {len(images)} images, seed {seed}")
+    say(f"{output}: {len(images)} images, seed {seed}")
     if explanation:
         print(explanation)
 
@@ -121,7 +121,7 @@ def _check_makes_images(saved: "SavedModel", condition: Path | None) -> None:
     if not enlarges and condition is not None:
         raise UserError(f"--condition {condition}: {saved.name} makes images of nothing but noise and codes")
     if saved.model.source == "code":
-        print(f"note: {saved.name} learned codes without a prior: noise may make nothing like them", file=sys.stderr)
+        say(f"note: {saved.name} learned codes without a prior: noise may make nothing like them", error=True)
 
 
 # --- latent vectors -------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def _class_number(saved: "SavedModel", label: str) -> int:
         return saved.classes.index(label)
     if label.isascii() and label.isdigit() and int(label) < categorical[0]:
         if not learned:
-            print(f"note: {saved.name} chose its {categorical[0]} classes itself, without labels", file=sys.stderr)
+            say(f"note: {saved.name} chose its {categorical[0]} classes itself, without labels", error=True)
         return int(label)
     names = f"{', '.join(saved.classes)}, or " if learned and saved.classes else ""
     why = "" if learned else "; names need a run with labels, such as variant.labels = 'first-code'"
@@ -201,7 +201,7 @@ def _read_condition(saved: "SavedModel", path: Path, device: "torch.device") -> 
         if min(height, width) < side:
             raise UserError(f"--condition {path}: {width}x{height} pixels; expected at least {side}x{side}")
         if (height, width) != (side, side):
-            print(f"note: only the middle {side}x{side} pixels of {path} are enlarged", file=sys.stderr)
+            say(f"note: only the middle {side}x{side} pixels of {path} are enlarged", error=True)
         top, left = (height - side) // 2, (width - side) // 2
         image = image[:, :, top : top + side, left : left + side]
     return image.to(device)

@@ -1,51 +1,67 @@
-"""The command `srgan-kit`: one file per command; each imports torch only when it runs."""
+"""Entry point of the command `srgan-kit`; all that takes time to import is imported where signals are heard already."""
 
+import errno
+import os
 import sys
+import warnings
 
-import typer
-
-from srgan_kit import __version__
-from srgan_kit.cli.demo import demo
-from srgan_kit.cli.evaluate import evaluate
-from srgan_kit.cli.generate import generate
-from srgan_kit.cli.models import models
-from srgan_kit.cli.reconstruct import reconstruct
-from srgan_kit.cli.train import train
-from srgan_kit.cli.upscale import upscale
+from srgan_kit.cli.stopping import Stopped, ignore_signals, stop_on_signals, stopping_wins
+from srgan_kit.cli.terminal import drop_output, prepare_streams, say_last
 from srgan_kit.errors import UserError
-
-app = typer.Typer(
-    name="srgan-kit",
-    help="Upscale images, train super-resolvers and generative models, draw from them, measure them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (upscale, demo, models, evaluate, train, generate, reconstruct):
-    app.command()(command)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"srgan-kit {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
-) -> None:
-    pass
 
 
 def run() -> None:
-    """Entry point: a user's mistake is one line on stderr and an exit status, usually 2."""
+    """Run the command line and exit.
+
+    A user's mistake is one line on stderr and an exit status, usually 2; a signal one line and 128 + its number.
+    """
+    status: object = 1
+    try:
+        stop_on_signals()
+        prepare_streams()
+        with stopping_wins():
+            status = _run()
+    except Stopped as stop:
+        say_last(f"stopped by {stop.name}" + (f": {stop.done}" if stop.done else ""))
+        status = stop.exit_status
+    finally:
+        ignore_signals()
+        drop_output()
+    sys.exit(status)  # pyright: ignore[reportArgumentType]
+
+
+def _run() -> object:
+    """The exit status."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    try:
+        os.getcwd()  # without a current folder torch's libraries end the process
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")  # other libraries' warnings are for programmers
+            status = _status_of_command()
+        sys.stdout.flush()
+    except UserError as error:
+        say_last(f"error: {error}")
+        return error.exit_status
+    except BrokenPipeError:  # the reader of our output closed it, as `| head` does
+        return 1
+    except OSError as error:
+        say_last(f"error: {_of_system(error)}")
+        return 1
+    return status
+
+
+def _status_of_command() -> object:
+    from srgan_kit.cli.app import app
+
     try:
         app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    except BrokenPipeError:  # the reader of our output closed it, as `| head` does
-        sys.stderr.close()
-        sys.exit(1)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def _of_system(error: OSError) -> str:
+    if error.errno == errno.ENOENT and error.filename is None:
+        return "the current folder does not exist any more"
+    return f"{os.fsdecode(error.filename or 'standard output')}: {error.strerror or error}"

@@ -1,6 +1,5 @@
 """`srgan-kit reconstruct`: images, and below each what a trained model makes of its code or its features."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +9,9 @@ import typer
 from srgan_kit.cli.drawing import drawing
 from srgan_kit.cli.outputs import SMALLEST_SIDE, check_picture, without_pillow_warnings
 from srgan_kit.cli.tables import print_table
+from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.jobs import Found, find
+from srgan_kit.upscaling.folders import Found, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +78,7 @@ def reconstruct(
     psnr = _psnr(result, original)
     rows = [(name, f"{value:.2f} dB") for name, value in zip(names, psnr, strict=True)]
     print_table(("image", "PSNR"), rows, ("mean", f"{sum(psnr) / len(psnr):.2f} dB"))
-    print(f"{output}: {len(images)} images")
+    say(f"{output}: {len(images)} images")
     if failed:
         raise typer.Exit(1)
 
@@ -143,7 +143,7 @@ def _read_all(found: list[Found], saved: "SavedModel", number: int) -> "tuple[li
         except UserError as error:
             failed = _failed(item.path, error)
     if len(entries) > number:
-        print(f"note: {number} of {len(entries)} images, taken evenly; -n takes more", file=sys.stderr)
+        say(f"note: {number} of {len(entries)} images, taken evenly; -n takes more", error=True)
         entries = [entries[position * len(entries) // number] for position in range(number)]
     names, images = [], []
     for name, read in entries:
@@ -160,6 +160,9 @@ def _entries(item: Found) -> "Iterator[tuple[str, Callable[[], np.ndarray]]]":
     from srgan_kit.data.arrays import read_arrays
     from srgan_kit.data.folder import read_rgb
 
+    if item.aside:
+        say(f"note: {item.path}: passed over, {item.aside}", error=True)
+        return
     if item.problem:
         raise UserError(f"{item.path}: {item.problem}")
     if item.path.suffix.lower() == ".npz":
@@ -172,7 +175,7 @@ def _entries(item: Found) -> "Iterator[tuple[str, Callable[[], np.ndarray]]]":
 
 
 def _failed(name: object, error: UserError) -> bool:
-    print(f"error: {name}: {str(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+    say(f"error: {name}: {str(error).removeprefix(f'{name}: ')}", error=True)
     return True
 
 

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from srgan_kit.cli.terminal import one_line
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], last: Sequence[str] | None = None) -> None:
     """Print rows under headings; columns of numbers to the right, others to the left; `last` is set apart."""
+    rows = [[one_line(cell) for cell in row] for row in rows]  # names of files among them
     right = [all(cell == "-" or cell[:1].isdigit() for cell in column) for column in zip(*rows, strict=True)]
     console = Console()
     if not console.is_terminal:
@@ -18,7 +22,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], last: Se
     for heading, footer, to_the_right in zip(headings, footers, right, strict=True):
         table.add_column(heading, footer, justify="right" if to_the_right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console.print(table)
 
 

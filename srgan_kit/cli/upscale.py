@@ -2,44 +2,34 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srgan_kit.cli.outputs import check_output, without_pillow_warnings, write_json
+from srgan_kit.cli.outputs import check_output, write_json
+from srgan_kit.cli.stopping import Stopped, check_stopped
+from srgan_kit.cli.terminal import say
+from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.embedded import default_model
-from srgan_kit.upscaling.formats import FORMATS, QUALITY
-from srgan_kit.upscaling.jobs import Job, check_inputs_survive, check_report_apart, find, plan
+from srgan_kit.upscaling.folders import find
+from srgan_kit.upscaling.formats import FORMATS, QUALITY, missing_extra
+from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
+from srgan_kit.upscaling.mark import software_tag
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.engine import Upscaler
 
 Size = tuple[int, int]
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the results are to be like."""
-
-    size: Callable[[Size], Size | None]
-    """(width, height) of an input -> of its result; None for the model's own scale."""
-    quality: int | None = None
-    """Of formats that have one; None for the usual."""
-    consistent: bool = False
-    """Corrected until, reduced again, it is the input."""
 
 
 def upscale(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures, globs or folders.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures, globs, folders, or - for stdin.")],
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="A file for one input, else a folder."),
+        str | None,
+        typer.Option("-o", "--output", metavar="OUT", help="A file for one input, else a folder; - for stdout."),
     ] = None,
     model: Annotated[
         str | None,
@@ -58,16 +48,25 @@ def upscale(
     tile: Annotated[str, typer.Option(help="Tile side in input pixels, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    format: Annotated[str | None, typer.Option(metavar="EXT", help="png, jpg, webp, bmp, tif or avif.")] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="EXT", help="png, jpg, webp, bmp, tif, avif, heic or jxl.")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of formats that lose something.")] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is already there.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="Leave EXIF, XMP, IPTC and text out of the results.")
+    ] = False,
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", metavar="N", min=1, help="Refuse inputs of more pixels.")
+    ] = 2**29,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines.")] = None,
 ) -> None:
     """Upscale pictures: photo.jpg becomes photo_x4.png beside it.
 
-    Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line.
+    Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line, 130, 143
+    and 129 stopped by Ctrl-C, SIGTERM and SIGHUP.
     """
     box = _parse_fit(fit)
     if scale is not None and fit is not None:
@@ -76,32 +75,49 @@ def upscale(
         raise UserError(f"--scale {scale:g}: expected more than 0 and at most 64")
     if skip_existing and overwrite:
         raise UserError("--skip-existing and --overwrite: expected one of them, got both")
-    suffix = _parse_format(format, output)
+    since = time.time()
     tile_side = _parse_tile(tile)
     if report is not None:
         check_output(report, overwrite)
     found = find(inputs, recursive)
+    destination = parse_output(output, inputs, found)
+    suffix = _parse_format(format, destination)
+    if destination.kind == "stdout" and sys.stdout.isatty():
+        raise UserError("-o -: standard output is a terminal; send it to a file or a program")
+    jobs = [Job(item.path) for item in found]
+    made: dict[str, Any] = {}
+    try:
+        from srgan_kit.upscaling.engine import Upscaler
+        from srgan_kit.upscaling.ensemble import ensembled
+        from srgan_kit.upscaling.models import load_model
 
-    from srgan_kit.upscaling.engine import Upscaler
-    from srgan_kit.upscaling.ensemble import ensembled
-    from srgan_kit.upscaling.models import load_model
-
-    loaded = load_model(default_model(scale) if model is None else model)
-    upscaler = Upscaler(ensembled(loaded) if ensemble else loaded, device, precision, tile_side)
-    ending = f"_{fit.lower()}" if fit else f"_x{scale or upscaler.scale:g}"
-    jobs = plan(found, inputs, output, ending, suffix)
-    if overwrite:
-        check_inputs_survive(jobs)
-    if report is not None:
-        check_report_apart(report, jobs)
-    if quality is not None and FORMATS[suffix] not in QUALITY:
-        print(f"note: --quality has no effect on {FORMATS[suffix]}, which loses nothing", file=sys.stderr)
-    if consistent and FORMATS[suffix] in QUALITY:
-        print(f"note: --consistent holds until {FORMATS[suffix]} compresses; png, tif and bmp keep it", file=sys.stderr)
-    wish = Wish(lambda size: _output_size(size, scale, box), quality, consistent)
-    _run(jobs, upscaler, wish, skip_existing, overwrite)
-    if report is not None:
-        write_json(report, _report(jobs, upscaler, ensemble=ensemble, consistent=consistent))
+        loaded = load_model(default_model(scale) if model is None else model)
+        upscaler = Upscaler(ensembled(loaded) if ensemble else loaded, device, precision, tile_side)
+        made |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
+        enlarged = fit.lower() if fit else f"x{scale or upscaler.scale:g}"
+        jobs = plan(found, destination, f"_{enlarged}", suffix)
+        if overwrite:
+            keep_inputs(jobs)
+        if report is not None:
+            check_report_apart(report, jobs)
+        _note_what_has_no_effect(FORMATS[suffix], quality, consistent)
+        software = None if strip_metadata else software_tag(loaded.name, enlarged)
+        wish = Wish(
+            lambda size: _output_size(size, scale, box),
+            suffix,
+            quality,
+            consistent,
+            software,
+            max_pixels,
+            strip_metadata,
+        )
+        run_jobs(jobs, upscaler, wish, Existing(skip_existing, overwrite, since))
+        check_stopped()
+        _write_report(report, jobs, made)
+    except Stopped as stop:
+        stop.done = _end_early(jobs, stop.name)
+        _write_report(report, jobs, made)
+        raise
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
 
@@ -128,17 +144,25 @@ def _parse_tile(tile: str) -> int | None:
     return int(tile)
 
 
-def _parse_format(format: str | None, output: Path | None) -> str:
+def _parse_format(format: str | None, destination: Destination) -> str:
     """The suffix of the results, from --format or the output's name."""
-    named = output.suffix.lower() if output is not None and not output.is_dir() else ""
-    if format is None:
-        return named or ".png"
-    suffix = "." + format.lower().removeprefix(".")
+    named = destination.ending
+    suffix = (named or ".png") if format is None else "." + format.lower().removeprefix(".")
     if suffix not in FORMATS:
         raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in FORMATS)}")
     if named and named != suffix:
-        raise UserError(f"--format {format}: the output is called {output}")
+        raise UserError(f"--format {format}: the output is called {destination.path}")
+    missing = missing_extra(FORMATS[suffix])
+    if missing:
+        raise UserError(f"{suffix}: cannot be written: {missing}")
     return suffix
+
+
+def _note_what_has_no_effect(kind: str, quality: int | None, consistent: bool) -> None:
+    if quality is not None and kind not in QUALITY:
+        say(f"note: --quality has no effect on {kind}, which loses nothing", error=True)
+    if consistent and kind in QUALITY:
+        say(f"note: --consistent holds until {kind} compresses; png, tif and bmp keep it", error=True)
 
 
 def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | None:
@@ -149,119 +173,27 @@ def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | No
     return None if scale is None else scaled_size(size, scale)
 
 
-# --- the work -------------------------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------------------------
 
 
-def _run(jobs: list[Job], upscaler: "Upscaler", wish: Wish, skip_existing: bool, overwrite: bool) -> None:
-    with _display(len(jobs)) as (show, say), without_pillow_warnings():
-        for job in jobs:
-            if job.target is not None and not overwrite and _exists(job):
-                job.status = "skipped" if skip_existing else "failed"
-                job.reason = f"{job.target} exists" + ("" if skip_existing else " (--overwrite replaces it)")
-            if job.status == "waiting":
-                start = time.perf_counter()
-                try:
-                    _upscale_one(job, upscaler, wish, show(job.source.name))
-                    job.status = "done"
-                except UserError as error:
-                    job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
-                except MemoryError:
-                    job.status, job.reason = "failed", "not enough memory"
-                except Exception as error:  # whatever a codec, a network or a driver raises: the others are still done
-                    job.status, job.reason = "failed", _in_one_line(error)
-                job.notes += upscaler.notes
-                upscaler.notes.clear()
-                job.seconds = round(time.perf_counter() - start, 3)
-            say(job)
+def _end_early(jobs: list[Job], signal: str) -> str:
+    """What was done until a signal came, in words; the jobs that it left know why."""
+    for job in jobs:
+        if job.status == "waiting":
+            job.reason = f"stopped by {signal}"
+    done = sum(job.status == "done" for job in jobs)
+    return f"{done} of {len(jobs)} pictures done"
 
 
-def _exists(job: Job) -> bool:
-    """Whether the job's result is there already; a place that cannot be looked at fails the job."""
-    assert job.target is not None
-    try:
-        return job.target.exists()
-    except OSError as error:  # a name that is too long, a folder that may not be entered
-        job.status, job.reason = "failed", f"{job.target}: {error.strerror}"
-        return False
-
-
-def _upscale_one(job: Job, upscaler: "Upscaler", wish: Wish, progress: Progress) -> None:
-    from srgan_kit.upscaling.encoding import check_size, write_image
-    from srgan_kit.upscaling.images import read_image
-    from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
-
-    assert job.target is not None
-    redone = upscaler.redone_tiles
-    picture = read_image(job.source)
-    job.size = wish.size(picture.size) or scaled_size(picture.size, upscaler.scale)
-    check_size(job.target, job.size)
-    try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{job.target.parent}: cannot be made: {error.strerror}") from None
-    result = upscale_picture(upscaler, picture, job.size, progress, consistent=wish.consistent)
-    job.notes = result.notes + write_image(result, job.target, wish.quality)
-    job.redone_tiles = upscaler.redone_tiles - redone
-    if job.redone_tiles:
-        job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
-
-
-def _in_one_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return ": ".join([type(error).__name__, *lines[:1]])
-
-
-@contextmanager
-def _display(count: int) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
-    """A progress bar where stderr is a terminal, plain lines in pipes: (show(name) -> progress of its tiles, say(job)).
-
-    Errors and notes are for stderr, results for stdout; on one and the same terminal the bar writes both.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    quiet = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=quiet, redirect_stdout=False) as bar:
-        every = bar.add_task(f"0/{count} pictures", total=count)
-        one = bar.add_task("", total=None)
-
-        def show(name: str) -> Callable[[int, int], None]:
-            bar.update(one, description=name, completed=0, total=None)
-            return lambda done, total: bar.update(one, completed=done, total=total)
-
-        def say(job: Job) -> None:
-            bar.advance(every)
-            bar.update(every, description=f"{int(bar.tasks[0].completed)}/{count} pictures")
-            for line, is_error in _lines(job):
-                if console.is_terminal and (is_error or sys.stdout.isatty()):  # above the bar, on the same terminal
-                    console.print(line, markup=False, highlight=False, soft_wrap=True)
-                else:
-                    print(line, file=sys.stderr if is_error else sys.stdout, flush=True)
-
-        yield show, say
-
-
-def _lines(job: Job) -> Iterator[tuple[str, bool]]:
-    """(line, belongs on stderr)."""
-    if job.status == "failed":
-        yield f"error: {job.source}: {job.reason}", True
-    elif job.status == "skipped":
-        yield f"{job.source}: skipped, {job.reason}", False
-    else:
-        assert job.size is not None
-        yield f"{job.source} -> {job.target} ({job.size[0]}x{job.size[1]}, {job.seconds:.1f} s)", False
-    for note in job.notes:
-        yield f"note: {job.source}: {note}", True
-
-
-def _report(jobs: list[Job], upscaler: "Upscaler", **settings: bool) -> dict[str, Any]:
+def _settings(upscaler: "Upscaler") -> dict[str, Any]:
     return {
         "model": upscaler.model.name,
         "scale": upscaler.scale,
         "device": str(upscaler.device),
         "precision": str(upscaler.dtype).removeprefix("torch."),
-        **settings,
-        "images": [asdict(job) for job in jobs],
     }
+
+
+def _write_report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:
+    if file is not None:
+        write_json(file, settings | {"images": [asdict(job) for job in jobs]})

@@ -1,5 +1,6 @@
 """Data sets in one NumPy file: images, labels and names of classes in an .npz."""
 
+import math
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from srgan_kit.errors import UserError
+from srgan_kit.limits import check_zip
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,13 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: not an .npz file, or not all of one")
     known = ("images", "x_train", "labels", "y_train", "x_test", "y_test", "classes")
     try:
+        check_zip(path)
         with np.load(path, allow_pickle=False) as file:
+            for name in set(file.files) & set(known):
+                _check_header(path, name, file.zip)
             arrays = {name: file[name] for name in file.files if name in known}
+    except UserError:
+        raise
     except (ValueError, EOFError, OSError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         reason = "arrays of Python objects are not loaded" if "allow_pickle" in str(error) else str(error)
         raise UserError(f"{path}: cannot be read ({reason})") from None
@@ -68,6 +75,23 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is not an array
             raise UserError(f"{path}: {name}: not an array")
     return arrays
+
+
+def _check_header(path: Path, name: str, file: zipfile.ZipFile) -> None:
+    """Raise a UserError if an array's header declares another size than the bytes that are there.
+
+    Other mistakes are left to NumPy to find, before it makes anything.
+    """
+    if f"{name}.npy" not in file.namelist():
+        return
+    member = file.getinfo(f"{name}.npy")
+    with file.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        declared, there = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
+    if declared != there and not dtype.hasobject:
+        raise UserError(f"{path}: {name}: {shape} of {dtype} would be {declared:,} bytes, but there are {there:,}")
 
 
 def _labelled(path: Path, arrays: dict[str, np.ndarray], name: str, label_name: str | None) -> LabelledArray:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.formats import readable_endings
 from srgan_kit.upscaling.images import read_image
 
 
@@ -25,7 +25,7 @@ class Skipped:
 
 
 def find_images(folder: Path, recursive: bool = True, leave_out: Path | None = None) -> list[Path]:
-    """All files in (and below) `folder` whose ending Pillow reads, sorted; hidden files are passed over.
+    """All files in (and below) `folder` whose ending Pillow reads, sorted; what is hidden is passed over.
 
     What lies below `leave_out` is passed over too.
 
@@ -34,14 +34,14 @@ def find_images(folder: Path, recursive: bool = True, leave_out: Path | None = N
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder of images, but there is no such folder")
-    readable = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    readable = readable_endings()
     kept_out = leave_out.resolve() if leave_out is not None else None
     try:
         found = sorted(
             path
             for path in (folder.rglob("*") if recursive else folder.iterdir())
             if path.suffix.lower() in readable
-            and not path.name.startswith(".")
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
             and not (kept_out is not None and path.resolve().is_relative_to(kept_out))
             and path.is_file()
         )
@@ -55,21 +55,24 @@ def find_images(folder: Path, recursive: bool = True, leave_out: Path | None = N
 def find_partners(paths: list[Path], folder: Path, low_folder: Path, scale: int) -> list[Path]:
     """The low-resolution partner of each image of `folder`: for baby.png babyx4.*, baby_x4.* or baby.*, in this order.
 
-    Images in inner folders have theirs in inner folders of the same names.
+    Of several with such a name it is the one with the same ending. Images in inner folders have theirs in inner folders
+    of the same names.
 
     Raises:
         UserError: an image has no partner.
     """
-    there = {path.relative_to(low_folder).with_suffix(""): path for path in find_images(low_folder)}
+    there: dict[Path, dict[str, Path]] = {}
+    for path in find_images(low_folder):
+        there.setdefault(path.relative_to(low_folder).with_suffix(""), {})[path.suffix] = path
     partners: list[Path] = []
     for path in paths:
         name = path.relative_to(folder).with_suffix("")
         names = [name.with_name(f"{name.name}{ending}") for ending in (f"x{scale}", f"_x{scale}", "")]
-        partner = next((there[each] for each in names if each in there), None)
-        if partner is None:
+        alike = next((there[each] for each in names if each in there), None)
+        if alike is None:
             expected = ", ".join(map(str, names))
             raise UserError(f"{path}: no partner in {low_folder}; expected {expected} with an image's suffix")
-        partners.append(partner)
+        partners.append(alike.get(path.suffix) or next(iter(alike.values())))
     return partners
 
 

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 from srgan_kit.errors import UserError
+from srgan_kit.limits import check_zip
 
 PACKED_ENDING = ".avif"
 """What packing adds to an image's name."""
@@ -14,7 +15,7 @@ class Unpacked:
     """A folder of images, or a .zip of one, which is unpacked to a temporary folder for as long as this object lives.
 
     Raises:
-        UserError: there is no such folder or file, it is no .zip, or it is damaged.
+        UserError: there is no such folder or file, it is no .zip, it is damaged, or unpacks to far more than it is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,6 +25,7 @@ class Unpacked:
         if not path.is_file():
             raise UserError(f"{path}: expected a folder of images or a .zip of one, but there is neither")
         try:
+            check_zip(path)
             self._temporary = tempfile.TemporaryDirectory(prefix="srgan-kit-")  # removed with this object
             self.folder = Path(self._temporary.name)
             with zipfile.ZipFile(path) as file:

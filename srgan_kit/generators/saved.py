@@ -13,6 +13,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators.model import Model, build_model
 from srgan_kit.generators.reparameterised import folded
+from srgan_kit.limits import building_at_most
 from srgan_kit.network_config import ReparameterisedConfig, ResidualSRConfig, SRConfig
 from srgan_kit.tasks import Task
 from srgan_kit.upscaling.embedded import GENERATIVE_FORMAT, embedded_generators, embedded_models, read_summary
@@ -83,13 +84,14 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
     try:
         recipe = Recipe.model_validate_json(metadata["recipe"])
         condition = json.loads(metadata["condition"])
-        model = build_model(recipe, None if condition is None else tuple(condition))
+        with building_at_most(tensors.values()):
+            model = build_model(recipe, None if condition is None else tuple(condition))
         references = [tensors[name] for name in sorted(tensors) if name.startswith("decoder.reference_")]
         if references:
             model.decoder = VirtualBatchNetwork(model.decoder, *references)
         model.load_state_dict(tensors)
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"model {path}: does not fit this version: {error}") from None
     except Exception as error:
         raise UserError(f"model {path}: does not fit this version ({type(error).__name__})") from None
     name = path.stem if path.stem not in ("model", "generative") else path.resolve().parent.name

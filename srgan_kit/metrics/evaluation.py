@@ -3,8 +3,9 @@
 import math
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ class ImagePair:
     """One image to measure on."""
 
     name: str
-    """The high-resolution file's name without its suffix."""
+    """The high-resolution file's name; without its suffix where that is enough."""
     high: Path
     """The high-resolution image."""
     low: Path | None
@@ -58,6 +59,16 @@ class ImageScore:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """An image that could not be measured."""
+
+    name: str
+    """The image's name."""
+    reason: str
+    """Which file is wrong, and why."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What was measured on a folder."""
 
@@ -73,6 +84,8 @@ class Evaluation:
     """Whether the model's self-ensemble was measured."""
     consistent: bool = False
     """Whether results were corrected until, reduced again, they are the input."""
+    failed: tuple[Failure, ...] = ()
+    """The images of the folder that are not in it."""
 
     @property
     def psnr_y(self) -> float:
@@ -106,6 +119,7 @@ class Evaluation:
             **how,
             "images": images,
             "mean": {name: _finite(getattr(self, name)) for name in means},
+            **({"failed": [asdict(failure) for failure in self.failed]} if self.failed else {}),
         }
 
 
@@ -122,19 +136,37 @@ def pair_images(high_folder: Path, low_folder: Path | None, scale: int) -> list[
     """
     highs = find_images(high_folder, recursive=False)
     lows = find_partners(highs, high_folder, low_folder, scale) if low_folder else [None] * len(highs)
-    return [ImagePair(high.stem, high, low) for high, low in zip(highs, lows, strict=True)]
+    stems = Counter(high.stem for high in highs)
+    names = [high.stem if stems[high.stem] == 1 else high.name for high in highs]
+    return [ImagePair(*pair) for pair in zip(names, highs, lows, strict=True)]
 
 
-def evaluate_pairs(pairs: Sequence[ImagePair], upscale: Upscale, scale: int) -> Iterator[ImageScore]:
+def evaluate_pairs(
+    pairs: Sequence[ImagePair], upscale: Upscale, scale: int, failed: list[Failure] | None = None
+) -> Iterator[ImageScore]:
     """Upscale and measure one pair after the other; one untimed call on a corner of the first image warms up.
+
+    Args:
+        pairs: what to measure on.
+        upscale: what is measured.
+        scale: its upscaling factor.
+        failed: takes the pairs that cannot be measured; without it the first of them ends everything.
 
     Raises:
         UserError: an image cannot be read, is too small, or its partner is not 1 / scale of its size.
     """
-    for number, pair in enumerate(pairs):
-        high, low = _read_pair(pair, scale)
-        if number == 0:
+    is_warm = False
+    for pair in pairs:
+        try:
+            high, low = _read_pair(pair, scale)
+        except UserError as error:
+            if failed is None:
+                raise
+            failed.append(Failure(pair.name, str(error)))
+            continue
+        if not is_warm:
             upscale(_to_array(low[:, :WARM_UP_SIDE, :WARM_UP_SIDE]))
+            is_warm = True
         start = time.perf_counter()
         result = upscale(_to_array(low))
         seconds = time.perf_counter() - start

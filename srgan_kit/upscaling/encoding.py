@@ -1,6 +1,8 @@
-"""Pictures written to files, by encoders that read an array where it lies: ours for PNG, libvips for most others."""
+"""Pictures written to files, by encoders that read an array where it lies: ours for PNG and TIFF, else libvips."""
 
+import dataclasses
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,25 @@ from PIL import Image
 
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
-from srgan_kit.upscaling.formats import FORMATS, LARGEST_SIDE, QUALITY, WITH_16_BITS, WITHOUT_ALPHA
-from srgan_kit.upscaling.images import Picture, last_line
+from srgan_kit.upscaling import avif
+from srgan_kit.upscaling.density import INCH, NONE
+from srgan_kit.upscaling.fitting import fitted, to_vips
+from srgan_kit.upscaling.formats import (
+    DEEPEST,
+    EXTRAS,
+    FORMATS,
+    HOLDS,
+    LARGEST_SIDE,
+    QUALITY,
+    missing_extra,
+    register_plugins,
+)
+from srgan_kit.upscaling.images import last_line
+from srgan_kit.upscaling.mark import marked
+from srgan_kit.upscaling.picture import Picture
 from srgan_kit.upscaling.png import write_png
+from srgan_kit.upscaling.segments import jpeg_parts, webp_parts
+from srgan_kit.upscaling.tiff import write_tiff
 
 
 def output_format(path: Path) -> str:
@@ -33,34 +51,38 @@ def check_size(path: Path, size: tuple[int, int]) -> None:
         raise UserError(f"{path}: {size[0]}x{size[1]} is too large for {output_format(path)}, whose limit is {limit}")
 
 
-def write_image(picture: Picture, path: Path, quality: int | None = None) -> list[str]:
+def write_image(
+    picture: Picture, path: Path, quality: int | None = None, software: str | None = None, replace: bool = True
+) -> list[str]:
     """Write a picture in the format of the name's suffix, whole or not at all; returns what could not be kept.
 
-    JPEG and BMP have no transparency: the picture is laid on white. Only PNG and TIFF keep 16 bits.
+    JPEG and BMP have no transparency: the picture is laid on white. Only PNG and TIFF keep 16 bits; AVIF has 12.
+    The file says which `software` made it, but for BMP, which has no room for that.
 
     Raises:
+        FileExistsError: the file exists, and `replace` is false.
         UserError: an unknown suffix, a picture too large for the format, a full disk, a folder without permission.
     """
     kind = output_format(path)
     check_size(path, picture.size)
-    notes: list[str] = []
-    if picture.pixels.dtype == np.uint16 and kind not in WITH_16_BITS:
-        notes.append(f"16 bits a channel are reduced to 8, as {kind} needs")
-        picture = _to_8_bits(picture)
-    if picture.alpha is not None and kind in WITHOUT_ALPHA:
-        notes.append(f"transparency is laid on white, as {kind} has none")
-        picture = _on_white(picture)
+    picture, notes = fitted(picture, kind)
+    if software is not None and "XMP" in HOLDS[kind]:
+        said = picture.metadata
+        picture = dataclasses.replace(picture, metadata=dataclasses.replace(said, xmp=marked(said.xmp, software)))
     try:
-        with appearing(path) as temporary:
-            with_exif = picture.exif is not None and kind == "TIFF"
-            if with_exif and picture.pixels.dtype == np.uint16:
-                notes.append("EXIF is not kept in a TIFF of 16 bits a channel")
+        with appearing(path, replace) as temporary:
             if kind == "PNG":
                 write_png(picture, temporary)
-            elif kind == "BMP" or (with_exif and picture.pixels.dtype == np.uint8):
-                _write_with_pillow(picture, temporary, kind)
+            elif kind == "TIFF":
+                write_tiff(picture, temporary)
+            elif kind == "BMP":
+                _write_bmp(picture, temporary)
+            elif kind in EXTRAS:
+                notes += _write_with_plugin(picture, temporary, kind, quality)
             else:
-                _write_with_vips(picture, temporary, kind, quality)
+                _write_with_vips(picture, temporary, kind, quality if quality is not None else QUALITY[kind])
+    except FileExistsError:
+        raise
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     except pyvips.Error as error:
@@ -71,60 +93,59 @@ def write_image(picture: Picture, path: Path, quality: int | None = None) -> lis
     return notes
 
 
-def _write_with_vips(picture: Picture, path: Path, kind: str, quality: int | None) -> None:
-    image = _to_vips(picture.pixels)
+def _write_with_vips(picture: Picture, path: Path, kind: str, quality: int) -> None:
+    """JPEG, WebP or AVIF. Written by Python, which can say that a disk is full: of these encoders none does."""
+    image = to_vips(picture.pixels)
     if picture.alpha is not None:
-        image = image.bandjoin(_to_vips(picture.alpha))
-    wide = picture.pixels.dtype == np.uint16
-    grey = picture.pixels.shape[2] == 1
-    interpretation = {(0, 0): "srgb", (0, 1): "b-w", (1, 0): "rgb16", (1, 1): "grey16"}[wide, grey]
-    image = image.copy(interpretation=interpretation)
-    if picture.icc is not None:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", picture.icc)
-    if picture.exif is not None:
-        image.set_type(pyvips.GValue.blob_type, "exif-data", picture.exif)
-    chosen = quality if quality is not None else QUALITY.get(kind)
-    # Written by Python, which can say that a disk is full: of these encoders only TIFF's does.
+        image = image.bandjoin(to_vips(picture.alpha))
+    parts: Iterable[bytes | memoryview]
     if kind == "JPEG":
-        path.write_bytes(image.jpegsave_buffer(Q=chosen))
+        parts = jpeg_parts(image.jpegsave_buffer(Q=quality, keep="none"), picture)
     elif kind == "WebP":
-        path.write_bytes(image.webpsave_buffer(Q=chosen))
-    elif kind == "AVIF":
-        path.write_bytes(image.heifsave_buffer(Q=chosen, compression="av1", effort=3))
+        parts = webp_parts(image.webpsave_buffer(Q=quality, keep="none"), picture)
     else:
-        large = 4 * picture.pixels.nbytes > 3 * 2**32  # near the 4 GiB of an ordinary TIFF
-        image.tiffsave(str(path), compression="deflate", level=1, predictor="horizontal", bigtiff=large)
+        parts = [_avif(image, picture, quality)]
+    with path.open("wb") as file:
+        file.writelines(parts)
 
 
-def _write_with_pillow(picture: Picture, path: Path, kind: str) -> None:
+def _avif(image: Any, picture: Picture, quality: int) -> bytes:
+    said = picture.metadata
+    room = avif.PLACEHOLDER_EXIF if said.exif is not None else None
+    blocks = {"exif-data": room, "xmp-data": said.xmp, "icc-profile-data": picture.icc}
+    for name, block in blocks.items():
+        if block is not None:
+            image.set_type(pyvips.GValue.blob_type, name, block)
+    is_wide = picture.pixels.dtype == np.uint16
+    bits = (10 if picture.bits == 10 else DEEPEST["AVIF"]) if is_wide else 8
+    kept = ":".join(name.split("-")[0] for name, block in blocks.items() if block is not None) or "none"
+    data: bytes = image.heifsave_buffer(Q=quality, compression="av1", effort=3, bitdepth=bits, keep=kept)
+    return avif.finished(data, said.exif, picture.tags.get("cICP"))
+
+
+def _write_bmp(picture: Picture, path: Path) -> None:
+    density = picture.density if picture.density is not None and picture.density.unit != NONE else None
+    per_inch = (0.0, 0.0) if density is None else tuple(float(value) for value in density.per(INCH))
+    _to_pillow(picture).save(path, "BMP", dpi=per_inch)  # 0: not known; without it, Pillow says 96
+
+
+def _write_with_plugin(picture: Picture, path: Path, kind: str, quality: int | None) -> list[str]:
+    """HEIF and JPEG XL, by what the extras bring."""
+    missing = missing_extra(kind)
+    if missing:
+        raise UserError(f"{path}: cannot be written: {missing}")
+    register_plugins()
+    options: dict[str, Any] = {"quality": quality or QUALITY[kind]}
+    said = picture.metadata
+    options |= {name: block for name, block in (("exif", said.exif), ("xmp", said.xmp)) if block is not None}
+    if kind == "HEIF":
+        _to_pillow(picture).save(path, "HEIF", icc_profile=picture.icc, **options)
+        return []
+    lossless = options["quality"] == 100  # which the encoder refuses by its number alone
+    _to_pillow(picture).save(path, "JXL", lossless=lossless, **options)
+    return [] if picture.icc is None else ["the colour profile is not kept, as the JPEG XL plugin writes none"]
+
+
+def _to_pillow(picture: Picture) -> Image.Image:
     pixels = picture.pixels if picture.alpha is None else np.concatenate([picture.pixels, picture.alpha], axis=2)
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    if kind == "BMP":
-        image.save(path, "BMP")
-    else:  # uncompressed: libtiff, which compresses for Pillow, cannot write the EXIF directories
-        image.save(path, "TIFF", exif=picture.exif, icc_profile=picture.icc)
-
-
-def _to_vips(pixels: np.ndarray) -> Any:
-    """(H, W, C) uint8 or uint16 as a libvips image that reads the array where it lies."""
-    height, width, channels = pixels.shape
-    kind = "uchar" if pixels.dtype == np.uint8 else "ushort"
-    return pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, channels, kind)
-
-
-def _to_8_bits(picture: Picture) -> Picture:
-    def reduce(values: np.ndarray) -> np.ndarray:
-        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-
-    alpha = None if picture.alpha is None else reduce(picture.alpha)
-    return Picture(reduce(picture.pixels), alpha, picture.icc, picture.exif, picture.format)
-
-
-def _on_white(picture: Picture) -> Picture:
-    assert picture.alpha is not None
-    pixels = np.empty_like(picture.pixels)
-    for row in range(len(pixels)):  # row by row: no float copy of the picture
-        opacity = picture.alpha[row].astype(np.uint32)
-        mixed = picture.pixels[row].astype(np.uint32) * opacity + 255 * (255 - opacity)
-        pixels[row] = (mixed + 127) // 255
-    return Picture(pixels, None, picture.icc, picture.exif, picture.format)
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

@@ -1,16 +1,19 @@
-"""Which files an upscaling command reads and which it writes; nothing is opened here, and torch is not imported."""
+"""What an upscaling command makes of its inputs, and where it goes; nothing is opened here, and torch not imported."""
 
-import glob
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.formats import FORMATS
+from srgan_kit.upscaling.folders import STDIN, Found
+from srgan_kit.upscaling.formats import FORMATS, readable_endings
 
 Size = tuple[int, int]
+STDOUT = Path("/dev/stdout")
+"""What the output - stands for."""
 
 
 @dataclass
@@ -21,7 +24,7 @@ class Job:
     target: Path | None = None
     """None where nothing is to be made of the source (`reason` says why)."""
     status: str = "waiting"
-    """waiting, done, skipped or failed."""
+    """waiting, done, skipped or failed; a run that was stopped leaves some waiting."""
     reason: str = ""
     size: Size | None = None
     """(width, height) of the result."""
@@ -31,119 +34,106 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Found:
-    """An input file, and its path below the folder or beside the files that were named."""
+class Destination:
+    """Where results go."""
 
-    path: Path
-    relative: Path
-    listed: bool
-    """True where a folder or a glob brought it, not its own name."""
-    problem: str = ""
+    kind: Literal["beside", "folder", "file", "stdout"]
+    """Beside their inputs, into a folder, into one file, to standard output."""
+    path: Path = Path()
+    """The folder or file."""
 
-
-def find(inputs: list[str], recursive: bool) -> list[Found]:
-    """All input files in order, each once; what cannot be found or listed is there with its problem."""
-    found: dict[Path, Found] = {}
-    for name in inputs:
-        try:
-            items = list(_expand(name, recursive))
-        except OSError as error:  # a folder that may not be searched
-            items = [Found(Path(name), Path(name), listed=True, problem=f"cannot be read: {error.strerror}")]
-        for item in items:
-            found.setdefault(item.path.absolute(), item)
-    return list(found.values())
+    @property
+    def ending(self) -> str:
+        """The suffix that the name of the one file asks for; nothing otherwise."""
+        return self.path.suffix.lower() if self.kind == "file" else ""
 
 
-def _expand(name: str, recursive: bool) -> Iterator[Found]:
-    path = Path(name)
-    if path.is_dir():
-        found = _in_folder(path, recursive)
-        hint = "" if recursive else " (--recursive looks into its folders)"
-        yield from found or [Found(path, path, listed=True, problem=f"no picture in this folder{hint}")]
-    elif path.exists() or not glob.has_magic(name):
-        yield Found(path, Path(path.name), listed=False, problem="" if path.exists() else "no such file")
-    else:
-        matches = sorted(Path(match) for match in glob.glob(name, recursive=True))
-        yield from (Found(match, Path(match.name), listed=True) for match in matches if match.is_file())
-        if not any(match.is_file() for match in matches):
-            yield Found(path, path, listed=True, problem="no file matches")
+def parse_output(output: str | None, inputs: list[str], found: list[Found]) -> Destination:
+    """What -o says; without it results lie beside their inputs, and that of standard input goes to standard output.
 
-
-def _in_folder(folder: Path, recursive: bool) -> list[Found]:
-    """Pictures in (and below) a folder, sorted, without hidden files; below it also folders that cannot be listed."""
-    found: list[Found] = []
-
-    def refuse(error: OSError) -> None:
-        path = Path(error.filename)
-        found.append(Found(path, path, listed=True, problem=f"cannot be read: {error.strerror}"))
-
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        for path in (Path(place, name) for name in names if not name.startswith(".")):
-            if path.suffix.lower() in FORMATS and _may_be_a_picture(path):
-                found.append(Found(path, path.relative_to(folder), listed=True))
-        if not recursive:
-            folders.clear()
-    return sorted(found, key=lambda item: item.path)
-
-
-def _may_be_a_picture(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except PermissionError:  # reading it will say why
-        return True
-
-
-def plan(found: list[Found], inputs: list[str], output: Path | None, ending: str, suffix: str) -> list[Job]:
-    """Where each result goes; where a.jpg and a.png would both become a_x4.png, a_jpg_x4.png and a_png_x4.png.
+    A name that ends with a slash, or has no ending of a picture, is a folder's.
 
     Raises:
-        UserError: two inputs would write the same file even so, or one file is named for several inputs.
+        UserError: a picture's ending that is not written, or one file for several inputs.
     """
-    to_file = output is not None and not output.is_dir() and output.suffix.lower() in FORMATS
-    if output is not None and not to_file and output.suffix and not output.is_dir():
-        raise UserError(f"-o {output}: expected a folder or a name ending in {' '.join(FORMATS)}")
-    if to_file and (len(found) > 1 or any(Path(name).is_dir() for name in inputs)):
-        raise UserError(f"-o {output}: one file for {len(found)} inputs; expected a folder")
-    named = Counter(_target(item, output, ending, suffix).absolute() for item in found if not item.problem)
-    shared = {target for target, inputs_of_it in named.items() if inputs_of_it > 1}
+    if output is None:
+        return Destination("stdout", STDOUT) if inputs == ["-"] else Destination("beside")
+    is_one = len(found) == 1 and not any(map(os.path.isdir, inputs))
+    path = Path(output)
+    if output == "-" or path == STDOUT:
+        if not is_one:
+            raise UserError("-o -: standard output takes the result of one file; expected a folder for several inputs")
+        return Destination("stdout", STDOUT)
+    ending = path.suffix.lower()
+    if path.is_dir() or output.endswith(("/", os.sep)):
+        return Destination("folder", path)
+    if ending in FORMATS:
+        if not is_one:
+            raise UserError(f"-o {output}: one file for several inputs; expected a folder")
+        return Destination("file", path)
+    if ending in readable_endings() or (is_one and ending[1:].isalpha()):
+        raise UserError(f"-o {output}: expected a name ending in {' '.join(FORMATS)}, or a folder's, ending in /")
+    return Destination("folder", path)
 
-    def target_of(item: Found) -> Path:
-        if output is not None and to_file:
-            return output
-        target = _target(item, output, ending, suffix)
-        if target.absolute() not in shared:
-            return target
-        return _target(item, output, f"_{item.path.suffix[1:].lower()}{ending}", suffix)
 
-    targets: dict[Path, Found] = {}
+def plan(found: list[Found], destination: Destination, ending: str, suffix: str) -> list[Job]:
+    """A job for each input; where a.jpg and a.png would both become a_x4.png, a_jpg_x4.png and a_png_x4.png.
+
+    Inputs that are called alike in this way too have their folder's name put before, and at last a number behind.
+    """
+    usable = [item for item in found if not item.problem and not item.aside]
+    targets = _targets(usable, destination, ending, suffix)
     jobs = []
-    planned = named.keys() | {target_of(item).absolute() for item in found if not item.problem}
     for item in found:
         if item.problem:
             jobs.append(Job(item.path, status="failed", reason=item.problem))
-            continue
-        if item.listed and item.path.absolute() in planned:
-            jobs.append(Job(item.path, status="skipped", reason="it is the result of another input in an earlier run"))
-            continue
-        target = target_of(item)
-        other = targets.setdefault(target.absolute(), item)
-        if other is not item:
-            raise UserError(f"{other.path} and {item.path} would both become {target}: upscale them into two folders")
-        jobs.append(Job(item.path, target))
+        elif item.aside:
+            jobs.append(Job(item.path, status="skipped", reason=item.aside))
+        else:
+            jobs.append(Job(item.path, targets[item]))
     return jobs
 
 
-def check_inputs_survive(jobs: list[Job]) -> None:
-    """Before existing files are overwritten: no result may replace another input.
+def _targets(items: list[Found], destination: Destination, ending: str, suffix: str) -> dict[Found, Path]:
+    """The path of each result, no two the same."""
+    if destination.kind in ("file", "stdout"):
+        return dict.fromkeys(items, destination.path)
+    targets: dict[Found, Path] = {}
+    taken: set[Path] = set()
+    for attempt in count():
+        waiting = [item for item in items if item not in targets]
+        if not waiting:
+            return targets
+        wished = {item: _target(item, destination, _stem(item, attempt) + ending + suffix) for item in waiting}
+        alike = Counter(path.absolute() for path in wished.values())
+        for item, path in wished.items():
+            place = path.absolute()
+            if place not in taken and (alike[place] == 1 or attempt > 2):
+                targets[item] = path
+                taken.add(place)
+    raise AssertionError("count() does not end")
 
-    Raises:
-        UserError: one would.
-    """
+
+def _stem(item: Found, attempt: int) -> str:
+    """The name of a result without its ending: more is put into it with every attempt to be different."""
+    kind = item.path.suffix[1:].lower()
+    names = item.path.stem, f"{item.path.stem}_{kind}", f"{item.path.absolute().parent.name}_{item.path.stem}_{kind}"
+    return names[attempt] if attempt < len(names) else f"{names[1]}_{attempt - 1}"
+
+
+def _target(item: Found, destination: Destination, name: str) -> Path:
+    if destination.kind == "folder":
+        return destination.path / item.relative.with_name(name)
+    return Path(name) if item.path == STDIN else item.path.with_name(name)
+
+
+def keep_inputs(jobs: list[Job]) -> None:
+    """Before existing files are overwritten: jobs whose result would replace another input fail."""
     inputs = {job.source.resolve(): job for job in jobs if job.target is not None}
     for job in jobs:
         other = inputs.get(job.target.resolve()) if job.target is not None else None
         if other is not None and other is not job:
-            raise UserError(f"{other.source}: an input, and {job.source} would replace it; leave one of them out")
+            job.status, job.reason = "failed", f"the result would replace {other.source}, which is an input too"
 
 
 def check_report_apart(report: Path, jobs: list[Job]) -> None:
@@ -156,8 +146,3 @@ def check_report_apart(report: Path, jobs: list[Job]) -> None:
         for path, what in ((job.source, "an input"), (job.target, "a result")):
             if path is not None and path.resolve() == report.resolve():
                 raise UserError(f"--report {report}: is {what} as well; give it a name of its own")
-
-
-def _target(item: Found, output: Path | None, ending: str, suffix: str) -> Path:
-    name = f"{item.path.stem}{ending}{suffix}"
-    return item.path.with_name(name) if output is None else output / item.relative.with_name(name)

@@ -5,6 +5,7 @@ Nothing here executes code from a checkpoint: tensors only, from safetensors or 
 
 import pickle
 import warnings
+import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 from srgan_kit.generators import build_generator
+from srgan_kit.limits import building_at_most, check_layer_numbers, check_tensors, check_zip
 from srgan_kit.network_config import SRConfig
 from srgan_kit.upscaling import realesrgan
 from srgan_kit.upscaling.embedded import (
@@ -138,7 +140,8 @@ def _load_file(path: Path) -> UpscalingModel:
 def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> UpscalingModel:
     try:
         config = generator_config(metadata.get("generator", ""))
-        network = build_generator(config)
+        with building_at_most(tensors.values()):
+            network = build_generator(config)
         network.load_state_dict(tensors)
     except (UserError, RuntimeError) as error:
         raise UserError(f"model {path}: its weights and settings do not fit this version: {_line(error)}") from None
@@ -189,7 +192,10 @@ def _community_model(path: Path, tensors: dict[str, Any], metadata: dict[str, st
     import spandrel  # a second to import, and only community checkpoints need it
 
     try:
-        descriptor = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(tensors))
+        weights = spandrel.canonicalize_state_dict(tensors)
+        check_layer_numbers(weights)
+        with building_at_most(weight for weight in weights.values() if isinstance(weight, Tensor)):
+            descriptor = spandrel.ModelLoader().load_from_state_dict(weights)
     except spandrel.UnsupportedModelError:
         raise UserError(f"model {path}: a checkpoint of an architecture unknown to spandrel") from None
     except Exception as error:  # spandrel's detectors raise whatever they stumble over
@@ -231,8 +237,13 @@ def read_pickled(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, or is no dictionary.
     """
     try:
+        if zipfile.is_zipfile(path):
+            check_zip(path)
         with warnings.catch_warnings(action="ignore"):  # about how a file that is refused was pickled
             tensors = torch.load(path, map_location="cpu", weights_only=True)
+        check_tensors(path, tensors)
+    except UserError as error:
+        raise UserError(f"model {error}") from None
     except pickle.UnpicklingError:
         raise UserError(f"model {path}: damaged, or more than weights (code is never run)") from None
     except (EOFError, KeyError):  # all that the reader says of a file of anything else

@@ -1,5 +1,7 @@
 """A whole picture, with transparency, to any size: the network, then antialiased resampling."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.consistency import back_project
 from srgan_kit.upscaling.engine import Progress, Upscaler
-from srgan_kit.upscaling.images import Picture
+from srgan_kit.upscaling.picture import Picture
 
 ROWS_AT_ONCE = 64
 SURELY_VISIBLE = 8 / 255
@@ -56,7 +58,7 @@ def upscale_picture(
         notes = picture.notes + (_make_consistent(((pixels, colour), (alpha, picture.alpha))) if consistent else [])
     except MemoryError:
         raise UserError(f"not enough memory for a picture of {size[0]}x{size[1]} pixels") from None
-    return Picture(pixels, alpha, picture.icc, picture.exif, picture.format, notes)
+    return replace(picture, pixels=pixels, alpha=alpha, notes=notes)
 
 
 def _make_consistent(pairs: tuple[tuple[np.ndarray | None, np.ndarray | None], ...]) -> list[str]:

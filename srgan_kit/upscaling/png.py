@@ -11,7 +11,9 @@ from typing import BinaryIO
 import numpy as np
 from isal import isal_zlib
 
-from srgan_kit.upscaling.images import Picture
+from srgan_kit.upscaling.density import to_metre
+from srgan_kit.upscaling.metadata import XMP_KEYWORD, as_raw_profile
+from srgan_kit.upscaling.picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UP = 2
@@ -19,11 +21,34 @@ UP = 2
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """PNG's number for grey, grey with opacity, RGB, RGB with opacity, by the number of channels."""
 STRIP_BYTES = 4_000_000
-EXIF_PREFIX = b"Exif\0\0"
+LARGEST_CHUNK = 2**26
+"""Of those that are kept; a longer one is passed over."""
+
+
+def read_chunks(path: Path) -> list[tuple[str, bytes]]:
+    """(kind, content) of all chunks of a PNG file that are not about its pixels, in order.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    chunks = []
+    with path.open("rb") as file:
+        file.seek(len(SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"IEND":
+                break
+            if kind in (b"IHDR", b"PLTE", b"IDAT", b"fdAT") or length > LARGEST_CHUNK:
+                file.seek(length + 4, 1)
+                continue
+            content = file.read(length)
+            chunks.append((kind.decode("latin-1"), content))
+            file.seek(4, 1)
+    return chunks
 
 
 def write_png(picture: Picture, path: Path) -> None:
-    """Write a picture of 8 or 16 bits a channel, with its colour profile and EXIF (PNG specification, third edition).
+    """Write a picture of 8 or 16 bits a channel, with all that is said of it (PNG specification, third edition).
 
     Raises:
         OSError: the file cannot be written.
@@ -34,15 +59,30 @@ def write_png(picture: Picture, path: Path) -> None:
     with path.open("wb") as file:
         file.write(SIGNATURE)
         _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0))
-        if picture.icc is not None:
-            _chunk(file, b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(picture.icc))
-        if picture.exif is not None:
-            _chunk(file, b"eXIf", picture.exif.removeprefix(EXIF_PREFIX))
+        for kind, content in _described(picture):
+            _chunk(file, kind.encode(), content)
         stream = isal_zlib.compressobj(level=1)
         for strip in _filtered_strips(picture):
             _chunk(file, b"IDAT", stream.compress(strip))
         _chunk(file, b"IDAT", stream.flush())
         _chunk(file, b"IEND", b"")
+
+
+def _described(picture: Picture) -> Iterator[tuple[str, bytes]]:
+    """The chunks before the pixels: what their colours are, how large they are, metadata."""
+    yield from picture.tags.items()
+    if picture.icc is not None and "sRGB" not in picture.tags:  # only one of them may be there
+        yield "iCCP", b"ICC profile\0\0" + isal_zlib.compress(picture.icc)
+    if picture.density is not None:
+        yield "pHYs", struct.pack(">IIB", *to_metre(picture.density))
+    said = picture.metadata
+    if said.exif is not None:
+        yield "eXIf", said.exif
+    if said.xmp is not None:
+        yield "iTXt", XMP_KEYWORD.encode() + bytes(5) + said.xmp
+    if said.photoshop is not None:
+        yield as_raw_profile("iptc", said.photoshop)
+    yield from said.texts
 
 
 def _chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:

@@ -1,7 +1,8 @@
 """What several files of tests train on, and how they train a step or two."""
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,22 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from srgan_kit.cli import main
+from srgan_kit.cli.stopping import SIGNALS
 from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.contracts import Batch
 from srgan_kit.tasks import build_task
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run
 from srgan_kit.variants import VARIANTS
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """The command's entry point is called in this process too, and leaves the signals to nobody."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

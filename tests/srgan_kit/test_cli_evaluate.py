@@ -1,6 +1,7 @@
 """`srgan-kit evaluate` on real files, with bicubic and with a small network."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 import typer
 from PIL import Image
 from skimage import data
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from srgan_kit.cli.evaluate import evaluate
 from srgan_kit.errors import UserError
@@ -45,8 +46,12 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "tiny.safetensors"
 
 
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
 def run(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -126,8 +131,9 @@ def test_a_missing_partner_and_a_wrong_size_are_named(images: Path, tmp_path: Pa
     with pytest.raises(UserError, match=r"face\.png: no partner in .*lr; expected facex4, face_x4, face"):
         run(images, "--lr", folder, "-m", "bicubic")
     Image.new("RGB", (23, 17)).save(folder / "facex4.png")
-    with pytest.raises(UserError, match=r"facex4\.png: is 23x17, expected 23x16"):
-        run(images, "--lr", folder, "-m", "bicubic")
+    failed = invoke(images, "--lr", folder, "-m", "bicubic")
+    assert failed.exit_code == 1
+    assert f"{folder / 'facex4.png'}: is 23x17, expected 23x16" in failed.stderr
 
 
 def test_folders_without_images_and_tiny_images_are_named(tmp_path: Path) -> None:
@@ -136,8 +142,11 @@ def test_folders_without_images_and_tiny_images_are_named(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="no image found in it"):
         run(tmp_path, "-m", "bicubic")
     Image.new("RGB", (18, 40)).save(tmp_path / "dot.png")
-    with pytest.raises(UserError, match=r"dot\.png: 16x40 is too small .* at least 19"):
-        run(tmp_path, "-m", "bicubic")
+    failed = invoke(tmp_path, "-m", "bicubic", "--json", tmp_path / "report.json")
+    assert failed.exit_code == 1
+    assert re.fullmatch(r"error: .*dot\.png: 16x40 is too small .* at least 19.*\n", failed.stderr)
+    assert failed.stdout == ""
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_a_report_is_not_overwritten_unasked(images: Path, tmp_path: Path) -> None:
@@ -171,7 +180,7 @@ def test_bicubic_keeps_a_constant_and_rounds() -> None:
 
 def test_the_commands_import_without_torch() -> None:
     program = """
-import sys, srgan_kit.cli.main, srgan_kit.cli.models
+import sys, srgan_kit.cli.app, srgan_kit.cli.models
 heavy = {"torch", "skimage", "PIL", "numpy", "scipy", "pyvips"}
 print(*heavy & set(sys.modules), file=sys.stderr)
 srgan_kit.cli.models.models()  # reads the headers of the weight files
@@ -206,3 +215,35 @@ def test_odd_files_are_measured_without_a_warning(images: Path, model: Path) -> 
     command = [sys.executable, "-c", program, "evaluate", str(images), "-m", str(model)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_one_bad_image_does_not_stop_the_others(images: Path, tmp_path: Path) -> None:
+    expected = run(images, "-m", "bicubic").splitlines()[2:4]
+    (images / "broken.png").write_bytes(b"nothing")
+    Image.new("RGB", (9, 9)).save(images / "dot.png")
+    Image.fromarray(np.zeros((66, 95), np.uint16)).save(images / "deep.png")
+    report = tmp_path / "report.json"
+    measured = invoke(images, "-m", "bicubic", "--json", report)
+    assert measured.exit_code == 1
+    figures = [[line.split()[0], *line.split()[1:4]] for line in measured.stdout.splitlines()[2:4]]
+    assert figures == [[line.split()[0], *line.split()[1:4]] for line in expected]
+    reasons = [line.partition(".png: ")[2] for line in measured.stderr.splitlines()]
+    for reason, wanted in zip(reasons, ("not an image", "8 bits per channel, got 16", "too small"), strict=True):
+        assert wanted in reason
+    values = json.loads(report.read_text())
+    assert [failure["name"] for failure in values["failed"]] == ["broken", "deep", "dot"]
+    assert [image["name"] for image in values["images"]] == ["cup", "face"]
+
+
+def test_images_of_one_name_and_two_formats_keep_apart(images: Path, tmp_path: Path) -> None:
+    with Image.open(images / "cup.png") as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(images / "cup.bmp")
+    folder = tmp_path / "lr"
+    folder.mkdir()
+    for name, level in (("cup.bmp", 0), ("cup.png", 90), ("face.png", 200)):
+        Image.new("RGB", (47, 33), (level,) * 3).save(folder / name)
+    pairs = pair_images(images, folder, 2)
+    assert [pair.name for pair in pairs] == ["cup.bmp", "cup.png", "face"]
+    assert [pair.low for pair in pairs] == [folder / name for name in ("cup.bmp", "cup.png", "face.png")]
+    lines = run(images, "-m", "bicubic").splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["cup.bmp", "cup.png", "face", "mean"]

@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from srgan_kit.cli import main
-from srgan_kit.cli.upscale import Wish, _run
+from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
 from srgan_kit.data.folder import read_rgb
 from srgan_kit.data.resize import resize_8bit
 from srgan_kit.generators import build_generator
 from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.network_config import ResidualSRConfig
 from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.images import read_image
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.models import load_model, save_model
 
@@ -148,7 +149,9 @@ def test_a_second_run_does_not_upscale_the_first_ones_results(tmp_path: Path, we
         assert names(tmp_path) == ["a.png", "a_x4.png", "r.json"]
         report = json.loads((tmp_path / "r.json").read_text())
         (tmp_path / "r.json").unlink()
-    assert done.stdout.splitlines()[1] == "a_x4.png: skipped, it is the result of another input in an earlier run"
+    assert done.stdout.splitlines()[1] == (
+        "a_x4.png: skipped, a result of an earlier run (tiny, x4); name the file itself to enlarge it again"
+    )
     assert [(image["source"], image["status"]) for image in report["images"]] == [
         ("a.png", "skipped"),
         ("a_x4.png", "skipped"),
@@ -207,7 +210,7 @@ def test_output_sizes_and_names(
         (["a.png", "-o", "b.gif"], "b.gif"),
         (["a.png", "-o", "b.png", "--format", "jpg"], "b.png"),
         (["a.png", "b/a.png", "-o", "one.png"], "folder"),
-        (["a.png", "b/a.png", "-o", "out"], "both become out/a_png_x4.png"),
+        (["a.png", "b/a.png", "-o", "-"], "result of one file"),
         (["a.png", "--device", "abacus"], "abacus"),
         (["a.png", "--precision", "fp1"], "fp1"),
         (["a.png", "-m", "a.png"], "a.png"),
@@ -276,7 +279,7 @@ def test_no_failure_stops_the_others(
             raise error
 
     jobs = [Job(picture(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
-    _run(jobs, Upscaler(load_model(weights), "cpu"), Wish(wanted), skip_existing=False, overwrite=False)
+    run_jobs(jobs, Upscaler(load_model(weights), "cpu"), Wish(wanted), Existing())
     assert [job.status for job in jobs] == ["done", "failed", "done"]
     assert capsys.readouterr().err == f"error: {jobs[1].source}: {reason}\n"
 
@@ -338,9 +341,10 @@ def test_a_result_never_replaces_another_input(tmp_path: Path, weights: str) -> 
     picture(tmp_path / "a.png")
     picture(tmp_path / "a_x4.png")
     done = run(tmp_path, "a.png", "./a_x4.png", "-m", weights, "--overwrite")
-    assert done.returncode == 2
-    assert "a_x4.png: an input, and a.png would replace it" in done.stderr
+    assert done.returncode == 1
+    assert done.stderr == "error: a.png: the result would replace a_x4.png, which is an input too\n"
     assert size(tmp_path / "a_x4.png") == (12, 9)
+    assert size(tmp_path / "a_x4_x4.png") == (48, 36)
     assert run(tmp_path, "a.png", "-o", "a.png", "-m", weights, "--overwrite").returncode == 0  # itself, as asked
     assert size(tmp_path / "a.png") == (48, 36)
 
@@ -357,7 +361,7 @@ def test_hidden_files_in_folders_are_passed_over(tmp_path: Path, weights: str) -
 def test_what_the_engine_could_not_do_is_said_once(tmp_path: Path, weights: str) -> None:
     fragile = replace(load_model(weights), supports_bf16=False)
     jobs = [Job(picture(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
-    _run(jobs, Upscaler(fragile, "cpu", "bf16"), Wish(lambda _: None), skip_existing=False, overwrite=False)
+    run_jobs(jobs, Upscaler(fragile, "cpu", "bf16"), Wish(lambda _: None), Existing())
     assert [len(job.notes) for job in jobs] == [1, 0]
     assert "bfloat16" in jobs[0].notes[0]
 
@@ -453,3 +457,29 @@ def test_ensemble_is_another_result_of_the_same_size(tmp_path: Path, data_folder
     assert json.loads((tmp_path / "r.json").read_text())["ensemble"] is True
     one, eight = (psnr_y(read_rgb(tmp_path / f"{name}.png")[None], original, 4).item() for name in ("one", "eight"))
     assert eight > one + 0.1  # measured: 34.14 and 34.31 dB
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.jpg", "b.tif"])
+def test_metadata_is_kept_or_stripped_as_asked(tmp_path: Path, weights: str, name: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "somebody", 6
+    Image.effect_noise((12, 9), 60).save(tmp_path / "a.jpg", exif=exif, xmp=b"<x:xmpmeta/>", dpi=(300, 300))
+    for options, is_kept in (([], True), (["--strip-metadata"], False)):
+        done = run(tmp_path, "a.jpg", "-m", weights, "-o", name, "--overwrite", *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        with Image.open(tmp_path / name) as image:
+            assert image.size == (36, 48)  # turned either way
+            assert (image.getexif().get(ExifTags.Base.Artist) == "somebody") is is_kept
+            assert ("xmp" in image.info) is is_kept
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)  # how it is printed is not about anybody
+        assert (b"somebody" in (tmp_path / name).read_bytes()) is is_kept
+
+
+def test_what_a_format_cannot_hold_is_said_once(tmp_path: Path, weights: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (9, 12, 3)).astype(np.uint16)
+    (tmp_path / "a.ppm").write_bytes(b"P6\n12 9\n65535\n" + pixels.astype(">u2").tobytes())
+    done = run(tmp_path, "a.ppm", "-m", weights, "-o", "b.jpg")
+    assert done.stderr == "note: a.ppm: 16 bits a channel are reduced to 8, as JPEG needs\n"
+    done = run(tmp_path, "a.ppm", "-m", weights, "-o", "b.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_image(tmp_path / "b.png").pixels.dtype == np.uint16

@@ -1,0 +1,91 @@
+"""SIGINT (Ctrl-C), SIGTERM and SIGHUP end a command in order: tidied up, with one line, status 128 + their number."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+WAIT = 0.02
+"""Seconds until a signal that came during an import is heard again."""
+
+
+class Stopped(BaseException):
+    """A signal came. No `Exception`, so that nobody takes it for the failure of one picture."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.name = signal.Signals(number).name
+        self.exit_status = 128 + number
+        self.done = ""
+        """What was done until then, in words."""
+
+
+_raised: Stopped | None = None
+
+
+@contextmanager
+def stopping_wins() -> Iterator[None]:
+    """An error of the block is `Stopped` where a signal came: compiled libraries turn it into errors of their own."""
+    try:
+        yield
+    except Exception:
+        check_stopped()
+        raise
+    check_stopped()
+
+
+def check_stopped() -> None:
+    """Raise `Stopped` (again) if a signal has come: some libraries drop what is raised inside them."""
+    if _raised is not None:
+        raise _raised from None
+
+
+def stop_on_signals() -> None:
+    """From now on the first of them raises `Stopped`; those that are ignored (by nohup, in the background) stay so."""
+    global _raised
+    _raised = None
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _hear)
+
+
+def ignore_signals() -> None:
+    """Nothing is left to stop."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _hear(number: int, frame: FrameType | None) -> None:
+    if not hasattr(signal, "setitimer") or not _is_importing(frame):
+        _stop(number)
+        return
+    # In the middle of an import an exception would be swallowed, reported or turned into another one: a little later.
+    for each in SIGNALS:
+        if signal.getsignal(each) is _hear:
+            signal.signal(each, _leave)
+    signal.signal(signal.SIGALRM, lambda _, frame: None if _is_importing(frame) else _stop(number))
+    signal.setitimer(signal.ITIMER_REAL, WAIT, WAIT)
+
+
+def _stop(number: int) -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    ignore_signals()  # the first is heard; more would only disturb the tidying
+    global _raised
+    _raised = Stopped(number)
+    raise _raised
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Who asks twice does not wait for the end of an import, while which nothing is half written."""
+    os._exit(128 + number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,255 @@
+"""The work of `srgan-kit upscale`, one input after the other, and what is shown of it."""
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srgan_kit.cli.outputs import without_pillow_warnings
+from srgan_kit.cli.stopping import stopping_wins
+from srgan_kit.cli.terminal import libraries_muted, one_line
+from srgan_kit.errors import UserError
+from srgan_kit.files import claimed, remove_leftovers
+from srgan_kit.upscaling.folders import STDIN
+from srgan_kit.upscaling.jobs import STDOUT, Job
+
+if TYPE_CHECKING:
+    from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.images import Picture
+
+Size = tuple[int, int]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the results are to be like."""
+
+    size: Callable[[Size], Size | None]
+    """(width, height) of an input -> of its result; None for the model's own scale."""
+    suffix: str = ".png"
+    """The format of what goes to standard output."""
+    quality: int | None = None
+    """Of formats that have one; None for the usual."""
+    consistent: bool = False
+    """Corrected until, reduced again, it is the input."""
+    software: str | None = None
+    """What a result says made it."""
+    max_pixels: int = 2**29
+    """Inputs of more are refused."""
+    strip_metadata: bool = False
+    """Without EXIF, XMP, IPTC and text."""
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What becomes of results that are there already; without either they are an error."""
+
+    skip: bool = False
+    overwrite: bool = False
+    since: float = field(default_factory=time.time)
+    """When this run began. Runs into one folder share the work: what was made since is another one's."""
+
+
+def run_jobs(jobs: list[Job], upscaler: "Upscaler", wish: Wish, existing: Existing) -> None:
+    """Do every job that waits; each ends done, skipped or failed, and says so."""
+    from srgan_kit.upscaling.images import pixels_limited
+
+    for folder in {job.target.parent for job in jobs if job.target is not None}:
+        remove_leftovers(folder)
+    with _display(jobs) as (show, say), without_pillow_warnings(), pixels_limited(wish.max_pixels):
+        elsewhere: list[Job] = []
+        for job in jobs:
+            if job.status == "waiting":
+                _attempt(job, upscaler, wish, existing, show(job.source.name))
+            if job.status == "waiting":
+                elsewhere.append(job)
+            else:
+                say(job)
+        for job in elsewhere:  # the run that was at it may have failed or been stopped
+            _attempt(job, upscaler, wish, existing, show(job.source.name))
+            if job.status == "waiting":
+                job.status, job.reason = "skipped", f"another run is making {job.target}"
+            say(job)
+
+
+def _attempt(job: Job, upscaler: "Upscaler", wish: Wish, existing: Existing, progress: Progress) -> None:
+    """Do a job; it goes on waiting where another run is at it."""
+    assert job.target is not None
+    if job.target == STDOUT:
+        _do(job, upscaler, wish, existing, progress)
+        return
+    if _exists(job, existing):
+        return
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        job.status, job.reason = "failed", f"{job.target.parent}: cannot be made: {error.strerror}"
+        return
+    try:
+        with claimed(job.target) as is_mine:
+            if is_mine and not _exists(job, existing):
+                _do(job, upscaler, wish, existing, progress)
+    except OSError as error:
+        job.status, job.reason = "failed", f"{job.target}: cannot be written: {error.strerror}"
+
+
+def _exists(job: Job, existing: Existing) -> bool:
+    """Whether the job's result is there and stays; a place that cannot be looked at fails the job too."""
+    assert job.target is not None
+    try:
+        made = job.target.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        job.status, job.reason = "failed", f"{job.target}: {error.strerror}"
+        return True
+    if made >= existing.since:
+        job.status, job.reason = "skipped", f"another run has made {job.target}"
+    elif existing.skip:
+        job.status, job.reason = "skipped", f"{job.target} exists"
+    elif not existing.overwrite:
+        job.status, job.reason = "failed", f"{job.target} exists (--overwrite replaces it)"
+    return job.status != "waiting"
+
+
+def _do(job: Job, upscaler: "Upscaler", wish: Wish, existing: Existing, progress: Progress) -> None:
+    """Upscale one picture; whatever goes wrong fails this job alone."""
+    start = time.perf_counter()
+    try:
+        with stopping_wins():
+            _upscale_one(job, upscaler, wish, existing.overwrite, progress)
+            job.status = "done"
+    except UserError as error:
+        job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
+    except MemoryError:
+        job.status, job.reason = "failed", "not enough memory"
+    except FileExistsError:
+        job.status, job.reason = "failed", f"{job.target} exists (--overwrite replaces it)"
+    except OSError as error:
+        if job.target == STDOUT:
+            raise
+        job.status, job.reason = "failed", _in_one_line(error)
+    except Exception as error:  # whatever a codec, a network or a driver raises: the others are still done
+        job.status, job.reason = "failed", _in_one_line(error)
+    job.notes += upscaler.notes
+    upscaler.notes.clear()
+    job.seconds = round(time.perf_counter() - start, 3)
+
+
+def _upscale_one(job: Job, upscaler: "Upscaler", wish: Wish, overwrite: bool, progress: Progress) -> None:
+    from srgan_kit.upscaling.encoding import check_size, write_image
+    from srgan_kit.upscaling.metadata import Metadata
+    from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
+
+    assert job.target is not None
+    redone = upscaler.redone_tiles
+    picture = _read(job)
+    if wish.strip_metadata:
+        picture = replace(picture, metadata=Metadata())
+    job.size = wish.size(picture.size) or scaled_size(picture.size, upscaler.scale)
+    check_size(job.target.with_suffix(wish.suffix) if job.target == STDOUT else job.target, job.size)
+    result = upscale_picture(upscaler, picture, job.size, progress, consistent=wish.consistent)
+    if job.target == STDOUT:
+        with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
+            file = Path(folder, f"result{wish.suffix}")
+            notes = write_image(result, file, wish.quality, wish.software)
+            with file.open("rb") as written:
+                shutil.copyfileobj(written, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    else:
+        notes = write_image(result, job.target, wish.quality, wish.software, overwrite)
+    job.notes = result.notes + notes
+    job.redone_tiles = upscaler.redone_tiles - redone
+    if job.redone_tiles:
+        job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
+
+
+def _read(job: Job) -> "Picture":
+    from srgan_kit.upscaling.images import read_image
+
+    with libraries_muted() as said, _file_of(job.source) as file:
+        try:
+            return read_image(file)
+        except UserError as error:
+            failed = str(error).removeprefix(f"{file}: ")
+    raise UserError(_with_reason(failed, said))
+
+
+@contextmanager
+def _file_of(source: Path) -> Iterator[Path]:
+    """A file with what standard input says, or the source itself."""
+    if source != STDIN:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
+        file = Path(folder, "stdin")
+        file.write_bytes(sys.stdin.buffer.read())
+        yield file
+
+
+def _with_reason(message: str, said: list[str]) -> str:
+    """A decoder's error, with what its library said of it, because Pillow says only that it failed."""
+    causes = [line.split(": ", 1)[-1] for line in said if line.strip()]
+    return f"{message}: {causes[-1]}" if causes and "decoder error" in message else message
+
+
+def _in_one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ": ".join([type(error).__name__, *lines[:1]])
+
+
+@contextmanager
+def _display(jobs: list[Job]) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
+    """A progress bar where stderr is a terminal, plain lines in pipes: (show(name) -> progress of its tiles, say(job)).
+
+    Errors and notes are for stderr, results for stdout, unless pictures go there; on one and the same terminal the bar
+    writes both. It is drawn between the tiles, by no thread: while a picture is read nobody writes to stderr.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    quiet = not console.is_terminal
+    is_stdout_taken = any(job.target == STDOUT for job in jobs)
+    with Progress(
+        *columns, console=console, transient=True, disable=quiet, redirect_stdout=False, auto_refresh=False
+    ) as bar:
+        every = bar.add_task(f"0/{len(jobs)} pictures", total=len(jobs))
+        one = bar.add_task("", total=None)
+
+        def show(name: str) -> Callable[[int, int], None]:
+            bar.update(one, description=one_line(name), completed=0, total=None, refresh=True)
+            return lambda done, total: bar.update(one, completed=done, total=total, refresh=True)
+
+        def say(job: Job) -> None:
+            bar.advance(every)
+            bar.update(every, description=f"{int(bar.tasks[0].completed)}/{len(jobs)} pictures", refresh=True)
+            for line, is_error in _lines(job):
+                on_stderr = is_error or is_stdout_taken
+                if console.is_terminal and (on_stderr or sys.stdout.isatty()):  # above the bar, on the same terminal
+                    console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
+                else:
+                    print(one_line(line), file=sys.stderr if on_stderr else sys.stdout, flush=True)
+
+        yield show, say
+
+
+def _lines(job: Job) -> Iterator[tuple[str, bool]]:
+    """(line, belongs on stderr)."""
+    if job.status == "failed":
+        yield f"error: {job.source}: {job.reason}", True
+    elif job.status == "skipped":
+        yield f"{job.source}: skipped, {job.reason}", False
+    else:
+        assert job.size is not None
+        yield f"{job.source} -> {job.target} ({job.size[0]}x{job.size[1]}, {job.seconds:.1f} s)", False
+    for note in job.notes:
+        yield f"note: {job.source}: {note}", True

@@ -1,0 +1,157 @@
+"""A picture made to fit a format: what the format cannot hold is converted, or left out with a note."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from srgan_kit.upscaling.colour import described, is_hdr, profile_of
+from srgan_kit.upscaling.density import Density, of_exif
+from srgan_kit.upscaling.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY
+from srgan_kit.upscaling.metadata import COMMENT, Metadata, Text, iptc_of, keyword
+from srgan_kit.upscaling.picture import Picture
+from srgan_kit.upscaling.segments import too_large_for_jpeg
+from srgan_kit.upscaling.tiff import is_big
+
+MOST_NAMED = 5
+"""Texts in a note."""
+HDR_DISPLAY = ("mDCV", "cLLI")
+
+
+def fitted(picture: Picture, kind: str) -> tuple[Picture, list[str]]:
+    """The picture as a file of a format holds it, and what could not be kept, a line each."""
+    notes: list[str] = []
+    picture = _with_fitting_colours(picture, kind, notes)
+    bits = DEEPEST.get(kind, 8)
+    if picture.pixels.dtype == np.uint16 and bits < 16 and not 8 < picture.bits <= bits:
+        notes.append(f"{picture.bits or 16} bits a channel are reduced to {bits}, as {kind} needs")
+    if picture.pixels.dtype == np.uint16 and bits == 8:
+        picture = _to_8_bits(picture)
+    if picture.alpha is not None and kind in WITHOUT_ALPHA:
+        notes.append(f"transparency is laid on white, as {kind} has none")
+        picture = _on_white(picture)
+    return _with_fitting_metadata(picture, kind, notes), notes
+
+
+# --- colours --------------------------------------------------------------------------------------------------------
+
+
+def _with_fitting_colours(picture: Picture, kind: str, notes: list[str]) -> Picture:
+    """PNG has tags, AVIF the code points among them; elsewhere a profile says the same, or pixels become sRGB."""
+    if kind == "PNG":
+        return picture
+    icc, tags = picture.icc, picture.tags
+    if lost := [name for name in HDR_DISPLAY if name in tags]:
+        notes.append(f"not kept, as {kind} has no place for it: the display that it was made on ({', '.join(lost)})")
+    if kind == "AVIF" and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
+        return replace(picture, tags={"cICP": tags["cICP"]})
+    if icc is None:
+        try:
+            icc = profile_of(tags, picture.pixels.shape[2])
+        except ValueError:
+            look = ": they will look paler" if is_hdr(tags) else ""
+            notes.append(f"what its colours are is not kept, as {kind} has no place for {described(tags)}{look}")
+    picture = replace(picture, icc=icc, tags={})
+    if icc is None or (kind != "BMP" and not (kind in WITHOUT_GREY and picture.pixels.shape[2] == 1)):
+        return picture
+    if kind == "BMP":
+        notes.append("colours are converted to sRGB, as BMP has no place for a colour profile")
+    try:
+        return replace(picture, pixels=_in_srgb(picture.pixels, icc), icc=None)
+    except pyvips.Error:
+        notes[-1:] = ["the colour profile is not kept: it cannot be used to convert colours"]
+        return replace(picture, icc=None)
+
+
+def _in_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray:
+    """(H, W, C) colours of a profile -> (H, W, 3) sRGB of the same depth."""
+    image = to_vips(pixels)
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
+    return image.icc_transform("srgb", depth=8 * pixels.dtype.itemsize, embedded=True).numpy()
+
+
+def to_vips(pixels: np.ndarray) -> Any:
+    """(H, W, C) uint8 or uint16, grey or RGB and perhaps opacity, as a libvips image that reads it where it lies."""
+    height, width, channels = pixels.shape
+    is_wide, is_grey = pixels.dtype == np.uint16, channels < 3
+    kind = "ushort" if is_wide else "uchar"
+    image: Any = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, channels, kind)
+    names = {(False, False): "srgb", (False, True): "b-w", (True, False): "rgb16", (True, True): "grey16"}
+    return image.copy(interpretation=names[is_wide, is_grey])
+
+
+# --- pixels ---------------------------------------------------------------------------------------------------------
+
+
+def _to_8_bits(picture: Picture) -> Picture:
+    def reduce(values: np.ndarray) -> np.ndarray:
+        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+    alpha = None if picture.alpha is None else reduce(picture.alpha)
+    return replace(picture, pixels=reduce(picture.pixels), alpha=alpha)
+
+
+def _on_white(picture: Picture) -> Picture:
+    assert picture.alpha is not None
+    pixels = np.empty_like(picture.pixels)
+    for row in range(len(pixels)):  # row by row: no float copy of the picture
+        opacity = picture.alpha[row].astype(np.uint32)
+        mixed = picture.pixels[row].astype(np.uint32) * opacity + 255 * (255 - opacity)
+        pixels[row] = (mixed + 127) // 255
+    return replace(picture, pixels=pixels, alpha=None)
+
+
+# --- metadata -------------------------------------------------------------------------------------------------------
+
+
+def _with_fitting_metadata(picture: Picture, kind: str, notes: list[str]) -> Picture:
+    """Metadata of the new size, as far as the format holds it; one note names the rest."""
+    try:
+        said = picture.metadata.adapted(picture.size)
+    except ValueError as error:
+        notes.append(f"EXIF is damaged and not kept: {error}")
+        said = replace(picture.metadata, exif=None).adapted(picture.size)
+    held = set(HOLDS[kind])
+    if kind == "JPEG" and (large := too_large_for_jpeg(said)):
+        held -= large
+    if kind == "TIFF" and is_big(picture):
+        held.discard("EXIF")
+    lost = _names(said, held)
+    if picture.density is not None and not _holds_density(picture.density, said, held):
+        lost.insert(0, f"density ({picture.density})")
+    if lost:
+        notes.append(f"not kept, as {kind} has no place for it: {', '.join(lost)}")
+    return replace(picture, metadata=_held(said, held))
+
+
+def _holds_density(density: Density, said: Metadata, held: set[str]) -> bool:
+    """By its own place, or in EXIF; a density that nobody chose need not be held."""
+    in_exif = "EXIF" in held and said.exif is not None and of_exif(said.exif) is not None
+    return "density" in held or in_exif or density.is_usual
+
+
+def _is_held(text: Text, held: set[str]) -> bool:
+    return "text" in held or ("comment" in held and keyword(text) == COMMENT)
+
+
+def _names(said: Metadata, held: set[str]) -> list[str]:
+    """What there is and is not held, in words."""
+    lost = [name for name, block in (("EXIF", said.exif), ("XMP", said.xmp)) if block is not None and name not in held]
+    if said.xmp_extension and "comment" not in held:  # only JPEG has it
+        lost.append("the extension of XMP")
+    if said.photoshop is not None and "IPTC" not in held:
+        lost.append("IPTC" if iptc_of(said.photoshop) is not None else "Photoshop's image resources")
+    texts = [keyword(text) for text in said.texts if not _is_held(text, held)]
+    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return [*lost, f"text ({', '.join(texts[:MOST_NAMED])}{more})"] if texts else lost
+
+
+def _held(said: Metadata, held: set[str]) -> Metadata:
+    return Metadata(
+        said.exif if "EXIF" in held else None,
+        said.xmp if "XMP" in held else None,
+        said.xmp_extension if "comment" in held and "XMP" in held else (),
+        said.photoshop if "IPTC" in held else None,
+        tuple(text for text in said.texts if _is_held(text, held)),
+    )

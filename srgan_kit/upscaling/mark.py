@@ -1,0 +1,58 @@
+"""The mark in every result: which model made it, at which scale. By it results are known again, whatever their names.
+
+It is the software tag of the file's XMP, which PNG, JPEG, WebP, TIFF, AVIF, HEIF and JPEG XL have room for; all else
+in a packet that came with the picture stays as it was.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from srgan_kit import __version__
+
+ENDS = 131_072
+"""Metadata is in the first bytes of a file or in the last, in every format."""
+MARK = re.compile(rb"srgan-kit [0-9][\w.+-]* \(([\w.+-]+), (x[0-9.]+|[0-9]+x[0-9]+)\)")
+OWN_TAG = re.compile(rb"\s*<rdf:Description[^<>]*\btiff:Software=\"srgan-kit [^<>]*/>")
+SOFTWARE = re.compile(rb"\s+tiff:Software\s*=\s*(\"[^\"<]*\"|'[^'<]*')|<tiff:Software>[^<]*</tiff:Software>")
+PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '</rdf:RDF></x:xmpmeta>\n<?xpacket end="r"?>'
+).encode()
+
+
+def software_tag(model: str, size: str) -> str:
+    """What a result says made it; `size` is a scale such as x2.5, or the box 1920x1080 that it was fitted into.
+
+    >>> software_tag("x4-fidelity", "x4")  # doctest: +ELLIPSIS
+    'srgan-kit ... (x4-fidelity, x4)'
+    """
+    return f"srgan-kit {__version__} ({re.sub(r'[^A-Za-z0-9_.+-]', '_', model) or '_'}, {size})"
+
+
+def marked(xmp: bytes | None, software: str) -> bytes:
+    """An XMP packet with that software tag: the given one, in which nothing else changes, or a new one.
+
+    A packet that is damaged, or not UTF-8, comes back as it is.
+    """
+    packet = PACKET if xmp is None else SOFTWARE.sub(b"", OWN_TAG.sub(b"", xmp))
+    before, end, after = packet.rpartition(b"</rdf:RDF>")
+    if not end:
+        return packet if xmp is None else xmp
+    tag = f'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Software="{software}"/>'
+    return before + tag.encode() + end + after
+
+
+def read_mark(path: Path) -> str | None:
+    """The model and the size of a result, such as "x4-fidelity, x4"; None for any other file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        text = file.read(ENDS)
+        file.seek(max(ENDS, file.seek(0, os.SEEK_END) - ENDS))
+        text += file.read()
+    found = MARK.search(text)
+    return found and f"{found[1].decode()}, {found[2].decode()}"
