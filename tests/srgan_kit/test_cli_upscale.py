@@ -19,13 +19,17 @@ from srgan_kit.cli import main
 from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
 from srgan_kit.data.folder import read_rgb
 from srgan_kit.data.resize import resize_8bit
+from srgan_kit.errors import UserError
+from srgan_kit.files import claimed
 from srgan_kit.generators import build_generator
 from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.network_config import ResidualSRConfig
+from srgan_kit.upscaling import pipeline
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.images import read_image
+from srgan_kit.upscaling.images import pixels_limited, read_image
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.models import load_model, save_model
+from srgan_kit.upscaling.pipeline import upscale_picture
 
 MAIN = "from srgan_kit.cli.main import run; run()"
 
@@ -483,3 +487,141 @@ def test_what_a_format_cannot_hold_is_said_once(tmp_path: Path, weights: str) ->
     done = run(tmp_path, "a.ppm", "-m", weights, "-o", "b.png")
     assert (done.returncode, done.stderr) == (0, "")
     assert read_image(tmp_path / "b.png").pixels.dtype == np.uint16
+
+
+# --- folders, standard streams, other runs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", [[], ["-o", "in/results"]])
+def test_results_never_become_inputs(tmp_path: Path, weights: str, output: list[str]) -> None:
+    picture(tmp_path / "in" / "p.png")
+    picture(tmp_path / "in" / "sub" / "q.jpg")
+    for scale, format in (("4", "png"), ("2", "bmp"), ("3", "webp"), ("4", "png")):
+        options = ["-m", weights, "-s", scale, "--format", format, "--overwrite", "-r", *output]
+        done = run(tmp_path, "in", *options, "--report", "r.json")
+        assert done.returncode == 0, done.stderr
+        images = json.loads((tmp_path / "r.json").read_text())["images"]
+        assert [image["source"] for image in images if image["status"] == "done"] == ["in/p.png", "in/sub/q.jpg"]
+    made = [name for name in names(tmp_path / "in") if "_x" in name]
+    assert len(made) == 6  # two of each scale
+    first = tmp_path / "in" / next(name for name in made if name.endswith("p_x4.png"))
+    first.rename(tmp_path / "in" / "holiday.png")  # known by its mark under any name
+    done = run(tmp_path, "in", "-m", weights)
+    assert "in/holiday.png: skipped, a result of an earlier run (tiny, x4)" in done.stdout
+    assert run(tmp_path, "in/holiday.png", "-m", weights).returncode == 0  # as asked
+    assert size(tmp_path / "in" / "holiday_x4.png") == (192, 144)
+
+
+@pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("jpg", b"\xff\xd8\xff")])
+def test_from_stdin_to_stdout(tmp_path: Path, weights: str, format: str, start: bytes) -> None:
+    content = picture(tmp_path / "a.png").read_bytes()
+    command = [sys.executable, "-c", MAIN, "upscale", "-", "-m", weights, "--format", format]
+    done = subprocess.run(command, cwd=tmp_path, input=content, capture_output=True, check=True)
+    assert done.stdout.startswith(start)
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert image.size == (48, 36)
+    assert done.stderr.startswith(b"/dev/stdin -> /dev/stdout (48x36, ")
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_what_stdin_cannot_give_is_one_line(tmp_path: Path, weights: str) -> None:
+    command = [sys.executable, "-c", MAIN, "upscale", "-", "-m", weights]
+    done = subprocess.run(command, cwd=tmp_path, input=b"", capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"error: /dev/stdin: the file is empty\n")
+
+
+def test_runs_into_one_folder_share_the_work(tmp_path: Path, weights: str) -> None:
+    for number in range(12):
+        picture(tmp_path / "in" / f"{number:02}.png", (90, 80))
+    command = [sys.executable, "-c", MAIN, "upscale", "in", "-o", "out", "-m", weights, "--precision", "fp32"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    lines = [line for process in both for line in process.communicate()[0].splitlines()]
+    assert [process.returncode for process in both] == [0, 0]
+    made = [line.split()[0] for line in lines if " -> " in line]
+    assert sorted(made) == [f"in/{number:02}.png" for number in range(12)]  # each once
+    assert len([line for line in lines if ": skipped, another run " in line]) == 12
+    assert len(names(tmp_path / "out")) == 12
+
+
+def test_a_result_that_another_run_is_making_is_left_to_it(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png")
+    with claimed(tmp_path / "a_x4.png") as is_mine:
+        assert is_mine
+        done = run(tmp_path, "a.png", "-m", weights, "--overwrite")
+        assert (done.returncode, done.stdout) == (0, "a.png: skipped, another run is making a_x4.png\n")
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(
+    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_too(*arguments: Any, **options: Any) -> Any:
+        (tmp_path / "a_x4.png").write_text("mine")
+        return upscale_picture(*arguments, **options)
+
+    monkeypatch.setattr(pipeline, "upscale_picture", write_too)
+    picture(tmp_path / "a.png")
+    done = run(tmp_path, "a.png", "-m", weights)
+    assert (done.returncode, done.stderr) == (1, "error: a.png: a_x4.png exists (--overwrite replaces it)\n")
+    assert (tmp_path / "a_x4.png").read_text() == "mine"
+    assert names(tmp_path) == ["a.png", "a_x4.png"]
+
+
+def test_leftovers_of_dead_runs_are_removed(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    for name in ("out/.unfinished-abc.png", "out/.unfinished-claim-0123456789abcdef", "out/.mine.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("left")
+    assert run(tmp_path, "in", "-o", "out", "-m", weights).returncode == 0
+    assert names(tmp_path / "out") == [".mine.png", "a_x4.png"]
+
+
+@pytest.mark.parametrize(("suffix", "module"), [("heic", "pillow_heif"), ("jxl", "pillow_jxl")])
+def test_formats_of_the_extras(tmp_path: Path, weights: str, suffix: str, module: str) -> None:
+    pytest.importorskip(module)
+    picture(tmp_path / "in" / "a.png", (40, 30))
+    assert run(tmp_path, "in", "-o", "out", "-m", weights, "--format", suffix).returncode == 0
+    assert run(tmp_path, f"out/a_x4.{suffix}", "-o", "b.png", "-m", weights, "-s", "1").returncode == 0
+    assert run(tmp_path, "in/a.png", "-o", "c.png", "-m", weights).returncode == 0
+    back, direct = (read_rgb(tmp_path / name).double() for name in (f"out/a_x4.{suffix}", "c.png"))
+    assert (back - direct).abs().mean() < 6
+    assert size(tmp_path / "b.png") == (160, 120)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "extra", "start"),
+    [("heic", "heif", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), ("jxl", "jxl", b"\xff\x0a" + bytes(30))],
+)
+def test_without_the_extra_one_line_says_what_to_install(
+    tmp_path: Path, weights: str, suffix: str, extra: str, start: bytes
+) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "photo").write_bytes(start)  # whatever it is called
+    (tmp_path / f"in.{suffix}").write_bytes(start)
+    missing = "import sys; sys.modules['pillow_heif'] = sys.modules['pillow_jxl'] = None\n"
+    missing += "import importlib.util as u; find = u.find_spec\n"
+    missing += "u.find_spec = lambda name: None if name in ('pillow_heif', 'pillow_jxl') else find(name)\n"
+    install = f"needs the extra {extra}: pip install 'srgan-kit[{extra}]'"
+    for arguments, status in ((["photo", f"in.{suffix}"], 1), (["a.png", "--format", suffix], 2)):
+        command = [sys.executable, "-c", missing + MAIN, "upscale", *arguments, "-m", weights]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert [line.endswith(install) for line in done.stderr.splitlines()] == [True] * (2 if status == 1 else 1)
+
+
+def test_the_number_of_pixels_is_limited(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png")  # 108 pixels
+    Image.fromarray(np.zeros((9, 12), np.uint16)).save(tmp_path / "b.tif")
+    done = run(tmp_path, "a.png", "b.tif", "-m", weights, "--max-pixels", "107")
+    assert done.returncode == 1
+    assert done.stderr.count("108 pixels, more than 107; --max-pixels allows more") == 1 + done.stderr.count("b.tif:")
+    assert run(tmp_path, "a.png", "b.tif", "-m", weights, "--max-pixels", "108").returncode == 0
+    assert Image.MAX_IMAGE_PIXELS == 89_478_485  # Pillow's own, for the rest of the program
+
+
+def test_400_megapixels_are_read(tmp_path: Path) -> None:
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "large.png")
+    with pixels_limited(), pytest.raises(UserError, match="more than 399999999"), pixels_limited(399_999_999):
+        read_image(tmp_path / "large.png")
+    with pixels_limited(), Image.open(tmp_path / "large.png") as image:
+        assert image.size == (20_000, 20_000)
