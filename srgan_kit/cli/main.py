@@ -17,48 +17,44 @@ def run() -> None:
     """
     status: object = 1
     try:
-        stop_on_signals()
-        prepare_streams()
-        with stopping_wins():
-            status = _run()
+        try:
+            stop_on_signals()
+            prepare_streams()
+            with stopping_wins():
+                status = _status_of_command()
+        finally:
+            ignore_signals()  # nothing is left to stop
     except Stopped as stop:
         say_last(f"stopped by {stop.name}" + (f": {stop.done}" if stop.done else ""))
         status = stop.exit_status
-    finally:
-        ignore_signals()
-        drop_output()
+    except UserError as error:
+        say_last(f"error: {error}")
+        status = error.exit_status
+    except BrokenPipeError:  # the reader of our output closed it, as `| head` does
+        status = 1
+    except OSError as error:
+        say_last(f"error: {_of_system(error)}")
+        status = 1
+    drop_output()
     sys.exit(status)  # pyright: ignore[reportArgumentType]
 
 
-def _run() -> object:
-    """The exit status."""
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    try:
-        os.getcwd()  # without a current folder torch's libraries end the process
-        with warnings.catch_warnings():
-            if not sys.warnoptions:
-                warnings.simplefilter("ignore")  # other libraries' warnings are for programmers
-            status = _status_of_command()
-        sys.stdout.flush()
-    except UserError as error:
-        say_last(f"error: {error}")
-        return error.exit_status
-    except BrokenPipeError:  # the reader of our output closed it, as `| head` does
-        return 1
-    except OSError as error:
-        say_last(f"error: {_of_system(error)}")
-        return 1
-    return status
-
-
 def _status_of_command() -> object:
-    from srgan_kit.cli.app import app
+    """Run it; its exit status."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.getcwd()  # without a current folder torch's libraries end the process
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")  # other libraries' warnings are for programmers
+        from srgan_kit.cli.app import app
 
-    try:
-        app()
-    except SystemExit as end:
-        return end.code
-    return 0
+        status: object = 0
+        try:
+            app()
+        except SystemExit as end:
+            status = end.code
+    sys.stdout.flush()
+    return status
 
 
 def _of_system(error: OSError) -> str:

@@ -23,6 +23,8 @@ class Stopped(BaseException):
 
 
 _raised: Stopped | None = None
+_waiting: int | None = None
+"""A signal that waits for the end of an import."""
 
 
 @contextmanager
@@ -40,19 +42,23 @@ def check_stopped() -> None:
     """Raise `Stopped` (again) if a signal has come: some libraries drop what is raised inside them."""
     if _raised is not None:
         raise _raised from None
+    if _waiting is not None:
+        _stop(_waiting)
 
 
 def stop_on_signals() -> None:
     """From now on the first of them raises `Stopped`; those that are ignored (by nohup, in the background) stay so."""
-    global _raised
-    _raised = None
+    global _raised, _waiting
+    _raised = _waiting = None
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _hear)
 
 
 def ignore_signals() -> None:
-    """Nothing is left to stop."""
+    """From now on nothing is stopped any more."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -62,6 +68,8 @@ def _hear(number: int, frame: FrameType | None) -> None:
         _stop(number)
         return
     # In the middle of an import an exception would be swallowed, reported or turned into another one: a little later.
+    global _waiting
+    _waiting = number
     for each in SIGNALS:
         if signal.getsignal(each) is _hear:
             signal.signal(each, _leave)
@@ -70,8 +78,6 @@ def _hear(number: int, frame: FrameType | None) -> None:
 
 
 def _stop(number: int) -> None:
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, 0)
     ignore_signals()  # the first is heard; more would only disturb the tidying
     global _raised
     _raised = Stopped(number)

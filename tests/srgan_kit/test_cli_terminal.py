@@ -111,9 +111,12 @@ def test_libtiff_says_nothing_itself(tmp_path: Path, weights: str) -> None:
 
 
 def test_other_libraries_warnings_are_not_shown(tmp_path: Path) -> None:
-    warning = "import warnings, srgan_kit.cli.app as app; app.models = lambda: warnings.warn('not for users')\n"
-    replaced = "app.app.registered_commands[2].callback = app.models\n"
-    command = [sys.executable, "-c", warning + replaced + MAIN, "models"]
+    replaced = """
+import warnings, srgan_kit.cli.app as app
+def models(): warnings.warn("not for users")
+app.app.registered_commands[2].callback = models
+"""
+    command = [sys.executable, "-c", replaced + MAIN, "models"]
     done = subprocess.run(command, capture_output=True, check=True)
     assert done.stderr == b""
     done = subprocess.run([*command[:1], "-W", "default", *command[1:]], capture_output=True, check=True)
