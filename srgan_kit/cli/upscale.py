@@ -15,7 +15,7 @@ from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.embedded import default_model
 from srgan_kit.upscaling.folders import find
-from srgan_kit.upscaling.formats import FORMATS, QUALITY, missing_extra
+from srgan_kit.upscaling.formats import FORMATS, MAX_PIXELS, QUALITY, missing_extra
 from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
 from srgan_kit.upscaling.mark import software_tag
 
@@ -60,7 +60,7 @@ def upscale(
     ] = False,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", metavar="N", min=1, help="Refuse inputs of more pixels.")
-    ] = 2**29,
+    ] = MAX_PIXELS,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines.")] = None,
 ) -> None:
     """Upscale pictures: photo.jpg becomes photo_x4.png beside it.
@@ -85,6 +85,8 @@ def upscale(
     if destination.kind == "stdout" and sys.stdout.isatty():
         raise UserError("-o -: standard output is a terminal; send it to a file or a program")
     jobs = [Job(item.path) for item in found]
+    if report is not None:
+        check_report_apart(report, jobs)
     made: dict[str, Any] = {}
     try:
         from srgan_kit.upscaling.engine import Upscaler

@@ -16,6 +16,7 @@ from srgan_kit.cli.terminal import libraries_muted, one_line
 from srgan_kit.errors import UserError
 from srgan_kit.files import claimed, remove_leftovers
 from srgan_kit.upscaling.folders import STDIN
+from srgan_kit.upscaling.formats import MAX_PIXELS
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Wish:
     """Corrected until, reduced again, it is the input."""
     software: str | None = None
     """What a result says made it."""
-    max_pixels: int = 2**29
+    max_pixels: int = MAX_PIXELS
     """Inputs of more are refused."""
     strip_metadata: bool = False
     """Without EXIF, XMP, IPTC and text."""

@@ -18,6 +18,8 @@ FORMATS = {
     ".jxl": "JPEG XL",
 }
 """Format by suffix."""
+MAX_PIXELS = 2**29
+"""Pictures of more pixels are taken for decompression bombs, where the user does not allow them."""
 LARGEST_SIDE = {"JPEG": 65535, "WebP": 16383, "AVIF": 16384, "HEIF": 16384}
 WITHOUT_ALPHA = ("JPEG", "BMP")
 QUALITY = {"JPEG": 95, "WebP": 92, "AVIF": 80, "HEIF": 90, "JPEG XL": 95}

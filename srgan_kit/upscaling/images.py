@@ -12,14 +12,11 @@ from srgan_kit.errors import UserError
 from srgan_kit.upscaling.colour import problem_of
 from srgan_kit.upscaling.decoding import Decoded, decode, decode_tiff
 from srgan_kit.upscaling.depth import tiff_samples, why_not_decoded
-from srgan_kit.upscaling.formats import missing_extra_of_content, register_plugins
+from srgan_kit.upscaling.formats import MAX_PIXELS, missing_extra_of_content, register_plugins
 from srgan_kit.upscaling.picture import Picture
 from srgan_kit.upscaling.sources import Told, profile, tell
 
 pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
-
-MAX_PIXELS = 2**29
-"""Pictures of more pixels are taken for decompression bombs, where the user does not allow them."""
 
 
 @contextmanager
