@@ -619,6 +619,7 @@ def test_the_number_of_pixels_is_limited(tmp_path: Path, weights: str) -> None:
     assert Image.MAX_IMAGE_PIXELS == 89_478_485  # Pillow's own, for the rest of the program
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_400_megapixels_are_read(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "large.png")
     with pixels_limited(), pytest.raises(UserError, match="more than 399999999"), pixels_limited(399_999_999):
