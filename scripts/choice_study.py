@@ -29,7 +29,7 @@ from srgan_kit.losses import LPIPSLoss
 from srgan_kit.metrics.evaluation import bicubic_upscaler
 from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.evidence import evidence, of_file
+from srgan_kit.upscaling.evidence import evidence, of_image
 from srgan_kit.upscaling.models import load_model
 
 RESULTS = Path("docs/choice.jsonl")
@@ -109,7 +109,7 @@ def treated(high: np.ndarray, scale: int, number: int) -> tuple[Image.Image, byt
 def measured(high: np.ndarray, low: Image.Image, file: bytes | None, scale: int, judge: LPIPSLoss) -> Row:
     """Distances and PSNR of both models and of bicubic, and the evidence."""
     pixels = np.array(low)
-    known = (None, None) if file is None else of_file(Image.open(io.BytesIO(file)))
+    known = (None, None) if file is None else of_image(Image.open(io.BytesIO(file)))
     target = rgb_planes(high[: low.height * scale, : low.width * scale])[None]
     row: Row = {"evidence": vars(evidence(pixels, *known))}
     for name in ("bicubic", "fidelity", "photo"):

@@ -4,7 +4,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,14 +13,10 @@ from srgan_kit.cli.stopping import Stopped, check_stopped
 from srgan_kit.cli.terminal import say
 from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.embedded import default_model
+from srgan_kit.upscaling.auto import AUTO
 from srgan_kit.upscaling.folders import find
 from srgan_kit.upscaling.formats import FORMATS, MAX_PIXELS, QUALITY, missing_extra
 from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
-from srgan_kit.upscaling.mark import software_tag
-
-if TYPE_CHECKING:
-    from srgan_kit.upscaling.engine import Upscaler
 
 Size = tuple[int, int]
 
@@ -32,9 +28,10 @@ def upscale(
         typer.Option("-o", "--output", metavar="OUT", help="A file for one input, else a folder; - for stdout."),
     ] = None,
     model: Annotated[
-        str | None,
-        typer.Option("-m", "--model", help="Embedded model, or a checkpoint file. Default: the fidelity model for -s."),
-    ] = None,
+        str,
+        typer.Option("-m", "--model", help="A pretrained model or a model file; auto: what suits each image."),
+    ] = AUTO,
+    fast: Annotated[bool, typer.Option("--fast", help="With auto: the fast model for clean images.")] = False,
     scale: Annotated[
         float | None, typer.Option("-s", "--scale", help="Output scale, such as 2.5. Default: the model's, or 4.")
     ] = None,
@@ -73,6 +70,8 @@ def upscale(
         raise UserError("--scale and --fit: expected one of them, got both")
     if scale is not None and not 0 < scale <= 64:
         raise UserError(f"--scale {scale:g}: expected more than 0 and at most 64")
+    if fast and model != AUTO:
+        raise UserError(f"--fast and -m {model}: --fast chooses the model; leave one of them out")
     if skip_existing and overwrite:
         raise UserError("--skip-existing and --overwrite: expected one of them, got both")
     since = time.time()
@@ -89,31 +88,29 @@ def upscale(
         check_report_apart(report, jobs)
     made: dict[str, Any] = {}
     try:
-        from srgan_kit.upscaling.engine import Upscaler
-        from srgan_kit.upscaling.ensemble import ensembled
-        from srgan_kit.upscaling.models import load_model
+        from srgan_kit.upscaling.upscalers import Upscalers
 
-        loaded = load_model(default_model(scale) if model is None else model)
-        upscaler = Upscaler(ensembled(loaded) if ensemble else loaded, device, precision, tile_side)
-        made |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
-        enlarged = fit.lower() if fit else f"x{scale or upscaler.scale:g}"
+        upscalers = Upscalers(
+            model, scale, fast=fast, ensemble=ensemble, device=device, precision=precision, tile=tile_side
+        )
+        made |= upscalers.settings | {"ensemble": ensemble, "consistent": consistent}
+        enlarged = fit.lower() if fit else f"x{upscalers.scale:g}"
         jobs = plan(found, destination, f"_{enlarged}", suffix)
         if overwrite:
             keep_inputs(jobs)
         if report is not None:
             check_report_apart(report, jobs)
         _note_what_has_no_effect(FORMATS[suffix], quality, consistent)
-        software = None if strip_metadata else software_tag(loaded.name, enlarged)
         wish = Wish(
             lambda size: _output_size(size, scale, box),
             suffix,
             quality,
             consistent,
-            software,
+            enlarged,
             max_pixels,
             strip_metadata,
         )
-        run_jobs(jobs, upscaler, wish, Existing(skip_existing, overwrite, since))
+        run_jobs(jobs, upscalers, wish, Existing(skip_existing, overwrite, since))
         check_stopped()
         _write_report(report, jobs, made)
     except Stopped as stop:
@@ -185,15 +182,6 @@ def _end_early(jobs: list[Job], signal: str) -> str:
             job.reason = f"stopped by {signal}"
     done = sum(job.status == "done" for job in jobs)
     return f"{done} of {len(jobs)} pictures done"
-
-
-def _settings(upscaler: "Upscaler") -> dict[str, Any]:
-    return {
-        "model": upscaler.model.name,
-        "scale": upscaler.scale,
-        "device": str(upscaler.device),
-        "precision": str(upscaler.dtype).removeprefix("torch."),
-    }
 
 
 def _write_report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:

@@ -18,10 +18,12 @@ from srgan_kit.files import claimed, remove_leftovers
 from srgan_kit.upscaling.folders import STDIN
 from srgan_kit.upscaling.formats import MAX_PIXELS
 from srgan_kit.upscaling.jobs import STDOUT, Job
+from srgan_kit.upscaling.mark import software_tag
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.engine import Upscaler
     from srgan_kit.upscaling.images import Picture
+    from srgan_kit.upscaling.upscalers import Upscalers
 
 Size = tuple[int, int]
 Progress = Callable[[int, int], None]
@@ -39,8 +41,8 @@ class Wish:
     """Of formats that have one; None for the usual."""
     consistent: bool = False
     """Corrected until, reduced again, it is the input."""
-    software: str | None = None
-    """What a result says made it."""
+    enlarged: str = "x4"
+    """The scale or the box, as the mark in a result says it."""
     max_pixels: int = MAX_PIXELS
     """Inputs of more are refused."""
     strip_metadata: bool = False
@@ -57,7 +59,7 @@ class Existing:
     """When this run began. Runs into one folder share the work: what was made since is another one's."""
 
 
-def run_jobs(jobs: list[Job], upscaler: "Upscaler", wish: Wish, existing: Existing) -> None:
+def run_jobs(jobs: list[Job], upscalers: "Upscalers", wish: Wish, existing: Existing) -> None:
     """Do every job that waits; each ends done, skipped or failed, and says so."""
     from srgan_kit.upscaling.images import pixels_limited
 
@@ -67,23 +69,23 @@ def run_jobs(jobs: list[Job], upscaler: "Upscaler", wish: Wish, existing: Existi
         elsewhere: list[Job] = []
         for job in jobs:
             if job.status == "waiting":
-                _attempt(job, upscaler, wish, existing, show(job.source.name))
+                _attempt(job, upscalers, wish, existing, show(job.source.name))
             if job.status == "waiting":
                 elsewhere.append(job)
             else:
                 say(job)
         for job in elsewhere:  # the run that was at it may have failed or been stopped
-            _attempt(job, upscaler, wish, existing, show(job.source.name))
+            _attempt(job, upscalers, wish, existing, show(job.source.name))
             if job.status == "waiting":
                 job.status, job.reason = "skipped", f"another run is making {job.target}"
             say(job)
 
 
-def _attempt(job: Job, upscaler: "Upscaler", wish: Wish, existing: Existing, progress: Progress) -> None:
+def _attempt(job: Job, upscalers: "Upscalers", wish: Wish, existing: Existing, progress: Progress) -> None:
     """Do a job; it goes on waiting where another run is at it."""
     assert job.target is not None
     if job.target == STDOUT:
-        _do(job, upscaler, wish, existing, progress)
+        _do(job, upscalers, wish, existing, progress)
         return
     if _exists(job, existing):
         return
@@ -95,7 +97,7 @@ def _attempt(job: Job, upscaler: "Upscaler", wish: Wish, existing: Existing, pro
     try:
         with claimed(job.target) as is_mine:
             if is_mine and not _exists(job, existing):
-                _do(job, upscaler, wish, existing, progress)
+                _do(job, upscalers, wish, existing, progress)
     except OSError as error:
         job.status, job.reason = "failed", f"{job.target}: cannot be written: {error.strerror}"
 
@@ -119,12 +121,12 @@ def _exists(job: Job, existing: Existing) -> bool:
     return job.status != "waiting"
 
 
-def _do(job: Job, upscaler: "Upscaler", wish: Wish, existing: Existing, progress: Progress) -> None:
+def _do(job: Job, upscalers: "Upscalers", wish: Wish, existing: Existing, progress: Progress) -> None:
     """Upscale one picture; whatever goes wrong fails this job alone."""
     start = time.perf_counter()
     try:
         with stopping_wins():
-            _upscale_one(job, upscaler, wish, existing.overwrite, progress)
+            _upscale_one(job, upscalers, wish, existing.overwrite, progress)
             job.status = "done"
     except UserError as error:
         job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
@@ -138,45 +140,52 @@ def _do(job: Job, upscaler: "Upscaler", wish: Wish, existing: Existing, progress
         job.status, job.reason = "failed", _in_one_line(error)
     except Exception as error:  # whatever a codec, a network or a driver raises: the others are still done
         job.status, job.reason = "failed", _in_one_line(error)
-    job.notes += upscaler.notes
-    upscaler.notes.clear()
     job.seconds = round(time.perf_counter() - start, 3)
 
 
-def _upscale_one(job: Job, upscaler: "Upscaler", wish: Wish, overwrite: bool, progress: Progress) -> None:
+def _upscale_one(job: Job, upscalers: "Upscalers", wish: Wish, overwrite: bool, progress: Progress) -> None:
     from srgan_kit.upscaling.encoding import check_size, write_image
     from srgan_kit.upscaling.metadata import Metadata
     from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
 
     assert job.target is not None
+    picture, upscaler = _read(job, upscalers)
     redone = upscaler.redone_tiles
-    picture = _read(job)
     if wish.strip_metadata:
         picture = replace(picture, metadata=Metadata())
-    job.size = wish.size(picture.size) or scaled_size(picture.size, upscaler.scale)
+    job.size = wish.size(picture.size) or scaled_size(picture.size, upscalers.scale)
     check_size(job.target.with_suffix(wish.suffix) if job.target == STDOUT else job.target, job.size)
-    result = upscale_picture(upscaler, picture, job.size, progress, consistent=wish.consistent)
+    try:
+        result = upscale_picture(upscaler, picture, job.size, progress, consistent=wish.consistent)
+    finally:
+        job.notes += upscaler.notes
+        upscaler.notes.clear()
+    software = None if wish.strip_metadata else software_tag(upscaler.model.name, wish.enlarged)
     if job.target == STDOUT:
         with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
             file = Path(folder, f"result{wish.suffix}")
-            notes = write_image(result, file, wish.quality, wish.software)
+            notes = write_image(result, file, wish.quality, software)
             with file.open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.buffer.flush()
     else:
-        notes = write_image(result, job.target, wish.quality, wish.software, overwrite)
-    job.notes = result.notes + notes
+        notes = write_image(result, job.target, wish.quality, software, overwrite)
+    job.notes = result.notes + notes + job.notes
     job.redone_tiles = upscaler.redone_tiles - redone
     if job.redone_tiles:
         job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
 
 
-def _read(job: Job) -> "Picture":
+def _read(job: Job, upscalers: "Upscalers") -> "tuple[Picture, Upscaler]":
+    """The input, and what upscales it."""
     from srgan_kit.upscaling.images import read_image
 
     with libraries_muted() as said, _file_of(job.source) as file:
         try:
-            return read_image(file)
+            picture = read_image(file)
+            upscaler, choice = upscalers.of(picture.pixels, file)
+            job.model, job.choice = upscaler.model.name, choice.reason if choice else ""
+            return picture, upscaler
         except UserError as error:
             failed = str(error).removeprefix(f"{file}: ")
     raise UserError(_with_reason(failed, said))
@@ -251,6 +260,7 @@ def _lines(job: Job) -> Iterator[tuple[str, bool]]:
         yield f"{job.source}: skipped, {job.reason}", False
     else:
         assert job.size is not None
-        yield f"{job.source} -> {job.target} ({job.size[0]}x{job.size[1]}, {job.seconds:.1f} s)", False
+        chosen = f", {job.model}: {job.choice}" if job.choice else ""
+        yield f"{job.source} -> {job.target} ({job.size[0]}x{job.size[1]}, {job.seconds:.1f} s{chosen})", False
     for note in job.notes:
         yield f"note: {job.source}: {note}", True

@@ -44,7 +44,7 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
 
 
 def harm(evidence: Evidence) -> str | None:
-    """What was done to the image, in a few words; None where it is clean, or so little harmed that it counts as that."""
+    """What was done to the image, in a few words; None where that did it little harm or none."""
     if evidence.jpeg_quality is not None and evidence.jpeg_quality < QUALITY:
         return f"JPEG of quality about {evidence.jpeg_quality}"
     if evidence.trace >= TRACE:

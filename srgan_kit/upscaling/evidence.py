@@ -1,7 +1,9 @@
 """What an image went through before it came here: read from its file and measured on its pixels."""
 
 import math
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -66,8 +68,17 @@ def jpeg_quality(tables: dict[int, list[int]]) -> int:
     return round(min(100, max(1, 5000 / percent if percent > 100 else (200 - percent) / 2)))
 
 
-def of_file(image: Image.Image) -> tuple[int | None, str | None]:
-    """(quality of a JPEG file, name of another lossy format) of an opened file."""
+def of_file(file: Path) -> tuple[int | None, str | None]:
+    """(quality of a JPEG file, name of another lossy format); nothing of what Pillow does not know."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
+            return of_image(image)
+    except Exception:  # it was decoded by something else
+        return None, None
+
+
+def of_image(image: Image.Image) -> tuple[int | None, str | None]:
+    """`of_file` of an opened file."""
     tables = getattr(image, "quantization", None)
     if image.format in ("JPEG", "MPO") and tables:
         return jpeg_quality(tables), None

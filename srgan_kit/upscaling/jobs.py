@@ -28,6 +28,10 @@ class Job:
     reason: str = ""
     size: Size | None = None
     """(width, height) of the result."""
+    model: str = ""
+    """Which made it."""
+    choice: str = ""
+    """Why that model, where it was chosen for this image."""
     seconds: float = 0.0
     redone_tiles: int = 0
     notes: list[str] = field(default_factory=list)

@@ -1,0 +1,75 @@
+"""The upscalers of a run: one for all images, or, where the model is `auto`, one for each kind, made when needed."""
+
+from pathlib import Path
+
+import numpy as np
+
+from srgan_kit.upscaling.auto import AUTO, Choice, choose
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.ensemble import ensembled
+from srgan_kit.upscaling.evidence import evidence, of_file
+from srgan_kit.upscaling.models import load_model
+
+AUTO_SCALE = 4
+"""Of `auto` where no scale is asked for."""
+
+
+class Upscalers:
+    """Upscalers by model.
+
+    Args:
+        model: a name or path as `load_model` takes it, or "auto".
+        scale: of the results; None for the model's own.
+        fast: whether `auto` takes the models of the -fast tier.
+        ensemble: whether each result is the mean over the square's symmetries.
+        device: as `Upscaler` takes it, and so are precision and tile.
+
+    Raises:
+        UserError: no such model, device or precision.
+    """
+
+    def __init__(
+        self,
+        model: str = AUTO,
+        scale: float | None = None,
+        *,
+        fast: bool = False,
+        ensemble: bool = False,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: int | None = None,
+    ) -> None:
+        self.model, self._asked, self._fast, self._ensemble = model, scale, fast, ensemble
+        self._settings = device, precision, tile
+        self._made: dict[str, Upscaler] = {}
+        # Also where it may not be used: a wrong device is an error before any work.
+        self._first = self._upscaler(choose(evidence(np.zeros((1, 1, 3), np.uint8)), scale, fast).model)
+
+    @property
+    def scale(self) -> float:
+        """That of the results, where their size is not given otherwise."""
+        if self._asked is not None:
+            return self._asked
+        return AUTO_SCALE if self.model == AUTO else self._first.scale
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What a report says of all images."""
+        own = {} if self.model == AUTO else {"scale": self._first.scale}
+        dtype = str(self._first.dtype).removeprefix("torch.")
+        name = AUTO if self.model == AUTO else self._first.model.name
+        return {"model": name, **own, "device": str(self._first.device), "precision": dtype}
+
+    def of(self, pixels: np.ndarray, file: Path) -> tuple[Upscaler, Choice | None]:
+        """The upscaler for an image, (H, W, C) uint8 or uint16 from that file, and why, where it was chosen."""
+        if self.model != AUTO:
+            return self._first, None
+        choice = choose(evidence(pixels, *of_file(file)), self._asked, self._fast)
+        return self._upscaler(choice.model), choice
+
+    def _upscaler(self, name: str) -> Upscaler:
+        name = self.model if self.model != AUTO else name
+        if name not in self._made:
+            loaded = load_model(name)
+            self._made[name] = Upscaler(ensembled(loaded) if self._ensemble else loaded, *self._settings)
+        return self._made[name]
