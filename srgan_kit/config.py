@@ -176,7 +176,9 @@ class ValidationConfig(Settings):
     folder: Path | None = None
     """Folder of high-resolution images to validate on; None holds out some of the training images."""
     holdout: int = Field(default=16, ge=0)
-    """How many training images to hold out where no folder is given."""
+    """How many training images to hold out where no folder is given, ..."""
+    holdout_part: float = Field(default=0.1, gt=0, le=1)
+    """... but at most this part of them, and at least one."""
     lr_folder: Path | None = None
     """Low-resolution partners of `folder`'s images; None makes them as `data.degradation` says, each time the same."""
     every: int = Field(default=1000, ge=1)

@@ -26,7 +26,8 @@ class Unconditional:
         self.recipe = recipe
         self.data = SquareData(recipe, device, run)
         self.content = Content(recipe, device)
-        self.examples, self.classes, self.skipped = self.data.examples, self.data.classes, self.data.skipped
+        self.examples, self.classes = self.data.examples, self.data.classes
+        self.skipped, self.notes = self.data.skipped, self.data.notes
         self.batch, self.held_out, self.describe = self.data.batch, self.data.held_out, self.data.describe
 
     @property

@@ -175,6 +175,8 @@ def _announce(telemetry: Telemetry, run: Run) -> None:
     parameters = sum(p.numel() for p in run.generator.network.parameters())
     for skipped in run.task.skipped:
         telemetry.say(f"skipped {skipped.path}: {skipped.reason}")
+    for note in run.task.notes:
+        telemetry.say(f"warning: {note}")
     accelerator = run.accelerator
     precision = accelerator.mixed_precision.replace("no", "fp32")
     telemetry.say(

@@ -161,7 +161,7 @@ def tiny_run(two_classes: Path, vgg_file: Path, tmp_path_factory: pytest.TempPat
             lines += [f"generator={{name='{decoder}', channels=4}}"]
             lines += [f"optimizer={{learning_rate={rate}, warmup=0, clip_gradient=1e6}}"]
             lines += ["data={size=16, patch=4, batch=4, augment='none'}", "encoder.channels=4"]
-            lines += ["validation={every=5, holdout=2, largest_side=32}", f"perceptual.weights='{vgg_file}'"]
+            lines += ["validation={every=5, holdout=2, holdout_part=1, largest_side=32}", f"perceptual.weights='{vgg_file}'"]
             (root / f"{name}.toml").write_text("\n".join(lines))
             train(load_recipe(str(root / f"{name}.toml"), settings, two_classes), root / name)
             done[name] = root / name
@@ -214,6 +214,7 @@ class TinyRuns:
         if not required:
             settings.append("weights.pixel=1" if task != "unconditional" else "weights.total_variation=1")
         settings += [f"data.size={self.size}", "data.patch=8", "data.batch=4", "validation.holdout=2"]
+        settings += ["validation.holdout_part=1"]
         settings += [f"perceptual.weights={self.root / 'vgg.pth'}"]
         settings += [f"data.augment={'none' if task != 'super-resolution' else 'flips'}"]
         return load_recipe(str(self.root / f"{task}.toml"), [f"variant={variant}", *settings, *more], self.images)

@@ -127,7 +127,7 @@ def test_a_plan_in_slices_goes_through_all_stages(
     two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extra = "generator.channels=8", "generator.groups=1", "steps=2", "data.batch=2", "data.patch=4", "log_every=1"
-    extra += "precision=fp32", "validation.holdout=2", "weights.distillation=0"
+    extra += "precision=fp32", "validation.holdout=2", "validation.holdout_part=1", "weights.distillation=0"
     plan, runs = train_pretrained.PLANS["x4-fidelity"], tmp_path / "x4-fidelity"
 
     def some(minutes: float | None, resume: bool) -> bool:

@@ -31,6 +31,7 @@ from srgan_kit.upscaling.models import load_model
 from srgan_kit.variants.gan import GAN
 
 SMALL = ["steps=8", "checkpoint_every=3", "validation.every=4", "log_every=1", "data.batch=2", "device=cpu"]
+SMALL += ["validation.holdout_part=0.5"]
 ADVERSARIAL = [
     "variant=gan",
     "critic.name=unet",
@@ -76,7 +77,7 @@ def test_training_lowers_the_loss_and_writes_a_model_that_loads(images: Path, tm
     result = subprocess.run(command(images, run), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "5 training images" not in result.stderr  # two are held out
-    assert "3 training images (3 in memory), 0 skipped, 2 for validation" in result.stderr
+    assert "3 training images (3 in memory), 2 held out, 0 skipped" in result.stderr
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "pixel" in line] == list(range(1, 9))
     assert [line["step"] for line in lines if "validation/psnr_y" in line] == [4, 8]
