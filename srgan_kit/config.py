@@ -425,7 +425,26 @@ def load_recipe(name_or_file: str, overrides: list[str] | None = None, data: Pat
     Raises:
         UserError: no such recipe, TOML that does not parse, an unknown key, a value of the wrong type or range.
     """
-    values = _read_toml(name_or_file)
+    recipe = _recipe_of(_read_toml(name_or_file), name_or_file, overrides, data)
+    if (
+        recipe.name in ("", ".", "..")
+        or Path(recipe.name).name != recipe.name
+        or "\\" in recipe.name
+        or not recipe.name.isprintable()
+    ):
+        got = f"got {recipe.name!r}"
+        raise UserError(f"recipe {name_or_file}: name: expected a name of one folder, which the run gets, {got}")
+    return recipe
+
+
+def load_recipe_again(
+    values: dict[str, Any], source: str, overrides: list[str] | None = None, data: Path | None = None
+) -> Recipe:
+    """A recipe that a run was saved with, with overrides, as in `load_recipe`."""
+    return _recipe_of(values, source, overrides, data)
+
+
+def _recipe_of(values: dict[str, Any], source: str, overrides: list[str] | None, data: Path | None) -> Recipe:
     for override in overrides or []:
         _apply(values, override)
     if data is not None:
@@ -433,7 +452,7 @@ def load_recipe(name_or_file: str, overrides: list[str] | None = None, data: Pat
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"recipe {name_or_file}: {_first_problem(error)}") from None
+        raise UserError(f"recipe {source}: {_first_problem(error)}") from None
 
 
 def generator_config(text: str) -> SRConfig:

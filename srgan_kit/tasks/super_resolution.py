@@ -13,8 +13,8 @@ from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.crops import PairedCrops, check_partner
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.device_crops import DeviceCrops
-from srgan_kit.data.holdout import ALONE, holdout_count
 from srgan_kit.data.folder import ImageFolder, Skipped, find_images, find_partners
+from srgan_kit.data.holdout import ALONE, holdout_count
 from srgan_kit.data.labels import class_folders, labelled_subset
 from srgan_kit.data.packed import PACKED_ENDING, Unpacked
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit

@@ -161,7 +161,8 @@ def tiny_run(two_classes: Path, vgg_file: Path, tmp_path_factory: pytest.TempPat
             lines += [f"generator={{name='{decoder}', channels=4}}"]
             lines += [f"optimizer={{learning_rate={rate}, warmup=0, clip_gradient=1e6}}"]
             lines += ["data={size=16, patch=4, batch=4, augment='none'}", "encoder.channels=4"]
-            lines += ["validation={every=5, holdout=2, holdout_part=1, largest_side=32}", f"perceptual.weights='{vgg_file}'"]
+            lines += ["validation={every=5, holdout=2, holdout_part=1, largest_side=32}"]
+            lines += [f"perceptual.weights='{vgg_file}'"]
             (root / f"{name}.toml").write_text("\n".join(lines))
             train(load_recipe(str(root / f"{name}.toml"), settings, two_classes), root / name)
             done[name] = root / name
