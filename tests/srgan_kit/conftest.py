@@ -227,15 +227,20 @@ class TinyRuns:
         return Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
 
     @staticmethod
-    def batch(run: Run) -> Batch:
-        """The batch of the run's next step."""
-        first = run.step * run.recipe.data.batch
-        items = [run.task.examples[first + index] for index in range(run.recipe.data.batch)]
-        return run.task.batch(default_collate(items))
+    def batches(run: Run) -> list[Batch]:
+        """The batches of the run's next step, one for each of the critic's steps."""
+        size, first = run.recipe.data.batch, run.step * run.batches
+        numbers = [range((first + number) * size, (first + number + 1) * size) for number in range(run.batches)]
+        return [run.task.batch(default_collate([run.task.examples[index] for index in some])) for some in numbers]
+
+    def batch(self, run: Run) -> Batch:
+        """The batch that the generator learns from in the run's next step."""
+        return self.batches(run)[-1]
 
     def step(self, run: Run) -> dict[str, float]:
         """Take one step."""
-        return run.train_step(self.batch(run), detailed=True)
+        *earlier, batch = self.batches(run)
+        return run.train_step(batch, detailed=True, earlier=earlier)
 
     @staticmethod
     def weights(run: Run) -> dict[str, Tensor]:
