@@ -52,6 +52,12 @@ def find_images(folder: Path, recursive: bool = True, leave_out: Path | None = N
     return found
 
 
+def check_no_image(path: Path) -> None:
+    """Raise a UserError that says what to do with a single image that is given for a folder of them."""
+    if Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN:
+        raise UserError(f"{path}: an image; expected a folder of images: put it, and more, into one")
+
+
 def find_partners(paths: list[Path], folder: Path, low_folder: Path, scale: int) -> list[Path]:
     """The low-resolution partner of each image of `folder`: for baby.png babyx4.*, baby_x4.* or baby.*, in this order.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from srgan_kit.data.arrays import read_arrays
-from srgan_kit.data.folder import Skipped, find_images, read_rgb
+from srgan_kit.data.folder import Skipped, check_no_image, find_images, read_rgb
 from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.labels import class_folders, labelled_subset, labelled_turn
 from srgan_kit.errors import UserError
@@ -173,6 +173,11 @@ def load_squares(
         labels, classes = class_folders([each for each in paths if each not in unusable], path)
         test = None
     else:
+        check_no_image(path)
+        if path.suffix.lower() == ".zip":
+            raise UserError(
+                f"{path}: a .zip is for super-resolution; this task takes a folder of images or an .npz file"
+            )
         file = read_arrays(path)
         images, labels, classes = _fit_all(file.train.images, size, channels), file.train.labels, file.classes
         test = file.test and (_fit_all(file.test.images, size, channels), file.test.labels)

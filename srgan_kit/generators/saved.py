@@ -91,12 +91,14 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
         if references:
             model.decoder = VirtualBatchNetwork(model.decoder, *references)
         model.load_state_dict(tensors)
+        classes = tuple(map(str, json.loads(metadata["classes"])))
     except UserError:
         raise
+    except KeyError as error:
+        raise UserError(f"model {path}: does not fit this version (it says nothing of its {error})") from None
     except Exception as error:
         raise UserError(f"model {path}: does not fit this version ({type(error).__name__})") from None
     name = path.stem if path.stem not in ("model", "generative") else path.resolve().parent.name
-    classes = tuple(json.loads(metadata["classes"]))
     return SavedModel(name, model.eval().requires_grad_(False), recipe, classes, metadata)
 
 

@@ -50,10 +50,9 @@ class Unconditional:
         if real is None or len(real.image) < 2 or model.autoregressive:  # those draw too slowly to be measured often
             return {}
         fake = fixed_images(model, len(real.image), real.image.device).clamp(0, 1)
-        values = {"diversity": ratio_to_real(pairwise_diversity, fake, real.image)}
-        if self.recipe.data.size > 2:
-            values["sharpness"] = ratio_to_real(sharpness, fake, real.image)
-        return values
+        measures = {"diversity": pairwise_diversity} | ({"sharpness": sharpness} if self.recipe.data.size > 2 else {})
+        there = {name: measure for name, measure in measures.items() if measure(real.image)}  # black images have none
+        return {name: ratio_to_real(measure, fake, real.image) for name, measure in there.items()}
 
     @torch.no_grad()
     def sheet(self, model: Model, path: Path) -> None:

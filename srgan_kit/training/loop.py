@@ -24,6 +24,7 @@ from srgan_kit.training.checkpoint import has_checkpoint, held_out_as_before
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.training.folder import RunLock, write_recipe
 from srgan_kit.training.limit import TimeLimit, steps_that_fit
+from srgan_kit.training.memory import check_data, out_of_memory
 from srgan_kit.training.progress import animate_sheets
 from srgan_kit.training.results import BEST, MODEL, export, is_finished, keep_best
 from srgan_kit.training.run import Run
@@ -81,6 +82,7 @@ def train(
     """
     limit = TimeLimit(minutes, fit)
     accelerator = start_accelerator(recipe)
+    check_data(recipe, accelerator.device)
     with ExitStack() as stack:
         lock = stack.enter_context(RunLock(folder)) if accelerator.is_main_process else None
         if lock is not None and folder.is_dir():
@@ -101,6 +103,11 @@ def train(
             return _train(run, limit, warnings)
         except OSError as error:
             raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            kept = "the last checkpoint is kept; try a smaller data.batch"
+            raise Stopped(f"out of memory of {accelerator.device.type} in step {run.step + 1}; {kept}") from None
 
 
 def start_accelerator(recipe: Recipe) -> Accelerator:

@@ -1,7 +1,7 @@
 """What changes while a run goes on: the players, one step of the game, saving and restoring."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 from torch.utils.data import default_collate
 
-from srgan_kit.config import Recipe, variant_name
-from srgan_kit.contracts import REQUIREMENTS, Batch, Critique, Sample, Turn
+from srgan_kit.config import Recipe
+from srgan_kit.contracts import Batch, Critique, Sample, Turn
 from srgan_kit.critics import build_critic
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model, build_model
 from srgan_kit.spectral_norm import with_spectral_norm
 from srgan_kit.tasks import Task
-from srgan_kit.tasks.content import NAMES as CONTENT
-from srgan_kit.tasks.content import PAIRED
 from srgan_kit.training.checkpoint import check_belongs, restore_newest, save_checkpoint
+from srgan_kit.training.checks import check_classes, check_requirements, check_weights
 from srgan_kit.training.ema import MovingAverage
 from srgan_kit.training.initialise import initialise
 from srgan_kit.training.judging import Judge, has_batch_norm
+from srgan_kit.training.memory import Activations, check_networks, check_step
 from srgan_kit.training.player import Diverged, Player
-from srgan_kit.training.techniques import CRITIC_TERMS, Techniques
+from srgan_kit.training.techniques import Techniques
 from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
 __all__ = ["Diverged", "Run"]
@@ -52,13 +52,16 @@ class Run:
         self.recipe, self.folder, self.accelerator, self.task = recipe, folder, accelerator, task
         self.variant = recipe.variant
         self.fingerprint = task.fingerprint()
-        torch.manual_seed(recipe.seed)
         try:
+            check_networks(recipe, task.condition, accelerator.device)
+            torch.manual_seed(recipe.seed)
             model = build_model(recipe, task.condition)
             critic = None if recipe.critic is None else build_critic(recipe, task.condition)
+        except UserError:
+            raise
         except ValueError as error:
             raise UserError(f"recipe: {error}") from None
-        self._check_requirements(model, critic)
+        check_requirements(recipe, task, model, critic)
         if recipe.initialise_from is not None and not resumed:
             initialise(model, recipe.initialise_from, recipe.initialise_parts)
         if recipe.techniques.virtual_batch_norm:
@@ -223,31 +226,6 @@ class Run:
 
     # --- checks at the start ----------------------------------------------------------------------------------------
 
-    def _check_requirements(self, model: Model, critic: nn.Module | None) -> None:
-        recipe = self.recipe
-        provided = {
-            "critic": critic is not None,
-            "real_in_generator_step": True,
-            "reconstruction_critique": True,
-            "labels": self.task.labelled,
-            "codes": bool(recipe.latent.categorical or recipe.latent.continuous),
-            "categorical_code": bool(recipe.latent.categorical),
-            "posterior": model.encoder is not None,
-            "paired": recipe.task != "unconditional" or model.source == "posterior",
-            "logits": model.squashed,
-            "levels": model.autoregressive,
-            "comparator": "perceptual" in recipe.generator_weights,
-        }
-        of_critic: frozenset[str] = getattr(critic, "provides", frozenset())
-        for need in sorted(self.variant.requirements()):
-            if not provided.get(need, need in of_critic):
-                raise UserError(f"recipe: variant {variant_name(self.variant)!r} needs {REQUIREMENTS[need]}")
-        for name in sorted(name for name in PAIRED if recipe.generator_weights.get(name)):
-            if not provided["paired"]:
-                raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
-        if model.autoregressive and "levels" not in self.variant.requirements():
-            raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
-
     def _virtual(self, model: Model, critic: nn.Module | None) -> nn.Module | None:
         """Batch norm becomes virtual batch norm, on a reference batch that is drawn once and kept."""
         items = [self.task.examples[index] for index in range(self.recipe.data.batch)]
@@ -274,15 +252,19 @@ class Run:
         """Compute every term of the first batch once, changing nothing, so that a recipe's mistakes show up at once.
 
         Raises:
-            UserError: terms and weights do not match, or the images do not fit the critic or the perceptual loss.
+            UserError: terms and weights do not match, the images do not fit the critic or the perceptual loss, or a
+                step on whole batches would not fit into memory.
         """
         networks = [player.network for player in (self.generator, self.critic) if player is not None]
         for network in networks:
             network.eval()  # batch norm and spectral norm update their statistics only in training
         try:
             items = [self.task.examples[index] for index in range(min(4, self.recipe.data.batch))]
-            with self.accelerator.autocast():
+            activations, content = Activations(), getattr(self.task, "content", None)
+            watched = [*networks, *([content] if isinstance(content, nn.Module) else [])]
+            with self.accelerator.autocast(), activations.watching(watched):
                 self._check_terms(self.task.batch(default_collate(items)))
+            check_step(activations, len(items), self.recipe, self.accelerator.device)
         except UserError:
             raise
         except ValueError as error:
@@ -295,19 +277,11 @@ class Run:
         sample = self.model(batch, judged=self.critic is not None)
         terms = self.task.content_terms(batch, sample)
         if self.critic is not None:
-            self._check_classes(self.judge(batch.image, batch))
+            check_classes(self.recipe, self.task, self.judge(batch.image, batch))
             critic_terms, _ = self._critic_terms(batch, sample)
-            _check_weights("critic", {*critic_terms}, self.recipe.critic_weights, self.recipe.all_critic_weights)
+            check_weights("critic", {*critic_terms}, self.recipe.critic_weights, self.recipe.all_critic_weights)
         terms |= self._generator_terms(batch, sample)
-        _check_weights("generator", {*terms}, self.recipe.weights, self.recipe.generator_weights)
-
-    def _check_classes(self, critique: Critique) -> None:
-        logits, classes = self.variant.classifier(critique), len(self.task.classes)
-        if logits is not None and logits.shape[1] < classes:
-            by_code = "categorical_code" in self.variant.requirements()
-            setting = "latent.categorical's first number" if by_code else "critic.classes"
-            got = f"its variant tells {logits.shape[1]} apart"
-            raise UserError(f"recipe: the images have {classes} classes, but {got}; set {setting} to {classes} or more")
+        check_weights("generator", {*terms}, self.recipe.weights, self.recipe.generator_weights)
 
     # --- saving -----------------------------------------------------------------------------------------------------
 
@@ -363,14 +337,3 @@ def _detached(sample: Sample) -> Sample:
     """The images alone, without gradients to the generator; codes and noise have none."""
     reconstruction = None if sample.reconstruction is None else sample.reconstruction.detach()
     return Sample(image=sample.image.detach(), noise=sample.noise, codes=sample.codes, reconstruction=reconstruction)
-
-
-def _check_weights(player: str, terms: set[str], named: Mapping[str, float], weights: Mapping[str, float]) -> None:
-    """Raise a UserError for a term without a weight, or a weight that the recipe names for no term."""
-    of_gradients = CRITIC_TERMS if player == "critic" else frozenset()  # which the rehearsal does without
-    known = ", ".join(sorted(terms))
-    for name in sorted(terms - weights.keys()):
-        raise UserError(f"recipe: no weight for the term {name!r} of the {player}'s loss; its terms are {known}")
-    off = {name for name, weight in named.items() if not weight and name in CONTENT}
-    for name in sorted(named.keys() - terms - of_gradients - off):
-        raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss; they are {known}")

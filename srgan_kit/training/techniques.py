@@ -14,6 +14,7 @@ from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.losses import HistoricalAverage, Interval, feature_matching, gradient_penalty, r1_penalty
 from srgan_kit.translation import draw_shifts, translated
 
+GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
 CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "historical_averaging"})
 
 
