@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from srgan_kit.config import Recipe
 from srgan_kit.critics import build_critic
@@ -59,7 +61,7 @@ def check_networks(recipe: Recipe, condition: tuple[int, int] | None, device: to
         ValueError: networks that cannot be built at all.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             model = build_model(recipe, condition)
             critic = build_critic(recipe, condition) if recipe.critic and _is_wide(recipe.critic.model_dump()) else None
     except (RuntimeError, TypeError, OverflowError) as error:  # what torch says of sizes beyond all bounds
@@ -68,6 +70,17 @@ def check_networks(recipe: Recipe, condition: tuple[int, int] | None, device: to
     needed = generator * (TRAINED + AVERAGED) + other * TRAINED
     what = f"training networks of {generator + other:,} parameters"
     _check(needed, device, what, "a smaller generator.channels or critic.channels")
+
+
+class _Undrawn(TorchFunctionMode):
+    """No random weights are drawn while it lasts, which for tensors without memory takes seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 class Activations:

@@ -156,10 +156,10 @@ def test_a_loss_without_a_term_is_named(two_classes: Path, tmp_path: Path) -> No
 def test_what_does_not_fit_into_memory_is_refused_with_an_estimate(
     settings: list[str], message: str, two_classes: Path, tmp_path: Path
 ) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(UserError, match=message):
         train(recipe(two_classes, *settings), tmp_path / "run")
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 10
     assert not (tmp_path / "run").exists()
 
 
@@ -169,21 +169,23 @@ def test_square_images_too_large_for_memory_are_refused_before_they_are_made(two
 
 
 def test_a_step_is_measured_by_what_its_layers_put_out(two_classes: Path, tmp_path: Path, monkeypatch) -> None:
-    """With 4 channels and 16x16 crops a layer puts out 2 * 4 * 8 * 8 floats of two images, and so on."""
+    """The check of a whole batch follows from a rehearsal; it is of the size that its layers say."""
+    wide = "generator={name='residual', channels=64, groups=1}"
     found: list[int] = []
     check = memory._check
     monkeypatch.setattr(memory, "_check", lambda needed, *more: found.append(needed) or check(needed, *more))
-    train(recipe(two_classes, "data.batch=2"), tmp_path / "one")
+    train(recipe(two_classes, wide, "data.batch=2"), tmp_path / "one")
     small = found[-1]
-    train(recipe(two_classes, "data.batch=8"), tmp_path / "two")
+    train(recipe(two_classes, wide, "data.batch=8"), tmp_path / "two")
     assert found[-1] == 4 * small
-    trunk = 2 * 4 * 8 * 8 * 4
+    trunk = 2 * 64 * 8 * 8 * 4  # bytes of a layer's 64 maps of two crops
     assert memory.KEPT * 3 * trunk < small < memory.KEPT * 40 * trunk
-    images = 4 * 8 * 3 * 32**2 * memory.IMAGES
-    assert images < 4 * small
-    monkeypatch.setattr(memory, "available_memory", lambda device: 4 * small - 1)
-    with pytest.raises(UserError, match=r"a step on 8 images of 32x32 would take about .* a smaller data\.batch"):
-        train(recipe(two_classes, "data.batch=8"), tmp_path / "three")
+    activations = memory.Activations()
+    activations.bytes = 2 * trunk
+    monkeypatch.setattr(memory, "available_memory", lambda device: 4 * trunk)
+    memory.check_step(activations, 2, recipe(two_classes, "data.batch=8"), torch.device("cpu"))  # half of 8 trunks
+    with pytest.raises(UserError, match=r"a step on 10 images of 32x32 would take about .* a smaller data\.batch"):
+        memory.check_step(activations, 2, recipe(two_classes, "data.batch=10"), torch.device("cpu"))
 
 
 def test_the_networks_of_every_check_are_those_that_are_built(two_classes: Path) -> None:
