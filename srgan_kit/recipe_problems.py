@@ -23,9 +23,9 @@ def first_problem(error: ValidationError, model: type[BaseModel] | None = None) 
         hint = did_you_mean(where, known_keys(model)) if model is not None else ""
         return f"unknown key {where!r}{hint}{more}"
     if problem["type"] == "union_tag_invalid":
-        expected = problem["ctx"]["expected_tags"].replace("'", "")
-        hint = did_you_mean(problem["ctx"]["tag"], expected.split(", "))
-        return f"{where}: expected one of {expected}; got {problem['ctx']['tag']!r:.80}{hint}{more}"
+        context: dict[str, str] = problem.get("ctx", {})
+        expected, got = context["expected_tags"].replace("'", ""), context["tag"]
+        return f"{where}: expected one of {expected}; got {got!r:.80}{did_you_mean(got, expected.split(', '))}{more}"
     if problem["type"] == "union_tag_not_found":
         return f"{where}: expected a table with a name, or a name, got {_short(problem['input'])}{more}"
     message = problem["msg"].removeprefix("Value error, ")

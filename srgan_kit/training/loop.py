@@ -185,7 +185,7 @@ def _loop(run: Run, telemetry: Telemetry, limit: TimeLimit, signals: list[int]) 
 def _plan(run: Run, telemetry: Telemetry, limit: TimeLimit) -> bool:
     """Fix the number of steps, once the speed is known: True in that step."""
     per_step = limit.seconds_per_step(run.step)
-    if not _any_process(per_step is not None, run.accelerator):
+    if not _of_main(int(per_step is not None), run.accelerator):
         return False
     start = time.monotonic()
     _validate(run, telemetry, False)
@@ -202,7 +202,9 @@ def _of_main(number: int, accelerator: Accelerator) -> int:
     if accelerator.num_processes == 1:
         return number
     own = torch.tensor(number if accelerator.is_main_process else 0, device=accelerator.device)
-    return int(accelerator.reduce(own, "sum"))
+    everywhere = accelerator.reduce(own, "sum")
+    assert isinstance(everywhere, torch.Tensor)
+    return int(everywhere)
 
 
 def _any_process(here: bool, accelerator: Accelerator) -> bool:
@@ -235,7 +237,8 @@ def _batches(run: Run) -> Iterator[list[Batch]]:
             return
         except (UserError, OSError, RuntimeError) as error:  # an image that is gone, or a worker
             run.save()
-            reason = [line for line in str(error).splitlines() if line.strip()][-1].rpartition("UserError: ")[2]
+            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            reason = lines[-1].rpartition("UserError: ")[2]  # of a worker's traceback the last line says it
             raise Stopped(f"{reason}; the run is saved at step {run.step}, --resume {run.folder} goes on") from None
         if run.batches == 1:
             yield [task.batch(some)]

@@ -50,7 +50,7 @@ def is_finished(folder: Path) -> bool:
     """Whether the run in that folder has come to its end: runs leave a model wherever they stop."""
     metadata = _metadata(folder / MODEL)
     # files from before, which were written at the end alone, do not say of how many
-    return bool(metadata) and int(metadata["steps"]) >= int(metadata.get("of_steps", 0))
+    return bool(metadata) and int(metadata.get("steps", 0)) >= int(metadata.get("of_steps", 0))
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -139,8 +139,9 @@ def _record(line: str) -> dict[str, Any]:
         record = json.loads(line)
     except (ValueError, RecursionError):
         record = None
-    whole = isinstance(record, dict) and isinstance(record.get("step"), int)
-    return record if whole else {"step": sys.maxsize}
+    if isinstance(record, dict) and isinstance(record.get("step"), int):
+        return record
+    return {"step": sys.maxsize}
 
 
 def _is_number(value: object) -> bool:

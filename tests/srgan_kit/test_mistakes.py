@@ -214,7 +214,7 @@ def test_black_images_train(task: str, tmp_path: Path) -> None:
 
 
 def arrays(path: Path, **more: np.ndarray) -> Path:
-    np.savez_compressed(path, **more)
+    np.savez_compressed(path, **more)  # pyright: ignore[reportArgumentType]
     return path
 
 
