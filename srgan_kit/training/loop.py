@@ -92,8 +92,8 @@ def train(
             recipe = held_out_as_before(folder, recipe)
         run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder), resume)
         warnings = run.restore() if resume else []
-        run.rehearse()
         try:
+            run.rehearse()
             if lock is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 _take(lock)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -215,9 +216,9 @@ def test_the_best_validation_is_kept_beside_the_last(finished: Path, two_classes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_a_model_a_validation_and_a_sheet(number: int, two_classes: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    started = subprocess.Popen(
-        arguments(two_classes, run, "steps=1000000", "validation.every=1000000"), stderr=subprocess.PIPE, text=True
-    )
+    command = arguments(two_classes, run, "steps=1000000", "validation.every=1000000")
+    heard = partial(signal.signal, number, signal.SIG_DFL)  # even where these tests run under nohup
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     assert started.stderr is not None
     while not started.stderr.readline().startswith("step 3/"):
         assert started.poll() is None

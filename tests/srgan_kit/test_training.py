@@ -234,11 +234,14 @@ def test_processes_agree_on_who_pauses(images: Path, tmp_path: Path) -> None:
     assert torch.equal(weights, other_weights)
 
 
-def test_a_compiled_run_of_two_terms_logs_their_shares(images: Path, tmp_path: Path) -> None:
+def test_a_compiled_run_of_two_terms_logs_their_shares(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = ["compile=true", "weights.fourier=0.05", "steps=4", "log_every=2", "validation.every=9"]
     train(recipe_for(images, *settings, "generator.channels=4", "generator.groups=1"), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "share/pixel" in line] == [2, 4]
+    assert "compiling the generator: the first step takes a minute or more" in capsys.readouterr().err
 
 
 def test_a_folder_of_low_resolution_partners_replaces_the_bicubic(images: Path, tmp_path: Path) -> None:
