@@ -49,6 +49,7 @@ from srgan_kit.metrics.diversity import (
 )
 from srgan_kit.pictures import grid, save_picture, to_pillow
 from srgan_kit.tasks import build_task
+from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import start_accelerator, train
 from srgan_kit.training.run import Run
 
@@ -335,7 +336,7 @@ def run(name: str, seed: int, data: Path, digits: Digits, network: Classifier, f
     measured: Measured = {"family": name, "seed": float(seed), "steps": float(family.steps), "batch": 64.0}
     start = time.process_time()
     try:
-        train(recipe, run_folder, resume=(run_folder / "checkpoint.pt").exists())
+        train(recipe, run_folder, resume=has_checkpoint(run_folder))
         measured["training"] = time.process_time() - start
         if recipe.critic is not None:
             measured["critic"] = float(sum(each.numel() for each in build_critic(recipe, None).parameters()))
@@ -390,7 +391,7 @@ def run_other(name: str, data: Path, folder: Path) -> None:
         return
     recipe = load_recipe(other.recipe, [*QUIET, *other.settings], data)
     start = time.process_time()
-    train(recipe, run_folder, resume=(run_folder / "checkpoint.pt").exists())
+    train(recipe, run_folder, resume=has_checkpoint(run_folder))
     found = {"name": name, "seconds": time.process_time() - start, "measured": last_validation(run_folder)}
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found), flush=True)

@@ -29,7 +29,8 @@ from srgan_kit.data.resize import resize_8bit
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
 from srgan_kit.pictures import save_picture
-from srgan_kit.training.loop import MODEL, train
+from srgan_kit.training.checkpoint import has_checkpoint
+from srgan_kit.training.loop import MODEL, is_finished, train
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import load_model
 
@@ -77,7 +78,7 @@ def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, r
     images, folder = runs / "images", folder_of(name, runs)
     weights = [f"{term}.weights={json.dumps(str(data / 'weights' / file))}" for term, file in COMPARATORS.items()]
     recipe = load_recipe("perceptual-x4", [*SHORT, *weights, *RUNS[name]], images / "training")
-    if not (folder / MODEL).is_file() and not train(recipe, folder, (folder / "checkpoint.pt").is_file()).finished:
+    if not is_finished(folder) and not train(recipe, folder, has_checkpoint(folder)).finished:
         sys.exit(130)  # as `srgan-kit train` where it was stopped
     found = measure(folder / MODEL, held_out(images), distance)
     seconds = round(3600 * training_hours(folder))
@@ -148,7 +149,7 @@ def main() -> None:
         for name in options.names or RUNS:
             if options.again or not results.rows(name=name):
                 train_one(name, data, options.runs, distance, results)
-        lost = [name for name in RUNS if not (folder_of(name, options.runs) / MODEL).is_file()]
+        lost = [name for name in RUNS if not is_finished(folder_of(name, options.runs))]
         if lost:
             print(f"no picture: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
         else:

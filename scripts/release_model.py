@@ -19,7 +19,7 @@ from safetensors import safe_open
 from srgan_kit.config import Recipe, generator_config, variant_name
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
-from srgan_kit.training.loop import MODEL
+from srgan_kit.training.loop import MODEL, is_finished
 from srgan_kit.training.telemetry import LOG
 from srgan_kit.upscaling.embedded import embedded_upscalers
 from srgan_kit.upscaling.engine import Upscaler
@@ -78,8 +78,8 @@ def stages_of(run: Path) -> list[Path]:
     if not folders:
         raise UserError(f"{run}: expected a run folder, or a folder of them; found no {LOG}")
     for folder in folders:
-        if not (folder / MODEL).is_file():
-            raise UserError(f"{folder}: is not finished: it has no {MODEL}")
+        if not is_finished(folder):
+            raise UserError(f"{folder}: is not finished: it has no {MODEL} of its last step")
     for name in ("recipe.json", LOG):
         if not (folders[-1] / name).is_file():
             raise UserError(f"{folders[-1]}: has no {name}, from which the card says how it was trained")

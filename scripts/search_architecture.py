@@ -41,7 +41,8 @@ from srgan_kit.generators.reparameterised import folded
 from srgan_kit.metrics.evaluation import Upscale, bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.network_config import SRConfig
 from srgan_kit.tasks import Task, build_task
-from srgan_kit.training.loop import MODEL, start_accelerator, train
+from srgan_kit.training.checkpoint import has_checkpoint
+from srgan_kit.training.loop import MODEL, is_finished, start_accelerator, train
 from srgan_kit.training.run import Run
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.models import UpscalingModel, load_model
@@ -199,8 +200,8 @@ def train_one(name: str, budget: float, images: Path, runs: Path, results: Resul
     network = PLAIN if name in DATA else name
     recipe = recipe_of(ARCHITECTURES[network], study, images, steps_for(network, budget, results))
     folder = runs / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}-{budget:g}"
-    if not (folder / MODEL).is_file():
-        outcome = train(recipe, folder, (folder / "checkpoint.pt").is_file(), None if math.isinf(minutes) else minutes)
+    if not is_finished(folder):
+        outcome = train(recipe, folder, has_checkpoint(folder), None if math.isinf(minutes) else minutes)
         if not outcome.finished:
             return False
     model = load_model(folder / MODEL)

@@ -35,7 +35,8 @@ from sr_matrix_page import render
 from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
-from srgan_kit.training.loop import train
+from srgan_kit.training.checkpoint import has_checkpoint
+from srgan_kit.training.loop import is_finished, train
 from srgan_kit.training.run import Run
 
 RECIPE = "perceptual-x4"
@@ -162,8 +163,8 @@ def row(name: str, data: Path) -> dict[str, Any]:
     """Train, or go on training, and measure."""
     recipe, folder = recipe_of(name, data), folder_of(name)
     found: dict[str, Any] = {"settings": list(RUNS[name].settings)}
-    if not (folder / "model.safetensors").exists():
-        train(recipe, folder, resume=(folder / "checkpoint.pt").exists())
+    if not is_finished(folder):
+        train(recipe, folder, resume=has_checkpoint(folder))
     found |= measure_model(str(folder / "model.safetensors"), data)
     found["shares"] = mean_shares(folder / "log.jsonl", recipe.steps)
     demonstration = RUNS[name].demonstration

@@ -31,8 +31,8 @@ from srgan_kit.metrics.classification import cluster_error
 from srgan_kit.metrics.diversity import ratio_to_real, sharpness
 from srgan_kit.pictures import grid, save_picture
 from srgan_kit.tasks import build_task
-from srgan_kit.training.checkpoint import NAME as CHECKPOINT
-from srgan_kit.training.loop import MODEL, train
+from srgan_kit.training.checkpoint import has_checkpoint
+from srgan_kit.training.loop import is_finished, train
 from srgan_kit.training.run import Run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -86,8 +86,8 @@ def one(name: str, data: Path, folder: Path) -> None:
     short = RUNS[name]
     _, _, recipe_name, _, images, *settings = short.command(str(data))
     recipe = load_recipe(recipe_name, [each for each in settings if each != "--set"], Path(images))
-    if not (folder / MODEL).exists():
-        train(recipe, folder, resume=(folder / CHECKPOINT).exists())
+    if not is_finished(folder):
+        train(recipe, folder, resume=has_checkpoint(folder))
     run = restored(recipe, folder)
     torch.manual_seed(0)
     with torch.no_grad():

@@ -22,7 +22,8 @@ from span_teacher import write_whole
 from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.devices import pick_device
 from srgan_kit.errors import UserError
-from srgan_kit.training.loop import MODEL, train
+from srgan_kit.training.checkpoint import has_checkpoint
+from srgan_kit.training.loop import MODEL, is_finished, train
 from srgan_kit.training.telemetry import LOG
 from srgan_kit.upscaling.embedded import embedded_upscalers
 
@@ -292,12 +293,12 @@ def train_slice(name: str, plan: Plan, runs: Path, stages: list[Recipe], minutes
     begin = time.monotonic()
     for stage, recipe in zip(plan.stages, stages, strict=True):
         folder = runs / stage.name
-        if (folder / MODEL).is_file():
+        if is_finished(folder):
             continue
         left = None if minutes is None else minutes - (time.monotonic() - begin) / 60
         if left is not None and left <= 0:
             return False
-        outcome = train(recipe, folder, (folder / "checkpoint.pt").is_file(), left)
+        outcome = train(recipe, folder, has_checkpoint(folder), left)
         print(progress(name, plan, runs, stages), flush=True)
         if not outcome.finished:
             return False
@@ -311,7 +312,7 @@ def progress(name: str, plan: Plan, runs: Path, stages: list[Recipe]) -> str:
     for stage, recipe in zip(plan.stages, stages, strict=True):
         per_step = recipe.data.batch * recipe.image_shape[1] ** 2
         done, speed = _logged(runs / stage.name) or (0, 0.0)
-        if (runs / stage.name / MODEL).is_file():
+        if is_finished(runs / stage.name):
             done = recipe.steps
         if done:
             now = f"stage {stage.name} at step {done:,} of {recipe.steps:,}"

@@ -35,6 +35,8 @@ from srgan_kit.network_config import (
     Settings,
     SRConfig,
 )
+from srgan_kit.recipe_problems import first_problem
+from srgan_kit.suggestions import did_you_mean
 from srgan_kit.variants import VARIANTS
 
 # --- techniques -----------------------------------------------------------------------------------------------------
@@ -74,9 +76,10 @@ def _read_variant(value: object) -> Variant:
     if type(value) in VARIANTS.values():
         return cast(Variant, value)
     table = {"name": value} if isinstance(value, str) else value
-    if not isinstance(table, dict) or table.get("name") not in VARIANTS:
-        got = table.get("name") if isinstance(table, dict) else value
-        raise ValueError(f"expected one of {', '.join(VARIANTS)}; got {got!r}")
+    name = table.get("name") if isinstance(table, dict) else value
+    if not isinstance(table, dict) or not isinstance(name, str) or name not in VARIANTS:
+        hint = did_you_mean(name, VARIANTS) if isinstance(name, str) else ""
+        raise ValueError(f"expected one of {', '.join(VARIANTS)}; got {name!r:.80}{hint}")
     kind = VARIANTS[table["name"]]
     settings = {key: setting for key, setting in table.items() if key != "name"}
     known = [field.name for field in dataclasses.fields(cast(Any, kind))]
@@ -87,7 +90,7 @@ def _read_variant(value: object) -> Variant:
     try:
         return TypeAdapter(kind).validate_python(settings)
     except ValidationError as error:
-        raise ValueError(_first_problem(error)) from None
+        raise ValueError(first_problem(error)) from None
 
 
 def _write_variant(variant: Variant) -> dict[str, object]:
@@ -96,6 +99,17 @@ def _write_variant(variant: Variant) -> dict[str, object]:
 
 VariantSetting = Annotated[Any, BeforeValidator(_read_variant), PlainSerializer(_write_variant)]
 """A `Variant`, read from a recipe."""
+
+
+def _table_of(value: object) -> object:
+    """A name alone is short for a table of it."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+NAMED = BeforeValidator(_table_of)
+"""Of settings whose kind is chosen by `name`."""
+SHORT = ("variant", "generator", "critic", "data.degradation")
+"""Their keys."""
 
 
 # --- data and losses ------------------------------------------------------------------------------------------------
@@ -109,7 +123,7 @@ class DataConfig(Settings):
     .npz file with `images` or `x_train`; `--data` sets it."""
     lr_folder: Path | None = None
     """Folder of low-resolution partners with the same names; None makes them as `degradation` says."""
-    degradation: DegradationConfig = BicubicConfig()
+    degradation: Annotated[DegradationConfig, NAMED] = BicubicConfig()
     """How low-resolution images are made (super-resolution): bicubic, light or second-order, a table of its own."""
     patch: int = Field(default=40, ge=4)
     """Side of a training crop, in low-resolution pixels."""
@@ -176,7 +190,9 @@ class ValidationConfig(Settings):
     folder: Path | None = None
     """Folder of high-resolution images to validate on; None holds out some of the training images."""
     holdout: int = Field(default=16, ge=0)
-    """How many training images to hold out where no folder is given."""
+    """How many training images to hold out where no folder is given, ..."""
+    holdout_part: float = Field(default=0.1, gt=0, le=1)
+    """... but at most this part of them, and at least one."""
     lr_folder: Path | None = None
     """Low-resolution partners of `folder`'s images; None makes them as `data.degradation` says, each time the same."""
     every: int = Field(default=1000, ge=1)
@@ -224,6 +240,8 @@ class DistillationConfig(Settings):
     """Mean absolute or mean squared difference."""
 
 
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Of a term: terms are minimised, so none is negative."""
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -254,7 +272,7 @@ class Recipe(Settings):
     variant: VariantSetting = VARIANTS["none"]()
     """The generative system: a name of `variants/`, or a table of its name and settings; `none` trains the generator
     alone on the content terms."""
-    steps: int = Field(gt=0)
+    steps: int = Field(gt=0, lt=2**31)
     """Optimisation steps."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of initialisation, crops and everything else random."""
@@ -262,7 +280,7 @@ class Recipe(Settings):
     """Mixed precision; auto is bf16 where the hardware has it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
-    generator: GeneratorConfig = ResidualSRConfig()
+    generator: Annotated[GeneratorConfig, NAMED] = ResidualSRConfig()
     """The generator."""
     initialise_from: str | None = None
     """Weights to start from: an embedded model's name or a .safetensors file of the same generator."""
@@ -275,7 +293,7 @@ class Recipe(Settings):
     """What the generator makes an image from, besides its condition."""
     encoder: EncoderConfig = EncoderConfig()
     """The encoder, where the variant or the task needs one."""
-    critic: CriticConfig | None = None
+    critic: Annotated[CriticConfig | None, NAMED] = None
     """The critic, for variants that have one."""
     critic_steps: int = Field(default=1, ge=1)
     """Steps of the critic for each step of the generator."""
@@ -285,11 +303,11 @@ class Recipe(Settings):
     """How many labels the run may see."""
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     """The task reconstruction's source."""
-    weights: dict[str, float] = Field(default_factory=dict)
+    weights: dict[str, Weight] = Field(default_factory=dict)
     """Weights of the generator's terms. Terms of content, each on if it has a weight other than 0: pixel, mse,
     charbonnier, fourier, perceptual, lpips, distillation, total_variation, consistency, phase_balance, phase_evenness,
     phase_bias; of techniques, on if they have one; the variant's own have their published weights unless named here."""
-    critic_weights: dict[str, float] = Field(default_factory=dict)
+    critic_weights: dict[str, Weight] = Field(default_factory=dict)
     """Weights of the critic's terms, likewise."""
     perceptual: PerceptualConfig = PerceptualConfig()
     """Settings of the term `perceptual`."""
@@ -423,15 +441,36 @@ def load_recipe(name_or_file: str, overrides: list[str] | None = None, data: Pat
     Raises:
         UserError: no such recipe, TOML that does not parse, an unknown key, a value of the wrong type or range.
     """
-    values = _read_toml(name_or_file)
+    recipe = _recipe_of(_read_toml(name_or_file), name_or_file, overrides, data)
+    if (
+        recipe.name in ("", ".", "..")
+        or Path(recipe.name).name != recipe.name
+        or "\\" in recipe.name
+        or not recipe.name.isprintable()
+    ):
+        got = f"got {recipe.name!r}"
+        raise UserError(f"recipe {name_or_file}: name: expected a name of one folder, which the run gets, {got}")
+    return recipe
+
+
+def load_recipe_again(
+    values: dict[str, Any], source: str, overrides: list[str] | None = None, data: Path | None = None
+) -> Recipe:
+    """A recipe that a run was saved with, with overrides, as in `load_recipe`."""
+    return _recipe_of(values, source, overrides, data)
+
+
+def _recipe_of(values: dict[str, Any], source: str, overrides: list[str] | None, data: Path | None) -> Recipe:
     for override in overrides or []:
         _apply(values, override)
     if data is not None:
         _apply(values, f"data.folder={json.dumps(str(data))}")
     try:
         return Recipe.model_validate(values)
+    except RecursionError:
+        raise UserError(f"recipe {source}: nested too deeply") from None
     except ValidationError as error:
-        raise UserError(f"recipe {name_or_file}: {_first_problem(error)}") from None
+        raise UserError(f"recipe {source}: {first_problem(error, Recipe)}") from None
 
 
 def generator_config(text: str) -> SRConfig:
@@ -443,7 +482,7 @@ def generator_config(text: str) -> SRConfig:
     try:
         return TypeAdapter[SRConfig](Annotated[SRConfig, Field(discriminator="name")]).validate_json(text)
     except ValidationError as error:
-        raise UserError(f"generator settings: {_first_problem(error)}") from None
+        raise UserError(f"generator settings: {first_problem(error)}") from None
 
 
 def _shipped() -> Traversable:
@@ -455,15 +494,16 @@ def _read_toml(name_or_file: str) -> dict[str, object]:
         text = (_shipped() / f"{name_or_file}.toml").read_text(encoding="utf-8")
     elif name_or_file.endswith(".toml"):
         try:
-            text = Path(name_or_file).read_text(encoding="utf-8")
+            text = Path(name_or_file).read_text(encoding="utf-8-sig")  # some editors begin with a mark
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"recipe {name_or_file}: cannot be read ({error})") from None
     else:
         raise UserError(f"recipe {name_or_file!r}: expected one of {', '.join(recipe_names())}, or a .toml file")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"recipe {name_or_file}: not valid TOML ({error})") from None
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise UserError(f"recipe {name_or_file}: not valid TOML ({reason})") from None
 
 
 def _apply(values: dict[str, object], override: str) -> None:
@@ -473,27 +513,17 @@ def _apply(values: dict[str, object], override: str) -> None:
         raise UserError(f"--set {override!r}: expected key=value, such as steps=100 or data.batch=8")
     try:
         value: object = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except RecursionError:
+        raise UserError(f"--set {override[:80]!r}...: nested too deeply") from None
+    except ValueError:  # TOMLDecodeError is one, and what Python says of numbers of thousands of digits
         value = text
     *parents, last = key.split(".")
     table: dict[str, Any] = values
-    for parent in parents:
+    for depth, parent in enumerate(parents):
         inner = table.setdefault(parent, {})
-        if parent == "variant" and isinstance(inner, str):  # short for a table of its name alone
-            inner = table[parent] = {"name": inner}
+        if ".".join(parents[: depth + 1]) in SHORT:
+            inner = table[parent] = _table_of(inner)
         if not isinstance(inner, dict):
             raise UserError(f"--set {override!r}: {parent} is a value, not a table")
         table = inner
     table[last] = value
-
-
-def _first_problem(error: ValidationError) -> str:
-    """The first thing wrong, as `where: what (got ...)`."""
-    problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {where!r}{more}"
-    message = problem["msg"].removeprefix("Value error, ")
-    got = "" if problem["type"] in ("missing", "value_error") else f", got {json.dumps(problem['input'], default=str)}"
-    return f"{where + ': ' if where else ''}{message}{got}{more}"

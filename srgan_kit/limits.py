@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from srgan_kit.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,15 +29,23 @@ def check_declared(path: Path, declared: int) -> None:
         raise UserError(f"{path}: refused, it may be a bomb: a file of {size:,} bytes that would become {declared:,}")
 
 
-def check_zip(path: Path) -> None:
-    """`check_declared` of what an archive unpacks to.
+def check_zip(path: Path, room: int | None = None) -> None:
+    """`check_declared` of what an archive unpacks to, and whether there is room for it.
+
+    Args:
+        path: the archive's.
+        room: bytes that are free where it is unpacked to; None for the memory.
 
     Raises:
         UserError: too much.
         zipfile.BadZipFile: it is no archive.
     """
     with zipfile.ZipFile(path) as file:
-        check_declared(path, sum(member.file_size for member in file.infolist()))
+        size = sum(member.file_size for member in file.infolist())
+    check_declared(path, size)
+    room = psutil.virtual_memory().available if room is None else room
+    if size > room:
+        raise UserError(f"{path}: unpacks to {size / 2**30:.3g} GiB, {room / 2**30:.3g} GiB are free")
 
 
 def check_tensors(path: Path, content: Any) -> None:

@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Depth = Annotated[int, Field(ge=1, le=300)]
+"""Layers or blocks of a network; more cannot be trained, and would take minutes to build."""
+
 
 class Settings(BaseModel):
     """What every part of a recipe has in common: immutable, and strict about its keys."""
@@ -27,9 +30,9 @@ class ResidualSRConfig(EnlargerSettings):
 
     name: Literal["residual"] = "residual"
     """Which generator this is."""
-    groups: int = Field(default=6, ge=1)
+    groups: Depth = 6
     """Residual groups."""
-    convolutions: int = Field(default=3, ge=1)
+    convolutions: Depth = 3
     """Convolutions in a group; 2 gives SRResNet's blocks without batch norm."""
     latent: int = Field(default=0, ge=0)
     """Size of a latent vector that modulates every group; a run sets it from [latent]."""
@@ -40,9 +43,9 @@ class ReparameterisedConfig(EnlargerSettings):
 
     name: Literal["reparameterised"]
     """Which generator this is."""
-    groups: int = Field(default=6, ge=1)
+    groups: Depth = 6
     """Residual groups."""
-    convolutions: int = Field(default=3, ge=1)
+    convolutions: Depth = 3
     """Convolutions in a group; 2 gives SRResNet's blocks without batch norm."""
     latent: int = Field(default=0, ge=0)
     """Size of a latent vector that modulates every group; a run sets it from [latent]."""
@@ -57,7 +60,7 @@ class LargeKernelConfig(EnlargerSettings):
 
     name: Literal["large-kernel"]
     """Which generator this is."""
-    blocks: int = Field(default=4, ge=1)
+    blocks: Depth = 4
     """Residual blocks."""
     kernel: int = Field(default=13, ge=3)
     """Side of the large kernel; odd."""
@@ -77,7 +80,7 @@ class DepthwiseConfig(EnlargerSettings):
 
     name: Literal["depthwise"]
     """Which generator this is."""
-    blocks: int = Field(default=10, ge=1)
+    blocks: Depth = 10
     """Residual blocks."""
     kernel: int = Field(default=5, ge=3)
     """Side of the depthwise kernel; odd."""
@@ -95,7 +98,7 @@ class AttentionConfig(EnlargerSettings):
 
     name: Literal["attention"]
     """Which generator this is."""
-    blocks: int = Field(default=6, ge=1)
+    blocks: Depth = 6
     """Residual blocks, of three convolutions each."""
 
 
@@ -113,7 +116,7 @@ class SRResNetConfig(Settings):
     """Upscaling factor."""
     channels: int = Field(default=64, ge=1)
     """Width of the trunk."""
-    blocks: int = Field(default=16, ge=1)
+    blocks: Depth = 16
     """Residual blocks."""
 
 
@@ -126,7 +129,7 @@ class RRDBNetConfig(Settings):
     """Upscaling factor."""
     channels: int = Field(default=64, ge=1)
     """Width of the trunk."""
-    blocks: int = Field(default=23, ge=1)
+    blocks: Depth = 23
     """Residual-in-residual dense blocks."""
     growth: int = Field(default=32, ge=1)
     """Channels each dense convolution adds."""
@@ -157,7 +160,7 @@ class MLPConfig(Settings):
     """Which generator this is."""
     hidden: int = Field(default=500, ge=1)
     """Width of the hidden layers."""
-    layers: int = Field(default=2, ge=1)
+    layers: Depth = 2
     """Hidden layers."""
     output: Literal["logits", "linear"] = "logits"
     """"linear" for data that are no images, such as points in the plane."""
@@ -185,7 +188,7 @@ class PixelConfig(Settings):
     """Levels of a value; 2 for binary images."""
     channels: int = Field(default=32, ge=1)
     """Width."""
-    layers: int = Field(default=7, ge=1)
+    layers: Depth = 7
     """Residual or recurrent layers."""
     scale: Literal[2, 3, 4] = 4
     """Upscaling factor of the task super-resolution."""
@@ -231,7 +234,7 @@ class EncoderConfig(Settings):
     """Width of the first convolution."""
     hidden: int = Field(default=500, ge=1)
     """Width of dense hidden layers."""
-    layers: int = Field(default=2, ge=1)
+    layers: Depth = 2
     """Dense hidden layers."""
 
 

@@ -1,6 +1,5 @@
 """Virtual batch normalisation: statistics of a fixed reference batch (Salimans et al. 2016, arXiv:1606.03498)."""
 
-from dataclasses import fields, is_dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
 from srgan_kit.losses import MinibatchDiscrimination
+from srgan_kit.rows import rows
 
 
 class VirtualBatchNorm(nn.Module):
@@ -110,7 +110,7 @@ class VirtualBatchNetwork(nn.Module):
                     f"virtual batch norm: expected input {number} like the reference's, {wanted}, got {came}"
                 )
             together.append(None if reference is None or given is None else torch.cat([reference.to(given), given]))
-        return _without_first(self.network(*together), self.references)
+        return rows(self.network(*together), slice(self.references, None))
 
 
 def _replace_batch_norm(network: nn.Module, references: int) -> int:
@@ -125,15 +125,3 @@ def _replace_batch_norm(network: nn.Module, references: int) -> int:
         else:
             replaced += _replace_batch_norm(child, references)
     return replaced
-
-
-def _without_first(output: Any, count: int) -> Any:
-    """The output without the first examples, through lists and records."""
-    if isinstance(output, Tensor):
-        return output[count:]
-    if isinstance(output, list):
-        return [_without_first(each, count) for each in output]
-    if is_dataclass(output) and not isinstance(output, type):
-        parts = {field.name: _without_first(getattr(output, field.name), count) for field in fields(output)}
-        return replace(output, **parts)
-    return output

@@ -1,17 +1,23 @@
-"""`srgan-kit train`: run a recipe."""
+"""`srgan-kit train`: run a recipe, or go on with a run."""
 
+import math
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from srgan_kit.errors import UserError
+
 SHIPPED = ", ".join(sorted(file.stem for file in (Path(__file__).parents[1] / "recipes").glob("*.toml")))
 """Names of the recipes; `config.recipe_names` has them too, but imports torch."""
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help=f"A shipped recipe's name ({SHIPPED}), or a .toml file.")],
+    recipe: Annotated[
+        str | None, typer.Argument(help=f"A shipped recipe's name ({SHIPPED}), or a .toml file.", show_default=False)
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -26,22 +32,61 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key, e.g. data.batch=8.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the run folder.")] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN_DIR", help="Go on with this run, by the recipe in its checkpoint; no RECIPE then."),
+    ] = None,
     minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Stop after so many minutes, saved, as Ctrl-C does.")
+        float | None,
+        typer.Option(metavar="M", help="Train for so many minutes: as many steps as fit, and the schedule fits them."),
     ] = None,
 ) -> None:
     """Train a model on images."""
+    if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
+        raise UserError(f"--minutes {minutes:g}: expected a number above 0")
+    main = os.environ.get("RANK", "0") == "0"  # of several processes, as torchrun numbers them, the first one speaks
+    try:
+        status = _train(recipe, data, output, settings, resume, minutes)
+    except UserError as error:
+        if main or error.exit_status != UserError.exit_status:  # mistakes are the same in all processes
+            raise
+        status = error.exit_status
+    raise typer.Exit(status)
+
+
+def _train(
+    recipe: str | None,
+    data: Path | None,
+    output: Path | None,
+    settings: list[str] | None,
+    resume: Path | None,
+    minutes: float | None,
+) -> int:
+    """The exit status: 128 and the signal's number where one stopped it."""
     from srgan_kit.config import load_recipe
 
-    chosen = load_recipe(recipe, settings, data)
-    folder = output or Path("runs") / chosen.name
+    if resume is None:
+        if recipe is None:
+            raise UserError(f"train: expected a recipe ({SHIPPED}, or a .toml file), or --resume RUN_DIR")
+        chosen = load_recipe(recipe, settings, data)
+        folder = output or Path("runs") / chosen.name
+    else:
+        for given, name in ((recipe, "a RECIPE"), (output, "-o")):
+            if given is not None:
+                raise UserError(
+                    f"--resume {resume}: goes on by the run's own recipe, in its folder; remove {name} {given}"
+                )
+        from srgan_kit.training.checkpoint import saved_recipe
+
+        chosen, folder = saved_recipe(resume, settings, data), resume
 
     from srgan_kit.training import loop
 
-    outcome = loop.train(chosen, folder, resume, minutes)
-    if not outcome.finished:
-        print(f"stopped at step {outcome.step} of {chosen.steps}, saved; go on with --resume", file=sys.stderr)
-        raise typer.Exit(130)
+    outcome = loop.train(chosen, folder, resume is not None, minutes, fit=minutes is not None)
+    if outcome.model is None:
+        return 0
     measured = "".join(f", {name} {value:.2f}" for name, value in outcome.measured.items())
     print(f"{outcome.model}: {outcome.step} steps{measured}")
+    if not outcome.finished:
+        print(f"stopped at step {outcome.step} of {outcome.steps}; go on with --resume {folder}", file=sys.stderr)
+    return 0 if outcome.signal is None else 128 + outcome.signal

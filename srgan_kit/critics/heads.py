@@ -82,6 +82,8 @@ class Heads(nn.Module):
     ) -> None:
         super().__init__()
         self.provides = provided(classes, categorical, continuous)
+        self.kinds = 1
+        """How many kinds of images, in equal numbers, the batch has one after the other; each sees its own alone."""
         self.condition = condition
         self.condition_encoder = _condition_encoder(*condition) if condition else None
         features += HIDDEN if condition else 0
@@ -97,7 +99,9 @@ class Heads(nn.Module):
         if self.condition and self.condition_encoder:
             maps = expect("critic", "a condition", condition, self.condition[0], "h", "w")
             own = torch.cat([trunk, self.condition_encoder(maps)], dim=1)
-        with_batch = self.minibatch(own) if self.minibatch else own
+        with_batch = own
+        if self.minibatch:
+            with_batch = torch.cat([self.minibatch(kind) for kind in own.chunk(self.kinds)])
         return Critique(
             score=self.score_head(with_batch),
             features=features,

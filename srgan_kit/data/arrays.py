@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,10 @@ import numpy as np
 
 from srgan_kit.errors import UserError
 from srgan_kit.limits import check_zip
+
+KNOWN = ("images", "x_train", "labels", "y_train", "x_test", "y_test", "classes")
+"""The arrays that are read."""
+LARGEST_LABEL = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ def read_arrays(path: Path) -> ArrayFile:
     """The arrays `images` or `x_train`, and where there are `labels` or `y_train`, `x_test`, `y_test` and `classes`.
 
     Images are (N, H, W), (N, H, W, 1) or (N, H, W, 3), uint8 or float in [0, 1], which is rounded to 8 bits; labels are
-    (N,) or (N, 1) whole numbers, -1 = unlabelled. Nothing in the file is executed.
+    (N,) or (N, 1) whole numbers, -1 = unlabelled; where one is not below the number of images they are ids, which are
+    numbered in their order. Nothing in the file is executed.
 
     Raises:
         UserError: the file is no .npz, is damaged, lacks images, or an array is not as described; the message names it.
@@ -50,8 +54,12 @@ def read_arrays(path: Path) -> ArrayFile:
     label_name = next((name for name in ("labels", "y_train") if name in arrays), None)
     train = _labelled(path, arrays, name, label_name)
     test = _labelled(path, arrays, "x_test", "y_test" if "y_test" in arrays else None) if "x_test" in arrays else None
-    labels = np.concatenate([train.labels] + ([test.labels] if test else []))
-    return ArrayFile(train, test, _classes(path, arrays, int(labels.max()) + 1))
+    parts = [train] + ([test] if test else [])
+    count = max(int(part.labels.max()) for part in parts) + 1
+    if count <= sum(len(part.labels) for part in parts) or "classes" in arrays:
+        return ArrayFile(train, test, _classes(path, arrays, count))
+    parts, classes = _numbered(parts)
+    return ArrayFile(parts[0], parts[1] if test else None, classes)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -59,17 +67,14 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: no such file")
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path}: not an .npz file, or not all of one")
-    known = ("images", "x_train", "labels", "y_train", "x_test", "y_test", "classes")
     try:
-        check_zip(path)
+        _check_sizes(path)
         with np.load(path, allow_pickle=False) as file:
-            for name in set(file.files) & set(known):
-                _check_header(path, name, file.zip)
-            arrays = {name: file[name] for name in file.files if name in known}
+            arrays = {name: file[name] for name in file.files if name in KNOWN}
     except UserError:
         raise
-    except (ValueError, EOFError, OSError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        reason = "arrays of Python objects are not loaded" if "allow_pickle" in str(error) else str(error)
+    except Exception as error:  # a damaged file makes zipfile, zlib, ast and NumPy raise whatever they stumble over
+        reason = "arrays of Python objects are not loaded" if "allow_pickle" in str(error) else _line(error)
         raise UserError(f"{path}: cannot be read ({reason})") from None
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is not an array
@@ -77,21 +82,23 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _check_header(path: Path, name: str, file: zipfile.ZipFile) -> None:
-    """Raise a UserError if an array's header declares another size than the bytes that are there.
-
-    Other mistakes are left to NumPy to find, before it makes anything.
-    """
-    if f"{name}.npy" not in file.namelist():
-        return
-    member = file.getinfo(f"{name}.npy")
-    with file.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
-        declared, there = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
-    if declared != there and not dtype.hasobject:
-        raise UserError(f"{path}: {name}: {shape} of {dtype} would be {declared:,} bytes, but there are {there:,}")
+def _check_sizes(path: Path) -> None:
+    """Raise a UserError if an array is not as large as its header says, or what the file unpacks to fits nowhere."""
+    check_zip(path)
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if name not in KNOWN:
+                continue
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                if version not in readers:
+                    raise UserError(f"{path}: {name}: arrays of version {version[0]}.{version[1]} are not read")
+                shape, _, dtype = readers[version](file)
+                declared, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+            if not dtype.hasobject and declared != there:
+                raise UserError(f"{path}: {name}: its header promises {declared} bytes, it has {there}")
 
 
 def _labelled(path: Path, arrays: dict[str, np.ndarray], name: str, label_name: str | None) -> LabelledArray:
@@ -102,10 +109,11 @@ def _labelled(path: Path, arrays: dict[str, np.ndarray], name: str, label_name: 
     if labels.dtype.kind not in "iu" or labels.shape not in ((len(images),), (len(images), 1)):
         got = f"{labels.dtype} {labels.shape}"
         raise UserError(f"{path}: {label_name}: expected a whole number for each of {len(images)} images, got {got}")
-    labels = labels.reshape(-1).astype(np.int64)
-    if labels.min() < -1:
-        raise UserError(f"{path}: {label_name}: expected labels from 0 on, or -1 for none, got {labels.min()}")
-    return LabelledArray(images, labels)
+    low, high = int(labels.min()), int(labels.max())
+    if low < -1 or high > LARGEST_LABEL:
+        got = low if low < -1 else high
+        raise UserError(f"{path}: {label_name}: expected labels from 0 on, or -1 for none, got {got}")
+    return LabelledArray(images, labels.reshape(-1).astype(np.int64))
 
 
 def _images(name: str, images: np.ndarray) -> np.ndarray:
@@ -131,3 +139,17 @@ def _classes(path: Path, arrays: dict[str, np.ndarray], count: int) -> tuple[str
     if classes.ndim != 1 or len(classes) < count:
         raise UserError(f"{path}: classes: expected a name for each of {count} labels, got {classes.shape}")
     return tuple(map(str, classes))
+
+
+def _numbered(parts: list[LabelledArray]) -> tuple[list[LabelledArray], tuple[str, ...]]:
+    """Labels that are ids, in order, numbered from 0 on; the ids as the names of the classes."""
+    ids = np.unique(np.concatenate([part.labels for part in parts]))
+    ids = ids[ids >= 0]
+    numbered = [np.where(part.labels < 0, -1, np.searchsorted(ids, part.labels)) for part in parts]
+    pairs = zip(parts, numbered, strict=True)
+    return [LabelledArray(part.images, labels.astype(np.int64)) for part, labels in pairs], tuple(map(str, ids))
+
+
+def _line(error: Exception) -> str:
+    said = str(error).strip().partition("\n")[0]
+    return said[:160] or type(error).__name__

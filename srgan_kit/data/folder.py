@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from srgan_kit.errors import UserError
@@ -50,6 +51,12 @@ def find_images(folder: Path, recursive: bool = True, leave_out: Path | None = N
     if not found:
         raise UserError(f"{folder}: no image found in it" + (" or below it" if recursive else ""))
     return found
+
+
+def check_no_image(path: Path) -> None:
+    """Raise a UserError that says what to do with a single image that is given for a folder of them."""
+    if Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN:
+        raise UserError(f"{path}: an image; expected a folder of images: put it, and more, into one")
 
 
 def find_partners(paths: list[Path], folder: Path, low_folder: Path, scale: int) -> list[Path]:

@@ -1,9 +1,11 @@
 """Training images packed in one .zip file, to carry to where they are trained on."""
 
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
+from srgan_kit.data.folder import check_no_image
 from srgan_kit.errors import UserError
 from srgan_kit.limits import check_zip
 
@@ -24,11 +26,17 @@ class Unpacked:
             return
         if not path.is_file():
             raise UserError(f"{path}: expected a folder of images or a .zip of one, but there is neither")
+        if path.suffix.lower() == ".npz":
+            raise UserError(f"{path}: arrays are for the other tasks; super-resolution takes a folder or a .zip of one")
+        check_no_image(path)
         try:
-            check_zip(path)
             self._temporary = tempfile.TemporaryDirectory(prefix="srgan-kit-")  # removed with this object
             self.folder = Path(self._temporary.name)
+            check_zip(path, shutil.disk_usage(self.folder).free)
             with zipfile.ZipFile(path) as file:
                 file.extractall(self.folder)  # which keeps every name inside the folder
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-            raise UserError(f"{path}: not a .zip file that can be unpacked ({error})") from None
+        except UserError:
+            raise
+        except Exception as error:  # a damaged file makes zipfile and zlib raise whatever they stumble over
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise UserError(f"{path}: not a .zip file that can be unpacked ({reason})") from None

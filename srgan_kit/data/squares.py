@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from srgan_kit.data.arrays import read_arrays
-from srgan_kit.data.folder import Skipped, find_images, read_rgb
+from srgan_kit.data.folder import Skipped, check_no_image, find_images, read_rgb
+from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.labels import class_folders, labelled_subset, labelled_turn
 from srgan_kit.errors import UserError
 
@@ -121,6 +122,12 @@ class Squares(NamedTuple):
     classes: tuple[str, ...]
     """Names of the labels 0, 1, ...; empty where there are no labels."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is one image, which is trained on and held out."""
+        images, held = self.train.images, self.held_out.images
+        return len(images) == 1 == len(held) and torch.equal(_middle(images[0], self.train.size), held[0])
+
 
 def load_squares(
     path: Path,
@@ -132,6 +139,7 @@ def load_squares(
     labelled: int | float | None = None,
     leave_out: Path | None = None,
     labelled_share: float = 0.0,
+    holdout_part: float = 1.0,
 ) -> Squares:
     """A folder of images, whose inner folders are its classes, or an .npz (see `read_arrays`), as square images.
 
@@ -143,10 +151,11 @@ def load_squares(
         channels: 1 (grey: luma) or 3 (RGB).
         augment: "none" or "flips" (left-right).
         seed: the run's seed; it also chooses the images held out and the labels kept.
-        holdout: how many images to hold out, if the file has no test set of its own; one is always left to train on.
+        holdout: how many images to hold out, if the file has no test set of its own; a single one is trained on too.
         labelled: how many of the training images keep their label, see `labelled_subset`; None for all.
         leave_out: images below this folder are not part of the data.
         labelled_share: see `SquareImages`.
+        holdout_part: at most this part of the images is held out.
 
     Raises:
         UserError: no such file or folder, no usable image, arrays that are not images and labels, too few labels.
@@ -164,12 +173,19 @@ def load_squares(
         labels, classes = class_folders([each for each in paths if each not in unusable], path)
         test = None
     else:
+        check_no_image(path)
+        if path.suffix.lower() == ".zip":
+            raise UserError(
+                f"{path}: a .zip is for super-resolution; this task takes a folder of images or an .npz file"
+            )
         file = read_arrays(path)
         images, labels, classes = _fit_all(file.train.images, size, channels), file.train.labels, file.classes
         test = file.test and (_fit_all(file.test.images, size, channels), file.test.labels)
+    if test is None and holdout and len(images) == 1:
+        test = list(images), labels
     if test is None:
         order = np.random.default_rng((seed, 2)).permutation(len(images))
-        held, kept = (np.sort(part) for part in np.split(order, [min(holdout, len(images) - 1)]))
+        held, kept = (np.sort(part) for part in np.split(order, [holdout_count(len(images), holdout, holdout_part)]))
         test = [images[index] for index in held], labels[held]
         images, labels = [images[index] for index in kept], labels[kept]
     if labelled is not None:

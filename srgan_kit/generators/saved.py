@@ -51,7 +51,10 @@ def save_run(network: nn.Module, recipe: Recipe, task: Task, path: Path, metadat
         save_model(network.decoder, recipe.generator.model_copy(update=latent), path, metadata)
         if not recipe.latent.size:
             return
-        path = path.with_name("generative.safetensors")  # the encoder and the meaning of the latent vector too
+        # the encoder and the meaning of the latent vector too
+        path = path.with_name(
+            "generative.safetensors" if path.stem == "model" else f"{path.stem}-generative.safetensors"
+        )
     own = {
         "format": GENERATIVE_FORMAT,
         "recipe": recipe.without_paths().model_dump_json(),
@@ -90,12 +93,14 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
         if references:
             model.decoder = VirtualBatchNetwork(model.decoder, *references)
         model.load_state_dict(tensors)
+        classes = tuple(map(str, json.loads(metadata["classes"])))
     except UserError as error:
         raise UserError(f"model {path}: does not fit this version: {error}") from None
+    except KeyError as error:
+        raise UserError(f"model {path}: does not fit this version (it says nothing of its {error})") from None
     except Exception as error:
         raise UserError(f"model {path}: does not fit this version ({type(error).__name__})") from None
     name = path.stem if path.stem not in ("model", "generative") else path.resolve().parent.name
-    classes = tuple(json.loads(metadata["classes"]))
     return SavedModel(name, model.eval().requires_grad_(False), recipe, classes, metadata)
 
 
@@ -110,7 +115,7 @@ def _find(name_or_path: str | Path) -> Path:
         files = [path / name for name in ("generative.safetensors", "model.safetensors")]
         found = next((file for file in files if file.is_file()), None)
         if found is None:
-            raise UserError(f"{path}: no model in it; a run exports model.safetensors when it ends")
+            raise UserError(f"{path}: no model in it; a run writes model.safetensors at its first validation")
         return found
     if not path.is_file():
         names = ", ".join(embedded_generators()) or "none"

@@ -32,6 +32,8 @@ class Task(Protocol):
     """Names of the labels 0, 1, ...; empty where there are none."""
     skipped: list[Skipped]
     """Files that were to be images and are not."""
+    notes: list[str]
+    """Warnings about the data."""
 
     @property
     def labelled(self) -> bool:

@@ -1,5 +1,7 @@
 """Terms that compare the generated image with the real one: those of content, the same for every task."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -116,7 +118,7 @@ def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:
             return FeatureLoss(SqueezeNetFeatures(config.layers, config.weights), config.layers, config.distance)
         return VGGFeatureLoss(config.layers, config.network, config.distance, config.weights)
     except (ValueError, OSError, RuntimeError) as error:
-        raise UserError(f"recipe: perceptual: {error}") from None
+        raise _unusable("perceptual", config.weights, error) from None
 
 
 def lpips(config: LPIPSConfig) -> LPIPSLoss:
@@ -128,7 +130,17 @@ def lpips(config: LPIPSConfig) -> LPIPSLoss:
     try:
         return LPIPSLoss(config.network, config.weights)
     except (ValueError, OSError, RuntimeError) as error:
-        raise UserError(f"recipe: lpips: {error}") from None
+        raise _unusable("lpips", config.weights, error) from None
+
+
+def _unusable(table: str, weights: Path | None, error: Exception) -> UserError:
+    """What is wrong with a comparator, and the key that its weights are given by."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if "weights_only" in str(error) or "Weights only" in said:  # torch's advice is to have the file run code
+        said = f"{weights}: damaged, or more than weights (code is never run)"
+    if weights is None and "layer" not in said.partition(":")[0]:
+        said += f" Here the key is {table}.weights: --set {table}.weights=FILE"
+    return UserError(f"recipe: {table}: {said}")
 
 
 def rgb(image: Tensor) -> Tensor:

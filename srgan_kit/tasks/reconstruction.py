@@ -26,7 +26,8 @@ class Reconstruction:
         self.recipe = recipe
         self.data = SquareData(recipe, device, run)
         self.content = Content(recipe, device)
-        self.examples, self.classes, self.skipped = self.data.examples, self.data.classes, self.data.skipped
+        self.examples, self.classes = self.data.examples, self.data.classes
+        self.skipped, self.notes = self.data.skipped, self.data.notes
         self.describe = self.data.describe
         self.condition: tuple[int, int] | None = None
         self._features = features_to_invert(recipe, device) if recipe.reconstruction.source == "features" else None

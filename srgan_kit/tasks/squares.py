@@ -8,6 +8,7 @@ from torch import Tensor
 from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch
 from srgan_kit.data.folder import Skipped
+from srgan_kit.data.holdout import ALONE
 from srgan_kit.data.squares import load_squares
 from srgan_kit.errors import UserError
 
@@ -35,10 +36,12 @@ class SquareData:
             labels.amount,
             leave_out=run,
             labelled_share=labels.share,
+            holdout_part=recipe.validation.holdout_part,
         )
         self.device = device
         self.examples, self.held, self.classes = loaded.train, loaded.held_out, loaded.classes
         self.skipped: list[Skipped] = loaded.train.skipped
+        self.notes = [ALONE] if loaded.alone else []
         self.fingerprint = loaded.train.fingerprint()
         # Test sets are often sorted by class: a few of them must be a sample of all.
         self._order = torch.randperm(len(self.held.images), generator=torch.Generator().manual_seed(recipe.seed))
@@ -46,9 +49,9 @@ class SquareData:
 
     def describe(self) -> str:
         """How many images there are."""
-        classes = f", {self.labelled_images} of them labelled in {len(self.classes)} classes" if self.classes else ""
+        classes = f" ({self.labelled_images} of them labelled in {len(self.classes)} classes)" if self.classes else ""
         held = len(self.held.images)
-        return f"{len(self.examples)} training images{classes}, {len(self.skipped)} skipped, {held} held out"
+        return f"{len(self.examples)} training images{classes}, {held} held out, {len(self.skipped)} skipped"
 
     def batch(self, items: tuple[Tensor, Tensor]) -> Batch:
         """uint8 images and labels -> a batch."""

@@ -14,6 +14,7 @@ from srgan_kit.data.crops import PairedCrops, check_partner
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.folder import ImageFolder, Skipped, find_images, find_partners
+from srgan_kit.data.holdout import ALONE, holdout_count
 from srgan_kit.data.labels import class_folders, labelled_subset
 from srgan_kit.data.packed import PACKED_ENDING, Unpacked
 from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
@@ -53,9 +54,11 @@ class SuperResolution:
         smallest = math.ceil(data.patch * self.scale / max(data.reductions))
         usable = ImageFolder(find_images(folder, leave_out=run), data.cache_megabytes, smallest)
         self.skipped: list[Skipped] = list(usable.skipped)
-        holdout = recipe.validation.holdout if recipe.validation.folder is None else 0
-        held_out = _by_hash(usable.paths)[: min(holdout, len(usable) - 1)]
+        wanted = recipe.validation.holdout if recipe.validation.folder is None else 0
+        held_out = _by_hash(usable.paths)[: holdout_count(len(usable), wanted, recipe.validation.holdout_part)]
         self.images = usable.only([path for path in usable.paths if path not in set(held_out)])
+        alone = bool(wanted) and not held_out
+        held_out, self.notes = (usable.paths, [ALONE]) if alone else (held_out, [])
         low = self._partners(self.images, folder, data.lr_folder) if data.lr_folder else None
         labels, self.classes = class_folders(self.images.paths, folder)
         if recipe.labels.amount is not None:
@@ -78,8 +81,8 @@ class SuperResolution:
     def describe(self) -> str:
         """How many images there are."""
         return (
-            f"{len(self.images)} training images ({self.images.cached} in memory), {len(self.skipped)} skipped, "
-            f"{len(self.validation)} for validation"
+            f"{len(self.images)} training images ({self.images.cached} in memory), {len(self.validation)} held out, "
+            f"{len(self.skipped)} skipped"
         )
 
     def batch(self, items: tuple[Tensor, Tensor, Tensor]) -> Batch:

@@ -82,6 +82,7 @@ class ToyTask:
         self.classes = tuple(f"mode {mode}" for mode in range(len(toy.weights))) if self.labelled else ()
         self.content = Content(recipe, device)
         self.skipped: list[Skipped] = []
+        self.notes: list[str] = []
         self._block = -1
         self._drawn: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
 

@@ -26,7 +26,8 @@ class Unconditional:
         self.recipe = recipe
         self.data = SquareData(recipe, device, run)
         self.content = Content(recipe, device)
-        self.examples, self.classes, self.skipped = self.data.examples, self.data.classes, self.data.skipped
+        self.examples, self.classes = self.data.examples, self.data.classes
+        self.skipped, self.notes = self.data.skipped, self.data.notes
         self.batch, self.held_out, self.describe = self.data.batch, self.data.held_out, self.data.describe
 
     @property
@@ -49,10 +50,9 @@ class Unconditional:
         if real is None or len(real.image) < 2 or model.autoregressive:  # those draw too slowly to be measured often
             return {}
         fake = fixed_images(model, len(real.image), real.image.device).clamp(0, 1)
-        values = {"diversity": ratio_to_real(pairwise_diversity, fake, real.image)}
-        if self.recipe.data.size > 2:
-            values["sharpness"] = ratio_to_real(sharpness, fake, real.image)
-        return values
+        measures = {"diversity": pairwise_diversity} | ({"sharpness": sharpness} if self.recipe.data.size > 2 else {})
+        there = {name: measure for name, measure in measures.items() if measure(real.image)}  # black images have none
+        return {name: ratio_to_real(measure, fake, real.image) for name, measure in there.items()}
 
     @torch.no_grad()
     def sheet(self, model: Model, path: Path) -> None:

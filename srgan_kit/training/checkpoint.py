@@ -1,67 +1,152 @@
-"""Everything a run needs to go on as if it had never stopped, in one file that appears whole or not at all."""
+"""Everything a run needs to go on as if it had never stopped: its last two checkpoints, checked before use."""
 
+import json
 import os
+import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from srgan_kit.config import Recipe
+from srgan_kit.config import Recipe, load_recipe_again
 from srgan_kit.errors import UserError
 from srgan_kit.files import appearing
 
 NAME = "checkpoint.pt"
+PREVIOUS = "checkpoint.previous.pt"
+"""The one before it."""
 
 FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "description": True,
     "device": True,
+    "steps": True,
     "log_every": True,
     "checkpoint_every": True,
     "data": {"folder", "lr_folder", "cache_megabytes", "workers", "pipeline"},
     "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
     "perceptual": {"weights"},
     "lpips": {"weights"},
+    "optimizer": {"learning_rate", "final_learning_rate"},
+    "critic_optimizer": {"learning_rate", "final_learning_rate"},
     "initialise_from": True,
     "initialise_parts": True,
     "compile": True,
 }
-"""Keys that a resumed run may have different: they change nothing that is computed. Folders may have moved; which
-training images there are is compared by the fingerprint."""
+"""Keys that a resumed run may have different: how long and how fast it learns from here on, and those that change
+nothing that is computed. Folders may have moved; which training images there are is compared by the fingerprint."""
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether there is something to resume in the run's folder."""
+    return any((run / name).is_file() for name in (NAME, PREVIOUS))
 
 
 def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
-    """Write the state (tensors and plain values only) to the run's folder.
+    """Write the state (tensors and plain values only) to the run's folder; the checkpoint before it is kept beside it.
 
     Raises:
-        UserError: it cannot be written, such as on a full disk; the checkpoint before it is kept.
+        UserError: it cannot be written, such as on a full disk; the checkpoints before it are kept.
     """
+    newest = run / NAME
     try:
-        with appearing(run / NAME) as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before it replaces the old one, in case the power fails
+        with appearing(newest) as temporary:
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())  # on the disk before it replaces the old one, in case the power fails
+            if newest.is_file() and _damage(newest) is None:  # a damaged one does not push a sound one out
+                newest.replace(run / PREVIOUS)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        raise UserError(f"{run / NAME}: cannot be written ({error})") from None
+        raise UserError(f"{newest}: cannot be written ({_reason(error, run)}); {_kept(run)}") from None
 
 
-def load_checkpoint(run: Path, recipe: Recipe, fingerprint: str) -> dict[str, Any]:
-    """The state of the run in that folder, without executing code from it.
+def restore_newest(run: Path, restore: Callable[[dict[str, Any]], None]) -> list[str]:
+    """Hand the newest sound checkpoint to `restore`, without executing code from it; warnings about those that are not.
 
     Raises:
-        UserError: there is none, it cannot be read, or it belongs to a different recipe or different images.
+        UserError: there is none, none is sound, or `restore` raises one: it belongs to another recipe or other images.
     """
-    path = run / NAME
-    if not path.is_file():
+    if not has_checkpoint(run):
         raise UserError(f"{run}: nothing to resume, there is no {NAME} in it")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        saved = Recipe.model_validate_json(state["recipe"])
-    except Exception as error:
-        raise UserError(f"{path}: not a checkpoint of this version ({type(error).__name__})") from None
+    damaged: list[str] = []
+    for path in (run / NAME, run / PREVIOUS):
+        if not path.is_file():
+            continue
+        try:
+            state = _read(path)
+            restore(state)
+        except UserError:
+            raise
+        except Exception as error:  # whatever a damaged file makes torch, pydantic or the networks stumble over
+            damaged.append(f"{path}: damaged, or not a checkpoint of this version ({_line(error)})")
+            continue
+        return [f"{each}; going back to {path.name}, step {state['step']}" for each in damaged]
+    raise UserError("; ".join(damaged))
+
+
+def saved_recipe(run: Path, overrides: list[str] | None = None, data: Path | None = None) -> Recipe:
+    """The recipe of the run in that folder, with `key=value` overrides and another folder of images.
+
+    Raises:
+        UserError: there is no sound checkpoint, or as in `load_recipe`.
+    """
+    recipes: list[dict[str, Any]] = []
+    restore_newest(run, lambda state: recipes.append(recipe_values(state)))
+    return load_recipe_again(recipes[-1], str(run), overrides, data)
+
+
+def recipe_values(state: dict[str, Any]) -> dict[str, Any]:
+    """The recipe in a checkpoint. Before there was `validation.holdout_part`, as much was held out as was asked for."""
+    values = json.loads(state["recipe"])
+    values["validation"].setdefault("holdout_part", 1.0)
+    Recipe.model_validate(values)
+    return values
+
+
+def held_out_as_before(run: Path, recipe: Recipe) -> Recipe:
+    """The recipe with the `validation.holdout_part` of the run's checkpoint, if that is older than the key."""
+    before: list[bool] = []
+    restore_newest(run, lambda state: before.append("holdout_part" not in json.loads(state["recipe"])["validation"]))
+    if not before[-1]:
+        return recipe
+    return recipe.model_copy(update={"validation": recipe.validation.model_copy(update={"holdout_part": 1.0})})
+
+
+def check_belongs(state: dict[str, Any], run: Path, recipe: Recipe, fingerprint: str) -> Recipe:
+    """The recipe that the checkpoint was saved with.
+
+    Raises:
+        UserError: it differs in what may not change, there are other training images, or more steps are done.
+    """
+    saved = Recipe.model_validate(recipe_values(state))
     _check_same(saved, recipe)
     if state["fingerprint"] != fingerprint:
         raise UserError(f"--resume: the training images are not those that the run in {run} was started with")
+    if recipe.steps < state["step"]:
+        raise UserError(f"--resume: steps = {recipe.steps}, but the run in {run} has done {state['step']} already")
+    return saved
+
+
+def _read(path: Path) -> dict[str, Any]:
+    damage = _damage(path)
+    if damage is not None:
+        raise ValueError(damage)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not isinstance(state.get("step"), int):
+        raise ValueError("no state of a run")
     return state
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with the archive; None if every part of it has its checksum, which torch does not look at."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except Exception as error:  # BadZipFile, EOFError, NotImplementedError, zlib.error, ...
+        return _line(error)
+    return None if broken is None else f"{broken}: wrong checksum"
 
 
 def _check_same(saved: Recipe, recipe: Recipe) -> None:
@@ -78,3 +163,22 @@ def _first_difference(key: str, before: Any, now: Any) -> tuple[str, Any, Any]:
         inner = next(name for name in before if before[name] != now[name])
         return _first_difference(f"{key}.{inner}", before[inner], now[inner])
     return key, before, now
+
+
+def _line(error: Exception) -> str:
+    """What an error says, in a line; torch's explanations of how to read a file unsafely are left out."""
+    if "weights_only" in str(error):
+        return "it holds more than tensors and plain values"
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {said}"[:160] if said else type(error).__name__
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    full = shutil.disk_usage(folder).free < 1_000_000
+    return "no space left on the disk" if full else str(error).partition("\n")[0]
+
+
+def _kept(run: Path) -> str:
+    return "the checkpoint before it is kept" if has_checkpoint(run) else "there is none before it"

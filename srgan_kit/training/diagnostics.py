@@ -1,11 +1,12 @@
 """What only a generative game needs to have measured: on held-out images and samples of the averaged generator.
 
-Nothing of the run changes: networks are in evaluation and without gradients, random numbers come from a fork.
+Nothing of the run changes: networks are in evaluation and without gradients, but for the critic's batch norm, whose
+statistics are put back; random numbers come from a fork.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from srgan_kit.contracts import Batch, Codes, Critique, Sample, Variant
 from srgan_kit.generators.model import Model
 from srgan_kit.metrics.classification import cluster_error, error_rate
 from srgan_kit.metrics.diversity import class_usage
+from srgan_kit.training.judging import as_it_plays
 from srgan_kit.training.run import Run
 
 COUNT = 512
@@ -48,10 +50,11 @@ def diagnose(run: Run, network: Model) -> dict[str, float]:
         values = _latent(run, network, batches, samples)
         if run.critic is None:
             return values | _likelihood(run.variant, batches, samples)
-        pairs = list(zip(batches, samples, strict=True))
-        real = _joined([_said(run.variant, run.judge(batch.image, batch)) for batch in batches])
-        fake = _joined([_said(run.variant, run.judge(sample.image, batch, sample)) for batch, sample in pairs])
-        seen = _joined([_said(run.variant, run.judge(batch.image, batch)) for batch in _training(run, batches)])
+        judged = [run.seen_by_critic.pair(batch, sample) for batch, sample in zip(batches, samples, strict=True)]
+        of_training = zip(_training(run, batches), samples, strict=True)
+        real = _joined([_said(run.variant, critique) for critique, _ in judged])
+        fake = _joined([_said(run.variant, critique) for _, critique in judged])
+        seen = _joined([_said(run.variant, run.seen_by_critic.pair(*pair)[0]) for pair in of_training])
         label = torch.cat([_labels(batch) for batch in batches])
         return (
             _scores(real, fake, seen)
@@ -65,18 +68,11 @@ def diagnose(run: Run, network: Model) -> dict[str, float]:
 
 @contextmanager
 def _measuring(run: Run) -> Iterator[None]:
-    critic = None if run.critic is None else run.critic.network
-    training = critic is not None and critic.training
+    playing = nullcontext() if run.critic is None else as_it_plays(run.critic.network)
     device = run.accelerator.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad(), playing:
         torch.manual_seed(run.recipe.seed)  # the same noise each time, so that curves show the networks alone
-        if critic is not None:
-            critic.eval()
-        try:
-            yield
-        finally:
-            if critic is not None:
-                critic.train(training)
+        yield
 
 
 def _split(batch: Batch, size: int) -> list[Batch]:

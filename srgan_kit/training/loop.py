@@ -1,10 +1,8 @@
 """The training loop: from a recipe and images to a weight file."""
 
-import math
-import signal
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +13,32 @@ from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
 from srgan_kit.config import Recipe
+from srgan_kit.contracts import Batch
 from srgan_kit.data.crops import StepSampler
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.devices import pick_device, pick_precision
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
-from srgan_kit.generators.saved import save_run
 from srgan_kit.tasks import build_task
-from srgan_kit.training.checkpoint import NAME as CHECKPOINT
+from srgan_kit.training.checkpoint import has_checkpoint, held_out_as_before
 from srgan_kit.training.diagnostics import diagnose
+from srgan_kit.training.folder import RunLock, write_recipe
+from srgan_kit.training.limit import TimeLimit, steps_that_fit
+from srgan_kit.training.memory import check_data, out_of_memory
 from srgan_kit.training.progress import animate_sheets
+from srgan_kit.training.results import BEST, MODEL, export, is_finished, keep_best
 from srgan_kit.training.run import Run
+from srgan_kit.training.signals import interruption
 from srgan_kit.training.telemetry import Silence, Telemetry
 
-MODEL = "model.safetensors"
+__all__ = ["BEST", "MODEL", "Outcome", "Stopped", "is_finished", "start_accelerator", "train"]
 MIXED_PRECISION = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+class Stopped(UserError):
+    """Something that the run needs was taken away while it trained; what it has learned is saved."""
+
+    exit_status = 1
 
 
 @dataclass(frozen=True)
@@ -38,16 +47,22 @@ class Outcome:
 
     step: int
     """Steps done."""
+    steps: int
+    """Of the whole run."""
     finished: bool
     """False where it was interrupted or its time was up; `--resume` goes on from there."""
+    signal: int | None
+    """The signal that interrupted it."""
     model: Path | None
-    """The exported weights, once finished."""
+    """The exported weights; None in processes beside the main one."""
     measured: dict[str, float]
     """The last validation."""
 
 
-def train(recipe: Recipe, folder: Path, resume: bool = False, minutes: float | None = None) -> Outcome:
-    """Train `recipe` in `folder`; the run's weights end up in `folder/model.safetensors`.
+def train(
+    recipe: Recipe, folder: Path, resume: bool = False, minutes: float | None = None, fit: bool = False
+) -> Outcome:
+    """Train `recipe` in `folder`; the averaged weights are in `folder/model.safetensors` wherever the run ends.
 
     Args:
         recipe: what to train.
@@ -55,27 +70,44 @@ def train(recipe: Recipe, folder: Path, resume: bool = False, minutes: float | N
         resume: whether to go on with the run that it holds.
         minutes: after so many, counted from the call, the step in progress ends, is saved, and the run stops as it
             does at Ctrl-C; None for no limit.
+        fit: whether the run's number of steps, and with it the schedule, is fixed by what fits into the minutes. It is
+            fixed once, from the speed of the first steps, and kept in the checkpoint. A run that has done all its steps
+            is given as many more as fit.
 
     Raises:
-        UserError: data, weights or a checkpoint that cannot be used, an existing run without `resume`, a full disk.
+        UserError: data, weights or a checkpoint that cannot be used, an existing run without `resume`, a folder in
+            which another process trains, a full disk.
         Diverged: a term became NaN or infinite.
+        Stopped: images were taken away while the run needed them.
     """
-    deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    if not resume and any((folder / name).exists() for name in (CHECKPOINT, MODEL)):
-        raise UserError(f"{folder}: holds a run already; give --resume to go on with it, or another folder with -o")
+    limit = TimeLimit(minutes, fit)
     accelerator = start_accelerator(recipe)
-    run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
-    if resume:
-        run.restore()
-    run.rehearse()
-    try:
-        if accelerator.is_main_process and not resume:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        accelerator.wait_for_everyone()
-        return _train(run, deadline)
-    except OSError as error:
-        raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
+    check_data(recipe, accelerator.device)
+    with ExitStack() as stack:
+        lock = stack.enter_context(RunLock(folder)) if accelerator.is_main_process else None
+        if lock is not None and folder.is_dir():
+            _take(lock)
+        _check_new(folder, resume)
+        if resume:
+            recipe = held_out_as_before(folder, recipe)
+        run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder), resume)
+        warnings = run.restore() if resume else []
+        try:
+            run.rehearse()
+            if lock is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                _take(lock)
+                _check_new(folder, resume)
+                write_recipe(folder, recipe)
+            accelerator.wait_for_everyone()
+            return _train(run, limit, warnings)
+        except OSError as error:
+            raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            kept = "the last checkpoint is kept; try a smaller data.batch"
+            raise Stopped(f"out of memory of {accelerator.device.type} in step {run.step + 1}; {kept}") from None
 
 
 def start_accelerator(recipe: Recipe) -> Accelerator:
@@ -88,54 +120,91 @@ def start_accelerator(recipe: Recipe) -> Accelerator:
     return Accelerator(mixed_precision=MIXED_PRECISION[precision], cpu=device.type == "cpu")
 
 
-def _train(run: Run, deadline: float) -> Outcome:
-    recipe, accelerator, task = run.recipe, run.accelerator, run.task
-    sampler = StepSampler(
-        run.step, recipe.steps, recipe.data.batch, accelerator.process_index, accelerator.num_processes
-    )
-    if isinstance(task.examples, DeviceCrops):
-        loader = map(task.examples.batch, sampler)
-    else:
-        loader = DataLoader(
-            task.examples,
-            batch_sampler=sampler,
-            num_workers=recipe.data.workers,
-            pin_memory=accelerator.device.type == "cuda",
-        )
-    with Telemetry(run.folder, run.step, recipe.steps) if accelerator.is_main_process else Silence() as telemetry:
-        _announce(telemetry, run)
-        finished = _loop(run, loader, telemetry, deadline)
+def _take(lock: RunLock) -> None:
+    try:
+        lock.take()
+    except OSError as error:
+        raise UserError(f"{lock.folder}: cannot be written to ({error.strerror or error})") from None
+
+
+def _check_new(folder: Path, resume: bool) -> None:
+    if not resume and (has_checkpoint(folder) or any((folder / name).exists() for name in (MODEL, BEST))):
+        raise UserError(f"{folder}: holds a run already; --resume {folder} goes on with it, -o takes another folder")
+
+
+def _train(run: Run, limit: TimeLimit, warnings: list[str]) -> Outcome:
+    main = run.accelerator.is_main_process
+    with (
+        Telemetry(run.folder, run.step, run.steps, limit) if main else Silence() as telemetry,
+        interruption() as signals,
+    ):
+        _announce(telemetry, run, warnings)
+        if limit.fit and run.step == run.steps < run.recipe.steps:
+            run.planned = None  # all that was planned is done, and there is time for more
+        validated = _loop(run, telemetry, limit, signals)
+        finished = run.step == run.steps
         run.save()
-        measured = _validate(run, telemetry) if finished else {}
-        model = _export(run, measured) if finished and accelerator.is_main_process else None
-        if accelerator.is_main_process:
+        if not finished:
+            telemetry.say(f"{'stopping' if signals else 'the time is up'}: step {run.step} is saved; validating")
+        if main:
+            export(run, {})  # there may be no time for more
+        measured = _validate(run, telemetry, finished) if validated is None else validated
+        if main:
             animate_sheets(run.folder)
-    return Outcome(step=run.step, finished=finished, model=model, measured=measured)
+    signal = None if finished or not signals else signals[0]
+    return Outcome(run.step, run.steps, finished, signal, run.folder / MODEL if main else None, measured)
 
 
-def _loop(run: Run, loader: Iterable[Any], telemetry: Telemetry, deadline: float) -> bool:
-    """Train to the end (True) or to an interruption or the deadline (False)."""
+def _loop(run: Run, telemetry: Telemetry, limit: TimeLimit, signals: list[int]) -> dict[str, float] | None:
+    """Train to the end, to an interruption or the deadline; the validation of the last step, if it had one."""
     recipe = run.recipe
     clock, since = time.perf_counter(), run.step
-    with _interruption() as signals:
-        for items in loader:
-            logged = (run.step + 1) % recipe.log_every == 0 or run.step + 1 == recipe.steps
-            values = run.train_step(run.task.batch(items), detailed=logged)
-            telemetry.step(run.step)
-            if logged:
-                now = time.perf_counter()
-                speed = (run.step - since) / (now - clock)
-                rate = run.generator.optimizer.param_groups[0]["lr"]
-                telemetry.record(run.step, values | {"learning_rate": rate, "steps_per_second": speed})
-                clock, since = now, run.step
-            if run.step % recipe.checkpoint_every == 0:
-                run.save()
-            if run.step % recipe.validation.every == 0 and run.step != recipe.steps:
-                _validate(run, telemetry)
-                clock, since = time.perf_counter(), run.step
-            if _any_process(bool(signals) or time.monotonic() >= deadline, run.accelerator):
-                break
-    return run.step == recipe.steps
+    for batches in _batches(run):
+        logged = (run.step + 1) % recipe.log_every == 0 or run.step + 1 == run.steps
+        values = run.train_step(batches[-1], detailed=logged, earlier=batches[:-1])
+        telemetry.step(run.step)
+        if logged:
+            now = time.perf_counter()
+            speed = (run.step - since) / (now - clock)
+            rate = run.generator.optimizer.param_groups[0]["lr"]
+            telemetry.record(run.step, values | {"learning_rate": rate, "steps_per_second": speed})
+            clock, since = now, run.step
+        if run.step % recipe.checkpoint_every == 0:
+            run.save()
+        validated = None
+        if run.step % recipe.validation.every == 0 and run.step != run.steps:
+            validated = _validate(run, telemetry, True)
+            clock, since = time.perf_counter(), run.step
+        if limit.fit and run.planned is None and _plan(run, telemetry, limit):
+            clock, since = time.perf_counter(), run.step
+        if run.step == run.steps or _any_process(bool(signals) or limit.over, run.accelerator):
+            return validated
+    return None
+
+
+def _plan(run: Run, telemetry: Telemetry, limit: TimeLimit) -> bool:
+    """Fix the number of steps, once the speed is known: True in that step."""
+    per_step = limit.seconds_per_step(run.step)
+    if not _of_main(int(per_step is not None), run.accelerator):
+        return False
+    start = time.monotonic()
+    _validate(run, telemetry, False)
+    per_validation = time.monotonic() - start
+    more = steps_that_fit(limit.left, per_step or 1.0, per_validation, run.recipe.validation.every)
+    run.planned = _of_main(min(run.step + more, run.recipe.steps), run.accelerator)
+    run.save()  # so that a run that is killed now goes on by the same schedule
+    telemetry.plan(run.steps)
+    return True
+
+
+def _of_main(number: int, accelerator: Accelerator) -> int:
+    """The main process's number, in every process."""
+    if accelerator.num_processes == 1:
+        return number
+    own = torch.tensor(number if accelerator.is_main_process else 0, device=accelerator.device)
+    everywhere = accelerator.reduce(own, "sum")
+    assert isinstance(everywhere, torch.Tensor)
+    return int(everywhere)
 
 
 def _any_process(here: bool, accelerator: Accelerator) -> bool:
@@ -146,7 +215,42 @@ def _any_process(here: bool, accelerator: Accelerator) -> bool:
     return bool(accelerator.reduce(flag, "sum"))
 
 
-def _validate(run: Run, telemetry: Telemetry) -> dict[str, float]:
+def _batches(run: Run) -> Iterator[list[Batch]]:
+    """The real images of each step from now on: a batch for each of the critic's steps, the generator's last."""
+    recipe, accelerator, task = run.recipe, run.accelerator, run.task
+    count = recipe.data.batch * run.batches
+    sampler = StepSampler(run.step, recipe.steps, count, accelerator.process_index, accelerator.num_processes)
+    if isinstance(task.examples, DeviceCrops):
+        loader: Iterable[Any] = map(task.examples.batch, sampler)
+    else:
+        loader = DataLoader(
+            task.examples,
+            batch_sampler=sampler,
+            num_workers=recipe.data.workers,
+            pin_memory=accelerator.device.type == "cuda",
+        )
+    items = iter(loader)
+    while True:
+        try:
+            some = next(items)
+        except StopIteration:
+            return
+        except (UserError, OSError, RuntimeError) as error:  # an image that is gone, or a worker
+            run.save()
+            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            reason = lines[-1].rpartition("UserError: ")[2]  # of a worker's traceback the last line says it
+            raise Stopped(f"{reason}; the run is saved at step {run.step}, --resume {run.folder} goes on") from None
+        if run.batches == 1:
+            yield [task.batch(some)]
+        else:
+            size = recipe.data.batch
+            parts = range(0, count, size)
+            yield [task.batch(tuple(each[start : start + size] for each in some)) for start in parts]
+
+
+def _validate(run: Run, telemetry: Telemetry, regular: bool) -> dict[str, float]:
+    """Measure, draw and export the averaged model; only regular validations decide which model is the best, so that
+    it does not depend on when a run was stopped."""
     network = run.average.network
     assert isinstance(network, Model)
     with run.accelerator.autocast():
@@ -158,23 +262,18 @@ def _validate(run: Run, telemetry: Telemetry) -> dict[str, float]:
         values = {f"validation/{name}": value for name, value in measured.items()} | diagnosed
         if values:
             telemetry.record(run.step, values)
+        export(run, measured)
+    if regular:
+        keep_best(run, measured)
     return measured
 
 
-def _export(run: Run, measured: dict[str, float]) -> Path:
-    """The averaged weights as a model file that `srgan-kit upscale -m` takes."""
-    recipe = run.recipe
-    path = run.folder / MODEL
-    metadata = {"recipe": recipe.without_paths().model_dump_json(), "steps": str(run.step)}
-    metadata |= {f"validation_{name}": f"{value:.4f}" for name, value in measured.items()}
-    save_run(run.average.network, recipe, run.task, path, metadata)
-    return path
-
-
-def _announce(telemetry: Telemetry, run: Run) -> None:
+def _announce(telemetry: Telemetry, run: Run, warnings: list[str]) -> None:
     parameters = sum(p.numel() for p in run.generator.network.parameters())
     for skipped in run.task.skipped:
         telemetry.say(f"skipped {skipped.path}: {skipped.reason}")
+    for warning in [*warnings, *run.task.notes]:
+        telemetry.say(f"warning: {warning}")
     accelerator = run.accelerator
     precision = accelerator.mixed_precision.replace("no", "fp32")
     telemetry.say(
@@ -182,22 +281,8 @@ def _announce(telemetry: Telemetry, run: Run) -> None:
         f"{run.task.describe()}; run folder {run.folder}"
     )
     if run.step:
-        telemetry.say(f"resumed at step {run.step}")
-
-
-@contextmanager
-def _interruption() -> Iterator[list[int]]:
-    """A list that becomes non-empty at Ctrl-C or SIGTERM, so that the step in progress can end; a second one kills."""
-    signals: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if signals:
-            raise KeyboardInterrupt
-        signals.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        telemetry.say(f"resumed at step {run.step} of {run.steps}")
+    if run.step == run.recipe.steps:
+        telemetry.say("all its steps are done; --set steps=N with a larger N goes on")
+    elif run.recipe.compile:
+        telemetry.say("compiling the generator: the first step takes a minute or more")

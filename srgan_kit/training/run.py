@@ -1,9 +1,10 @@
 """What changes while a run goes on: the players, one step of the game, saving and restoring."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -11,22 +12,21 @@ from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 from torch.utils.data import default_collate
 
-from srgan_kit.config import Recipe, variant_name
-from srgan_kit.contracts import REQUIREMENTS, Batch, Critique, Sample, Turn
+from srgan_kit.config import Recipe
+from srgan_kit.contracts import Batch, Critique, Sample, Turn
 from srgan_kit.critics import build_critic
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model, build_model
-from srgan_kit.generators.reparameterised import folded, load_plain
-from srgan_kit.generators.residual import ResidualGroup, ResidualSR
 from srgan_kit.spectral_norm import with_spectral_norm
 from srgan_kit.tasks import Task
-from srgan_kit.tasks.content import NAMES as CONTENT
-from srgan_kit.tasks.content import PAIRED
-from srgan_kit.training.checkpoint import load_checkpoint, save_checkpoint
+from srgan_kit.training.checkpoint import check_belongs, restore_newest, save_checkpoint
+from srgan_kit.training.checks import check_classes, check_requirements, check_weights
 from srgan_kit.training.ema import MovingAverage
+from srgan_kit.training.initialise import initialise
+from srgan_kit.training.judging import Judge, has_batch_norm
+from srgan_kit.training.memory import Activations, check_networks, check_step
 from srgan_kit.training.player import Diverged, Player
-from srgan_kit.training.techniques import CRITIC_TERMS, Techniques
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.training.techniques import Techniques
 from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
 __all__ = ["Diverged", "Run"]
@@ -40,24 +40,30 @@ class Run:
         folder: where checkpoints go.
         accelerator: device and precision.
         task: where images come from.
+        resumed: whether `restore` will follow, so that the weights to start from are not looked for.
 
     Raises:
         UserError: parts of the recipe that do not fit each other or the data; the message says what to add.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, accelerator: Accelerator, task: Task) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, accelerator: Accelerator, task: Task, resumed: bool = False
+    ) -> None:
         self.recipe, self.folder, self.accelerator, self.task = recipe, folder, accelerator, task
         self.variant = recipe.variant
         self.fingerprint = task.fingerprint()
-        torch.manual_seed(recipe.seed)
         try:
+            check_networks(recipe, task.condition, accelerator.device)
+            torch.manual_seed(recipe.seed)
             model = build_model(recipe, task.condition)
             critic = None if recipe.critic is None else build_critic(recipe, task.condition)
+        except UserError:
+            raise
         except ValueError as error:
             raise UserError(f"recipe: {error}") from None
-        self._check_requirements(model, critic)
-        if recipe.initialise_from is not None:
-            _initialise(model, recipe.initialise_from, recipe.initialise_parts)
+        check_requirements(recipe, task, model, critic)
+        if recipe.initialise_from is not None and not resumed:
+            initialise(model, recipe.initialise_from, recipe.initialise_parts)
         if recipe.techniques.virtual_batch_norm:
             critic = self._virtual(model, critic)
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
@@ -67,12 +73,16 @@ class Run:
             model.decoder.compile()  # in place, after the average was copied: that one sees images of any size
         self.critic: Player | None = None
         self.techniques: Techniques | None = None
+        self._judge: Judge | None = None
         if critic is not None:
             if recipe.techniques.spectral_norm:
                 with_spectral_norm(critic)
             self.critic = Player("critic", critic, _critic_parts(critic), recipe.critic_optimizer, accelerator)
             self.techniques = Techniques(recipe, model, critic)
         self.step = 0
+        self.planned: int | None = None
+        """The number of steps that fit into the run's time, once that was measured."""
+        self._saved: tuple[int, int] | None = None
         self.turn = Turn()
         self._pauses: Counter[str] = Counter()
 
@@ -83,28 +93,40 @@ class Run:
         return self.generator.network
 
     def judge(self, image: Tensor, batch: Batch, sample: Sample | None = None) -> Critique:
-        """The critic's view of an image, and of the sample's reconstruction where the variant wants it.
+        """The critic's view of an image, and of the sample's reconstruction where the variant wants it."""
+        return self.seen_by_critic.one(image, batch, sample)
 
-        The noise and shifts of the recipe's techniques are for training: in evaluation it sees the image itself.
-        """
+    @property
+    def seen_by_critic(self) -> Judge:
+        """How the critic sees images now."""
         assert self.critic is not None
         assert self.techniques is not None
-        assert self.recipe.critic is not None
-        network, techniques = self.critic.network, self.techniques
-        beside = [batch.condition] if self.recipe.critic.conditional else []
+        if self._judge is None or self._judge.network is not self.critic.network:
+            self._judge = Judge(self.recipe, self.critic.network, self.techniques)
+        self.techniques.step, self.techniques.steps = self.step, self.steps
+        return self._judge
 
-        def view(of: Tensor) -> Critique:
-            return network(techniques.shown(of, self.step) if network.training else of, *beside)
+    @property
+    def batches(self) -> int:
+        """Batches of a step: one for each of the critic's steps."""
+        return 1 if self.critic is None else self.recipe.critic_steps
 
-        critique = view(image)
-        if sample is not None and "reconstruction_critique" in self.variant.requirements():
-            assert sample.reconstruction is not None
-            critique.of_reconstruction = view(sample.reconstruction)
-        return critique
+    @property
+    def steps(self) -> int:
+        """Of the whole run: as many as the recipe says, or as were found to fit into its time."""
+        return self.recipe.steps if self.planned is None else self.planned
 
-    def train_step(self, batch: Batch, detailed: bool = False) -> dict[str, float]:
-        """Critic, then generator, on one batch; the numbers to log, if `detailed` with each term's gradient share."""
+    def train_step(self, batch: Batch, detailed: bool = False, earlier: Sequence[Batch] = ()) -> dict[str, float]:
+        """Critic, then generator, on one batch; the numbers to log, if `detailed` with each term's gradient share.
+
+        Args:
+            batch: what the generator learns from, and the critic's last step.
+            detailed: whether gradient shares are measured.
+            earlier: a batch for each of the critic's steps before the last.
+        """
         recipe = self.recipe
+        if len(earlier) != self.batches - 1:
+            raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
         # All randomness inside a step is a function of (seed, step, rank): a resumed run needs no generator state.
         seed = (recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index
         on_cpu = self.accelerator.device.type == "cpu"  # where torch.manual_seed would spend its time on other devices
@@ -115,11 +137,11 @@ class Run:
             sample = self.model(batch, judged=self.critic is not None)
             content = self.task.content_terms(batch, sample)
         self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
-        for turn in range(recipe.critic_steps if self.critic is not None else 0):
-            if turn:  # the generator learns from the last of these samples
-                with self.accelerator.autocast():
-                    sample = self.model(batch, judged=True)
-                    content = self.task.content_terms(batch, sample)
+        for other in earlier:
+            with self.accelerator.autocast(), torch.no_grad():
+                made = self.model(other, judged=True)
+            self._train_critic(other, made)
+        if self.critic is not None:
             critic_values = self._train_critic(batch, sample)
         values |= critic_values
         with self.accelerator.autocast():
@@ -130,7 +152,7 @@ class Run:
             values |= {f"share/{name}": share for name, share in shares.items()}
         self._pauses.update(["steps", *(player for player, plays in asdict(self.turn).items() if not plays)])
         paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.turn, part))
-        generator_values = self.generator.minimise(terms, weights, routes, paused, self.step, recipe.steps)
+        generator_values = self.generator.minimise(terms, weights, routes, paused, self.step, self.steps)
         if self.critic is not None:
             self.critic.network.requires_grad_(True)
         everywhere = self._of_all_processes(critic_values), self._of_all_processes(generator_values)
@@ -166,7 +188,7 @@ class Run:
             terms, scores = self._critic_terms(batch, sample)
         weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
         paused = frozenset() if self.turn.critic else frozenset(self.critic.parts)
-        values = self.critic.minimise(terms, weights, routes, paused, self.step, self.recipe.steps)
+        values = self.critic.minimise(terms, weights, routes, paused, self.step, self.steps)
         self.critic.network.requires_grad_(False)
         self.techniques.update("critic")
         values |= self.techniques.penalty_now_and_then(values, self.step)
@@ -179,7 +201,7 @@ class Run:
         if self.techniques.needs_image_gradient(self.step) and torch.is_grad_enabled():
             batch.image.requires_grad_(True)
         shown = _detached(sample)
-        real, fake = self.judge(batch.image, batch), self.judge(shown.image, batch, shown)
+        real, fake = self.seen_by_critic.pair(batch, shown)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=shown)
         if torch.is_grad_enabled():  # else it is the rehearsal, and there are no gradients to penalise
             terms |= self.techniques.critic_terms(lambda image: self.judge(image, batch), real, batch, shown, self.step)
@@ -192,39 +214,17 @@ class Run:
             empty = Critique(score=sample.image.new_zeros(0))
             return self.variant.generator_terms(real=None, fake=empty, batch=batch, sample=sample)
         compares = "real_in_generator_step" in self.variant.requirements()
-        with torch.no_grad():
-            needed = compares or self.techniques.needs_real_in_generator_step
-            real = self.judge(batch.image, batch) if needed else None
-        fake = self.judge(sample.image, batch, sample)
+        compares = compares or self.techniques.needs_real_in_generator_step
+        if compares and self.seen_by_critic.together:
+            real, fake = self.seen_by_critic.pair(batch, sample)
+        else:
+            with torch.no_grad():
+                real = self.judge(batch.image, batch) if compares else None
+            fake = self.judge(sample.image, batch, sample)
         terms = self.variant.generator_terms(real=real, fake=fake, batch=batch, sample=sample)
         return terms | self.techniques.generator_terms(real, fake)
 
     # --- checks at the start ----------------------------------------------------------------------------------------
-
-    def _check_requirements(self, model: Model, critic: nn.Module | None) -> None:
-        recipe = self.recipe
-        provided = {
-            "critic": critic is not None,
-            "real_in_generator_step": True,
-            "reconstruction_critique": True,
-            "labels": self.task.labelled,
-            "codes": bool(recipe.latent.categorical or recipe.latent.continuous),
-            "categorical_code": bool(recipe.latent.categorical),
-            "posterior": model.encoder is not None,
-            "paired": recipe.task != "unconditional" or model.source == "posterior",
-            "logits": model.squashed,
-            "levels": model.autoregressive,
-            "comparator": "perceptual" in recipe.generator_weights,
-        }
-        of_critic: frozenset[str] = getattr(critic, "provides", frozenset())
-        for need in sorted(self.variant.requirements()):
-            if not provided.get(need, need in of_critic):
-                raise UserError(f"recipe: variant {variant_name(self.variant)!r} needs {REQUIREMENTS[need]}")
-        for name in sorted(name for name in PAIRED if recipe.generator_weights.get(name)):
-            if not provided["paired"]:
-                raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
-        if model.autoregressive and "levels" not in self.variant.requirements():
-            raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
 
     def _virtual(self, model: Model, critic: nn.Module | None) -> nn.Module | None:
         """Batch norm becomes virtual batch norm, on a reference batch that is drawn once and kept."""
@@ -234,7 +234,7 @@ class Run:
         inputs = [each for each in (batch.condition, model.vector(noise, codes)) if each is not None]
         # A super-resolver enlarges images of any size, which a reference of one size cannot go along with.
         candidates = (critic,) if self.recipe.task == "super-resolution" else (model.decoder, critic)
-        players = [each for each in candidates if each is not None and _has_batch_norm(each)]
+        players = [each for each in candidates if each is not None and has_batch_norm(each)]
         if not players:
             raise UserError(
                 "recipe: techniques.virtual_batch_norm: neither the critic nor, but for super-resolution, the "
@@ -252,15 +252,19 @@ class Run:
         """Compute every term of the first batch once, changing nothing, so that a recipe's mistakes show up at once.
 
         Raises:
-            UserError: terms and weights do not match, or the images do not fit the critic or the perceptual loss.
+            UserError: terms and weights do not match, the images do not fit the critic or the perceptual loss, or a
+                step on whole batches would not fit into memory.
         """
         networks = [player.network for player in (self.generator, self.critic) if player is not None]
         for network in networks:
             network.eval()  # batch norm and spectral norm update their statistics only in training
         try:
             items = [self.task.examples[index] for index in range(min(4, self.recipe.data.batch))]
-            with self.accelerator.autocast():
+            activations, content = Activations(), getattr(self.task, "content", None)
+            watched = [*networks, *([content] if isinstance(content, nn.Module) else [])]
+            with self.accelerator.autocast(), activations.watching(watched):
                 self._check_terms(self.task.batch(default_collate(items)))
+            check_step(activations, len(items), self.recipe, self.accelerator.device)
         except UserError:
             raise
         except ValueError as error:
@@ -273,31 +277,24 @@ class Run:
         sample = self.model(batch, judged=self.critic is not None)
         terms = self.task.content_terms(batch, sample)
         if self.critic is not None:
-            self._check_classes(self.judge(batch.image, batch))
+            check_classes(self.recipe, self.task, self.judge(batch.image, batch))
             critic_terms, _ = self._critic_terms(batch, sample)
-            _check_weights("critic", {*critic_terms}, self.recipe.critic_weights, self.recipe.all_critic_weights)
+            check_weights("critic", {*critic_terms}, self.recipe.critic_weights, self.recipe.all_critic_weights)
         terms |= self._generator_terms(batch, sample)
-        _check_weights("generator", {*terms}, self.recipe.weights, self.recipe.generator_weights)
-
-    def _check_classes(self, critique: Critique) -> None:
-        logits, classes = self.variant.classifier(critique), len(self.task.classes)
-        if logits is not None and logits.shape[1] < classes:
-            by_code = "categorical_code" in self.variant.requirements()
-            setting = "latent.categorical's first number" if by_code else "critic.classes"
-            got = f"its variant tells {logits.shape[1]} apart"
-            raise UserError(f"recipe: the images have {classes} classes, but {got}; set {setting} to {classes} or more")
+        check_weights("generator", {*terms}, self.recipe.weights, self.recipe.generator_weights)
 
     # --- saving -----------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write the checkpoint (main process only)."""
-        if not self.accelerator.is_main_process:
+        """Write the checkpoint (main process only), unless it is written already."""
+        if not self.accelerator.is_main_process or self._saved == (self.step, self.steps):
             return
         scaler = self.accelerator.scaler
         state = {
             "recipe": self.recipe.model_dump_json(),
             "fingerprint": self.fingerprint,
             "step": self.step,
+            "steps": self.planned,
             "turn": asdict(self.turn),
             "generator": self.generator.state(),
             "average": self.average.network.state_dict(),
@@ -306,11 +303,18 @@ class Run:
             "scaler": scaler.state_dict() if scaler else None,
         }
         save_checkpoint(self.folder, state)
+        self._saved = self.step, self.steps
 
-    def restore(self) -> None:
-        """Go back to the folder's checkpoint."""
-        state = load_checkpoint(self.folder, self.recipe, self.fingerprint)
+    def restore(self) -> list[str]:
+        """Go back to the newest sound checkpoint of the folder; warnings about those that are not."""
+        warnings = restore_newest(self.folder, self._take)
+        self._saved = None if warnings else (self.step, self.steps)
+        return warnings
+
+    def _take(self, state: dict[str, Any]) -> None:
+        saved = check_belongs(state, self.folder, self.recipe, self.fingerprint)
         self.step = state["step"]
+        self.planned = state.get("steps") if saved.steps == self.recipe.steps else None
         self.turn = Turn(**state["turn"])
         self.generator.restore(state["generator"])
         self.average.network.load_state_dict(state["average"])
@@ -319,10 +323,6 @@ class Run:
             self.techniques.restore(state["techniques"])
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-
-
-def _has_batch_norm(network: nn.Module) -> bool:
-    return any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules())
 
 
 def _critic_parts(critic: nn.Module) -> dict[str, list[nn.Parameter]]:
@@ -337,53 +337,3 @@ def _detached(sample: Sample) -> Sample:
     """The images alone, without gradients to the generator; codes and noise have none."""
     reconstruction = None if sample.reconstruction is None else sample.reconstruction.detach()
     return Sample(image=sample.image.detach(), noise=sample.noise, codes=sample.codes, reconstruction=reconstruction)
-
-
-def _check_weights(player: str, terms: set[str], named: Mapping[str, float], weights: Mapping[str, float]) -> None:
-    """Raise a UserError for a term without a weight, or a weight that the recipe names for no term."""
-    of_gradients = CRITIC_TERMS if player == "critic" else frozenset()  # which the rehearsal does without
-    known = ", ".join(sorted(terms))
-    for name in sorted(terms - weights.keys()):
-        raise UserError(f"recipe: no weight for the term {name!r} of the {player}'s loss; its terms are {known}")
-    off = {name for name, weight in named.items() if not weight and name in CONTENT}
-    for name in sorted(named.keys() - terms - of_gradients - off):
-        raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss; they are {known}")
-
-
-def _initialise(model: Model, source: str, parts: str) -> None:
-    """Take a super-resolver's weights, or some of them; a latent layer that those lack starts without effect."""
-    plain = folded(model.decoder)
-    weights = load_model(source).network.state_dict()
-    may_lack = ("latent.",)
-    if parts == "trunk":
-        weights = {name: value for name, value in weights.items() if not name.startswith("tail.")}
-        may_lack = ("latent.", "tail.")
-    if parts == "deeper":
-        may_lack = ("latent.", *(f"body.{group}." for group in _added_groups(plain, weights, source)))
-    try:
-        missing, unexpected = plain.load_state_dict(weights, strict=False)
-    except RuntimeError:  # of other shapes
-        missing, unexpected = [], list(weights)
-    if unexpected or not all(name.startswith(may_lack) for name in missing):
-        raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator")
-    load_plain(model.decoder, plain)
-
-
-def _added_groups(plain: nn.Module, weights: Mapping[str, Tensor], source: str) -> range:
-    """The numbers of the groups that the weights lack, after these were brought close to the identity.
-
-    Growth that keeps what is computed: Chen et al. 2016, "Net2Net", arXiv:1511.05641, sec. 2.
-
-    Raises:
-        UserError: the generator has no groups, or not more than the weights have.
-    """
-    if not isinstance(plain, ResidualSR):
-        raise UserError("initialise_parts = 'deeper': generator 'residual' or 'reparameterised' has groups to add")
-    before = len({name.split(".")[1] for name in weights if name.startswith("body.")})
-    if len(plain.body) <= before:
-        expected = f"initialise_from {source!r}, which has {before}; initialise_parts = 'deeper' needs more"
-        raise UserError(f"generator.groups: expected more than {expected}, got {len(plain.body)}")
-    for group in plain.body[before:]:
-        assert isinstance(group, ResidualGroup)
-        group.start_near_identity()
-    return range(before, len(plain.body))

@@ -14,6 +14,7 @@ from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.losses import HistoricalAverage, Interval, feature_matching, gradient_penalty, r1_penalty
 from srgan_kit.translation import draw_shifts, translated
 
+GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
 CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "historical_averaging"})
 
 
@@ -36,6 +37,8 @@ class Techniques:
             if "historical_averaging" in weights[player]
         }
         self._interval = Interval(recipe.techniques.r1_every)
+        self.step, self.steps = 0, recipe.steps
+        """Where the run is, and its end: noise falls, and shifts are drawn, by the step."""
         self._latest: dict[str, float] = {}
 
     @property
@@ -47,11 +50,11 @@ class Techniques:
         """Whether the critic's step takes the gradient of its score at real images."""
         return "r1" in self.recipe.critic_weights and self._interval.weight(step) > 0
 
-    def shown(self, image: Tensor, step: int) -> Tensor:
+    def shown(self, image: Tensor) -> Tensor:
         """What the critic sees: the image, shifted, with noise that falls linearly to none at the last step."""
         if self.recipe.techniques.translation:
-            image = self._translated(image, step)
-        std = self.recipe.techniques.instance_noise * (1 - step / self.recipe.steps)
+            image = self._translated(image, self.step)
+        std = self.recipe.techniques.instance_noise * (1 - self.step / self.steps)
         return image + std * torch.randn_like(image) if std > 0 else image
 
     def critic_terms(

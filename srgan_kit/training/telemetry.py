@@ -5,12 +5,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from srgan_kit.files import appearing
 from srgan_kit.training.alarms import Alarms
+from srgan_kit.training.limit import TimeLimit
 
 LOG = "log.jsonl"
 
@@ -21,17 +24,15 @@ class Telemetry:
     Of several processes only the main one has a telemetry; the others have `Silence`.
     """
 
-    def __init__(self, run: Path, start: int, steps: int) -> None:
-        self._steps = steps
+    def __init__(self, run: Path, start: int, steps: int, limit: TimeLimit) -> None:
+        self._steps, self._limit = steps, limit
         self._alarms = Alarms()
         path = run / LOG
-        if start and path.exists():
-            kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= start]
-            path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            for line in kept:  # what was said before is not said again
-                self._alarms.read(_numbers_of(line))
-        elif path.exists():
-            path.unlink()
+        kept = {line: record for line in _lines(path) if (record := _record(line))["step"] <= start}
+        with appearing(path) as temporary:  # in place of a link, not through it
+            temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        for record in kept.values():  # what was said before is not said again
+            self._alarms.read({name: value for name, value in record.items() if _is_number(value)})
         self._log = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=start + 1)
         self._console = Console(file=sys.stderr)
@@ -63,6 +64,12 @@ class Telemetry:
         """Step `step` (counted from 1) is done."""
         self._progress.update(self._task, completed=step)
 
+    def plan(self, steps: int) -> None:
+        """The number of steps that fit into the run's time is known."""
+        self._steps = steps
+        self._progress.update(self._task, total=steps)
+        self.say(f"{steps} steps fit into {self._limit.minutes:g} minutes")
+
     def record(self, step: int, values: dict[str, float]) -> None:
         """Write one line of named numbers everywhere."""
         self._log.write(json.dumps({"step": step, **values}) + "\n")
@@ -77,7 +84,8 @@ class Telemetry:
             if measured:
                 self._progress.update(self._task, note=readable(measured))
         else:
-            remaining = f"  {(self._steps - step) / speed / 60:.1f} min left" if speed else ""
+            seconds = min((self._steps - step) / speed, max(0.0, self._limit.left)) if speed else 0.0
+            remaining = f"  {seconds / 60:.1f} min left" if speed else ""
             print(f"step {step}/{self._steps}  {readable(values)}{remaining}", file=sys.stderr, flush=True)
         for warning in self._alarms.read(values):
             self._warn(step, warning)
@@ -110,6 +118,9 @@ class Silence(Telemetry):
     def step(self, step: int) -> None:
         """Nothing."""
 
+    def plan(self, steps: int) -> None:
+        """Nothing."""
+
     def record(self, step: int, values: dict[str, float]) -> None:
         """Nothing."""
 
@@ -117,15 +128,24 @@ class Silence(Telemetry):
         """Nothing."""
 
 
-def _step_of(line: str) -> int:
+def _lines(path: Path) -> list[str]:
+    """The log's, however damaged it is; none where there is none."""
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+
+
+def _record(line: str) -> dict[str, Any]:
+    """What a line says; of one cut short by a crash, or damaged, a step that is never reached."""
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError):  # a line cut short by a crash
-        return sys.maxsize
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        record = None
+    if isinstance(record, dict) and isinstance(record.get("step"), int):
+        return record
+    return {"step": sys.maxsize}
 
 
-def _numbers_of(line: str) -> dict[str, float]:
-    return {name: value for name, value in json.loads(line).items() if not isinstance(value, str)}
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def readable(values: Mapping[str, float]) -> str:

@@ -172,7 +172,8 @@ def tiny_run(two_classes: Path, vgg_file: Path, tmp_path_factory: pytest.TempPat
             lines += [f"generator={{name='{decoder}', channels=4}}"]
             lines += [f"optimizer={{learning_rate={rate}, warmup=0, clip_gradient=1e6}}"]
             lines += ["data={size=16, patch=4, batch=4, augment='none'}", "encoder.channels=4"]
-            lines += ["validation={every=5, holdout=2, largest_side=32}", f"perceptual.weights='{vgg_file}'"]
+            lines += ["validation={every=5, holdout=2, holdout_part=1, largest_side=32}"]
+            lines += [f"perceptual.weights='{vgg_file}'"]
             (root / f"{name}.toml").write_text("\n".join(lines))
             train(load_recipe(str(root / f"{name}.toml"), settings, two_classes), root / name)
             done[name] = root / name
@@ -225,6 +226,7 @@ class TinyRuns:
         if not required:
             settings.append("weights.pixel=1" if task != "unconditional" else "weights.total_variation=1")
         settings += [f"data.size={self.size}", "data.patch=8", "data.batch=4", "validation.holdout=2"]
+        settings += ["validation.holdout_part=1"]
         settings += [f"perceptual.weights={self.root / 'vgg.pth'}"]
         settings += [f"data.augment={'none' if task != 'super-resolution' else 'flips'}"]
         return load_recipe(str(self.root / f"{task}.toml"), [f"variant={variant}", *settings, *more], self.images)
@@ -236,15 +238,20 @@ class TinyRuns:
         return Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
 
     @staticmethod
-    def batch(run: Run) -> Batch:
-        """The batch of the run's next step."""
-        first = run.step * run.recipe.data.batch
-        items = [run.task.examples[first + index] for index in range(run.recipe.data.batch)]
-        return run.task.batch(default_collate(items))
+    def batches(run: Run) -> list[Batch]:
+        """The batches of the run's next step, one for each of the critic's steps."""
+        size, first = run.recipe.data.batch, run.step * run.batches
+        numbers = [range((first + number) * size, (first + number + 1) * size) for number in range(run.batches)]
+        return [run.task.batch(default_collate([run.task.examples[index] for index in some])) for some in numbers]
+
+    def batch(self, run: Run) -> Batch:
+        """The batch that the generator learns from in the run's next step."""
+        return self.batches(run)[-1]
 
     def step(self, run: Run) -> dict[str, float]:
         """Take one step."""
-        return run.train_step(self.batch(run), detailed=True)
+        *earlier, batch = self.batches(run)
+        return run.train_step(batch, detailed=True, earlier=earlier)
 
     @staticmethod
     def weights(run: Run) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import pytest
 from srgan_kit.data.toys import ring
 from srgan_kit.metrics.diversity import pairwise_diversity
 from srgan_kit.training.alarms import COLLAPSED, LOGS, VALIDATIONS, Alarms
+from srgan_kit.training.limit import TimeLimit
 from srgan_kit.training.telemetry import LOG, Telemetry, readable
 
 STEP = {
@@ -131,12 +132,12 @@ def test_warnings_are_in_the_log_and_are_not_repeated_by_a_resumed_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = VALIDATION | {"validation/diversity": 0.01}
-    with Telemetry(tmp_path, 0, 30) as telemetry:
+    with Telemetry(tmp_path, 0, 30, TimeLimit(None)) as telemetry:
         telemetry.record(10, bad)
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert lines == [{"step": 10, **bad}, {"step": 10, "warning": lines[1]["warning"]}]
     assert "warning, step 10: the generator collapses" in capsys.readouterr().err
-    with Telemetry(tmp_path, 10, 30) as telemetry:
+    with Telemetry(tmp_path, 10, 30, TimeLimit(None)) as telemetry:
         telemetry.record(20, bad)
         telemetry.record(25, VALIDATION)
         telemetry.record(30, bad)

@@ -279,7 +279,7 @@ def test_a_mistake_is_one_line_and_leaves_no_file(
             "nowhere",
             f"neither a run folder, a file nor an embedded model ({', '.join(embedded_generators()) or 'none'})",
         ),
-        (".", "no model in it; a run exports model.safetensors when it ends"),
+        (".", "no model in it; a run writes model.safetensors at its first validation"),
     ],
 )
 def test_what_is_no_generative_model_is_named(command: Command, model: str, message: str) -> None:

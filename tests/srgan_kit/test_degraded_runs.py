@@ -86,6 +86,7 @@ def test_the_same_crop_is_degraded_anew_each_time_it_comes(tmp_path: Path) -> No
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 SMALL = ["steps=6", "data.batch=2", "data.patch=8", "device=cpu", "precision=fp32", "validation.holdout=2"]
+SMALL += ["validation.holdout_part=1"]
 
 
 def recipe(folder: Path, *more: str) -> Recipe:

@@ -45,7 +45,8 @@ def test_every_run_builds_rehearses_and_steps(name: str, data: Path, tmp_path: P
     run.rehearse()
     before = [parameter.detach().clone() for parameter in run.model.decoder.parameters()]
     items = [run.task.examples[index] for index in range(recipe.data.batch)]
-    values = run.train_step(run.task.batch(default_collate(items)), detailed=True)
+    batches = [run.task.batch(default_collate(items)) for _ in range(run.batches)]
+    values = run.train_step(batches[-1], detailed=True, earlier=batches[:-1])
     assert all(np.isfinite(value) for value in values.values())
     moved = [not torch.equal(a, b) for a, b in zip(before, run.model.decoder.parameters(), strict=True)]
     assert sum(moved) > len(moved) / 2

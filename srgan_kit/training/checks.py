@@ -1,0 +1,76 @@
+"""What must hold before the first step: the parts of a recipe fit each other, every term has a weight."""
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from srgan_kit.config import Recipe, variant_name
+from srgan_kit.contracts import REQUIREMENTS, Critique
+from srgan_kit.errors import UserError
+from srgan_kit.generators.model import Model
+from srgan_kit.suggestions import did_you_mean
+from srgan_kit.tasks import Task
+from srgan_kit.tasks.content import NAMES as CONTENT
+from srgan_kit.tasks.content import PAIRED
+from srgan_kit.training.techniques import CRITIC_TERMS, GENERATOR_TERMS
+
+
+def check_requirements(recipe: Recipe, task: Task, model: Model, critic: nn.Module | None) -> None:
+    """Raise a UserError that says what to add where the variant or a term lacks what it needs."""
+    variant = recipe.variant
+    provided = {
+        "critic": critic is not None,
+        "real_in_generator_step": True,
+        "reconstruction_critique": True,
+        "labels": task.labelled,
+        "codes": bool(recipe.latent.categorical or recipe.latent.continuous),
+        "categorical_code": bool(recipe.latent.categorical),
+        "posterior": model.encoder is not None,
+        "paired": recipe.task != "unconditional" or model.source == "posterior",
+        "logits": model.squashed,
+        "levels": model.autoregressive,
+        "comparator": "perceptual" in recipe.generator_weights,
+    }
+    of_critic: frozenset[str] = getattr(critic, "provides", frozenset())
+    for need in sorted(variant.requirements()):
+        if not provided.get(need, need in of_critic):
+            raise UserError(f"recipe: variant {variant_name(variant)!r} needs {REQUIREMENTS[need]}")
+    for name in sorted(name for name in PAIRED if recipe.generator_weights.get(name)):
+        if not provided["paired"]:
+            raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
+    if model.autoregressive and "levels" not in variant.requirements():
+        raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
+
+
+def check_classes(recipe: Recipe, task: Task, critique: Critique) -> None:
+    """Raise a UserError if the critic tells fewer classes apart than the images have."""
+    logits, classes = recipe.variant.classifier(critique), len(task.classes)
+    if logits is not None and logits.shape[1] < classes:
+        by_code = "categorical_code" in recipe.variant.requirements()
+        setting = "latent.categorical's first number" if by_code else "critic.classes"
+        got = f"its variant tells {logits.shape[1]} apart"
+        raise UserError(f"recipe: the images have {classes} classes, but {got}; set {setting} to {classes} or more")
+
+
+def check_weights(player: str, terms: set[str], named: Mapping[str, float], weights: Mapping[str, float]) -> None:
+    """Raise a UserError for a term without a weight, a weight for no term, or a loss without a term.
+
+    Args:
+        player: "generator" or "critic".
+        terms: those that the rehearsal gave.
+        named: the recipe's own weights.
+        weights: those and the published ones.
+    """
+    of_gradients = CRITIC_TERMS if player == "critic" else frozenset()  # which the rehearsal does without
+    table = "weights" if player == "generator" else "critic_weights"
+    for name in sorted(terms - weights.keys()):
+        known = ", ".join(sorted(terms))
+        raise UserError(f"recipe: no weight for the term {name!r} of the {player}'s loss; its terms are {known}")
+    all_terms = terms | (CONTENT | GENERATOR_TERMS if player == "generator" else CRITIC_TERMS)
+    off = {name for name, weight in named.items() if not weight and name in CONTENT}
+    for name in sorted(named.keys() - terms - of_gradients - off):
+        there = f"they are {', '.join(sorted(all_terms))}"
+        hint = did_you_mean(f"{table}.{name}", [f"{table}.{term}" for term in all_terms])
+        raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss{hint}; {there}")
+    if not terms:
+        raise UserError(f"recipe: the {player}'s loss has no term: give one a weight other than 0 in [{table}]")
