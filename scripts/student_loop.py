@@ -63,9 +63,8 @@ def train_student(
             nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
             optimizer.step()
             with torch.no_grad():
-                change = torch._foreach_sub(parameters, average)
-                torch._foreach_mul_(change, share)
-                torch._foreach_add_(average, change)
+                for own, mean in zip(parameters, average, strict=True):
+                    mean.add_((own - mean) * share)  # a captured graph launches these at once
             return loss.detach()
 
         run = _graph_or_step(step) if captured else step
@@ -126,4 +125,5 @@ def _rate(passed: float, largest: float) -> float:
 
 @torch.no_grad()
 def _copy(to: Sequence[Tensor], source: Sequence[Tensor]) -> None:
-    torch._foreach_copy_(list(to), list(source))
+    for target, value in zip(to, source, strict=True):
+        target.copy_(value)

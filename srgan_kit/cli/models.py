@@ -1,6 +1,12 @@
 """`srgan-kit models`: what is embedded, from the headers of the files, and what an extra adds; no torch is needed."""
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from srgan_kit.cli.tables import print_table
+from srgan_kit.cli.terminal import say
 from srgan_kit.upscaling import realesrgan
 from srgan_kit.upscaling.embedded import ModelSummary, embedded_models, read_summary
 
@@ -10,8 +16,16 @@ GENERATOR_HEADINGS = ("generator", "makes", "system", "architecture", "parameter
 GENERATOR_HEADINGS += ("training data",)
 
 
-def models() -> None:
+def models(
+    image: Annotated[
+        Path | None,
+        typer.Option("--for", metavar="FILE", help="Say which model `upscale` takes for an image, and why."),
+    ] = None,
+) -> None:
     """List the embedded models, and those of the extra `realesrgan`: what they do, size, terms, data, quality."""
+    if image is not None:
+        _explain(image)
+        return
     summaries = [*(read_summary(path) for path in embedded_models().values()), *realesrgan.summaries()]
     if not summaries:
         print("No model is embedded in this installation: pass a file with -m, or train one with `srgan-kit train`.")
@@ -26,6 +40,29 @@ def models() -> None:
         print_table(GENERATOR_HEADINGS, generators)
     if realesrgan.installed() is None:
         print(f"\nReal-ESRGAN's {len(realesrgan.MODELS)} models are an extra: {realesrgan.INSTALL}")
+
+
+def _explain(path: Path) -> None:
+    """What `-m auto` would take for an image at each scale, and what was found in it."""
+    from srgan_kit.upscaling.auto import choose
+    from srgan_kit.upscaling.evidence import evidence, of_file
+    from srgan_kit.upscaling.images import read_image
+
+    found = evidence(read_image(path).pixels, *of_file(path))
+    for scale in (2, 3, 4):
+        choice = choose(found, scale)
+        say(f"{path}: -s {scale}: {choice.model}: {choice.reason}")
+    quality = "-" if found.jpeg_quality is None else f"about {found.jpeg_quality}"
+    rows = [
+        ("JPEG's quality", quality, "from the file's tables"),
+        ("other lossy format", found.lossy or "-", "from the file"),
+        ("vanished frequencies", f"{found.trace:.2f}", "rounded to zero by JPEG, at any offset: 0 to 1"),
+        ("blocks", f"{found.blocking:.2f}", f"steps at their borders, {found.period} pixels apart: 0 for none"),
+        ("noise", f"{found.noise:.1f}", "standard deviation in levels of 255"),
+        ("paper", f"{found.paper:.2f}", "fraction of pixels of one light"),
+        ("ink", f"{found.ink:.2f}", "fraction of steps that are from ink to paper"),
+    ]
+    print_table(("found", "value", "what it is"), rows)
 
 
 def _row(model: ModelSummary) -> tuple[str, ...]:
