@@ -57,7 +57,7 @@ def _explain(path: Path) -> None:
         ("JPEG's quality", quality, "from the file's tables"),
         ("other lossy format", found.lossy or "-", "from the file"),
         ("vanished frequencies", f"{found.trace:.2f}", "rounded to zero by JPEG, at any offset: 0 to 1"),
-        ("blocks", f"{found.blocking:.2f}", f"steps at their borders, {found.period} pixels apart: 0 for none"),
+        ("their quality", "-" if found.traced_quality is None else f"about {found.traced_quality}", "of that JPEG"),
         ("noise", f"{found.noise:.1f}", "standard deviation in levels of 255"),
         ("paper", f"{found.paper:.2f}", "fraction of pixels of one light"),
         ("ink", f"{found.ink:.2f}", "fraction of steps that are from ink to paper"),

@@ -6,17 +6,17 @@ The thresholds come from `scripts/choice_study.py`; docs/choosing.md has its tab
 from dataclasses import dataclass
 
 from srgan_kit.upscaling.embedded import default_model, embedded_models
-from srgan_kit.upscaling.evidence import Evidence
+from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 AUTO = "auto"
-TRACE = 0.55
-"""`Evidence.trace` from which JPEG did more harm than the photo models do."""
-QUALITY = 80
-"""JPEG's quality below which it did."""
-BLOCKING = 0.06
-"""`Evidence.blocking`, where an image was resized since."""
-NOISE = 4.5
-"""Levels of noise."""
+QUALITY = {2: 72, 4: 88}
+"""JPEG's quality up to which it did more harm than the photo models do, by their scales."""
+NOISE = 1.7
+"""Levels of noise, likewise."""
+PAGES = ((0.55, 0.15), (0.4, 0.3))
+"""`Evidence.paper` and `Evidence.ink`, in pairs, from which an image is a page of text."""
+COMPRESSED_PAGE = (0.4, 0.15)
+"""Likewise where it was compressed, of whatever quality: rings around letters are what the photo models do best."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,23 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
     Clean images get the fidelity model, others the photo model. With `fast` the fidelity model is of the -fast tier
     where there is one of that scale.
     """
-    reason = harm(evidence)
+    photo = 2 if scale is not None and scale <= 2 else 4
+    reason = harm(evidence, photo)
     if reason is None:
         clean = default_model(scale)
         quick = f"{clean}-fast"
         return Choice(quick if fast and quick in embedded_models() else clean, "no sign of compression or noise")
-    return Choice("x2-photo" if scale is not None and scale <= 2 else "x4-photo", reason)
+    return Choice(f"x{photo}-photo", reason)
 
 
-def harm(evidence: Evidence) -> str | None:
-    """What was done to the image, in a few words; None where that did it little harm or none."""
-    if evidence.jpeg_quality is not None and evidence.jpeg_quality < QUALITY:
-        return f"JPEG of quality about {evidence.jpeg_quality}"
-    if evidence.trace >= TRACE:
-        return "blocks of JPEG, whatever the file is now"
-    if evidence.blocking >= BLOCKING and evidence.period != 8:
-        return f"blocks of {evidence.period} pixels: compressed, then resized"
-    if evidence.noise >= NOISE:
-        return f"noise of about {evidence.noise:.0f} levels"
-    return None
+def harm(evidence: Evidence, scale: int) -> str | None:
+    """What was done to the image, in a few words; None where it did less harm than a photo model of that scale does."""
+    known = {"JPEG": evidence.jpeg_quality, "traces of JPEG": evidence.traced_quality}
+    for what, quality in known.items():
+        if quality is not None and quality <= QUALITY[scale]:
+            return f"{what} of quality about {quality}"
+    compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT
+    for paper, ink in (*PAGES, *([COMPRESSED_PAGE] if compressed else [])):
+        if evidence.paper >= paper and evidence.ink >= ink:
+            return "a page of text"
+    return f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE else None

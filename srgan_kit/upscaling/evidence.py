@@ -8,12 +8,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-STANDARD_LUMA_SUM = 3688
-"""Sum of the quantisation table of luma in annex K of the JPEG standard (ITU-T T.81, table K.1)."""
+STANDARD_LUMA = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
+"""The quantisation table of luma in annex K of the JPEG standard (ITU-T T.81, table K.1)."""
 LARGEST = 1_000_000
 """Pixels that are looked at: the middle of a larger image."""
-PERIODS = tuple(range(4, 25))
-"""Widths of blocks that are looked for; JPEG's are 8, and another number after the image was resized."""
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 WHITE = 0.65
 """Diagonal detail over straight detail from which it is noise: 1 for white noise, half as much for photographs."""
@@ -33,7 +42,11 @@ COSINES[0] /= np.sqrt(2)
 COSINES = COSINES.astype(np.float32)
 """The orthonormal discrete cosine transform of a block's columns."""
 HIGHER = _steps[:, None] + _steps[None] >= 3
-"""Frequencies that are looked at: all but the lowest, which hardly ever vanish."""
+"""Frequencies that may vanish: all but the lowest, which hardly ever do."""
+LOWER = [(row, column) for row in range(4) for column in range(4 - row) if row + column]
+"""Frequencies on whose multiples the quality is read: the lowest, which are seldom zero."""
+FAINT, CERTAIN, FEW = 0.05, 0.19, 20
+"""Traces up to which the quality is not read, how near to multiples frequencies have to lie, how many are few."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +59,8 @@ class Evidence:
     """The lossy format of another file, such as "WebP"; None where there is none or it is not known."""
     trace: float
     """Fraction of an image's frequencies that JPEG rounded to zero in blocks of 8x8, at any offset; 0 for none."""
-    blocking: float
-    """How much stronger steps are at the borders of blocks than elsewhere, over the mean step; 0 for none."""
-    period: int
-    """The width of those blocks; not 8 where the image was resized since."""
+    traced_quality: int | None
+    """The quality of that JPEG, by the multiples on which its frequencies lie; None where it cannot be told."""
     noise: float
     """Standard deviation of noise in the smoothest parts, in levels of 255."""
     paper: float
@@ -64,7 +75,7 @@ def jpeg_quality(tables: dict[int, list[int]]) -> int:
     The encoder scales the standard's table by 5000 / quality below 50 and by 200 - 2 quality from there, in percent;
     cameras have tables of their own, so it is an estimate.
     """
-    percent = 100 * sum(tables[min(tables)]) / STANDARD_LUMA_SUM
+    percent = 100 * sum(tables[min(tables)]) / int(STANDARD_LUMA.sum())
     return round(min(100, max(1, 5000 / percent if percent > 100 else (200 - percent) / 2)))
 
 
@@ -91,47 +102,64 @@ def evidence(pixels: np.ndarray, quality: int | None = None, lossy: str | None =
     """What (H, W, C) pixels, uint8 or uint16, say of their past, and what is known of their file."""
     levels = _levels(pixels)
     light = levels @ LUMA if levels.shape[2] == 3 else levels[:, :, 0]
-    return Evidence(quality, lossy, jpeg_trace(light), *block_steps(light), noise_level(levels, light), *page(light))
+    return Evidence(quality, lossy, *jpeg_trace(light), noise_level(levels, light), *page(light))
 
 
-def jpeg_trace(light: np.ndarray) -> float:
-    """Fraction of higher frequencies that vanish in blocks of 8x8 at one offset, and at no other; 0 for none.
+def jpeg_trace(light: np.ndarray) -> tuple[float, int | None]:
+    """Fraction of higher frequencies that vanish in blocks of 8x8 at one offset and at no other, and JPEG's quality.
 
-    (H, W) levels -> [0, 1]. JPEG rounds the frequencies of its blocks, most of them to zero. They are zero again, but
-    for what rounding to 8 bits adds, where an image is cut along the same blocks, and nowhere else (Fan and de Queiroz
-    2003, "Identification of bitmap compression history", sec. II, look at the same blocks' borders instead).
+    (H, W) levels -> [0, 1], 0 for none, and 20 to 98. JPEG rounds the frequencies of its blocks to multiples of steps,
+    most of them to zero. They are multiples again, but for what rounding pixels to 8 bits adds, where an image is cut
+    along the same blocks, and nowhere else (Fan and de Queiroz 2003, "Identification of bitmap compression history:
+    JPEG detection and quantizer estimation", IEEE Transactions on Image Processing 12(2), sec. III).
     """
     height, width = light.shape
     top, left = (max(0, (side - TRACED) // 2) for side in (height, width))
-    middle = light[top : top + TRACED, left : left + TRACED]
+    middle = light[top : top + TRACED, left : left + TRACED] - 128
     if min(middle.shape) < 4 * BLOCK:
-        return 0.0
-    vanished = np.array([_vanished(middle[row:, column:]) for row in range(BLOCK) for column in range(BLOCK)])
-    best = vanished.argmax()
+        return 0.0, None
+    offsets = [(row, column) for row in range(BLOCK) for column in range(BLOCK)]
+    vanished = np.array([_vanished(_frequencies(middle[row:, column:])) for row, column in offsets])
+    best = int(vanished.argmax())
     elsewhere = np.delete(vanished, best)
     excess = vanished[best] - np.median(elsewhere)
     if excess < 3 * elsewhere.std():
-        return 0.0
-    return float(excess / (1 - np.median(elsewhere) + 0.02))  # the small number for skies, where nearly all vanish
+        return 0.0, None
+    trace = float(excess / (1 - np.median(elsewhere) + 0.02))  # the small number for skies, where nearly all vanish
+    row, column = offsets[best]
+    return trace, _quality_of(_frequencies(middle[row:, column:])) if trace > FAINT else None
 
 
-def _vanished(light: np.ndarray) -> float:
+def _quality_of(frequencies: np.ndarray) -> int | None:
+    """The quality on the multiples of whose steps (N, 8, 8) frequencies lie; None where they lie on none's."""
+    found: dict[int, float] = {}
+    for quality in range(20, 99, 2):
+        steps = np.maximum(1, np.floor((STANDARD_LUMA * percent_of(quality) + 50) / 100))
+        on, count = 0.0, 0
+        for place in LOWER:
+            values, step = frequencies[:, place[0], place[1]], steps[place]
+            values = values[np.abs(values) > 0.6 * step]
+            on += float(np.cos(2 * np.pi * values / step).sum())
+            count += len(values)
+        found[quality] = on / (count + FEW)
+    best = max(found, key=lambda quality: found[quality])
+    return best if found[best] > CERTAIN else None
+
+
+def percent_of(quality: int) -> float:
+    """By how many percent the IJG's encoder multiplies the standard's table."""
+    return 5000 / quality if quality < 50 else 200 - 2 * quality
+
+
+def _frequencies(light: np.ndarray) -> np.ndarray:
+    """(H, W) -> (N, 8, 8): the cosine transform of whole blocks."""
     rows, columns = (side // BLOCK for side in light.shape)
     blocks = light[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
-    coefficients = COSINES @ blocks @ COSINES.T
-    return float((np.abs(coefficients[:, :, HIGHER]) < VANISHED).mean())
+    return (COSINES @ blocks @ COSINES.T).reshape(-1, BLOCK, BLOCK)
 
 
-def block_steps(light: np.ndarray) -> tuple[float, int]:
-    """How much stronger steps are at the borders of blocks of any width and offset, over the mean step; and the width.
-
-    (H, W) levels -> the excess, 0 for none, and the width in pixels. A step is how far a difference of neighbours
-    stands out from the two beside it. Both directions have to agree, so that a fence is not taken for blocks.
-    """
-    found = [_excess(light), _excess(light.T)]
-    both = np.minimum(found[0], found[1])
-    best = int(np.argmax(both))
-    return float(max(0.0, both[best])), PERIODS[best]
+def _vanished(frequencies: np.ndarray) -> float:
+    return float((np.abs(frequencies[:, HIGHER]) < VANISHED).mean())
 
 
 def noise_level(levels: np.ndarray, light: np.ndarray) -> float:
@@ -182,24 +210,6 @@ def _spread(detail: np.ndarray) -> np.ndarray:
 def _smoothest(detail: np.ndarray) -> float:
     spread = _spread(detail)
     return float(np.quantile(spread, 0.1)) if len(spread) else 0.0
-
-
-def _excess(light: np.ndarray) -> np.ndarray:
-    """For each of `PERIODS`, steps at the strongest offset over those elsewhere, in units of the mean step."""
-    steps = np.abs(np.diff(light, axis=1))
-    if steps.shape[1] < 3 * max(PERIODS):
-        return np.zeros(len(PERIODS))
-    outstanding = steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2
-    # Of each column the mean over rows, without the few strong edges that would drown it.
-    profile = np.clip(outstanding, -16, 16).mean(axis=0)
-    scale = float(np.clip(steps, 0, 16).mean()) + 0.25
-    found = np.zeros(len(PERIODS))
-    for number, period in enumerate(PERIODS):
-        whole = profile[: len(profile) // period * period].reshape(-1, period)
-        means, error = whole.mean(axis=0), whole.std(axis=0).mean() / math.sqrt(len(whole))
-        order = np.sort(means)
-        found[number] = (order[-1] - np.median(means) - 3 * error) / scale
-    return found
 
 
 def _levels(pixels: np.ndarray) -> np.ndarray:
