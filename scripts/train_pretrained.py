@@ -143,7 +143,7 @@ def photo(scale: int, patch: int, lpips: float, steps: tuple[int, ...], pixels: 
 
 CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100")
 BRANCHED = (
-    "generator={name='reparameterised', channels=64, groups=6, convolutions=3, image_skip='bilinear', scale=4}",
+    "generator={name='reparameterised', channels=64, groups=5, convolutions=3, image_skip='bilinear', scale=4}",
 )
 """The winner of docs/architectures.md; it is exported as the plain network, which the later stages train on."""
 INFOGAN = ("generator.channels=32", "variant.labels=first-code")
