@@ -22,8 +22,12 @@ DEGRADATIONS: dict[str, RoundsConfig] = {
 }
 KINDS = ("fidelity", "perceptual", "photo")
 """Embedded models xSCALE-KIND that are compared, those of them that there are."""
-COMPACT = "Real-ESRGAN compact"
 COMPACT_FILE = Path("weights") / "realesr-animevideov3.pth"
+PEERS = {
+    "Real-ESRGAN compact": COMPACT_FILE,
+    "Real-ESRGAN general": Path("weights") / "realesr-general-x4v3.safetensors",
+}
+"""Community checkpoints of a scale of 4 to compare with, below SRGAN_KIT_DATA."""
 Found = dict[str, dict[str, dict[str, Figures]]]
 """Figures of each upscaler, on each degradation, at each scale: found["x4"]["light"]["bicubic"]["psnr_y"]."""
 
@@ -34,10 +38,10 @@ def degraded(high: Tensor, scale: int, degradation: str, number: int) -> Tensor:
 
 
 def upscalers(scale: int, data: Path) -> dict[str, Upscale]:
-    """What is compared at a scale, by name; the compact checkpoint has a scale of 4."""
+    """What is compared at a scale, by name."""
     found: dict[str, Upscale] = {"bicubic": bicubic_upscaler(scale)}
     if scale == 4:
-        found[COMPACT] = Upscaler(load_model(data / COMPACT_FILE), "cpu", "fp32").upscale
+        found |= {name: Upscaler(load_model(data / file), "cpu", "fp32").upscale for name, file in PEERS.items()}
     for name in (f"x{scale}-{kind}" for kind in KINDS):
         if name in embedded_upscalers():
             found[name] = Upscaler(load_model(name), "cpu", "fp32").upscale
@@ -67,7 +71,7 @@ def section(found: Found) -> str:
     lines = [
         "Low resolution made from B100 by [degradations](degradations.md) with fixed random numbers. In each cell",
         "LPIPS-like (lower is better) / PSNR on Y in dB / lattice ratio / pattern, in fp32. Real-ESRGAN's compact",
-        "checkpoint is the one for animation. Measured by `scripts/measure_pretrained.py --photo`.",
+        "checkpoint is the one for animation, its general one the one for photographs. Measured by `scripts/measure_pretrained.py --photo`.",
     ]
     for scale, by_degradation in found.items():
         lines += ["", f"| {scale} | {' | '.join(by_degradation)} |", f"|{'---|' * (1 + len(by_degradation))}"]

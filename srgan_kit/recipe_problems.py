@@ -21,7 +21,8 @@ def first_problem(error: ValidationError, model: type[BaseModel] | None = None) 
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if problem["type"] == "extra_forbidden":
         hint = did_you_mean(where, known_keys(model)) if model is not None else ""
-        return f"unknown key {where!r}{hint}{more}"
+        kinds = [part for part in map(str, problem["loc"]) if part not in where.split(".")]
+        return f"unknown key {where!r}{f' of {kinds[-1]}' if kinds else ''}{hint}{more}"
     if problem["type"] == "union_tag_invalid":
         context: dict[str, str] = problem.get("ctx", {})
         expected, got = context["expected_tags"].replace("'", ""), context["tag"]

@@ -19,7 +19,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("colour", ["steps", "seed"])
     ''
     """
-    known = list(known)
+    known = [each for each in known if each != name]  # known elsewhere, not here
     table, _, last = name.rpartition(".")
     last = ELSEWHERE.get(last, last)
     name = f"{table}.{last}" if table else last

@@ -13,7 +13,7 @@ from srgan_kit.cli.stopping import Stopped, check_stopped
 from srgan_kit.cli.terminal import say
 from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.auto import AUTO
+from srgan_kit.upscaling.embedded import AUTO
 from srgan_kit.upscaling.folders import find
 from srgan_kit.upscaling.formats import FORMATS, MAX_PIXELS, QUALITY, missing_extra
 from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from srgan_kit.upscaling.embedded import default_model, embedded_models
 from srgan_kit.upscaling.evidence import FAINT, Evidence
 
-AUTO = "auto"
 QUALITY = {2: 72, 4: 88}
 """JPEG's quality up to which it did more harm than the photo models do, by their scales."""
 NOISE = 1.7

@@ -11,6 +11,8 @@ from safetensors import SafetensorError, safe_open
 from srgan_kit.errors import UserError
 
 DEFAULT_MODEL = "x4-fidelity"
+AUTO = "auto"
+"""What is asked for where the model is to suit each image (`srgan_kit.upscaling.auto`)."""
 UNKNOWN = "unknown"
 FORMAT = "srgan-kit"
 """What a super-resolver's file says of its format."""

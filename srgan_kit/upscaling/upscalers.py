@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan_kit.upscaling.auto import AUTO, Choice, choose
+from srgan_kit.upscaling.auto import Choice, choose
+from srgan_kit.upscaling.embedded import AUTO
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.ensemble import ensembled
 from srgan_kit.upscaling.evidence import evidence, of_file

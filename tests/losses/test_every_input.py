@@ -396,7 +396,7 @@ def test_a_list_or_an_array_is_a_type_error_that_says_tensor(call: Call, name: s
     if name in call.optional:
         return
     kind = {Tensor.tolist: "list", Tensor.numpy: "ndarray"}[convert]
-    with pytest.raises(TypeError, match=rf"expected (a tensor|.* tensors), got {kind}"):
+    with pytest.raises(TypeError, match=rf"expected (a tensor|a number or a tensor|.* tensors), got {kind}"):
         call(**{name: convert(call.tensors[name])})
 
 

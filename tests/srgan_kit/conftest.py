@@ -68,6 +68,13 @@ def squeezenet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def next_batches(run: Run) -> list[Batch]:
+    """The batches of the run's next step, one for each of the critic's steps."""
+    size, first = run.recipe.data.batch, run.step * run.batches
+    numbers = [range((first + number) * size, (first + number + 1) * size) for number in range(run.batches)]
+    return [run.task.batch(default_collate([run.task.examples[index] for index in some])) for some in numbers]
+
+
 @pytest.fixture
 def train_two_steps(tmp_path: Path) -> Callable[[Recipe], tuple[Run, dict[str, float]]]:
     """Builds a run, rehearses it and takes two steps; the run, and what the second one logs."""
@@ -78,9 +85,8 @@ def train_two_steps(tmp_path: Path) -> Callable[[Recipe], tuple[Run, dict[str, f
         run.rehearse()
         values: dict[str, float] = {}
         for _ in range(2):
-            first = run.step * recipe.data.batch
-            items = [run.task.examples[first + index] for index in range(recipe.data.batch)]
-            values = run.train_step(run.task.batch(default_collate(items)), detailed=True)
+            *earlier, batch = next_batches(run)
+            values = run.train_step(batch, detailed=True, earlier=earlier)
         return run, values
 
     return train
@@ -237,20 +243,15 @@ class TinyRuns:
         accelerator = Accelerator(cpu=True)
         return Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
 
-    @staticmethod
-    def batches(run: Run) -> list[Batch]:
-        """The batches of the run's next step, one for each of the critic's steps."""
-        size, first = run.recipe.data.batch, run.step * run.batches
-        numbers = [range((first + number) * size, (first + number + 1) * size) for number in range(run.batches)]
-        return [run.task.batch(default_collate([run.task.examples[index] for index in some])) for some in numbers]
+    batches = staticmethod(next_batches)
 
     def batch(self, run: Run) -> Batch:
         """The batch that the generator learns from in the run's next step."""
-        return self.batches(run)[-1]
+        return next_batches(run)[-1]
 
     def step(self, run: Run) -> dict[str, float]:
         """Take one step."""
-        *earlier, batch = self.batches(run)
+        *earlier, batch = next_batches(run)
         return run.train_step(batch, detailed=True, earlier=earlier)
 
     @staticmethod

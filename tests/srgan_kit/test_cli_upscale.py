@@ -24,12 +24,12 @@ from srgan_kit.files import claimed
 from srgan_kit.generators import build_generator
 from srgan_kit.metrics.super_resolution import psnr_y
 from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling import pipeline
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling import pipeline, upscalers
 from srgan_kit.upscaling.images import pixels_limited, read_image
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.models import load_model, save_model
 from srgan_kit.upscaling.pipeline import upscale_picture
+from srgan_kit.upscaling.upscalers import Upscalers
 
 MAIN = "from srgan_kit.cli.main import run; run()"
 
@@ -172,10 +172,16 @@ def test_globs(tmp_path: Path, weights: str) -> None:
 
 def test_the_scale_chooses_the_model(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
-    for options, model in ((["-s", "2"], "x2-fidelity"), (["-s", "2", "-m", "x4-fidelity"], "x4-fidelity")):
-        done = run(tmp_path, "a.png", *options, "--report", "report.json", "--overwrite")
+    for options, model in (
+        ([], "x2-fidelity"),
+        (["-m", "x4-fidelity"], "x4-fidelity"),
+        (["-m", "x4-photo"], "x4-photo"),
+    ):
+        done = run(tmp_path, "a.png", "-s", "2", *options, "--report", "report.json", "--overwrite")
         assert done.returncode == 0, done.stderr
-        assert json.loads((tmp_path / "report.json").read_text())["model"] == model
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert report["model"] == (model if options else "auto")
+        assert report["images"][0]["model"] == model  # nothing is found in so small an image
         assert size(tmp_path / "a_x2.png") == (24, 18)
 
 
@@ -283,7 +289,7 @@ def test_no_failure_stops_the_others(
             raise error
 
     jobs = [Job(picture(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
-    run_jobs(jobs, Upscaler(load_model(weights), "cpu"), Wish(wanted), Existing())
+    run_jobs(jobs, Upscalers(weights, device="cpu"), Wish(wanted), Existing())
     assert [job.status for job in jobs] == ["done", "failed", "done"]
     assert capsys.readouterr().err == f"error: {jobs[1].source}: {reason}\n"
 
@@ -362,10 +368,13 @@ def test_hidden_files_in_folders_are_passed_over(tmp_path: Path, weights: str) -
     assert (tmp_path / "in" / ".a_x4.png").exists()
 
 
-def test_what_the_engine_could_not_do_is_said_once(tmp_path: Path, weights: str) -> None:
+def test_what_the_engine_could_not_do_is_said_once(
+    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fragile = replace(load_model(weights), supports_bf16=False)
+    monkeypatch.setattr(upscalers, "load_model", lambda _: fragile)
     jobs = [Job(picture(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
-    run_jobs(jobs, Upscaler(fragile, "cpu", "bf16"), Wish(lambda _: None), Existing())
+    run_jobs(jobs, Upscalers(weights, device="cpu", precision="bf16"), Wish(lambda _: None), Existing())
     assert [len(job.notes) for job in jobs] == [1, 0]
     assert "bfloat16" in jobs[0].notes[0]
 

@@ -332,9 +332,15 @@ def test_a_recipe_with_a_degradation_survives_being_written_and_read() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("data.degradation.name=heavy", r"data\.degradation: .*'bicubic', 'light', 'second-order'"),
-        ("data.degradation.second.blur.size=[7, 9]", r"unknown key 'data\.degradation\.light\.second'"),
-        ("data.degradation.first.blurr.size=[7, 9]", r"unknown key 'data\.degradation\.light\.first\.blurr'"),
+        (
+            "data.degradation.name=heavy",
+            r"data\.degradation: expected one of bicubic, light, second-order; got 'heavy'",
+        ),
+        ("data.degradation.second.blur.size=[7, 9]", r"unknown key 'data\.degradation\.second' of light"),
+        (
+            "data.degradation.first.blurr.size=[7, 9]",
+            r"unknown key .* of light \(did you mean data\.degradation\.first\.blur\?\)",
+        ),
         ("data.degradation.first.blur.size=[7, 10]", r"size\.1: expected an odd size, got 10"),
         (
             "data.degradation.first.jpeg.quality=[80, 60]",

@@ -50,7 +50,7 @@ def test_figures_go_into_the_file_without_touching_the_weights(tmp_path: Path) -
     measure_pretrained.write_header(path, {"Set5": figures(), "speed": SPEED})
     after = load_model(path)
     assert read_summary(path).by_set("lpips_like") == {"Set5": 0.2}
-    assert after.metadata["recipe"] == before.metadata["recipe"]
+    assert after.metadata["training_data"] == before.metadata["training_data"]
     for name, value in before.network.state_dict().items():
         assert torch.equal(value, after.network.state_dict()[name])
 

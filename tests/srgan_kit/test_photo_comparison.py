@@ -43,8 +43,8 @@ def test_the_comparison_prints_what_it_finds_on_a_few_and_writes_nothing(
     measure_pretrained.main()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     names = [row.split("|")[1].strip() for row in rows]
-    assert names[:4] == ["x4", "bicubic", "Real-ESRGAN compact", "x4-fidelity"]
-    clean, harsh = (float(cell.split("/")[1]) for cell in rows[3].split("|")[2:4])
+    assert names[:5] == ["x4", "bicubic", *photo_comparison.PEERS, "x4-fidelity"]
+    clean, harsh = (float(cell.split("/")[1]) for cell in rows[4].split("|")[2:4])
     assert 30 > clean > harsh + 0.5 > 15  # dB
     assert measure_pretrained.PAGE.read_text(encoding="utf-8") == before
     assert measure_pretrained.PHOTO.exists() == written
@@ -57,7 +57,7 @@ def test_the_sheet_has_a_row_for_each_photograph(data_folder: Path, tmp_path: Pa
     assert len(originals) == 10
     assert {tuple(each.shape) for each in originals} == {(3, photo_sheet.SIDE, photo_sheet.SIDE)}
     picture, columns = photo_sheet.sheet(originals[:2], 4, "light", data_folder)
-    assert columns[:4] == ["input", "bicubic", photo_comparison.COMPACT, "x4-fidelity"]
+    assert columns[:5] == ["input", "bicubic", *photo_comparison.PEERS, "x4-fidelity"]
     cell = photo_sheet.SIDE + 4
     assert picture.shape == (3, 2 * cell, len(columns) * cell)
     bicubic, original = (picture[:, 2 : cell - 2, at * cell + 2 : (at + 1) * cell - 2] for at in (1, len(columns) - 1))
