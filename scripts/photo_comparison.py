@@ -71,7 +71,8 @@ def section(found: Found) -> str:
     lines = [
         "Low resolution made from B100 by [degradations](degradations.md) with fixed random numbers. In each cell",
         "LPIPS-like (lower is better) / PSNR on Y in dB / lattice ratio / pattern, in fp32. Real-ESRGAN's compact",
-        "checkpoint is the one for animation, its general one the one for photographs. Measured by `scripts/measure_pretrained.py --photo`.",
+        "checkpoint is the one for animation, the general one (realesr-general-x4v3) for photographs. Measured by",
+        "`scripts/measure_pretrained.py --photo`.",
     ]
     for scale, by_degradation in found.items():
         lines += ["", f"| {scale} | {' | '.join(by_degradation)} |", f"|{'---|' * (1 + len(by_degradation))}"]

@@ -1,6 +1,7 @@
 """The engine on images of every kind and size."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ from torch.nn import functional as F
 
 from srgan_kit.devices import autocast
 from srgan_kit.errors import UserError
-from srgan_kit.generators import ResidualSR, SRResNet
+from srgan_kit.generators import ResidualSR, SRResNet, build_generator
 from srgan_kit.generators.attention import attention_sr
 from srgan_kit.generators.depthwise import depthwise_sr
 from srgan_kit.generators.large_kernel import large_kernel_sr
 from srgan_kit.generators.reparameterised import reparameterised_sr
+from srgan_kit.network_config import ResidualSRConfig
+from srgan_kit.upscaling.embedded import embedded_upscalers
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import UpscalingModel
+from srgan_kit.upscaling.models import UpscalingModel, load_model, save_model
 
 
 class Nearest(nn.Module):
@@ -254,3 +257,35 @@ def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
 def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(UserError, match="expected"):
         Upscaler(model(Nearest(), 3), **settings)  # pyright: ignore[reportArgumentType]
+
+
+# --- borders ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", embedded_upscalers())
+def test_flat_colours_stay_within_two_levels_and_have_no_frame(name: str) -> None:
+    upscaler = Upscaler(load_model(name), "cpu", "fp32")
+    for colour in ((0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)):
+        made = upscaler.upscale(np.full((40, 44, 3), colour, np.uint8))
+        assert np.abs(made.astype(int) - np.array(colour)).max() <= 2, colour
+
+
+@pytest.mark.parametrize(("height", "width"), [(30, 41), (3, 2), (1, 1)])
+def test_the_border_is_the_images_mirror_image_and_is_cut_off(height: int, width: int) -> None:
+    network = ResidualSR(2, channels=4, groups=1, convolutions=1).eval()
+    plain = UpscalingModel("tiny", network, 2, 3, "residual", "none")
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    made = Upscaler(replace(plain, border=4), "cpu", "fp32").upscale(image)
+    continued = np.pad(image, ((4, 4), (4, 4), (0, 0)), "symmetric")
+    assert np.array_equal(made, Upscaler(plain, "cpu", "fp32").upscale(continued)[8:-8, 8:-8])
+
+
+@pytest.mark.parametrize(("text", "border"), [("4", 4), ("64", 64), ("65", None), ("-1", None), ("x", None)])
+def test_the_border_is_read_from_the_file(text: str, border: int | None, tmp_path: Path) -> None:
+    config = ResidualSRConfig(channels=4, groups=1)
+    save_model(build_generator(config), config, tmp_path / "a.safetensors", {"border": text})
+    if border is not None:
+        assert load_model(tmp_path / "a.safetensors").border == border
+        return
+    with pytest.raises(UserError, match=f"a.safetensors: border: expected a number of pixels up to 64, got '{text}'"):
+        load_model(tmp_path / "a.safetensors")
