@@ -12,7 +12,6 @@ tenth of each source's photographs is kept out of training, with all the crops t
 
 import argparse
 import contextlib
-import hashlib
 import math
 import os
 import re
@@ -22,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import holdout
 import torch
 from architecture_candidates import ARCHITECTURES, DATA, PLAIN, SETTINGS, Study
 from architectures_page import render
@@ -57,18 +57,10 @@ SIDE, REPEATS = 256, 5
 # --- images ---------------------------------------------------------------------------------------------------------
 
 
-def photograph_of(path: Path) -> str:
-    """The photograph that a file is, or was cut from: NAME_1400_0_384.jpg is a part of NAME, reduced."""
-    return re.sub(r"(_\d+){3}$", "", path.stem)
-
-
 def split(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """The images to train on and those to measure on, which have no photograph in common; chosen by names alone."""
-    names = sorted({photograph_of(path) for path in paths}, key=_digest)
-    kept_out = set(names[: max(1, round(HELD_OUT * len(names)))])
-    training = [path for path in paths if photograph_of(path) not in kept_out]
-    validation = [path for path in paths if photograph_of(path) in kept_out]
-    return training, sorted(validation, key=lambda path: _digest(path.name))[:MEASURED]
+    training, kept_out = holdout.split(paths, HELD_OUT)
+    return training, sorted(kept_out, key=lambda path: holdout.digest(path.name))[:MEASURED]
 
 
 def link_images(data: Path, target: Path) -> None:
@@ -93,10 +85,6 @@ def measure(upscale: Upscale, images: Path) -> dict[str, float]:
         pairs = pair_images(images / "validation" / source, None, 4)
         found[source] = round(statistics.fmean(score.psnr_y for score in evaluate_pairs(pairs, upscale, 4)), 4)
     return found
-
-
-def _digest(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
 
 
 def _add(results: Results, row: Row) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import architectures_page
+import holdout
 import numpy as np
 import pytest
 import search_architecture
@@ -66,13 +67,11 @@ def test_no_photograph_is_on_both_sides() -> None:
         for top in (0, 384)
     ]
     paths += [Path(f"{number}.jpg") for number in range(20)]
-    assert search_architecture.photograph_of(paths[0]) == "a"
-    assert search_architecture.photograph_of(paths[-1]) == "19"
+    assert holdout.photograph_of(paths[0]) == "a"
+    assert holdout.photograph_of(paths[-1]) == "19"
     training, validation = search_architecture.split(paths)
-    assert not {search_architecture.photograph_of(path) for path in training} & {
-        search_architecture.photograph_of(path) for path in validation
-    }
-    assert len({search_architecture.photograph_of(path) for path in validation}) == 4  # a tenth of 40
+    assert not {holdout.photograph_of(path) for path in training} & {holdout.photograph_of(path) for path in validation}
+    assert len({holdout.photograph_of(path) for path in validation}) == 4  # a tenth of 40
     assert len(training) + len(validation) == len(paths)
     assert search_architecture.split(paths[::-1])[1] == validation
     many = [Path(f"a_1400_{top}_0.jpg") for top in range(50)]
