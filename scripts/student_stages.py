@@ -6,8 +6,10 @@ from srgan_kit.network_config import ResidualSRConfig
 
 CONVOLUTIONS = 3
 """In each group of every student."""
+BATCH = 32
+"""Crops for which the pools' shares are given; a stage's batch is a multiple."""
 FLAT = 1
-"""Crops of a single colour in each batch; the pools have the other 31."""
+"""Of these, crops of a single colour; the pools have the other 31."""
 PREPARATION = {"fidelity": 5.0, "perceptual": 3.0, "photo": 25.0}
 """Seconds set aside for what comes before each later stage of a kind: the teachers' answers."""
 SHORTEST = 4.0
@@ -46,7 +48,7 @@ class Stage:
     terms: Terms | None = None
     """For what is not fidelity."""
     patch: int = 48
-    batch: int = 32
+    batch: int = BATCH
     default: bool = True
     """Whether it is trained where no stage is named."""
 
@@ -54,8 +56,8 @@ class Stage:
 TEXTURE = Terms(pixel=0.5, lpips=4.0, features=0.1, phase_bias=10.0, phase=0.1, consistency=1.0)
 ANSWERS = Terms(pixel=1.0, lpips=0.6, features=0.15, phase_bias=10.0, phase=0.3, consistency=0.0)
 STAGES = (
-    Stage("x4-fidelity", "fidelity", 120, 1e-3),
-    Stage("x4-fidelity-fast", "fidelity", 65, 1.5e-3, channels=32, groups=8),
+    Stage("x4-fidelity", "fidelity", 120, 1e-3, batch=64),
+    Stage("x4-fidelity-fast", "fidelity", 65, 1.5e-3, channels=32, groups=8, batch=96),
     Stage("x2-fidelity", "fidelity", 40, 5e-4, scale=2, start="x4-fidelity", patch=64),
     Stage("x3-fidelity", "fidelity", 30, 5e-4, scale=3, start="x4-fidelity"),
     Stage("x4-perceptual", "perceptual", 35, 2e-4, start="x4-fidelity", terms=TEXTURE),

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from crop_pools import Pool, sample
 from safetensors.torch import load_file
 from student_loop import Objective, train_student
 from student_pools import PAIR_SIDES, StudentImages, pages_of, start_pairs
-from student_stages import CONVOLUTIONS, FLAT, PREPARATION, SHORTEST, STAGES, Stage, Terms, config_of
+from student_stages import BATCH, CONVOLUTIONS, FLAT, PREPARATION, SHORTEST, STAGES, Stage, Terms, config_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -39,6 +40,8 @@ LAYERS = {"conv1_2": 0.5, "conv2_2": 0.25, "conv3_1": 0.5}
 SHIFT = 8
 """What networks compare is cut by up to so many pixels first, so that their strides and the generator's pixel shuffle
 are not in step."""
+COMPARED = 16
+"""How many crops of a batch are compared by networks, drawn anew each time: they cost most of a step."""
 GREY = 0.05
 """Probability that a crop is grey, where colour could get a tint."""
 LOG = "students.json"
@@ -121,14 +124,14 @@ class Trainer:
     def objectives(self, stage: Stage, student: nn.Module) -> list[tuple[float, Objective]]:
         """What the stage minimises, and until which fraction of its time."""
         if stage.terms is not None:
-            pools = (
-                self.images.photo(stage.scale, self.pairs[stage.scale], pages_of(self.options.rehearsal))
-                if stage.kind == "photo"
-                else self.images.clean(stage.scale)
-            )
+            if stage.kind == "photo":
+                pools = self.images.photo(stage.scale, self.pairs[stage.scale], pages_of(self.options.rehearsal))
+            else:
+                pools = self.images.clean(stage.scale)
+            pools = _as_many(pools, stage)
             self.say(f"{stage.name}: {sum(len(pool.low) for pool in pools)} images and their targets")
             return [(1.0, self._perceptual(stage, stage.terms, student, pools))]
-        pools = self.images.fidelity(stage.scale)
+        pools = _as_many(self.images.fidelity(stage.scale), stage)
         self.say(f"{stage.name}: {sum(len(pool.low) for pool in pools)} images and their answers")
         return [(0.7, partial(_taught, stage, student, pools, 1)), (1.0, partial(_taught, stage, student, pools, 2))]
 
@@ -136,14 +139,19 @@ class Trainer:
         weights: Path = self.options.weights
         lpips = LPIPSLoss("squeeze", weights=weights / COMPARING["squeezenet"]).to(self.device)
         vgg = VGGFeatureLoss(LAYERS, weights=weights / COMPARING["vgg19"]).to(self.device)
+        for convolution in vgg.features.convolutions.values():  # reflection would take longer than the convolutions
+            convolution.padding_mode = "zeros"  # pyright: ignore[reportAttributeAccessIssue]
         steps = torch.arange(stage.patch * stage.scale - SHIFT, device=self.device)
         phase = phase_evenness if stage.kind == "photo" else phase_balance
 
         def objective() -> Tensor:
-            low, (target,) = sample(pools, FLAT, stage.patch, stage.scale, GREY)
+            low, (target,) = sample(pools, _flat(stage), stage.patch, stage.scale, GREY)
             made = student(low)
+            some = torch.rand(len(low), device=self.device).argsort()[:COMPARED]
             row, column = (steps + torch.randint(SHIFT + 1, (1,), device=self.device) for _ in range(2))
-            first, second = (each.index_select(2, row).index_select(3, column) for each in (made, target))
+            first, second = (
+                each.index_select(0, some).index_select(2, row).index_select(3, column) for each in (made, target)
+            )
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 compared = terms.lpips * lpips(first, second) + terms.features * vgg(first, second)
             again = F.interpolate(made, low.shape[2:], mode="bicubic", antialias=True)
@@ -167,9 +175,18 @@ class Trainer:
         plain.load_state_dict(own | fitting)
 
 
+def _as_many(pools: list[Pool], stage: Stage) -> list[Pool]:
+    """The pools, with as many crops as the stage's batch asks for."""
+    return [replace(pool, crops=pool.crops * stage.batch // BATCH) for pool in pools]
+
+
+def _flat(stage: Stage) -> int:
+    return FLAT * stage.batch // BATCH
+
+
 def _taught(stage: Stage, student: nn.Module, pools: list[Pool], power: int) -> Tensor:
     """Distances to the originals and, with more weight, to the teacher's answers: absolute, then squared."""
-    low, (real, answer) = sample(pools, FLAT, stage.patch, stage.scale, 0.0)
+    low, (real, answer) = sample(pools, _flat(stage), stage.patch, stage.scale, 0.0)
     made = student(low)
     if power == 1:
         return (F.l1_loss(made, real) + 2 * F.l1_loss(made, answer)) / 3

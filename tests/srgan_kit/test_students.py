@@ -15,7 +15,7 @@ from release_student import card
 from smfanet_teacher import load_smfanet
 from student_loop import train_student
 from student_pools import StudentImages
-from student_stages import STAGES, Stage, config_of
+from student_stages import BATCH, STAGES, Stage, config_of
 from text_pages import text_page
 from torch import Tensor
 from torch.nn import functional as F
@@ -205,6 +205,7 @@ def test_stages_start_from_what_was_trained_before(stage: Stage) -> None:
     assert (stage.terms is None) == (stage.kind == "fidelity")
     student = BranchedStudent(build_generator(config_of(stage)), torch.float32)  # pyright: ignore[reportArgumentType]
     assert student.scale == stage.scale
+    assert stage.batch % BATCH == 0
 
 
 def test_a_card_says_who_taught(tmp_path: Path) -> None:
