@@ -1,6 +1,7 @@
 """The picture formats that are read from folders and written; neither torch nor a decoder is imported here."""
 
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,12 +62,11 @@ UNREADABLE = {
 @cache
 def register_plugins() -> None:
     """Let Pillow read and write what the installed extras bring."""
+    # By name: what is not installed has no types to check.
     if find_spec("pillow_heif") is not None:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
+        import_module("pillow_heif").register_heif_opener()
     if find_spec("pillow_jxl") is not None:
-        import pillow_jxl  # noqa: F401, registers itself
+        import_module("pillow_jxl")  # registers itself
 
 
 @cache
