@@ -140,7 +140,8 @@ class Trainer:
         lpips = LPIPSLoss("squeeze", weights=weights / COMPARING["squeezenet"]).to(self.device)
         vgg = VGGFeatureLoss(LAYERS, weights=weights / COMPARING["vgg19"]).to(self.device)
         for convolution in vgg.features.convolutions.values():  # reflection would take longer than the convolutions
-            convolution.padding_mode = "zeros"  # pyright: ignore[reportAttributeAccessIssue]
+            assert isinstance(convolution, nn.Conv2d)
+            convolution.padding_mode = "zeros"
         steps = torch.arange(stage.patch * stage.scale - SHIFT, device=self.device)
         phase = phase_evenness if stage.kind == "photo" else phase_balance
 

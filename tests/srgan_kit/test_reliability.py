@@ -1,0 +1,69 @@
+"""A slice of what `scripts/reliability/` does at length: mutated files are done, or refused in one line."""
+
+from pathlib import Path
+
+import fuzz_files
+import fuzz_images
+import numpy as np
+import pytest
+from fuzzing import fuzz, mutated
+
+from srgan_kit.errors import UserError
+
+
+def test_mutated_images() -> None:
+    line = fuzz_images.run(210, seed=11)
+    assert line.startswith("210 mutated images, seed 11: 0 tracebacks, 0 hangs, 0 leftovers; ")
+    assert int(line.split("; ")[1].split()[0]) > 20  # done: not every mutant is refused at its first byte
+
+
+def test_mutated_other_files() -> None:
+    line = fuzz_files.run(90, seed=11)
+    assert line.startswith("90 mutated other files, seed 11: 0 tracebacks, 0 hangs, 0 leftovers; ")
+
+
+def test_every_intact_image_is_upscaled(tmp_path: Path) -> None:
+    for name, content in fuzz_images.intact().items():
+        (tmp_path / name).write_bytes(content)
+        assert fuzz_images.read_image(tmp_path / name).size in ((31, 23), (23, 31), (16, 16)), name
+
+
+def test_every_intact_file_is_read(tmp_path: Path) -> None:
+    for name, content in fuzz_files.intact(tmp_path).items():
+        (tmp_path / name).write_bytes(content)
+        if name.endswith(".param"):
+            continue  # its weights are made by `run`
+        assert fuzz_files.attempt(tmp_path / name), name
+
+
+def test_mutants_are_functions_of_their_seed() -> None:
+    content = bytes(range(200))
+    first, second, other = (mutated(content, np.random.default_rng((seed, 0))) for seed in (1, 1, 2))
+    assert first == second != content
+    assert other != first
+
+
+def test_what_should_not_happen_is_counted(tmp_path: Path) -> None:
+    def attempt(path: Path) -> bool:
+        number = int(path.stem)
+        if number == 0:
+            raise KeyError("traceback")
+        if number == 1:
+            (tmp_path / "left").write_text("over")
+        return number != 2
+
+    outcome = fuzz({"a.txt": b"some text"}, 4, 1, tmp_path, attempt)
+    assert dict(outcome.counts) == {"tracebacks": 1, "done": 2, "refused": 1, "leftovers": 1}
+    assert outcome.line("texts", 1).startswith(
+        "4 mutated texts, seed 1: 1 tracebacks, 0 hangs, 1 leftovers; 2 done, 1 re"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["left"]
+
+
+def test_an_error_of_two_lines_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise UserError("one\ntwo")
+
+    monkeypatch.setattr(fuzz_files, "read_arrays", refuse)
+    with pytest.raises(ValueError, match="more than one line"):
+        fuzz_files.attempt(tmp_path / "a.npz")
