@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, isfinite, pi
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ def train_student(
                 loss = run()
                 done.steps += 1
             done.losses.append(float(loss))  # which waits for the device
-            if done.losses[-1] == done.losses[-1] and done.losses[-1] < float("inf"):
+            if isfinite(done.losses[-1]) and all(bool(each.isfinite().all()) for each in parameters):
                 _copy(good, parameters)
             else:
                 rate /= 2

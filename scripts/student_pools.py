@@ -83,15 +83,14 @@ class StudentImages:
             self._fidelity[scale] = pools
         return self._fidelity[scale]
 
-    def photo(self, scale: int, pairs: Path, pages: int) -> list[Pool]:
+    def photo(self, scale: int, pairs: Path) -> list[Pool]:
         """Degraded images with the teacher's answers as targets, clean ones and text with the originals; 31 crops.
 
         Args:
             scale: 4 or 2, for which the answers are reduced.
             pairs: the file of `make_all_pairs`; it is waited for.
-            pages: how many of the pairs, at the end, show text.
         """
-        found = _load_pairs(pairs)
+        found, pages = _load_pairs(pairs)
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         network = RRDBNet(4)
         network.load_state_dict(load_file(self.weights / PHOTO_TEACHER))
@@ -151,16 +150,11 @@ def start_pairs(paths: list[Path], targets: dict[int, Path], rehearsal: bool, wo
 def make_all_pairs(paths: list[Path], jobs: list[tuple[int, Path]], rehearsal: bool, workers: int) -> None:
     """Write the degraded images of each scale to its file, which appears whole."""
     for scale, target in jobs:
-        versions, pages = (1, pages_of(True)) if rehearsal else (VERSIONS[scale], pages_of(False))
+        versions, pages = (1, 4) if rehearsal else (VERSIONS[scale], PAGES)
         pairs = make_pairs(paths, PAIR_SIDES[scale], scale, versions, pages, workers)
         part = target.with_suffix(".part.npz")
-        np.savez(part, low=pairs.low, high=pairs.high, kind=pairs.kind)
+        np.savez(part, low=pairs.low, high=pairs.high, kind=pairs.kind, pages=pages)
         part.rename(target)
-
-
-def pages_of(rehearsal: bool) -> int:
-    """How many pages of text there are."""
-    return 4 if rehearsal else PAGES
 
 
 def landscape(path: Path) -> Tensor:
@@ -174,11 +168,12 @@ def landscape(path: Path) -> Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
-def _load_pairs(path: Path) -> Pairs:
+def _load_pairs(path: Path) -> tuple[Pairs, int]:
+    """The pairs, and how many of them, at the end, show text."""
     for _ in range(3000):
         if path.is_file():
             with np.load(path) as file:
-                return Pairs(file["low"], file["high"], file["kind"])
+                return Pairs(file["low"], file["high"], file["kind"]), int(file["pages"])
         time.sleep(0.1)
     raise SystemExit(f"{path}: was not made in five minutes")
 

@@ -60,7 +60,7 @@ STAGES = (
     Stage("x4-fidelity-fast", "fidelity", 65, 1.5e-3, channels=32, groups=8, batch=96),
     Stage("x2-fidelity", "fidelity", 40, 5e-4, scale=2, start="x4-fidelity", patch=64),
     Stage("x3-fidelity", "fidelity", 30, 5e-4, scale=3, start="x4-fidelity"),
-    Stage("x4-perceptual", "perceptual", 35, 2e-4, start="x4-fidelity", terms=TEXTURE),
+    Stage("x4-perceptual", "perceptual", 35, 2e-4, start="x4-fidelity", terms=TEXTURE, default=False),
     Stage("x4-photo", "photo", 95, 5e-4, start="x4-fidelity", terms=ANSWERS),
     Stage("x2-photo", "photo", 55, 5e-4, scale=2, start="x2-fidelity", terms=ANSWERS, patch=64),
     Stage("x4-photo-large", "photo", 100, 7e-4, groups=11, terms=ANSWERS, default=False),

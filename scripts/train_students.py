@@ -25,7 +25,7 @@ from branched_student import BranchedStudent
 from crop_pools import Pool, sample
 from safetensors.torch import load_file
 from student_loop import Objective, train_student
-from student_pools import PAIR_SIDES, StudentImages, pages_of, start_pairs
+from student_pools import PAIR_SIDES, StudentImages, start_pairs
 from student_stages import BATCH, CONVOLUTIONS, FLAT, PREPARATION, SHORTEST, STAGES, Stage, Terms, config_of
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -56,6 +56,7 @@ class Trainer:
         self.device = torch.device(options.device)
         self.dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
         self.students: dict[str, dict[str, Tensor]] = {}
+        self.failed: set[str] = set()
         self.log: dict[str, object] = {"torch": torch.__version__}
         named = options.stages or [stage.name for stage in STAGES if stage.default]
         self.stages = [next(stage for stage in STAGES if stage.name == name) for name in named]
@@ -73,7 +74,8 @@ class Trainer:
         paths = sorted(path for path in (work / "images").rglob("*") if path.is_file())
         paths = paths[:: 300 if self.options.rehearsal else 1]
         photo_scales = {stage.scale for stage in self.stages if stage.kind == "photo"}
-        self.pairs = {scale: work / f"x{scale}.npz" for scale in PAIR_SIDES if scale in photo_scales}
+        kind = "rehearsal" if self.options.rehearsal else "degraded"
+        self.pairs = {scale: work / f"{kind}-x{scale}.npz" for scale in PAIR_SIDES if scale in photo_scales}
         # Before the device is used, because they are forked.
         making = start_pairs(paths, self.pairs, self.options.rehearsal, self.options.workers)
         self.log["device"] = torch.cuda.get_device_name() if self.device.type == "cuda" else self.device.type
@@ -83,6 +85,7 @@ class Trainer:
             try:
                 self.train(stage, self.stages[number + 1 :])
             except Exception as error:
+                self.failed.add(stage.name)
                 self.say(f"{stage.name}: FAILED: {error!r}")
                 traceback.print_exc()
         making.join()
@@ -125,7 +128,7 @@ class Trainer:
         """What the stage minimises, and until which fraction of its time."""
         if stage.terms is not None:
             if stage.kind == "photo":
-                pools = self.images.photo(stage.scale, self.pairs[stage.scale], pages_of(self.options.rehearsal))
+                pools = self.images.photo(stage.scale, self.pairs[stage.scale])
             else:
                 pools = self.images.clean(stage.scale)
             pools = _as_many(pools, stage)
@@ -168,6 +171,8 @@ class Trainer:
 
     def _start_from(self, plain: ResidualSR, start: str) -> None:
         """Weights of that name, trained here or below `--start`; of another scale all but the tail."""
+        if start in self.failed:
+            raise ValueError(f"it starts from {start}, which failed")
         state = self.students.get(start)
         if state is None:
             state = load_file(self.options.start / f"{start}.safetensors")
@@ -194,8 +199,8 @@ def _taught(stage: Stage, student: nn.Module, pools: list[Pool], power: int) -> 
     return 10 * (F.mse_loss(made, real) + 3 * F.mse_loss(made, answer)) / 4
 
 
-def main() -> None:
-    """Train what is asked for, until the time is up."""
+def main() -> int:
+    """Train what is asked for, until the time is up; 1 if a stage failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="packed .zip of training images")
     parser.add_argument("--weights", type=Path, required=True, help="folder of teachers and comparing networks")
@@ -213,7 +218,9 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(0)
-    Trainer(options).run()
+    trainer = Trainer(options)
+    trainer.run()
+    return 1 if trainer.failed else 0
 
 
 if __name__ == "__main__":

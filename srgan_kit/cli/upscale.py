@@ -101,6 +101,8 @@ def upscale(
         if report is not None:
             check_report_apart(report, jobs)
         _note_what_has_no_effect(FORMATS[suffix], quality, consistent)
+        if fast and scale is not None and scale <= 3:
+            say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
         wish = Wish(
             lambda size: _output_size(size, scale, box),
             suffix,

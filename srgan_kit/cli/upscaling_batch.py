@@ -112,7 +112,7 @@ def _exists(job: Job, existing: Existing) -> bool:
     except OSError as error:  # a name that is too long, a folder that may not be entered
         job.status, job.reason = "failed", f"{job.target}: {error.strerror}"
         return True
-    if made >= existing.since:
+    if existing.since <= made <= time.time():  # not what a clock that is ahead says
         job.status, job.reason = "skipped", f"another run has made {job.target}"
     elif existing.skip:
         job.status, job.reason = "skipped", f"{job.target} exists"
@@ -149,7 +149,7 @@ def _upscale_one(job: Job, upscalers: "Upscalers", wish: Wish, overwrite: bool, 
     from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
 
     assert job.target is not None
-    picture, upscaler = _read(job, upscalers)
+    picture, upscaler = _read(job, upscalers, wish)
     redone = upscaler.redone_tiles
     if wish.strip_metadata:
         picture = replace(picture, metadata=Metadata())
@@ -176,14 +176,16 @@ def _upscale_one(job: Job, upscalers: "Upscalers", wish: Wish, overwrite: bool, 
         job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
 
 
-def _read(job: Job, upscalers: "Upscalers") -> "tuple[Picture, Upscaler]":
+def _read(job: Job, upscalers: "Upscalers", wish: Wish) -> "tuple[Picture, Upscaler]":
     """The input, and what upscales it."""
     from srgan_kit.upscaling.images import read_image
 
     with libraries_muted() as said, _file_of(job.source) as file:
         try:
             picture = read_image(file)
-            upscaler, choice = upscalers.of(picture.pixels, file)
+            wanted = wish.size(picture.size)
+            factor = None if wanted is None else max(wanted[0] / picture.size[0], wanted[1] / picture.size[1])
+            upscaler, choice = upscalers.of(picture, file, factor)
             job.model, job.choice = upscaler.model.name, choice.reason if choice else ""
             return picture, upscaler
         except UserError as error:

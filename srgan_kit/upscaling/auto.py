@@ -13,7 +13,7 @@ QUALITY = {2: 72, 4: 88}
 NOISE = 1.7
 """Levels of noise, likewise."""
 PAGES = ((0.55, 0.15), (0.4, 0.3))
-"""`Evidence.paper` and `Evidence.ink`, in pairs, from which an image is a page of text."""
+"""`Evidence.paper` and `Evidence.ink`, in pairs, from which an image is text or flat graphics."""
 COMPRESSED_PAGE = (0.4, 0.15)
 """Likewise where it was compressed, of whatever quality: rings around letters are what the photo models do best."""
 
@@ -52,5 +52,5 @@ def harm(evidence: Evidence, scale: int) -> str | None:
     compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT
     for paper, ink in (*PAGES, *([COMPRESSED_PAGE] if compressed else [])):
         if evidence.paper >= paper and evidence.ink >= ink:
-            return "a page of text"
+            return "text or flat graphics"
     return f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE else None

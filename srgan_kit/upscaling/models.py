@@ -23,6 +23,7 @@ from srgan_kit.limits import building_at_most, check_layer_numbers, check_tensor
 from srgan_kit.network_config import SRConfig
 from srgan_kit.upscaling import realesrgan
 from srgan_kit.upscaling.embedded import (
+    AUTO,
     DEFAULT_MODEL,
     FORMAT,
     GENERATIVE_FORMAT,
@@ -88,6 +89,8 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     Raises:
         UserError: no such model or file, not a checkpoint, an architecture nobody here knows, an extra that is missing.
     """
+    if str(name_or_path) == AUTO:
+        raise UserError("model auto: chooses for each image, which only `srgan-kit upscale` does; name a model here")
     embedded = embedded_models().get(str(name_or_path))
     if embedded is not None:
         if read_summary(embedded).makes:

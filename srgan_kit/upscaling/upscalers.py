@@ -10,6 +10,8 @@ from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.ensemble import ensembled
 from srgan_kit.upscaling.evidence import evidence, of_file
 from srgan_kit.upscaling.models import load_model
+from srgan_kit.upscaling.picture import Picture
+from srgan_kit.upscaling.pipeline import fill_hidden
 
 AUTO_SCALE = 4
 """Of `auto` where no scale is asked for."""
@@ -61,11 +63,15 @@ class Upscalers:
         name = AUTO if self.model == AUTO else self._first.model.name
         return {"model": name, **own, "device": str(self._first.device), "precision": dtype}
 
-    def of(self, pixels: np.ndarray, file: Path) -> tuple[Upscaler, Choice | None]:
-        """The upscaler for an image, (H, W, C) uint8 or uint16 from that file, and why, where it was chosen."""
+    def of(self, picture: Picture, file: Path, factor: float | None) -> tuple[Upscaler, Choice | None]:
+        """The upscaler for an image from that file, enlarged by a factor, and why, where it was chosen.
+
+        What is hidden by transparency does not count.
+        """
         if self.model != AUTO:
             return self._first, None
-        choice = choose(evidence(pixels, *of_file(file)), self._asked, self._fast)
+        seen = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
+        choice = choose(evidence(seen, *of_file(file)), factor, self._fast)
         return self._upscaler(choice.model), choice
 
     def _upscaler(self, name: str) -> Upscaler:

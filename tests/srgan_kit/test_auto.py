@@ -14,6 +14,8 @@ from skimage import data
 from srgan_kit.cli import main
 from srgan_kit.upscaling.auto import NOISE, QUALITY, choose, harm
 from srgan_kit.upscaling.evidence import Evidence, evidence, jpeg_quality, jpeg_trace, of_file, of_image
+from srgan_kit.upscaling.picture import Picture
+from srgan_kit.upscaling.upscalers import Upscalers
 
 CLEAN = Evidence(None, None, trace=0.0, traced_quality=None, noise=0.0, paper=0.1, ink=0.0)
 HARMED = replace(CLEAN, jpeg_quality=30)
@@ -151,9 +153,9 @@ def test_each_scale_has_a_model_of_both_kinds(scale: float | None, clean: str, h
         (replace(CLEAN, jpeg_quality=QUALITY[4]), 4, "JPEG of quality about 88"),
         (replace(CLEAN, jpeg_quality=QUALITY[4]), 2, None),
         (replace(CLEAN, jpeg_quality=97, traced_quality=50), 2, "traces of JPEG of quality about 50"),
-        (replace(CLEAN, paper=0.6, ink=0.2), 4, "a page of text"),
+        (replace(CLEAN, paper=0.6, ink=0.2), 4, "text or flat graphics"),
         (replace(CLEAN, paper=0.45, ink=0.2), 4, None),
-        (replace(CLEAN, paper=0.45, ink=0.2, trace=0.1), 4, "a page of text"),
+        (replace(CLEAN, paper=0.45, ink=0.2, trace=0.1), 4, "text or flat graphics"),
         (replace(CLEAN, noise=NOISE), 2, "noise of about 2 levels"),
         (replace(CLEAN, noise=NOISE - 0.1), 2, None),
     ],
@@ -166,6 +168,22 @@ def test_fast_is_for_clean_images_of_a_scale_that_has_it() -> None:
     assert choose(CLEAN, None, fast=True).model == "x4-fidelity-fast"
     assert choose(CLEAN, 2, fast=True).model == "x2-fidelity"
     assert choose(HARMED, None, fast=True).model == "x4-photo"
+
+
+def test_what_transparency_hides_does_not_count() -> None:
+    pixels = np.array(photograph(200))
+    alpha = np.zeros((200, 200, 1), np.uint8)
+    alpha[60:140, 60:140] = 255
+    hidden = pixels * (alpha > 0)
+    upscalers = Upscalers(scale=4, device="cpu")
+    chosen = [upscalers.of(Picture(each, alpha), Path("none.png"), 4.0)[1] for each in (pixels, hidden)]
+    assert chosen[0] == chosen[1]
+
+
+@pytest.mark.parametrize(("factor", "model"), [(1.5, "x2-fidelity"), (3.0, "x3-fidelity"), (None, "x4-fidelity")])
+def test_the_factor_chooses_the_scale(factor: float | None, model: str) -> None:
+    picture = Picture(np.array(photograph(64)))
+    assert Upscalers(device="cpu").of(picture, Path("none.png"), factor)[0].model.name == model
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -199,3 +217,10 @@ def test_the_command_says_which_and_why(
     assert "a.jpg: -s 4: x4-photo: JPEG of quality about 40" in capsys.readouterr().out
     assert command(monkeypatch, "upscale", "a.jpg", "-m", "x4-photo", "--fast") == 2
     assert "--fast and -m x4-photo: --fast chooses the model" in capsys.readouterr().err
+    assert command(monkeypatch, "upscale", "b.png", "--fit", "100x100", "--fast", "-s", "2") == 2
+    assert command(monkeypatch, "demo", "-m", "auto") == 2
+    assert "model auto: chooses for each image" in capsys.readouterr().err
+    assert command(monkeypatch, "upscale", "b.png", "--fit", "150x150") == 0
+    assert ", x2-fidelity: " in capsys.readouterr().out
+    assert command(monkeypatch, "upscale", "b.png", "-s", "3", "--fast") == 0
+    assert "note: --fast has no effect up to 3 times" in capsys.readouterr().err

@@ -561,6 +561,16 @@ def test_a_result_that_another_run_is_making_is_left_to_it(tmp_path: Path, weigh
     assert names(tmp_path) == ["a.png"]
 
 
+def test_a_clock_that_is_ahead_makes_no_other_run(tmp_path: Path, weights: str) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a_x4.png").write_text("old")
+    os.utime(tmp_path / "a_x4.png", (2**31, 2**31))
+    done = run(tmp_path, "a.png", "-m", weights)
+    assert (done.returncode, done.stderr) == (1, "error: a.png: a_x4.png exists (--overwrite replaces it)\n")
+    assert run(tmp_path, "a.png", "-m", weights, "--overwrite").returncode == 0
+    assert size(tmp_path / "a_x4.png") == (48, 36)
+
+
 def test_a_file_that_appears_meanwhile_is_not_replaced(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
