@@ -45,10 +45,10 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
 
 def harm(evidence: Evidence, scale: int) -> str | None:
     """What was done to the image, in a few words; None where it did less harm than a photo model of that scale does."""
-    known = {"JPEG": evidence.jpeg_quality, "traces of JPEG": evidence.traced_quality}
-    for what, quality in known.items():
-        if quality is not None and quality <= QUALITY[scale]:
-            return f"{what} of quality about {quality}"
+    of_file = evidence.jpeg_quality is not None  # what it says of itself is surer than what is read from pixels
+    quality = evidence.jpeg_quality if of_file else evidence.traced_quality
+    if quality is not None and quality <= QUALITY[scale]:
+        return f"{'JPEG' if of_file else 'traces of JPEG'} of quality about {quality}"
     compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT
     for paper, ink in (*PAGES, *([COMPRESSED_PAGE] if compressed else [])):
         if evidence.paper >= paper and evidence.ink >= ink:

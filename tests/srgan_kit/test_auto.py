@@ -152,7 +152,8 @@ def test_each_scale_has_a_model_of_both_kinds(scale: float | None, clean: str, h
     [
         (replace(CLEAN, jpeg_quality=QUALITY[4]), 4, "JPEG of quality about 88"),
         (replace(CLEAN, jpeg_quality=QUALITY[4]), 2, None),
-        (replace(CLEAN, jpeg_quality=97, traced_quality=50), 2, "traces of JPEG of quality about 50"),
+        (replace(CLEAN, traced_quality=50), 2, "traces of JPEG of quality about 50"),
+        (replace(CLEAN, jpeg_quality=97, traced_quality=50), 2, None),
         (replace(CLEAN, paper=0.6, ink=0.2), 4, "text or flat graphics"),
         (replace(CLEAN, paper=0.45, ink=0.2), 4, None),
         (replace(CLEAN, paper=0.45, ink=0.2, trace=0.1), 4, "text or flat graphics"),

@@ -21,8 +21,14 @@ def start(folder: Path, *arguments: str, before: str = "") -> subprocess.Popen[s
     program = (
         f"import sys; sys.argv = ['srgan-kit', *sys.argv[1:]]\n{before}\nfrom srgan_kit.cli.main import run; run()"
     )
+
+    def hear() -> None:  # even where these tests run in the background, or under nohup
+        for number in STATUS:
+            signal.signal(number, signal.SIG_DFL)
+
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, text=True, preexec_fn=hear, **streams)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
