@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import x4plus_teacher
 from branched_student import BranchedStudent
 from crop_pools import Pool, sample
 from degraded_pairs import KINDS, low_resolution, make_pairs
 from holdout import photograph_of, split
 from PIL import Image
 from release_student import card
+from safetensors.torch import load_file
 from smfanet_teacher import load_smfanet
 from student_loop import train_student
 from student_pools import StudentImages
@@ -24,7 +26,10 @@ from srgan_kit.data.folder import read_rgb
 from srgan_kit.errors import UserError
 from srgan_kit.generators import build_generator
 from srgan_kit.generators.residual import ResidualSR
+from srgan_kit.generators.rrdb import RRDBNet
 from srgan_kit.metrics.super_resolution import psnr_y
+from srgan_kit.upscaling import realesrgan
+from srgan_kit.upscaling.models import load_model
 
 # --- the network ----------------------------------------------------------------------------------------------------
 
@@ -213,3 +218,18 @@ def test_a_card_says_who_taught(tmp_path: Path) -> None:
     assert "| taught by | Real-ESRGAN x4plus (BSD-3-Clause" in text
     assert "| training | for two minutes |" in text
     assert json.loads(text.split("`residual` ")[1].split(" |")[0])["groups"] == 5
+
+
+def test_the_photo_models_teacher_is_the_extras_network(tmp_path: Path) -> None:
+    if realesrgan.installed() is None:
+        pytest.skip(f"the extra is not installed: {realesrgan.INSTALL}")
+    x4plus_teacher.write("realesrgan-x4plus", tmp_path / "teacher.safetensors")
+    network = RRDBNet(4).eval()
+    network.load_state_dict(
+        {name: value.float() for name, value in load_file(tmp_path / "teacher.safetensors").items()}
+    )
+    image = torch.rand(1, 3, 9, 11)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(image), load_model("realesrgan-x4plus").network(image), atol=2e-3, rtol=0)
+    with pytest.raises(UserError, match="realesr-animevideov3-x4: expected the convolutions of an RRDBNet"):
+        x4plus_teacher.write("realesr-animevideov3-x4", tmp_path / "other.safetensors")
