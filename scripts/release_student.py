@@ -39,7 +39,7 @@ TARGETS = {
     "degraded images, and the originals of clean images and of drawn pages of text",
 }
 BORDER = "4"
-"""Pixels by which images are continued: without it a flat colour gets a frame of up to 17 levels, with it of 1."""
+"""Pixels by which images are continued: without them a flat colour gets a frame."""
 TERMS = f"""\
 The weights are under {LICENCE}, as the code is. The training images have terms of their own (above): BSDS500 is
 offered for non-commercial research, 84 of the sharp photographs are under CC-BY, the rest is in the public domain or

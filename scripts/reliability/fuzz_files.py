@@ -5,7 +5,6 @@
 The files are made by code. A mutant may be read, or refused in one line.
 """
 
-import argparse
 import io
 import json
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fuzzing import fuzz
+from fuzzing import fuzz, print_summary
 from PIL import Image
 
 from srgan_kit.config import load_recipe
@@ -103,15 +102,5 @@ def run(count: int, seed: int, show: bool = False) -> str:
         return fuzz(intact(folder), count, seed, folder, with_weights, show).line("other files", seed)
 
 
-def main() -> None:
-    """Print the summary."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--show", action="store_true", help="print tracebacks")
-    options = parser.parse_args()
-    print(run(options.count, options.seed, options.show))
-
-
 if __name__ == "__main__":
-    main()
+    print_summary(run, 3000, __doc__)

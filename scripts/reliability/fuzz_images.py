@@ -6,14 +6,13 @@ Images are made by code, with EXIF, XMP, profiles and text where the format has 
 refused in one line. A traceback, more than 20 seconds, or a file that is left behind is counted.
 """
 
-import argparse
 import io
 import tempfile
 import warnings
 from pathlib import Path
 
 import numpy as np
-from fuzzing import fuzz
+from fuzzing import fuzz, print_summary
 from PIL import Image, ImageCms, PngImagePlugin
 
 from srgan_kit.errors import UserError
@@ -99,15 +98,5 @@ def run(count: int, seed: int, show: bool = False) -> str:
         return fuzz(intact(), count, seed, folder, attempt, show).line("images", seed)
 
 
-def main() -> None:
-    """Print the summary."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=5000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--show", action="store_true", help="print tracebacks")
-    options = parser.parse_args()
-    print(run(options.count, options.seed, options.show))
-
-
 if __name__ == "__main__":
-    main()
+    print_summary(run, 5000, __doc__)

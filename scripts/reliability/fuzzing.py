@@ -1,5 +1,6 @@
 """What the fuzzers share: mutations of files, and a loop that counts what goes wrong."""
 
+import argparse
 import resource
 import signal
 import time
@@ -95,6 +96,16 @@ def fuzz(
         outcome.counts["leftovers"] += len({each.name for each in folder.iterdir()} - before)
         path.unlink(missing_ok=True)
     return outcome
+
+
+def print_summary(run: Callable[[int, int, bool], str], count: int, description: str | None) -> None:
+    """What a fuzzer does from the command line: `run` of --count, --seed and --show."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=count)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--show", action="store_true", help="print tracebacks")
+    options = parser.parse_args()
+    print(run(options.count, options.seed, options.show))
 
 
 @contextmanager

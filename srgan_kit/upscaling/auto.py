@@ -37,10 +37,15 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
     photo = 2 if scale is not None and scale <= 2 else 4
     reason = harm(evidence, photo)
     if reason is None:
-        clean = default_model(scale)
-        quick = f"{clean}-fast"
-        return Choice(quick if fast and quick in embedded_models() else clean, "no sign of compression or noise")
+        return Choice(clean_model(scale, fast), "no sign of compression or noise")
     return Choice(f"x{photo}-photo", reason)
+
+
+def clean_model(scale: float | None, fast: bool) -> str:
+    """The fidelity model for a scale, of the fast tier where that is asked for and there is one."""
+    clean = default_model(scale)
+    quick = f"{clean}-fast"
+    return quick if fast and quick in embedded_models() else clean
 
 
 def harm(evidence: Evidence, scale: int) -> str | None:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from srgan_kit.upscaling.auto import Choice, choose
+from srgan_kit.upscaling.auto import Choice, choose, clean_model
 from srgan_kit.upscaling.embedded import AUTO
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.ensemble import ensembled
@@ -46,7 +44,7 @@ class Upscalers:
         self._settings = device, precision, tile
         self._made: dict[str, Upscaler] = {}
         # Also where it may not be used: a wrong device is an error before any work.
-        self._first = self._upscaler(choose(evidence(np.zeros((1, 1, 3), np.uint8)), scale, fast).model)
+        self._first = self._upscaler(clean_model(scale, fast))
 
     @property
     def scale(self) -> float:
