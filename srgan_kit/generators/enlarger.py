@@ -52,7 +52,7 @@ def add_to_image(image: Tensor, low: Tensor, scale: int, image_skip: ImageSkip) 
 
     Both stay in fp32 under autocast: reduced precision carries the residual only, so it cannot band smooth gradients.
     """
-    return _enlarge(image.float(), scale, image_skip) + F.pixel_shuffle(low, scale).float()
+    return _enlarge(image.float(), scale, image_skip).add_(F.pixel_shuffle(low, scale))
 
 
 def _enlarge(image: Tensor, scale: int, mode: ImageSkip) -> Tensor:

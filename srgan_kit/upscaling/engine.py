@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from srgan_kit.devices import autocast, pick_device, pick_precision
 from srgan_kit.errors import UserError
+from srgan_kit.upscaling.allocation import kept_memory
 from srgan_kit.upscaling.models import UpscalingModel
 from srgan_kit.upscaling.tiling import LIMITED_HALO, Field, Span, measure_field, pad_to_fit, smallest_side, tiles
 
@@ -25,6 +27,8 @@ LAYER_BYTES = 200e6
 """Automatic tiles are chosen so that the widest layer's input and output take no more than this in fp32."""
 SURELY_ACCEPTED = 64
 """Networks are taken to accept images of this many pixels a side without asking."""
+UNKEPT = 256**2
+"""Up to so many pixels a network's layers are small enough that memory is kept anyway."""
 ROWS_AT_ONCE = 32
 """Output rows converted to integers together: few enough to stay in the cache."""
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate")
@@ -139,14 +143,15 @@ class Upscaler:
         height, width, channels = image.shape
         result = np.empty((height * self.scale, width * self.scale, channels), image.dtype)
         work = self._plan(height, width)
-        for done, (rows, columns) in enumerate(work, start=1):
-            part = np.array(image[slice(*rows.read), slice(*columns.read)])  # a copy: PyTorch wants it writable
-            upscaled = self._upscale_tile(part)
-            out_rows, out_columns = _place(rows, self.scale), _place(columns, self.scale)
-            upscaled = upscaled[..., _within(rows, self.scale), _within(columns, self.scale)]
-            _store(upscaled, result[out_rows, out_columns])
-            if progress is not None:
-                progress(done, len(work))
+        with kept_memory() if height * width > UNKEPT else nullcontext():
+            for done, (rows, columns) in enumerate(work, start=1):
+                part = np.array(image[slice(*rows.read), slice(*columns.read)])  # a copy: PyTorch wants it writable
+                upscaled = self._upscale_tile(part)
+                out_rows, out_columns = _place(rows, self.scale), _place(columns, self.scale)
+                upscaled = upscaled[..., _within(rows, self.scale), _within(columns, self.scale)]
+                _store(upscaled, result[out_rows, out_columns])
+                if progress is not None:
+                    progress(done, len(work))
         cut = border * self.scale
         return result[cut : len(result) - cut, cut : result.shape[1] - cut]
 

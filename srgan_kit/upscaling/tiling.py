@@ -83,13 +83,15 @@ def smallest_side(network: nn.Module, scale: int, channels: int, multiple_of: in
 
 
 def plan(length: int, tile: int, field: Field) -> list[Span]:
-    """Tiles of at most `tile` along an axis of `length`; halos are clipped at the image's borders.
+    """Tiles of at most `tile`, all about as long, along an axis of `length`; halos are clipped at the image's borders.
 
     What is beyond the border stays the network's own business there (its padding), exactly as for the whole image.
     """
     if length <= tile + 2 * field.halo:  # one tile with halos would see all of it
         return [Span((0, length), (0, length))]
-    tile = max(tile // field.step, 1) * field.step
+    steps = math.ceil(length / field.step)
+    count = math.ceil(steps / max(tile // field.step, 1))
+    tile = math.ceil(steps / count) * field.step
     spans = []
     for start in range(0, length, tile):
         end = min(start + tile, length)
