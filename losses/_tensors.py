@@ -46,7 +46,7 @@ def check_classes(name: str, label: Tensor, classes: int) -> None:
     """
     if torch.compiler.is_compiling():
         return
-    low, high = torch.stack(torch.aminmax(label)).tolist()
+    low, high = int(label.min()), int(label.max())
     if low < 0 or high >= classes:
         raise ValueError(f"{name}: expected 0 to {classes - 1}, got {low if low < 0 else high}")
 
