@@ -28,7 +28,10 @@ def names(setting: str, value: Iterable[str] | str) -> tuple[str, ...]:
     """
     if isinstance(value, str):
         return (value,)
-    listed = tuple(value) if isinstance(value, Iterable) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+    try:
+        listed = tuple(value)
+    except TypeError:  # a tensor without dimensions, for one, only looks as if it could be gone through
+        listed = None
     if listed is None or not all(isinstance(name, str) for name in listed):  # pyright: ignore
         raise ValueError(f"{setting}: expected names, got {value!r}")
     return listed
@@ -96,7 +99,12 @@ def shown(owner: object, *settings: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not _is_bool(value) and math.isfinite(value)
+    if not isinstance(value, Real) or _is_bool(value):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floating-point ones
+        return False
 
 
 def _is_bool(value: object) -> bool:

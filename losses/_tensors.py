@@ -25,6 +25,35 @@ def check_tensors(**given: object) -> None:
             raise ValueError(f"{name}: expected at least one element, got {tuple(value.shape)}")
 
 
+def check_floating_point(**given: object) -> None:
+    """`check_tensors`, and says which one holds no floating-point numbers.
+
+    Raises:
+        TypeError: one is not a tensor.
+        ValueError: one has no element, or is of another type.
+    """
+    check_tensors(**given)
+    for name, value in given.items():
+        if isinstance(value, Tensor) and not value.is_floating_point():
+            raise ValueError(f"{name}: expected a floating-point tensor, got {tuple(value.shape)} {value.dtype}")
+
+
+def check_classes(name: str, label: Tensor, classes: int) -> None:
+    """Whole numbers from 0 that are below the number of classes. Compiled code and vmap do not look.
+
+    Raises:
+        ValueError: one is not.
+    """
+    if torch.compiler.is_compiling():
+        return
+    try:
+        low, high = int(label.min()), int(label.max())
+    except RuntimeError:  # values that cannot be read, such as those under vmap
+        return
+    if low < 0 or high >= classes:
+        raise ValueError(f"{name}: expected 0 to {classes - 1}, got {low if low < 0 else high}")
+
+
 def in_full_precision(tensor: Tensor) -> Tensor:
     """The tensor in fp32 if it is in a 16-bit type, else as it is: sums of small differences need the digits."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
@@ -43,7 +72,15 @@ def difference(a: Tensor, b: Tensor) -> Tensor:
         raise ValueError(f"expected two tensors of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
     if not (a.is_floating_point() and b.is_floating_point()):
         raise ValueError(f"expected floating-point tensors, got {a.dtype} and {b.dtype}")
-    return in_full_precision(a) - in_full_precision(b)
+    return with_nan_gradients(in_full_precision(a) - in_full_precision(b))
+
+
+def with_nan_gradients(values: Tensor) -> Tensor:
+    """The values themselves; where one is NaN, its gradient is too, which |x|, relu and the like would make 0.
+
+    An optimiser would go on with such a 0, and a gradient scaler see nothing wrong.
+    """
+    return values * torch.where(values.isnan(), torch.nan, 1)
 
 
 def unit_length(maps: Tensor) -> Tensor:
@@ -65,6 +102,8 @@ def reduced(values: Tensor, reduction: Reduction, weight: Tensor | None = None) 
     checked_reduction(reduction)
     if weight is not None:
         check_tensors(weight=weight)
+        if weight.is_complex():
+            raise ValueError(f"weight: expected real numbers, got {weight.dtype}")
         try:
             spread = weight.to(values.dtype).expand(values.shape)
         except RuntimeError:
@@ -91,11 +130,13 @@ def checked_reduction(reduction: Reduction) -> Reduction:
 def spoilt_by(value: Tensor, *inputs: Tensor) -> Tensor:
     """The value, or NaN for an input with a NaN or an infinity: where a formula does not look at all of its input.
 
+    Its gradients are NaN then, too.
+
     For values (N,) that of the same sample, if there are N. A broken network must not look like a good one.
     """
     for tensor in inputs:
         broken = ~tensor.isfinite()
         samples = value.ndim == 1 and value.shape == tensor.shape[:1]
         broken = broken.reshape(len(tensor), -1).any(dim=1) if samples else broken.any()
-        value = torch.where(broken, torch.nan, value)
+        value = value * torch.where(broken, torch.nan, 1)
     return value

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._settings import one_of, shown
-from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced
+from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, with_nan_gradients
 
 Smoothing = Literal["none", "one-sided", "two-sided"]
 
@@ -276,7 +276,7 @@ def logits(score: Tensor) -> Tensor:
     check_tensors(score=score)
     if not score.is_floating_point():
         raise ValueError(f"expected floating-point scores, got {tuple(score.shape)} {score.dtype}")
-    return in_full_precision(score)
+    return with_nan_gradients(in_full_precision(score))
 
 
 def labels(smoothing: Smoothing) -> tuple[float, float]:

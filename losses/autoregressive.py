@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ._settings import whole
-from ._tensors import check_tensors, in_full_precision, spoilt_by
+from ._tensors import check_classes, check_tensors, in_full_precision, spoilt_by
 from .variational import discretised_logistic_log_probability, levels, sample_mean
 
 Nats = TypeVar("Nats", float, Tensor)
@@ -31,7 +31,8 @@ def categorical_pixel_nll(logits: Tensor, image: Tensor) -> Tensor:
     Van den Oord et al. 2016, "Pixel Recurrent Neural Networks", eq. 1-2, arXiv:1601.06759
 
     Raises:
-        ValueError: shapes that do not fit, fewer than two levels, logits not floating-point, another type of image.
+        ValueError: shapes that do not fit, fewer than two levels, logits not floating-point, another type of image, or
+            a level that there is not.
 
     >>> categorical_pixel_nll(torch.zeros(2, 256, 1, 1, 1), torch.ones(2, 1, 1, 1))  # ln 256
     tensor(5.5452)
@@ -62,13 +63,19 @@ def mixture_of_logistics_nll(parameters: Tensor, image: Tensor) -> Tensor:
     Salimans et al. 2017, "PixelCNN++", sec. 2.1-2.2, arXiv:1701.05517
 
     Raises:
-        ValueError: shapes that do not fit, parameters not floating-point, another type of image.
+        ValueError: shapes that do not fit, parameters not floating-point, another type of image, or a level that there
+            is not.
 
     >>> mixture_of_logistics_nll(torch.zeros(1, 3, 1, 1), torch.zeros(1, 1, 1, 1))  # softplus(254 / 255)
     tensor(1.3104)
     """
     check_tensors(parameters=parameters, image=image)
-    if image.ndim != 4 or image.shape[0] != parameters.shape[0] or image.shape[2:] != parameters.shape[2:]:
+    if (
+        image.ndim != 4
+        or parameters.ndim != 4
+        or image.shape[0] != parameters.shape[0]
+        or image.shape[2:] != parameters.shape[2:]
+    ):
         got = f"{tuple(parameters.shape)} and {tuple(image.shape)}"
         raise ValueError(f"expected parameters (N, P * M, H, W) and image (N, C, H, W), got {got}")
     weights, means, log_scales, couplings = _split(parameters, image.shape[1])
@@ -134,6 +141,7 @@ def bits_per_dimension(nats: Nats, dimensions: int) -> Nats:
 
 def _levels(image: Tensor, number: int) -> Tensor:
     if image.dtype == torch.int64:
+        check_classes("image", image, number)
         return image
     if not image.is_floating_point():
         raise ValueError(f"image: expected int64 levels or floats in [0, 1], got {image.dtype}")

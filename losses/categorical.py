@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ._distributed import gathered, global_mean
 from ._settings import not_negative, shown
-from ._tensors import check_tensors, in_full_precision
+from ._tensors import check_classes, check_tensors, in_full_precision
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
@@ -70,14 +70,11 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     check_tensors(label=label)
     if label.shape != logits.shape[:1] or label.dtype != torch.int64:
         raise ValueError(f"label: expected int64 ({logits.shape[0]},), got {tuple(label.shape)} {label.dtype}")
-    if not torch.compiler.is_compiling() and int(label.max()) >= logits.shape[1]:
-        raise ValueError(
-            f"label: expected less than the {logits.shape[1]} classes of the logits, got {int(label.max())}"
-        )
+    check_classes("label", label.clamp(min=0), logits.shape[1])  # unlabelled ones are negative
     labelled = label >= 0
     nll = -log_p.gather(1, label.clamp(min=0).unsqueeze(1)).squeeze(1)
     share = global_mean(labelled.to(nll.dtype))
-    broken = logits.isnan().any(dim=1)  # which counts without a label too
+    broken = log_p.isnan().any(dim=1)  # which counts without a label too
     seen = nll.where(labelled, torch.where(broken, torch.nan, torch.zeros_like(nll)))
     return global_mean(seen) / (share + (share == 0))
 
@@ -114,7 +111,7 @@ def unlabelled_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     >>> unlabelled_loss(-sure, sure)
     tensor(0.)
     """
-    return (F.softplus(-real_logit(real_logits)).mean() + F.softplus(real_logit(fake_logits)).mean()) / 2
+    return (F.softplus(-_score(real_logits)).mean() + F.softplus(_score(fake_logits)).mean()) / 2
 
 
 class CategoricalGAN(nn.Module):
@@ -173,7 +170,7 @@ class SemiSupervised(nn.Module):
 
     def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """(N, K) -> scalar; the real logits are not used."""
-        return F.softplus(-real_logit(fake_logits)).mean()
+        return F.softplus(-_score(fake_logits)).mean()
 
 
 def _entropy(log_p: Tensor) -> Tensor:
@@ -184,6 +181,12 @@ def _entropy(log_p: Tensor) -> Tensor:
 def _finite(log_p: Tensor) -> Tensor:
     """So that 0 ln 0 is 0, for a class that a logit of minus infinity rules out."""
     return log_p.clamp(min=torch.finfo(log_p.dtype).min)
+
+
+def _score(logits: Tensor) -> Tensor:
+    """`real_logit`, or NaN where it is infinite: such logits have no softmax, and no gradient."""
+    score = real_logit(logits)
+    return score * torch.where(score.isfinite(), 1, torch.nan)
 
 
 def _checked(logits: Tensor) -> Tensor:

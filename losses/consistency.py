@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ._settings import function, shown
-from ._tensors import check_tensors, spoilt_by
+from ._tensors import check_floating_point, spoilt_by
 from .distances import Distance, checked_distance, sample_distances
 
 
@@ -20,14 +20,15 @@ def consistency(
     distance(downscale(image), low_resolution)
 
     Raises:
-        ValueError: `downscale` gives another shape than the low-resolution image's, or an unknown distance.
+        ValueError: `downscale` gives another shape than the low-resolution image's, images that are not
+            floating-point, or an unknown distance.
 
     >>> import torch
     >>> consistency(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 2, 2), lambda x: x[..., ::2, ::2])
     tensor(1.)
     """
     checked_distance(distance)
-    check_tensors(image=image, low_resolution=low_resolution)
+    check_floating_point(image=image, low_resolution=low_resolution)
     reduced = downscale(image)
     if reduced.shape != low_resolution.shape:
         shapes = f"{tuple(image.shape)} to {tuple(reduced.shape)}, expected {tuple(low_resolution.shape)}"

@@ -85,7 +85,8 @@ def _jeffrey_price(v: Tensor) -> Tensor:
 
 def _log_softplus(v: Tensor) -> Tensor:
     """log softplus(v), by its series log(log(1 + x)) = log x - x / 2 + ... where x = e^v is tiny."""
-    return torch.where(v < -18, v - v.exp() / 2, F.softplus(v.clamp(min=-18)).log())
+    tiny = v.clamp(max=-18)  # also where it is not taken exp must not overflow: its gradient would be NaN
+    return torch.where(v < -18, tiny - tiny.exp() / 2, F.softplus(v.clamp(min=-18)).log())
 
 
 def _logistic(shift: float) -> Witness:

@@ -54,8 +54,8 @@ def focal_frequency(
     whole("patches", patches)
     checked_reduction(reduction)
     check_tensors(a=a, b=b)
-    if a.ndim != 4:
-        raise ValueError(f"expected images (N, C, H, W), got {tuple(a.shape)}")
+    if a.ndim != 4 or a.shape != b.shape:
+        raise ValueError(f"expected two images (N, C, H, W) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
     if a.shape[-2] % patches or a.shape[-1] % patches:
         raise ValueError(f"patches: expected a divisor of both sides of {tuple(a.shape)}, got {patches}")
     squared = _spectrum(_cut(a, patches), _cut(b, patches)).square().sum(dim=-1)

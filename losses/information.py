@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ._settings import number, positive, whole
-from ._tensors import check_tensors, in_full_precision
+from ._tensors import check_classes, check_floating_point, check_tensors, in_full_precision
 from .variational import gaussian_nll, sample_mean
 
 
@@ -25,7 +25,8 @@ def categorical_information(logits: Tensor, code: Tensor) -> Tensor:
     sum over codes of (ln K + E[log_softmax(logits)[code]])
 
     Raises:
-        ValueError: logits that are not floating-point (N, ..., K) with K >= 2, or a code of another shape or type.
+        ValueError: logits that are not floating-point (N, ..., K) with K >= 2, or a code of another shape or type, or
+            of a class that there is not.
 
     >>> categorical_information(torch.tensor([[1e4, 0.0], [0.0, 1e4]]), torch.tensor([0, 1]))  # all of ln 2
     tensor(0.6931)
@@ -36,9 +37,10 @@ def categorical_information(logits: Tensor, code: Tensor) -> Tensor:
             f"logits: expected floating-point (N, ..., K) with K >= 2, got {tuple(logits.shape)} {logits.dtype}"
         )
     log_q = torch.log_softmax(in_full_precision(logits), dim=-1)
-    if code.shape == logits.shape:
+    if code.shape == logits.shape and not code.is_complex():
         known = (log_q * code.to(log_q.dtype)).sum(dim=-1)
     elif code.shape == logits.shape[:-1] and code.dtype == torch.int64:
+        check_classes("code", code, logits.shape[-1])
         known = log_q.gather(-1, code.unsqueeze(-1)).squeeze(-1)
     else:
         raise ValueError(
@@ -88,7 +90,7 @@ def gaussian_information(mean: Tensor, log_variance: Tensor, code: Tensor, small
     tensor(0.)
     """
     positive("smallest_std", smallest_std)
-    check_tensors(mean=mean, log_variance=log_variance, code=code)
+    check_floating_point(mean=mean, log_variance=log_variance, code=code)
     if log_variance.shape != mean.shape:
         raise ValueError(f"log_variance: expected shape {tuple(mean.shape)}, got {tuple(log_variance.shape)}")
     nll = gaussian_nll(mean, code, in_full_precision(log_variance).clamp(min=2 * math.log(smallest_std)))

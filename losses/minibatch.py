@@ -41,7 +41,7 @@ class MinibatchDiscrimination(nn.Module):
     authors take 100 kernels of 5 dimensions.
 
     Raises:
-        ValueError: a size below 1; from forward, features that are not (N, F).
+        ValueError: a size below 1; from forward, features that are not floating-point (N, F).
 
     >>> MinibatchDiscrimination(8, kernels=4, dimensions=3)(torch.zeros(2, 8)).shape
     torch.Size([2, 12])
@@ -60,7 +60,8 @@ class MinibatchDiscrimination(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, F) -> (N, F + kernels)."""
         check_tensors(features=features)
-        if features.ndim != 2 or features.shape[1] != self.features:
-            raise ValueError(f"expected features (N, {self.features}), got {tuple(features.shape)}")
-        projected = (features @ self.projection).reshape(-1, self.kernels, self.dimensions)
+        if features.ndim != 2 or features.shape[1] != self.features or not features.is_floating_point():
+            got = f"{tuple(features.shape)} {features.dtype}"
+            raise ValueError(f"expected floating-point features (N, {self.features}), got {got}")
+        projected = (features.to(self.projection.dtype) @ self.projection).reshape(-1, self.kernels, self.dimensions)
         return torch.cat([features, minibatch_similarity(projected).to(features.dtype)], dim=1)

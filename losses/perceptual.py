@@ -9,8 +9,16 @@ from torch import Tensor, nn
 
 from ._frozen import keep_weights_out
 from ._range import RangeWarning
-from ._settings import function, names, number, one_of, shown
-from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by
+from ._settings import function, names, number, one_of, positive, shown
+from ._tensors import (
+    Reduction,
+    check_floating_point,
+    check_tensors,
+    checked_reduction,
+    in_full_precision,
+    reduced,
+    spoilt_by,
+)
 from .distances import Distance, checked_distance, sample_distances
 from .pretrained_weights import Weights
 from .vgg import VGGFeatures
@@ -61,7 +69,7 @@ def feature_distance(
 
     Raises:
         TypeError: a map is not a tensor.
-        ValueError: a layer is missing, shapes differ, or an unknown distance or reduction.
+        ValueError: a layer is missing, shapes differ, a map is not floating-point, or an unknown distance or reduction.
 
     >>> feature_distance({"a": torch.ones(1, 2)}, {"a": torch.zeros(1, 2)}, {"a": 0.5})
     tensor(0.5000)
@@ -75,7 +83,7 @@ def feature_distance(
     terms: list[Tensor] = []
     for layer, weight in weights.items():
         maps, wanted = features[layer], target_features[layer]
-        check_tensors(features=maps, target_features=wanted)
+        check_floating_point(features=maps, target_features=wanted)
         own, other = (in_full_precision(each) * scale for each in (maps, wanted))
         terms.append(weight * reduced(sample_distances(own, other, distance), reduction))
     return torch.stack(terms).sum(dim=0)
@@ -124,7 +132,7 @@ class FeatureLoss(nn.Module):
         self.extractor = frozen(extractor)
         self.layer_weights = None if layers is None else weighted(layers)
         self.distance: Distance = checked_distance(distance)
-        self.scale = number("scale", scale)
+        self.scale = positive("scale", scale)
         self.reduction: Reduction = checked_reduction(reduction)
         keep_weights_out(self)
 
@@ -190,7 +198,7 @@ class VGGFeatureLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.distance: Distance = checked_distance(distance)
-        self.scale = number("scale", scale)
+        self.scale = positive("scale", scale)
         self.reduction: Reduction = checked_reduction(reduction)
         self.layer_weights = weighted(layers)
         self.network: Network = network
@@ -219,7 +227,9 @@ class VGGFeatureLoss(nn.Module):
 
     def features_of(self, target: Tensor) -> dict[str, Tensor]:
         """A target's features, to be given to `forward` more than once."""
-        return features_without_gradient(self.features, target)
+        features = features_without_gradient(self.features, target)
+        self.warn("VGGFeatureLoss", target)
+        return features
 
     def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Two (N, 3, H, W) RGB in [0, 1], or one and a target's features -> scalar, or (N,) with reduction "none"."""

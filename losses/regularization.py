@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ._settings import function, not_negative, number, whole
-from ._tensors import check_tensors, in_full_precision, spoilt_by
+from ._tensors import check_floating_point, check_tensors, in_full_precision, spoilt_by
 
 
 def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
@@ -121,12 +121,12 @@ class HistoricalAverage(nn.Module):
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         super().__init__()
-        parameters = list(parameters)
+        parameters = _listed("parameters", parameters)
         if not parameters:
             raise ValueError("parameters: expected at least one, got none")
         # At least fp32: a step of training is below the resolution of a 16-bit average.
         for position, parameter in enumerate(parameters):
-            check_tensors(parameters=parameter)
+            check_floating_point(parameters=parameter)
             self.register_buffer(f"average{position}", in_full_precision(parameter.detach()).clone())
         self.register_buffer("count", torch.ones((), dtype=torch.int64))
 
@@ -180,13 +180,20 @@ class Interval:
 
 
 def _paired(parameters: Iterable[Tensor], averages: Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    now, then = list(parameters), list(averages)
+    now, then = _listed("parameters", parameters), _listed("averages", averages)
     for parameter, average in zip(now, then, strict=False):
-        check_tensors(parameters=parameter, averages=average)
+        check_floating_point(parameters=parameter, averages=average)
     if [p.shape for p in now] != [a.shape for a in then] or not now:
         shapes = [[tuple(t.shape) for t in tensors] for tensors in (now, then)]
         raise ValueError(f"expected parameters and averages of the same shapes, got {shapes[0]} and {shapes[1]}")
     return list(zip(now, then, strict=True))
+
+
+def _listed(name: str, tensors: Iterable[Tensor]) -> list[Tensor]:
+    try:
+        return list(tensors)
+    except TypeError:  # a tensor without dimensions, for one, only looks as if it could be gone through
+        raise TypeError(f"{name}: expected a list of tensors, got {type(tensors).__name__}") from None
 
 
 def _gradient(score: Tensor, image: Tensor) -> Tensor:

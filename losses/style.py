@@ -121,6 +121,8 @@ class StyleLoss(nn.Module):
     def grams_of(self, target: Tensor) -> dict[str, Tensor]:
         """A target's Gram matrices, to be given to `forward` more than once."""
         maps = features_without_gradient(self.extractor, target)
+        if self.warn:
+            self.warn("StyleLoss", target)
         return {layer: gram_matrix(self._map(maps, layer)) for layer in self.layer_weights}
 
     def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:

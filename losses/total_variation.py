@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ._settings import one_of, shown
-from ._tensors import check_tensors, in_full_precision, spoilt_by
+from ._tensors import check_tensors, in_full_precision, spoilt_by, with_nan_gradients
 
 Norm = Literal["anisotropic", "isotropic", "squared"]
 Total = Literal["mean", "sum"]
@@ -39,7 +39,7 @@ def total_variation(image: Tensor, norm: Norm = "anisotropic", reduction: Total 
         raise ValueError(f"expected an image (..., H, W) of at least 2x2 pixels, got {tuple(image.shape)}")
     if not image.is_floating_point():
         raise ValueError(f"expected a floating-point image, got {image.dtype}")
-    image = in_full_precision(image)
+    image = with_nan_gradients(in_full_precision(image))
     dx = image[..., :, 1:] - image[..., :, :-1]
     dy = image[..., 1:, :] - image[..., :-1, :]
     expectation = torch.mean if reduction == "mean" else torch.sum

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._tensors import check_tensors, difference, in_full_precision
+from ._tensors import check_floating_point, check_tensors, difference, in_full_precision
 
 SMALLEST_LOG_SCALE = -7.0 - math.log(2)
 """The floor of a logistic's log scale on [0, 1], about a ninth of a level: -7 on [-1, 1], as in PixelCNN++'s code."""
@@ -159,7 +159,7 @@ def negative_elbo(nll: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     >>> negative_elbo(torch.tensor(90.0), torch.full((4, 2), 1.0), torch.zeros(4, 2))
     tensor(91.)
     """
-    check_tensors(nll=nll)
+    check_floating_point(nll=nll)
     return in_full_precision(nll) + gaussian_kl(mean, log_variance)
 
 

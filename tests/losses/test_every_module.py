@@ -71,11 +71,12 @@ NEEDED: dict[str, Callable[[], dict[str, Any]]] = {
 }
 """What a class cannot be made without; the other settings have defaults."""
 
-NO_POSITIVE = [0, -1, math.nan, math.inf, "1", None]
-NO_SIZE = [0, -1, 1.5, "2", None]
-NO_NAME = ["avg", "", None, 0]
+NO_NUMBER = [math.nan, math.inf, -math.inf, "1", True, 10**400, [1.0], torch.tensor(1.0), 1j]
+NO_POSITIVE = [0, -1, *NO_NUMBER, None]
+NO_SIZE = [0, -1, 1.5, "2", True, torch.tensor(2), None]
+NO_NAME = ["avg", "", None, 0, True, ["mean"], torch.tensor(1.0)]
 WRONG: dict[str, list[Any]] = {
-    "alpha": [-1, math.nan, math.inf, "1"],
+    "alpha": [-1, *NO_NUMBER],
     "bandwidth": NO_POSITIVE,
     "data_range": NO_POSITIVE,
     "delta": NO_POSITIVE,
@@ -89,19 +90,19 @@ WRONG: dict[str, list[Any]] = {
     "form": NO_NAME,
     "generator": NO_NAME,
     "kernels": NO_SIZE,
-    "label_weight": [-1, math.nan, math.inf, "1", None],
-    "layers": [[], {}, 3, [3], {"conv1_2": math.nan}, {"conv1_2": "1"}],
+    "label_weight": [-1, *NO_NUMBER, None],
+    "layers": [[], {}, 3, [3], torch.tensor(1.0), {"conv1_2": math.nan}, {"conv1_2": "1"}],
     "margin": NO_POSITIVE,
     "name": ["chi", None, ["kl"]],
     "network": NO_NAME,
     "norm": ["l1", None, 1],
-    "parameters": [[], [1.0]],
+    "parameters": [[], [1.0], None, 3, torch.tensor(1.0), [torch.tensor([1])]],
     "parametrisation": NO_NAME,
     "patches": NO_SIZE,
     "period": [1, *NO_SIZE],
     "reduction": NO_NAME,
-    "scale": [math.nan, math.inf, "1", None],
-    "scales": [0, 6, 2.5, "5"],
+    "scale": NO_POSITIVE,
+    "scales": [0, 6, 2.5, "5", True],
     "smoothing": NO_NAME,
     "weights": [{}, "no such file", 3],
     "window": [1, *NO_SIZE],
@@ -301,6 +302,14 @@ def test_images_of_another_range_get_one_warning(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         loss(255 * a, 255 * b)
+
+
+@pytest.mark.parametrize("name", ["VGGFeatureLoss", "StyleLoss"])
+def test_a_target_that_is_looked_at_beforehand_gets_the_warning_too(name: str) -> None:
+    loss = made(name)
+    view = loss.features_of if name == "VGGFeatureLoss" else loss.grams_of
+    with pytest.warns(UserWarning, match=rf"{name}: expected images in \[0, 1\], got values far outside"):
+        view(255 * torch.rand(1, 3, 8, 8))
 
 
 def test_a_state_dict_of_the_vgg_itself_is_left_out_too() -> None:

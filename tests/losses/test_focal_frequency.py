@@ -140,7 +140,7 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
             loss(image, image[..., :8])
         with pytest.raises(ValueError, match=r"torch\.uint8"):
             loss(image.byte(), image)
-    with pytest.raises(ValueError, match=r"\(N, C, H, W\), got \(3, 8, 12\)"):
+    with pytest.raises(ValueError, match=r"\(N, C, H, W\) of one shape, got \(3, 8, 12\)"):
         focal_frequency(image[0], image[0])
     with pytest.raises(ValueError, match=r"H, W\), got \(12,\)"):
         fourier_l1(image[0, 0, 0], image[0, 0, 0])

@@ -184,3 +184,47 @@ def test_a_run_of_several_critic_steps_takes_as_many_images_and_resumes(tiny, tm
         for name, value in whole[player]["network"].items():
             assert torch.equal(value, slices[player]["network"][name]), name
     assert whole["step"] == slices["step"] == 3
+
+
+@pytest.mark.parametrize("variant", COMPARING)
+def test_what_a_step_compares_is_worked_out_by_hand_from_one_forward_of_the_critic(
+    variant: str, tiny, tmp_path
+) -> None:
+    """Steps of the critic come first; the last forward is the generator's: real, generated and reconstructed images."""
+    run = tiny.run(tiny.recipe("unconditional", variant, *COMPARING[variant], "critic_steps=2"), tmp_path)
+    assert run.critic is not None
+    seen: list[tuple[Tensor, Tensor]] = []
+    run.critic.network.register_forward_hook(
+        lambda _, inputs, judged: seen.append((inputs[0].detach().clone(), judged.features[-1].detach().double()))
+    )
+    batches = tiny.batches(run)
+    values = tiny.step(run)
+    assert [len(image) for image, _ in seen] == [12 if variant == "vae-gan" else 8] * 3
+    for (image, _), batch in zip(seen, [*batches, batches[-1]], strict=True):
+        assert torch.equal(image[:4], batch.image)
+    (_, first), (_, second), (image, features) = seen
+    assert not torch.equal(first, second)
+    assert torch.equal(image[4:], seen[1][0][4:])  # the images of the critic's last step are the generator's own
+    real, fake, reconstruction = features[:4].flatten(1), features[4:8].flatten(1), features[8:].flatten(1)
+    if variant == "vae-gan":
+        expected = (real - reconstruction).square().sum() / 2 / 4
+        assert values["similarity_encoder"] == pytest.approx(float(expected), rel=1e-4)
+    else:
+        expected = (real.mean(dim=0) - fake.mean(dim=0)).square().mean()
+        assert values["feature_matching"] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_the_content_that_is_logged_is_that_of_the_generators_batch(tiny, tmp_path: Path) -> None:
+    more = ["weights.pixel=1", "critic_steps=3", "critic={name='unet', channels=4}"]
+    run = tiny.run(tiny.recipe("super-resolution", "gan", *more), tmp_path)
+    assert run.critic is not None
+    made: list[tuple[Tensor, Tensor]] = []
+    run.model.register_forward_hook(
+        lambda _, inputs, sample: made.append((inputs[0].condition.clone(), sample.image.detach().clone()))
+    )
+    *earlier, last = tiny.batches(run)
+    values = tiny.step(run)
+    assert len(made) == 3  # one of each batch; the generator's, which comes first, is not made again
+    for batch, (condition, _) in zip([last, *earlier], made, strict=True):
+        assert torch.equal(condition, batch.condition)
+    assert values["pixel"] == pytest.approx(float((made[0][1] - last.image).abs().mean()), rel=1e-4)
