@@ -25,6 +25,7 @@ from .categorical import (
     real_logit,
     unlabelled_loss,
 )
+from .checkerboard import PhaseBalanceLoss, PhaseBiasLoss, PhaseEvennessLoss, phase_balance, phase_bias, phase_evenness
 from .consistency import ConsistencyLoss, consistency
 from .contextual import ContextualLoss, contextual
 from .energy import EnergyMargin, pulling_away, reconstruction_energy
@@ -37,12 +38,12 @@ from .information import (
     uniform_entropy,
     uniform_information,
 )
-from .learned import LPIPSLoss
 from .local_discriminative import LocalDiscriminativeLoss, artifact_map, local_discriminative
+from .lpips import LPIPSLoss
 from .matching import feature_matching, maximum_mean_discrepancy, moment_matching
 from .minibatch import MinibatchDiscrimination, minibatch_similarity
+from .networks.squeezenet import SqueezeNetFeatures
 from .perceptual import FeatureLoss, VGGFeatureLoss, feature_distance
-from .phases import PhaseBalanceLoss, PhaseBiasLoss, PhaseEvennessLoss, phase_balance, phase_bias, phase_evenness
 from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
 from .regularization import (
     HistoricalAverage,
@@ -53,7 +54,6 @@ from .regularization import (
     r2_penalty,
 )
 from .relativistic import RelativisticAverage
-from .squeezenet import SqueezeNetFeatures
 from .structural import MSSSIMLoss, SSIMLoss, ms_ssim, ssim
 from .style import StyleLoss, gram_matrix
 from .total_variation import TotalVariationLoss, total_variation

@@ -17,10 +17,10 @@ from ._tensors import (
     spoilt_by,
     unit_length,
 )
+from .networks.pretrained_weights import Weights
+from .networks.vgg import VGGFeatures
+from .networks.vgg_weights import Network
 from .perceptual import Extractor, features_without_gradient, frozen, weighted
-from .pretrained_weights import Weights
-from .vgg import VGGFeatures
-from .vgg_weights import Network
 
 EPS = 1e-5
 

@@ -20,9 +20,9 @@ from ._tensors import (
     spoilt_by,
 )
 from .distances import Distance, checked_distance, sample_distances
-from .pretrained_weights import Weights
-from .vgg import VGGFeatures
-from .vgg_weights import Network
+from .networks.pretrained_weights import Weights
+from .networks.vgg import VGGFeatures
+from .networks.vgg_weights import Network
 
 Extractor = Callable[[Tensor], Mapping[str, Tensor]]
 """Images (N, C, H, W) -> named feature maps (N, ...)."""

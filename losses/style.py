@@ -9,10 +9,10 @@ from ._frozen import keep_weights_out
 from ._range import RangeWarning
 from ._settings import shown
 from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by
+from .networks.pretrained_weights import Weights
+from .networks.vgg import VGGFeatures
+from .networks.vgg_weights import Network
 from .perceptual import Extractor, features_without_gradient, frozen, look, weighted
-from .pretrained_weights import Weights
-from .vgg import VGGFeatures
-from .vgg_weights import Network
 
 GATYS_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

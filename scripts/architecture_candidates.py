@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from lost_architectures import AttentionConfig, DepthwiseConfig, LargeKernelConfig
+
+from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.generators.super_resolution.settings import SRSettings
+
 SETTINGS = (
     "weights.pixel=1.0",
     "data.patch=32",
@@ -18,48 +24,28 @@ SETTINGS = (
 search's own; the average is short, because the runs are."""
 
 
-def residual(channels: int, groups: int, convolutions: int) -> str:
-    return f"name='residual', channels={channels}, groups={groups}, convolutions={convolutions}"
-
-
-def branched(channels: int, groups: int, convolutions: int) -> str:
-    return f"name='reparameterised', channels={channels}, groups={groups}, convolutions={convolutions}"
-
-
-def large_kernel(channels: int, blocks: int, kernel: int, partial: int) -> str:
-    return f"name='large-kernel', channels={channels}, blocks={blocks}, kernel={kernel}, partial={partial}"
-
-
-def depthwise(channels: int, blocks: int, kernel: int, expansion: int) -> str:
-    return f"name='depthwise', channels={channels}, blocks={blocks}, kernel={kernel}, expansion={expansion}"
-
-
-def attention(channels: int, blocks: int) -> str:
-    return f"name='attention', channels={channels}, blocks={blocks}"
-
-
 PLAIN = "residual 64, 4x3"
-ARCHITECTURES: dict[str, str] = {
-    "residual 64, 2x3": residual(64, 2, 3),
-    PLAIN: residual(64, 4, 3),
-    "residual 64, 6x3": residual(64, 6, 3),
-    "residual 64, 8x3": residual(64, 8, 3),
-    "residual 64, 6x2": residual(64, 6, 2),
-    "residual 64, 9x2": residual(64, 9, 2),
-    "residual 48, 6x3": residual(48, 6, 3),
-    "residual 32, 4x3": residual(32, 4, 3),
-    "residual 32, 8x3": residual(32, 8, 3),
-    "like SRVGG compact, 64x16": residual(64, 1, 16) + ", image_skip='nearest'",
-    "reparameterised 64, 4x3": branched(64, 4, 3),
-    "reparameterised 64, 6x3": branched(64, 6, 3),
-    "large kernel 64, 3 of 13": large_kernel(64, 3, 13, 16),
-    "large kernel 48, 4 of 13": large_kernel(48, 4, 13, 16),
-    "depthwise 64, 10 of 5": depthwise(64, 10, 5, 2),
-    "depthwise 64, 10 of 9": depthwise(64, 10, 9, 2),
-    "attention 64, 4": attention(64, 4),
-    "attention 48, 6": attention(48, 6),
+ARCHITECTURES: dict[str, SRSettings] = {
+    "residual 64, 2x3": ResidualSRConfig(channels=64, groups=2, convolutions=3),
+    PLAIN: ResidualSRConfig(channels=64, groups=4, convolutions=3),
+    "residual 64, 6x3": ResidualSRConfig(channels=64, groups=6, convolutions=3),
+    "residual 64, 8x3": ResidualSRConfig(channels=64, groups=8, convolutions=3),
+    "residual 64, 6x2": ResidualSRConfig(channels=64, groups=6, convolutions=2),
+    "residual 64, 9x2": ResidualSRConfig(channels=64, groups=9, convolutions=2),
+    "residual 48, 6x3": ResidualSRConfig(channels=48, groups=6, convolutions=3),
+    "residual 32, 4x3": ResidualSRConfig(channels=32, groups=4, convolutions=3),
+    "residual 32, 8x3": ResidualSRConfig(channels=32, groups=8, convolutions=3),
+    "like SRVGG compact, 64x16": ResidualSRConfig(channels=64, groups=1, convolutions=16, image_skip="nearest"),
+    "reparameterised 64, 4x3": ReparameterisedConfig(channels=64, groups=4, convolutions=3),
+    "reparameterised 64, 6x3": ReparameterisedConfig(channels=64, groups=6, convolutions=3),
+    "large kernel 64, 3 of 13": LargeKernelConfig(channels=64, blocks=3, kernel=13, partial=16),
+    "large kernel 48, 4 of 13": LargeKernelConfig(channels=48, blocks=4, kernel=13, partial=16),
+    "depthwise 64, 10 of 5": DepthwiseConfig(channels=64, blocks=10, kernel=5, expansion=2),
+    "depthwise 64, 10 of 9": DepthwiseConfig(channels=64, blocks=10, kernel=9, expansion=2),
+    "attention 64, 4": AttentionConfig(channels=64, blocks=4),
+    "attention 48, 6": AttentionConfig(channels=48, blocks=6),
 }
-"""Name -> the table [generator]. 6x3 is 6 groups of 3 convolutions; 3 of 13, three blocks of kernel 13."""
+"""Name -> the generator's settings. 6x3 is 6 groups of 3 convolutions; 3 of 13, three blocks of kernel 13."""
 
 
 @dataclass(frozen=True)

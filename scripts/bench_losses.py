@@ -29,7 +29,7 @@ from losses import (
     reconstruction_energy,
     uniform_information,
 )
-from losses.vgg import IMAGENET_MEAN, IMAGENET_STD
+from losses.networks.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 AT_LEAST = {"vgg_speedup_fp32": 1.4, "vgg_speedup_bf16": 2.5, "lpips_speedup": 1.0}
 """vgg_speedup_bf16 is meant for a CPU that computes in bf16."""

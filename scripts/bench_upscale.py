@@ -23,13 +23,13 @@ from PIL import Image
 from timing import Check, Work, median_seconds, report
 
 from srgan_kit.devices import autocast, cpu_has_bf16, pick_precision
-from srgan_kit.metrics.evaluation import evaluate_pairs, pair_images
-from srgan_kit.upscaling.embedded import DEFAULT_MODEL
-from srgan_kit.upscaling.encoding import write_image
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.read import read_image
+from srgan_kit.metrics.folder import evaluate_pairs, pair_images
+from srgan_kit.models.pretrained import DEFAULT_MODEL
+from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.images import read_image
-from srgan_kit.upscaling.models import UpscalingModel, load_model
-from srgan_kit.upscaling.pipeline import upscale_picture
+from srgan_kit.upscaling.image import upscale_picture
 
 CPU = torch.device("cpu")
 AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.85, "rate_1024": 0.9, "rate_2048": 0.9}
@@ -156,11 +156,11 @@ def peak():  # not getrusage, whose peak a process inherits from the one that st
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 before = peak()
-from srgan_kit.upscaling.encoding import write_image
+from srgan_kit.images.encode import write_image
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.images import read_image
-from srgan_kit.upscaling.models import load_model
-from srgan_kit.upscaling.pipeline import upscale_picture
+from srgan_kit.images.read import read_image
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.upscaling.image import upscale_picture
 upscaler = Upscaler(load_model(sys.argv[1]), "cpu", sys.argv[2])
 write_image(upscale_picture(upscaler, read_image(Path(sys.argv[3]))), Path(sys.argv[4]))
 print((peak() - before) / 2**20)

@@ -23,15 +23,15 @@ from PIL import Image
 from results_file import Results, Row
 from text_pages import text_page
 
-from srgan_kit.data.folder import find_images, rgb_planes
+from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.errors import UserError
 from srgan_kit.losses import LPIPSLoss
-from srgan_kit.metrics.evaluation import bicubic_upscaler
-from srgan_kit.metrics.super_resolution import psnr_y
+from srgan_kit.metrics.folder import bicubic_upscaler
+from srgan_kit.metrics.psnr_ssim import psnr_y
+from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.auto import harm
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.evidence import evidence, of_image
-from srgan_kit.upscaling.models import load_model
 
 RESULTS = Path("docs/choice.jsonl")
 SOURCES = ("bsds", "cc0", "photos")

@@ -33,13 +33,11 @@ from torch.nn import functional as F
 from torch.utils.data import default_collate
 
 from srgan_kit import losses
-from srgan_kit.config import load_recipe
-from srgan_kit.critics import build_critic
+from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
 from srgan_kit.generators.model import Model
-from srgan_kit.generators.saved import SavedModel, load_saved
-from srgan_kit.metrics.diversity import (
+from srgan_kit.images.grid import grid, save_picture, to_pillow
+from srgan_kit.metrics.samples import (
     class_usage,
     frechet_distance,
     nearest_training_distance,
@@ -47,7 +45,9 @@ from srgan_kit.metrics.diversity import (
     ratio_to_real,
     sharpness,
 )
-from srgan_kit.pictures import grid, save_picture, to_pillow
+from srgan_kit.models.build import build_critic
+from srgan_kit.models.generative import SavedModel, load_saved
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import start_accelerator, train
@@ -338,8 +338,9 @@ def run(name: str, seed: int, data: Path, digits: Digits, network: Classifier, f
     try:
         train(recipe, run_folder, resume=has_checkpoint(run_folder))
         measured["training"] = time.process_time() - start
-        if recipe.critic is not None:
-            measured["critic"] = float(sum(each.numel() for each in build_critic(recipe, None).parameters()))
+        critic = build_critic(recipe, None)
+        if critic is not None:
+            measured["critic"] = float(sum(each.numel() for each in critic.parameters()))
         measured |= {
             name: value for name, value in last_validation(run_folder).items() if name.startswith("divergence")
         }

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srgan_kit.data.degradation import MARGIN, degradation_random, degrade
-from srgan_kit.data.folder import rgb_planes
-from srgan_kit.data.resize import resize_8bit
-from srgan_kit.pictures import save_picture
+from srgan_kit.data.image_folder import rgb_planes
+from srgan_kit.images.grid import save_picture
+from srgan_kit.images.resize import resize_8bit
 
 SCALE, SIDE, DRAWS = 4, 192, 5
 CROP, TIMES = 32, 200

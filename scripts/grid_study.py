@@ -23,16 +23,16 @@ from torch.nn import functional as F
 from toys_page import fill
 from train_pretrained import COMPARATORS
 
-from srgan_kit.config import load_recipe
-from srgan_kit.data.folder import find_images, rgb_planes
-from srgan_kit.data.resize import resize_8bit
+from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
-from srgan_kit.pictures import save_picture
+from srgan_kit.images.grid import save_picture
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, train
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import load_model
 
 RESULTS = Path("docs/grid.jsonl")
 PAGE, PICTURE = Path("docs/grid.md"), Path("docs/images/grid.png")

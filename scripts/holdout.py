@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from srgan_kit.data.packed import PACKED_ENDING
+from srgan_kit.data.unpack import PACKED_ENDING
 
 
 def photograph_of(path: Path) -> str:

@@ -27,17 +27,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from train_pretrained import COMPARATORS
 
-from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
-from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.atomic import appearing
+from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
-from srgan_kit.metrics.evaluation import Upscale, bicubic_upscaler, pair_images
-from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like
-from srgan_kit.pictures import save_picture
-from srgan_kit.upscaling.embedded import embedded_generators, embedded_upscalers, read_summary
+from srgan_kit.images.grid import save_picture
+from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.metrics.folder import Upscale, bicubic_upscaler, pair_images
+from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
+from srgan_kit.models.pretrained import embedded_generators, embedded_upscalers, read_summary
+from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import UpscalingModel, load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUND, PAGE = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md"
@@ -160,7 +160,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             "PSNR in dB and SSIM on Y by the protocol of [evaluation.md](evaluation.md), from the sets' own files of",
             "low resolution, in fp32. LPIPS-like: LPIPS's SqueezeNet heads on another training of SqueezeNet, on B100;",
             "lower is better. Lattice, on B100: how unevenly luma changes over the phases of the pixel shuffle, 1 for",
-            "evenly, and how strong a pattern it repeats there, in levels of 255 (`srgan_kit.metrics.lattice`); beside",
+            "evenly, and how strong a pattern it repeats there, in levels of 255 (`srgan_kit.metrics.checkerboard`); beside",
             "it what the photographs themselves score. MP/s: megapixels of input per second of the network alone at",
             f"{SIDE}x{SIDE}, median of {REPEATS}, with its time over that of Real-ESRGAN's compact checkpoint in the",
             "same run. A dash: not measured, because there are no files of this scale or the CPU had no bf16. MP/s of",

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srgan_kit.data.folder import find_images, read_rgb
-from srgan_kit.data.packed import PACKED_ENDING
+from srgan_kit.atomic import appearing
+from srgan_kit.data.image_folder import find_images, read_rgb
+from srgan_kit.data.unpack import PACKED_ENDING
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
 
 FORMAT = {"format": "AVIF", "subsampling": "4:4:4", "speed": 8}
 

@@ -6,13 +6,13 @@ from quality import Figures, figures, means, original
 from torch import Tensor
 
 from srgan_kit.data.degradation import degradation_random, degrade
-from srgan_kit.data.folder import find_images, rgb_planes
-from srgan_kit.degradation_config import LightConfig, RoundsConfig, SecondOrderConfig
-from srgan_kit.metrics.evaluation import Upscale, bicubic_upscaler
-from srgan_kit.metrics.perceptual import PerceptualDistance
-from srgan_kit.upscaling.embedded import embedded_upscalers
+from srgan_kit.data.degradation_settings import LightConfig, RoundsConfig, SecondOrderConfig
+from srgan_kit.data.image_folder import find_images, rgb_planes
+from srgan_kit.metrics.folder import Upscale, bicubic_upscaler
+from srgan_kit.metrics.lpips import PerceptualDistance
+from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import load_model
 
 SEED = 2**31 + 1
 """Of the degradations; no run and no validation has it."""

@@ -17,9 +17,9 @@ from photo_comparison import DEGRADATIONS, degraded, upscalers
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.data.folder import find_images, read_rgb, rgb_planes
+from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.pictures import save_picture
+from srgan_kit.images.grid import save_picture
 
 SIDE = 144
 """Of the parts that are shown, in pixels of the original; scales of 2, 3 and 4 divide it."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from srgan_kit.data.folder import read_rgb, rgb_planes
-from srgan_kit.data.resize import crop_to_multiple
-from srgan_kit.metrics.evaluation import Upscale
-from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
-from srgan_kit.metrics.perceptual import PerceptualDistance
-from srgan_kit.metrics.super_resolution import psnr_y, ssim_y
+from srgan_kit.data.image_folder import read_rgb, rgb_planes
+from srgan_kit.images.resize import crop_to_multiple
+from srgan_kit.metrics.checkerboard import lattice_pattern, lattice_ratio
+from srgan_kit.metrics.folder import Upscale
+from srgan_kit.metrics.lpips import PerceptualDistance
+from srgan_kit.metrics.psnr_ssim import psnr_y, ssim_y
 
 Figures = dict[str, float]
 

@@ -17,13 +17,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from srgan_kit.data.folder import rgb_planes
-from srgan_kit.data.resize import resize_8bit
+from srgan_kit.data.image_folder import rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.metrics.evaluation import bicubic_upscaler
-from srgan_kit.pictures import save_picture
+from srgan_kit.images.grid import save_picture
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.metrics.folder import bicubic_upscaler
+from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import load_model
 
 SIDE, SCALE, QUALITY = 60, 4, 75
 MODELS = ("x4-photo", "realesrgan-x4plus")

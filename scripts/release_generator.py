@@ -22,13 +22,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from train_pretrained import COMPARATORS, PLANS
 
-from srgan_kit.config import Recipe
+from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
-from srgan_kit.generators.saved import load_saved
+from srgan_kit.images.grid import grid, save_picture
 from srgan_kit.losses import SqueezeNetFeatures
-from srgan_kit.metrics.diversity import frechet_distance, nearest_training_distance
-from srgan_kit.pictures import grid, save_picture
+from srgan_kit.metrics.samples import frechet_distance, nearest_training_distance
+from srgan_kit.models.generative import load_saved
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.unconditional import fixed_images
 from srgan_kit.training.loop import MODEL
 from srgan_kit.training.run import Run
@@ -104,7 +104,7 @@ The weights are under Apache-2.0, as the code is. They were trained on MNIST (Le
 CC BY-SA 3.0. {UNSETTLED}"""
 SPREAD = """\
 Diversity and sharpness are parts of what held-out images score: 1 is as diverse and as sharp
-(`srgan_kit/metrics/diversity.py`)."""
+(`srgan_kit/metrics/samples.py`)."""
 GENERATORS: dict[str, Generator] = {
     "dcgan-flowers": Generator(
         "Photographs of flowers, 64x64 RGB, by a DCGAN.",

@@ -16,14 +16,15 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from srgan_kit.config import Recipe, generator_config, variant_name
 from srgan_kit.errors import UserError
-from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
+from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
+from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.models.super_resolution import generator_config, load_model, save_model
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.recipes.variant import variant_name
 from srgan_kit.training.loop import MODEL, is_finished
 from srgan_kit.training.telemetry import LOG
-from srgan_kit.upscaling.embedded import embedded_upscalers
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import load_model, save_model
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 LICENCE = "Apache-2.0"
@@ -129,7 +130,7 @@ def stage_line(folder: Path) -> str:
     recipe, steps = Recipe.model_validate_json(metadata["recipe"]), int(metadata["steps"])
     terms = " + ".join(f"{weight:g} {term}" for term, weight in recipe.generator_weights.items() if weight)
     start = origin(folder)
-    parts = {"all": "", "trunk": "the trunk of ", "deeper": "the shallower "}[recipe.initialise_parts]
+    parts = {"all": "", "trunk": "the trunk of "}[recipe.initialise_parts]
     begin = f", from {parts}{start}" if start else ""
     enlarges = recipe.task == "super-resolution"
     side = recipe.data.patch if enlarges else recipe.data.size

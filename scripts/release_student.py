@@ -16,9 +16,9 @@ from release_model import LICENCE, PRETRAINED, PURPOSE
 from student_stages import STAGES, Stage, config_of
 from train_students import LOG
 
+from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
-from srgan_kit.upscaling.models import load_model, save_model
+from srgan_kit.models.super_resolution import load_model, save_model
 
 TRAINING_DATA = (
     "BSDS500 train+test (376 images, non-commercial research), CC0 photographs (550 crops), sharp photographs (398 "

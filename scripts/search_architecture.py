@@ -29,23 +29,24 @@ from bench_upscale import bare, photograph
 from photo_comparison import COMPACT_FILE
 from release_model import training_hours
 from results_file import Results, Row
+from safetensors.torch import load_file
 from timing import Work, median_seconds
+from torch import Tensor
 from torch.utils.data import default_collate
 
-from srgan_kit.config import Recipe, load_recipe
-from srgan_kit.data.folder import find_images
+from srgan_kit.data.image_folder import find_images
 from srgan_kit.devices import DTYPES, cpu_has_bf16, pick_precision
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.generators.reparameterised import folded
-from srgan_kit.metrics.evaluation import Upscale, bicubic_upscaler, evaluate_pairs, pair_images
-from srgan_kit.network_config import SRConfig
+from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.metrics.folder import Upscale, bicubic_upscaler, evaluate_pairs, pair_images
+from srgan_kit.models.super_resolution import UpscalingModel, load_model
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task, build_task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, start_accelerator, train
 from srgan_kit.training.run import Run
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import UpscalingModel, load_model
 
 RESULTS = Path("docs/architectures.jsonl")
 SOURCES = ("bsds", "cc0")
@@ -95,11 +96,12 @@ def _add(results: Results, row: Row) -> None:
 # --- costs ----------------------------------------------------------------------------------------------------------
 
 
-def recipe_of(generator: str, study: Study, images: Path, steps: int = 1) -> Recipe:
-    """A run of that network on that data."""
+def recipe_of(generator: SRSettings, study: Study, images: Path, steps: int = 1) -> Recipe:
+    """A run of that network, which need not be a recipe's choice, on that data."""
     folder = images / "training" / ("" if study.sources == "both" else study.sources)
-    own = [f"generator={{{generator}}}", f"steps={steps}", f"optimizer.warmup={3 * steps // 100}"]
-    return load_recipe("fidelity-x4", [*SETTINGS, *own, *study.settings], folder)
+    own = [f"steps={steps}", f"optimizer.warmup={3 * steps // 100}"]
+    recipe = load_recipe("fidelity-x4", [*SETTINGS, *own, *study.settings], folder)
+    return recipe.model_copy(update={"generator": generator})
 
 
 def measure_steps(names: Sequence[str], images: Path, results: Results) -> None:
@@ -146,10 +148,13 @@ def measure_inference(names: Sequence[str], precision: str, compact: UpscalingMo
 
 
 def _untrained(name: str) -> UpscalingModel:
-    config = recipe_of(ARCHITECTURES[name], Study(), Path()).generator
-    assert isinstance(config, SRConfig)
-    network = folded(build_generator(config)).eval().requires_grad_(False)
-    return UpscalingModel(name, network, config.scale, 3, config.name, "none")
+    return _model(ARCHITECTURES[name].exported(), {})
+
+
+def _model(config: SRSettings, weights: dict[str, Tensor]) -> UpscalingModel:
+    network = config.build()
+    network.load_state_dict(weights or network.state_dict())
+    return UpscalingModel(config.name, network.eval().requires_grad_(False), config.scale, 3, config.name, "none")
 
 
 def measure_costs(names: Sequence[str], images: Path, data: Path, results: Results) -> None:
@@ -192,7 +197,7 @@ def train_one(name: str, budget: float, images: Path, runs: Path, results: Resul
         outcome = train(recipe, folder, has_checkpoint(folder), None if math.isinf(minutes) else minutes)
         if not outcome.finished:
             return False
-    model = load_model(folder / MODEL)
+    model = _model(ARCHITECTURES[network].exported(), load_file(folder / MODEL))
     psnr = measure(Upscaler(model, "cpu", "fp32").upscale, images)
     _add(
         results,

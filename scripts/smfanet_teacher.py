@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.models import read_pickled
+from srgan_kit.models.super_resolution import read_pickled
 
 REDUCED = 8
 """By how much the maps are reduced from which the modulation is computed."""

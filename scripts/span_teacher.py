@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
-from srgan_kit.upscaling.models import UpscalingModel, load_model, read_pickled
+from srgan_kit.models.super_resolution import UpscalingModel, load_model, read_pickled
 
 SUM = ".eval_conv.weight"
 GAIN = 2

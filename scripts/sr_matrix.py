@@ -32,9 +32,10 @@ from sr_matrix_measures import (
 )
 from sr_matrix_page import render
 
-from srgan_kit.config import Recipe, load_recipe
+from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train
 from srgan_kit.training.run import Run

@@ -13,18 +13,18 @@ from torch.utils.data import default_collate
 from train_pretrained import COMPARATORS
 
 from srgan_kit import losses
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Codes, Critique
-from srgan_kit.data.folder import find_images, find_partners, rgb_planes
+from srgan_kit.data.image_folder import find_images, find_partners, rgb_planes
 from srgan_kit.generators.model import Model
-from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
-from srgan_kit.metrics.lattice import lattice_ratio
-from srgan_kit.metrics.perceptual import lpips_like, lr_consistency
+from srgan_kit.images.read import read_image
+from srgan_kit.metrics.checkerboard import lattice_ratio
+from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
+from srgan_kit.metrics.lpips import lpips_like, lr_consistency
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.run import Run
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.images import read_image
-from srgan_kit.upscaling.models import load_model
 
 SCALE = 4
 B100_IMAGES = 20

@@ -16,8 +16,8 @@ from smfanet_teacher import load_smfanet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srgan_kit.data.resize import resize_8bit
-from srgan_kit.generators.rrdb import RRDBNet
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.images.resize import resize_8bit
 
 FIDELITY_TEACHER = "SMFANet_plus_DF2K_x{scale}.pth"
 PHOTO_TEACHER = "x4plus_fp16.safetensors"

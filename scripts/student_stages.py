@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from srgan_kit.network_config import ResidualSRConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 
 CONVOLUTIONS = 3
 """In each group of every student."""

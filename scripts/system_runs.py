@@ -24,12 +24,13 @@ from release_model import training_hours
 from torch import Tensor
 
 from srgan_kit import losses
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.contracts import Batch, Codes, Critique
 from srgan_kit.generators.model import Model
+from srgan_kit.images.grid import grid, save_picture
 from srgan_kit.metrics.classification import cluster_error
-from srgan_kit.metrics.diversity import ratio_to_real, sharpness
-from srgan_kit.pictures import grid, save_picture
+from srgan_kit.metrics.samples import ratio_to_real, sharpness
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from toys_page import packed, render
 
 from losses import FDivergence, estimate_divergence
-from srgan_kit.config import Recipe
 from srgan_kit.data.toys import TOYS, Toy
 from srgan_kit.generators.model import Model
 from srgan_kit.metrics.modes import mode_coverage
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.toys import MEASURED, ToyTask
 from srgan_kit.training.run import Diverged, Run
 

@@ -19,13 +19,14 @@ from pathlib import Path
 import torch
 from span_teacher import write_whole
 
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.devices import pick_device
 from srgan_kit.errors import UserError
+from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, train
 from srgan_kit.training.telemetry import LOG
-from srgan_kit.upscaling.embedded import embedded_upscalers
 
 PROFILES = ("gpu", "cpu")
 Settings = tuple[str, ...]

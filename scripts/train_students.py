@@ -30,9 +30,9 @@ from student_stages import BATCH, CONVOLUTIONS, FLAT, PREPARATION, SHORTEST, STA
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srgan_kit.generators.residual import ResidualSR
+from srgan_kit.generators.super_resolution.residual import ResidualSR
 from srgan_kit.losses import LPIPSLoss, VGGFeatureLoss, phase_balance, phase_bias, phase_evenness
-from srgan_kit.upscaling.models import save_model
+from srgan_kit.models.super_resolution import save_model
 
 COMPARING = {"squeezenet": "squeezenet1_1_onnxzoo_tvkeys.pth", "vgg19": "vgg_normalised_conv3_1.pth"}
 """Names below `--weights`."""

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
-from srgan_kit.generators.rrdb import RRDBNet
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.models.super_resolution import load_model
 
 
 def write(model: str, target: Path) -> None:

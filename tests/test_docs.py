@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import losses
-from losses.vgg import CHANNELS
-from losses.vgg_weights import layer_names
+from losses.networks.vgg import CHANNELS
+from losses.networks.vgg_weights import layer_names
 
 ROOT = Path(__file__).parents[1]
 

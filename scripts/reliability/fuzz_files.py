@@ -17,13 +17,13 @@ import torch
 from fuzzing import fuzz, print_summary
 from PIL import Image
 
-from srgan_kit.config import load_recipe
-from srgan_kit.data.arrays import read_arrays
-from srgan_kit.data.packed import Unpacked
+from srgan_kit.data.npz import read_arrays
+from srgan_kit.data.unpack import Unpacked
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.network_config import ResidualSRConfig, RRDBNetConfig
-from srgan_kit.upscaling.models import load_model, save_model
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
+from srgan_kit.models.super_resolution import load_model, save_model
+from srgan_kit.recipes.load import load_recipe
 
 PARAM = """7767517
 5 5
@@ -39,11 +39,11 @@ Convolution conv1 1 1 3 out0 0=3 1=3 4=1 5=1 6=81
 def intact(folder: Path) -> dict[str, bytes]:
     """Small files of every kind, by name."""
     config = ResidualSRConfig(channels=4, groups=1, convolutions=1)
-    save_model(build_generator(config), config, folder / "own.safetensors", {"border": "4"})
+    save_model(config.build(), config, folder / "own.safetensors", {"border": "4"})
     made = {"own.safetensors": (folder / "own.safetensors").read_bytes()}
     (folder / "own.safetensors").unlink()
     stored = io.BytesIO()
-    weights = build_generator(RRDBNetConfig(name="rrdb", channels=16, blocks=1)).state_dict()
+    weights = RRDBNetConfig(name="rrdb", channels=16, blocks=1).build().state_dict()
     torch.save({"params": weights}, stored)
     made["community.pth"] = stored.getvalue()
     arrays = io.BytesIO()

@@ -16,14 +16,13 @@ from fuzzing import fuzz, print_summary
 from PIL import Image, ImageCms, PngImagePlugin
 
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling.encoding import write_image
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.read import pixels_limited, read_image
+from srgan_kit.models.super_resolution import UpscalingModel
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.evidence import evidence, of_file
-from srgan_kit.upscaling.images import pixels_limited, read_image
-from srgan_kit.upscaling.models import UpscalingModel
-from srgan_kit.upscaling.pipeline import upscale_picture
+from srgan_kit.upscaling.image import upscale_picture
 
 LARGEST = 2_000_000
 """Pixels: larger mutants are refused, as by --max-pixels."""
@@ -75,7 +74,7 @@ def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
 def run(count: int, seed: int, show: bool = False) -> str:
     """The summary of so many mutants."""
     config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
-    upscaler = Upscaler(UpscalingModel("tiny", build_generator(config).eval(), 2, 3, "residual", "none"), "cpu", "fp32")
+    upscaler = Upscaler(UpscalingModel("tiny", config.build().eval(), 2, 3, "residual", "none"), "cpu", "fp32")
     suffixes = (".png", ".jpg", ".webp", ".tif", ".bmp", ".avif")
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings(action="ignore"), pixels_limited(LARGEST):
         folder, number = Path(name), 0

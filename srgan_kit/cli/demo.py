@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srgan_kit.atomic import appearing
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
-from srgan_kit.upscaling.embedded import DEFAULT_MODEL
+from srgan_kit.models.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +51,9 @@ def demo(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
 ) -> None:
     """No photograph at hand? Reduce one, upscale it by two models, and see before and after side by side."""
-    from srgan_kit.metrics.evaluation import bicubic_upscaler
+    from srgan_kit.metrics.folder import bicubic_upscaler
+    from srgan_kit.models.super_resolution import load_model
     from srgan_kit.upscaling.engine import Upscaler
-    from srgan_kit.upscaling.models import load_model
 
     models = models or [*MODELS]
     loaded = [load_model(model) for model in models]
@@ -126,7 +126,7 @@ def _photograph(scale: int) -> "tuple[np.ndarray, np.ndarray]":
     import torch
     from skimage import data
 
-    from srgan_kit.data.resize import crop_to_multiple, resize_8bit
+    from srgan_kit.images.resize import crop_to_multiple, resize_8bit
 
     image = crop_to_multiple(torch.from_numpy(data.astronaut()).permute(2, 0, 1), scale)
     reduced = resize_8bit(image, 1 / scale)
@@ -137,7 +137,7 @@ def _photograph(scale: int) -> "tuple[np.ndarray, np.ndarray]":
 def _psnr(image: "np.ndarray", original: "np.ndarray", scale: int) -> float:
     import torch
 
-    from srgan_kit.metrics.super_resolution import psnr_y
+    from srgan_kit.metrics.psnr_ssim import psnr_y
 
     first, second = (torch.from_numpy(each).permute(2, 0, 1).unsqueeze(0) for each in (image, original))
     return psnr_y(first, second, border=scale).item()

@@ -15,7 +15,7 @@ def drawing(model: "Model", images: int) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from srgan_kit.generators.latents import each_value_drawn, values_to_draw
+    from srgan_kit.generators.sampling import each_value_drawn, values_to_draw
 
     values = values_to_draw(model, images)
     if not values:

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan_kit.cli.outputs import check_output, without_pillow_warnings, write_json
+from srgan_kit.cli.output_files import check_output, without_pillow_warnings, write_json
 from srgan_kit.cli.tables import print_table
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.embedded import DEFAULT_MODEL
+from srgan_kit.models.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from srgan_kit.metrics.evaluation import Evaluation, Upscale
+    from srgan_kit.metrics.folder import Evaluation, Upscale
     from srgan_kit.upscaling.engine import Upscaler
 
 BICUBIC = "bicubic"
@@ -49,7 +49,8 @@ def evaluate(
     from rich.console import Console
     from rich.progress import track
 
-    from srgan_kit.metrics.evaluation import (
+    from srgan_kit.images.read import pixels_limited
+    from srgan_kit.metrics.folder import (
         Evaluation,
         Failure,
         bicubic_upscaler,
@@ -57,7 +58,6 @@ def evaluate(
         pair_images,
         protocol,
     )
-    from srgan_kit.upscaling.images import pixels_limited
 
     if json_file:
         check_output(json_file, overwrite)
@@ -102,7 +102,7 @@ def evaluate(
 
 def _corrected(upscale: "Upscale") -> "Upscale":
     """As `srgan-kit upscale --consistent` does it."""
-    from srgan_kit.upscaling.consistency import back_project
+    from srgan_kit.upscaling.back_projection import back_project
 
     def corrected(image: "np.ndarray") -> "np.ndarray":
         result = upscale(image)
@@ -113,9 +113,9 @@ def _corrected(upscale: "Upscale") -> "Upscale":
 
 
 def _upscaler(model: str, scale: int | None, device: str, precision: str, ensemble: bool) -> "Upscaler":
+    from srgan_kit.models.super_resolution import load_model
     from srgan_kit.upscaling.engine import Upscaler
-    from srgan_kit.upscaling.ensemble import ensembled
-    from srgan_kit.upscaling.models import load_model
+    from srgan_kit.upscaling.self_ensemble import ensembled
 
     loaded = load_model(model)
     if loaded.channels != 3:

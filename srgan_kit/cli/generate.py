@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.outputs import SMALLEST_SIDE, check_picture, without_pillow_warnings
+from srgan_kit.cli.output_files import SMALLEST_SIDE, check_picture, without_pillow_warnings
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from srgan_kit.generators.latents import Latents
-    from srgan_kit.generators.saved import SavedModel
+    from srgan_kit.generators.sampling import Latents
+    from srgan_kit.models.generative import SavedModel
 
 IMAGES = 64
 SLOW_IMAGES = 16
@@ -83,7 +83,7 @@ def generate(
         raise UserError(f"--condition {condition}: the picture would replace it")
 
     from srgan_kit.devices import autocast, pick_device
-    from srgan_kit.generators.saved import load_saved
+    from srgan_kit.models.generative import load_saved
 
     where = pick_device(device)
     saved = load_saved(model)
@@ -95,8 +95,8 @@ def generate(
 
     import torch
 
-    from srgan_kit.generators.latents import make_images
-    from srgan_kit.pictures import grid, save_picture
+    from srgan_kit.generators.sampling import make_images
+    from srgan_kit.images.grid import grid, save_picture
 
     saved.model.to(where)
     with drawing(saved.model, len(latents)), autocast(where, torch.float32):
@@ -129,7 +129,7 @@ def _check_makes_images(saved: "SavedModel", condition: Path | None) -> None:
 
 def _latents(saved: "SavedModel", wish: Wish) -> "tuple[Latents, str]":
     """The latent vectors, and what the columns show."""
-    from srgan_kit.generators import latents
+    from srgan_kit.generators import sampling as latents
 
     model, latent = saved.model, saved.recipe.latent
     code = None if wish.traverse is None else latents.find_code(wish.traverse, latent)
@@ -192,7 +192,7 @@ def _learned_from_labels(saved: "SavedModel") -> bool:
 
 def _read_condition(saved: "SavedModel", path: Path, device: "torch.device") -> "Tensor":
     """The image to enlarge, (1, 3, h, w); for autoregressive models its middle, as large as in training."""
-    from srgan_kit.data.folder import read_rgb
+    from srgan_kit.data.image_folder import read_rgb
 
     image = read_rgb(path)[None].float().div(255)
     if saved.model.autoregressive:

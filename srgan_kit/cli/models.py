@@ -7,8 +7,8 @@ import typer
 
 from srgan_kit.cli.tables import print_table
 from srgan_kit.cli.terminal import say
-from srgan_kit.upscaling import realesrgan
-from srgan_kit.upscaling.embedded import ModelSummary, embedded_models, read_summary
+from srgan_kit.models import realesrgan
+from srgan_kit.models.pretrained import ModelSummary, embedded_models, read_summary
 
 HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like")
 HEADINGS += ("MP/s fp32 / bf16", "licence", "training data")
@@ -44,9 +44,9 @@ def models(
 
 def _explain(path: Path) -> None:
     """What `-m auto` would take for an image at each scale, and what was found in it."""
+    from srgan_kit.images.read import read_image
     from srgan_kit.upscaling.auto import choose
     from srgan_kit.upscaling.evidence import evidence, of_file
-    from srgan_kit.upscaling.images import read_image
 
     found = evidence(read_image(path).pixels, *of_file(path))
     for scale in (2, 3, 4):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.outputs import SMALLEST_SIDE, check_picture, without_pillow_warnings
+from srgan_kit.cli.output_files import SMALLEST_SIDE, check_picture, without_pillow_warnings
 from srgan_kit.cli.tables import print_table
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from srgan_kit.generators.saved import SavedModel
+    from srgan_kit.models.generative import SavedModel
 
     Condition = Callable[[Tensor], Tensor | None]
 
@@ -52,7 +52,7 @@ def reconstruct(
         raise UserError(f"{output}: an input, and the picture would replace it")
 
     from srgan_kit.devices import autocast, pick_device
-    from srgan_kit.generators.saved import load_saved
+    from srgan_kit.models.generative import load_saved
 
     where = pick_device(device)
     saved = load_saved(model)
@@ -65,7 +65,7 @@ def reconstruct(
 
     import torch
 
-    from srgan_kit.pictures import below_each_other, save_picture
+    from srgan_kit.images.grid import below_each_other, save_picture
 
     original = torch.stack(images).float().div(255)
     made: list[Tensor] = []
@@ -117,7 +117,7 @@ def _reduced(scale: int) -> "Condition":
     """The low-resolution partners of images, as in training."""
     import torch
 
-    from srgan_kit.data.resize import resize_8bit
+    from srgan_kit.images.resize import resize_8bit
 
     def condition(image: "Tensor") -> "Tensor":
         pixels = image.mul(255).round().to(torch.uint8).cpu()
@@ -132,7 +132,7 @@ def _reduced(scale: int) -> "Condition":
 
 def _read_all(found: list[Found], saved: "SavedModel", number: int) -> "tuple[list[str], list[Tensor], bool]":
     """Names and (C, size, size) uint8 images, at most so many, and whether an input failed; errors go to stderr."""
-    from srgan_kit.data.squares import middle_square
+    from srgan_kit.data.image_dataset import middle_square
 
     channels, size = saved.recipe.image_shape
     entries: list[tuple[str, Callable[[], np.ndarray]]] = []
@@ -157,8 +157,8 @@ def _read_all(found: list[Found], saved: "SavedModel", number: int) -> "tuple[li
 
 def _entries(item: Found) -> "Iterator[tuple[str, Callable[[], np.ndarray]]]":
     """The name of each image of an input, and how it is read as (H, W, 1 or 3) uint8."""
-    from srgan_kit.data.arrays import read_arrays
-    from srgan_kit.data.folder import read_rgb
+    from srgan_kit.data.image_folder import read_rgb
+    from srgan_kit.data.npz import read_arrays
 
     if item.aside:
         say(f"note: {item.path}: passed over, {item.aside}", error=True)

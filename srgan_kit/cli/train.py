@@ -63,7 +63,7 @@ def _train(
     minutes: float | None,
 ) -> int:
     """The exit status: 128 and the signal's number where one stopped it."""
-    from srgan_kit.config import load_recipe
+    from srgan_kit.recipes.load import load_recipe
 
     if resume is None:
         if recipe is None:

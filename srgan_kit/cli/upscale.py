@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from srgan_kit.cli.outputs import check_output, write_json
+from srgan_kit.cli.output_files import check_output, write_json
 from srgan_kit.cli.stopping import Stopped, check_stopped
 from srgan_kit.cli.terminal import say
 from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.embedded import AUTO
+from srgan_kit.images.formats import FORMATS, MAX_PIXELS, QUALITY, missing_extra
+from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.folders import find
-from srgan_kit.upscaling.formats import FORMATS, MAX_PIXELS, QUALITY, missing_extra
 from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
 
 Size = tuple[int, int]
@@ -167,7 +167,7 @@ def _note_what_has_no_effect(kind: str, quality: int | None, consistent: bool) -
 
 
 def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | None:
-    from srgan_kit.upscaling.pipeline import fitted_size, scaled_size
+    from srgan_kit.upscaling.image import fitted_size, scaled_size
 
     if box is not None:
         return fitted_size(size, box)

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srgan_kit.cli.outputs import without_pillow_warnings
+from srgan_kit.atomic import claimed, remove_leftovers
+from srgan_kit.cli.output_files import without_pillow_warnings
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.cli.terminal import libraries_muted, one_line
 from srgan_kit.errors import UserError
-from srgan_kit.files import claimed, remove_leftovers
+from srgan_kit.images.formats import MAX_PIXELS
+from srgan_kit.images.mark import software_tag
 from srgan_kit.upscaling.folders import STDIN
-from srgan_kit.upscaling.formats import MAX_PIXELS
 from srgan_kit.upscaling.jobs import STDOUT, Job
-from srgan_kit.upscaling.mark import software_tag
 
 if TYPE_CHECKING:
+    from srgan_kit.images.read import Picture
     from srgan_kit.upscaling.engine import Upscaler
-    from srgan_kit.upscaling.images import Picture
     from srgan_kit.upscaling.upscalers import Upscalers
 
 Size = tuple[int, int]
@@ -61,7 +61,7 @@ class Existing:
 
 def run_jobs(jobs: list[Job], upscalers: "Upscalers", wish: Wish, existing: Existing) -> None:
     """Do every job that waits; each ends done, skipped or failed, and says so."""
-    from srgan_kit.upscaling.images import pixels_limited
+    from srgan_kit.images.read import pixels_limited
 
     for folder in {job.target.parent for job in jobs if job.target is not None}:
         remove_leftovers(folder)
@@ -144,9 +144,9 @@ def _do(job: Job, upscalers: "Upscalers", wish: Wish, existing: Existing, progre
 
 
 def _upscale_one(job: Job, upscalers: "Upscalers", wish: Wish, overwrite: bool, progress: Progress) -> None:
-    from srgan_kit.upscaling.encoding import check_size, write_image
-    from srgan_kit.upscaling.metadata import Metadata
-    from srgan_kit.upscaling.pipeline import scaled_size, upscale_picture
+    from srgan_kit.images.encode import check_size, write_image
+    from srgan_kit.images.metadata import Metadata
+    from srgan_kit.upscaling.image import scaled_size, upscale_picture
 
     assert job.target is not None
     picture, upscaler = _read(job, upscalers, wish)
@@ -178,7 +178,7 @@ def _upscale_one(job: Job, upscalers: "Upscalers", wish: Wish, overwrite: bool, 
 
 def _read(job: Job, upscalers: "Upscalers", wish: Wish) -> "tuple[Picture, Upscaler]":
     """The input, and what upscales it."""
-    from srgan_kit.upscaling.images import read_image
+    from srgan_kit.images.read import read_image
 
     with libraries_muted() as said, _file_of(job.source) as file:
         try:

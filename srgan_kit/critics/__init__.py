@@ -1,48 +1,28 @@
-"""Networks that judge images. `build_critic` is the one place where a critic is chosen by name."""
+"""Networks that judge images. `CRITICS` has the settings of each by the name that recipes choose it by."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Union
 
-from torch import nn
+from pydantic import Field
 
-from srgan_kit.config import Recipe
-from srgan_kit.critics.autoencoder import AutoencoderCritic
-from srgan_kit.critics.dcgan import DCGANCritic
-from srgan_kit.critics.mlp import MLPCritic
-from srgan_kit.critics.srgan import SRGANCritic
-from srgan_kit.critics.unet import UNetCritic
-from srgan_kit.network_config import AutoencoderCriticConfig, MLPCriticConfig, SRGANCriticConfig, UNetCriticConfig
+from srgan_kit.critics.autoencoder import AutoencoderCriticConfig
+from srgan_kit.critics.dcgan import DCGANCriticConfig
+from srgan_kit.critics.mlp import MLPCriticConfig
+from srgan_kit.critics.settings import CriticSettings
+from srgan_kit.critics.srgan import SRGANCriticConfig
+from srgan_kit.critics.unet import UNetCriticConfig
 
-CRITICS: dict[str, type[nn.Module]] = {
-    "srgan": SRGANCritic,
-    "unet": UNetCritic,
-    "dcgan": DCGANCritic,
-    "mlp": MLPCritic,
-    "autoencoder": AutoencoderCritic,
+__all__ = ["CRITICS", "CriticConfig"]
+
+CRITICS: dict[str, type[CriticSettings]] = {
+    "srgan": SRGANCriticConfig,
+    "unet": UNetCriticConfig,
+    "dcgan": DCGANCriticConfig,
+    "mlp": MLPCriticConfig,
+    "autoencoder": AutoencoderCriticConfig,
 }
+"""All of them."""
 
-__all__ = ["CRITICS", "SRGANCritic", "UNetCritic", "build_critic"]
-
-
-def build_critic(recipe: Recipe, condition: tuple[int, int] | None) -> nn.Module:
-    """The recipe's critic with random weights; `condition` is the (channels, side) of what the generator is given.
-
-    Raises:
-        ValueError: a conditional critic where there is no condition, heads that this critic cannot have.
-    """
-    config = recipe.critic
-    assert config is not None
-    channels, side = recipe.image_shape
-    settings: dict[str, Any] = config.model_dump(exclude={"name", "conditional"})
-    settings |= {"categorical": recipe.latent.categorical, "continuous": recipe.latent.continuous}
-    settings["image_channels"] = channels
-    if config.conditional:
-        if condition is None:
-            raise ValueError("critic.conditional: this task gives the generator no condition")
-        settings["condition"] = condition
-    if isinstance(config, AutoencoderCriticConfig) and (settings.pop("minibatch_kernels") or config.conditional):
-        raise ValueError("critic 'autoencoder' sees an image alone: no critic.conditional, no critic.minibatch_kernels")
-    if not isinstance(config, UNetCriticConfig):
-        settings["patch" if isinstance(config, SRGANCriticConfig) else "size"] = side
-    if isinstance(config, MLPCriticConfig):
-        settings["hidden"] = tuple(config.hidden)
-    return CRITICS[config.name](**settings)
+if TYPE_CHECKING:  # of values in a dictionary no union can be written
+    CriticConfig = CriticSettings
+else:
+    CriticConfig = Annotated[Union[tuple(CRITICS.values())], Field(discriminator="name")]  # noqa: UP007

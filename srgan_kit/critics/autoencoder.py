@@ -1,20 +1,44 @@
 """EBGAN's critic: an auto-encoder, whose score is the energy of an image (Zhao et al. 2016, arXiv:1609.03126)."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from srgan_kit import losses
 from srgan_kit.contracts import Critique
-from srgan_kit.critics.heads import CodeHead, provided
-from srgan_kit.dcgan_layout import halving_layers, initialise, pyramid, widths
+from srgan_kit.critics.heads import CodeHead, HeadSettings, provided
+from srgan_kit.critics.settings import CriticSettings, CriticSpec
 from srgan_kit.errors import UserError
-from srgan_kit.generators.dcgan import DCGANGenerator
-from srgan_kit.shapes import expect
+from srgan_kit.generators.latent.dcgan import DCGANGenerator
+from srgan_kit.layers.check_shape import expect
+from srgan_kit.layers.dcgan import halving_layers, initialise, pyramid, widths
 
 Energy = Literal["euclidean", "mean-square"]
 Layout = Literal["convolutional", "dense"]
+
+
+class AutoencoderCriticConfig(CriticSettings):
+    """The energy of an image is how badly it is reconstructed."""
+
+    name: Literal["autoencoder"] = "autoencoder"
+    """Which critic this is."""
+    layout: Layout = "convolutional"
+    """Of which layers."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the first convolution."""
+    embedding: int = Field(default=128, ge=1)
+    """Size of the code."""
+    energy: Energy = "euclidean"
+    """How the energy of an image is computed."""
+
+    def build(self, spec: CriticSpec) -> "AutoencoderCritic":
+        """A new network with random weights."""
+        if self.minibatch_kernels or self.conditional:
+            heads = "no critic.conditional, no critic.minibatch_kernels"
+            raise ValueError(f"critic 'autoencoder' sees an image alone: {heads}")
+        own = (self.channels, self.embedding, self.energy, self.layout)
+        return AutoencoderCritic(spec.size, spec.image_channels, *own, **self.heads(spec))
 
 
 class AutoencoderCritic(nn.Module):
@@ -33,9 +57,8 @@ class AutoencoderCritic(nn.Module):
         energy: which distance, see `losses.reconstruction_energy`.
         layout: "convolutional", DCGAN's critic and generator, for images in [0, 1]; or "dense", one hidden layer on
             each side, for values of any range, such as points of the plane: size=1, image_channels=2.
-        classes: number of classes that a linear layer reads from the embedding; 0 for none.
-        categorical, continuous: codes that a `CodeHead` reads from the embedding.
-        minibatch_kernels, condition: what other critics can see besides; none here, where the score is of one image.
+        heads: the keyword arguments of `Heads`: classes that a linear layer, and codes that a `CodeHead` reads from the
+            embedding; no minibatch_kernels and no condition, because the score is of one image.
 
     Raises:
         UserError: a size that is not of that form, minibatch kernels or a condition; from forward, images of another
@@ -50,13 +73,10 @@ class AutoencoderCritic(nn.Module):
         embedding: int = 128,
         energy: Energy = "euclidean",
         layout: Layout = "convolutional",
-        classes: int = 0,
-        categorical: Sequence[int] = (),
-        continuous: int = 0,
-        minibatch_kernels: int = 0,
-        condition: tuple[int, int] | None = None,
+        **heads: Unpack[HeadSettings],
     ) -> None:
         super().__init__()
+        minibatch_kernels, condition = heads.get("minibatch_kernels", 0), heads.get("condition")
         if minibatch_kernels or condition:
             came = f"minibatch_kernels={minibatch_kernels}, condition={condition}"
             raise UserError(f"AutoencoderCritic: an energy is of the image alone, expected neither of {came}")
@@ -84,6 +104,11 @@ class AutoencoderCritic(nn.Module):
                 nn.Unflatten(1, self.image_shape),
             )
         self.embed = nn.Linear(width, embedding)
+        classes, categorical, continuous = (
+            heads.get("classes", 0),
+            heads.get("categorical", ()),
+            heads.get("continuous", 0),
+        )
         self.class_head = nn.Linear(embedding, classes) if classes else None
         self.code_head = CodeHead(embedding, categorical, continuous) if categorical or continuous else None
         self.provides = provided(classes, categorical, continuous) | {"autoencoder"}

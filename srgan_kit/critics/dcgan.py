@@ -1,13 +1,28 @@
 """DCGAN's discriminator (Radford et al. 2015, arXiv:1511.06434, sec. 3)."""
 
-from typing import Unpack
+from typing import Literal, Unpack
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from srgan_kit.contracts import Critique
 from srgan_kit.critics.heads import Heads, HeadSettings
-from srgan_kit.dcgan_layout import halving_layers, initialise, pyramid, widths
-from srgan_kit.shapes import expect
+from srgan_kit.critics.settings import CriticSettings, CriticSpec
+from srgan_kit.layers.check_shape import expect
+from srgan_kit.layers.dcgan import halving_layers, initialise, pyramid, widths
+
+
+class DCGANCriticConfig(CriticSettings):
+    """Strided convolutions."""
+
+    name: Literal["dcgan"] = "dcgan"
+    """Which critic this is."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the first layer."""
+
+    def build(self, spec: CriticSpec) -> "DCGANCritic":
+        """A new network with random weights."""
+        return DCGANCritic(spec.size, spec.image_channels, self.channels, **self.heads(spec))
 
 
 class DCGANCritic(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from srgan_kit import losses
 from srgan_kit.contracts import CodePosterior, Critique
-from srgan_kit.shapes import expect
+from srgan_kit.layers.check_shape import expect
 
 HIDDEN = 128
 """Width of the code head's hidden layer, and of an encoded condition."""
@@ -114,6 +114,13 @@ def provided(classes: int, categorical: Sequence[int], continuous: int) -> froze
     """What critics with these heads provide, by names of `contracts.REQUIREMENTS`; all show their features."""
     codes = bool(categorical or continuous)
     return frozenset({"features"} | ({"class_logits"} if classes else set()) | ({"codes"} if codes else set()))
+
+
+def critic_parts(critic: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """A critic's parameters by part: the heads that read codes, and everything else."""
+    codes = [parameter for head in critic.modules() if isinstance(head, CodeHead) for parameter in head.parameters()]
+    trunk = [parameter for parameter in critic.parameters() if all(parameter is not code for code in codes)]
+    return {"codes": codes, "trunk": trunk}
 
 
 def _condition_encoder(channels: int, size: int) -> nn.Sequential:

@@ -1,16 +1,18 @@
 """A dense critic, for small images and for points of the plane."""
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Annotated, Literal, Unpack
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import register_parametrization
 
 from srgan_kit.contracts import Critique
 from srgan_kit.critics.heads import Heads, HeadSettings
-from srgan_kit.shapes import expect
+from srgan_kit.critics.settings import CriticSettings, CriticSpec
+from srgan_kit.layers.check_shape import expect
 
 
 class UnitRows(nn.Module):
@@ -18,6 +20,26 @@ class UnitRows(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         return F.normalize(weight, dim=1)
+
+
+class MLPCriticConfig(CriticSettings):
+    """Dense layers."""
+
+    name: Literal["mlp"] = "mlp"
+    """Which critic this is."""
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (1000, 500, 250, 250, 250)
+    """Widths of the hidden layers."""
+    noise: float = Field(default=0.0, ge=0)
+    """Standard deviation of the Gaussian noise on hidden layers in training."""
+    input_noise: float = Field(default=0.0, ge=0)
+    """The same on the image."""
+    weight_norm: bool = False
+    """Whether each unit of the hidden layers has weights of length 1."""
+
+    def build(self, spec: CriticSpec) -> "MLPCritic":
+        """A new network with random weights."""
+        own = (self.hidden, self.noise, self.input_noise, self.weight_norm)
+        return MLPCritic(spec.size, spec.image_channels, *own, **self.heads(spec))
 
 
 class MLPCritic(nn.Module):

@@ -1,13 +1,28 @@
 """The SRGAN paper's discriminator (Ledig et al. 2017, arXiv:1609.04802, sec. 2.1 and fig. 4)."""
 
 from dataclasses import replace
-from typing import Unpack
+from typing import Literal, Unpack
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from srgan_kit.contracts import Critique
 from srgan_kit.critics.heads import Heads, HeadSettings
+from srgan_kit.critics.settings import CriticSettings, CriticSpec
 from srgan_kit.errors import UserError
+
+
+class SRGANCriticConfig(CriticSettings):
+    """The SRGAN paper's discriminator."""
+
+    name: Literal["srgan"] = "srgan"
+    """Which critic this is."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the first layer."""
+
+    def build(self, spec: CriticSpec) -> "SRGANCritic":
+        """A new network with random weights."""
+        return SRGANCritic(self.channels, spec.size, spec.image_channels, **self.heads(spec))
 
 
 class SRGANCritic(nn.Module):

@@ -1,15 +1,30 @@
 """Real-ESRGAN's discriminator: a U-Net that scores every pixel (Wang et al. 2021, arXiv:2107.10833, sec. 3.4)."""
 
 from dataclasses import replace
-from typing import Unpack
+from typing import Literal, Unpack
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from srgan_kit.contracts import Critique
 from srgan_kit.critics.heads import Heads, HeadSettings
+from srgan_kit.critics.settings import CriticSettings, CriticSpec
 from srgan_kit.errors import UserError
+
+
+class UNetCriticConfig(CriticSettings):
+    """One score per pixel, spectral norm."""
+
+    name: Literal["unet"] = "unet"
+    """Which critic this is."""
+    channels: int = Field(default=32, ge=1)
+    """Width of the first layer."""
+
+    def build(self, spec: CriticSpec) -> "UNetCritic":
+        """A new network with random weights."""
+        return UNetCritic(self.channels, spec.image_channels, **self.heads(spec))
 
 
 class UNetCritic(nn.Module):

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from srgan_kit.data.degradation import MARGIN, degradation_random, degrade
-from srgan_kit.data.folder import ImageFolder
+from srgan_kit.data.degradation_settings import RoundsConfig
+from srgan_kit.data.image_folder import ImageFolder
 from srgan_kit.data.labels import labelled_turn
-from srgan_kit.data.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_8bit
-from srgan_kit.degradation_config import RoundsConfig
 from srgan_kit.errors import UserError
+from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_8bit
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Wang et al. 2021, "Real-ESRGAN: training real-world blind super-resolution with pure synthetic data", sec. 3,
 arXiv:2107.10833. What is drawn comes from one generator of random numbers, so that a degradation is a function of its
-seed; the ranges are those of `srgan_kit.degradation_config`.
+seed; the ranges are those of `srgan_kit.data.degradation_settings`.
 """
 
 import io
@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.data.kernels import gaussian_kernel, plateau_kernel, sinc_kernel
-from srgan_kit.degradation_config import (
+from srgan_kit.data.blur_kernels import gaussian_kernel, plateau_kernel, sinc_kernel
+from srgan_kit.data.degradation_settings import (
     BlurConfig,
     JPEGConfig,
     NoiseConfig,

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from srgan_kit.data.crops import CropPlan
-from srgan_kit.data.folder import ImageFolder
-from srgan_kit.data.resize import TIE_TOLERANCE, bicubic_weights, resize_8bit
+from srgan_kit.data.image_folder import ImageFolder
+from srgan_kit.images.resize import TIE_TOLERANCE, bicubic_weights, resize_8bit
 
 FLOAT32_TOLERANCE = 1e-4
 """As `TIE_TOLERANCE`, where there is no float64. Sums of bytes with the weights for 2, 3 and 4 are multiples of 1/4096

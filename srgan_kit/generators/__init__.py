@@ -1,74 +1,46 @@
-"""Networks that make images. `build_generator` and `build_decoder` are where one is chosen by name."""
+"""Networks that make images. `GENERATORS` has the settings of each by the name that recipes choose it by."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Union
 
-from torch import nn
+from pydantic import Field
 
-from srgan_kit.config import Recipe
-from srgan_kit.generators.attention import attention_sr
-from srgan_kit.generators.dcgan import DCGANGenerator
-from srgan_kit.generators.depthwise import depthwise_sr
-from srgan_kit.generators.inversion import InversionGenerator
-from srgan_kit.generators.large_kernel import large_kernel_sr
-from srgan_kit.generators.mlp import MLPGenerator
-from srgan_kit.generators.pixelcnn import PixelCNN
-from srgan_kit.generators.pixelrnn import DiagonalBiLSTM, RowLSTM
-from srgan_kit.generators.reparameterised import reparameterised_sr
-from srgan_kit.generators.residual import ResidualSR
-from srgan_kit.generators.resnet import ResNetGenerator
-from srgan_kit.generators.rrdb import RRDBNet
-from srgan_kit.generators.srresnet import SRResNet
-from srgan_kit.network_config import (
-    InversionConfig,
-    PixelConfig,
-    ReparameterisedConfig,
-    ResidualSRConfig,
-    SRConfig,
-)
+from srgan_kit.generators.autoregressive.pixelcnn import PixelCNNConfig
+from srgan_kit.generators.autoregressive.pixelrnn import DiagonalBiLSTMConfig, RowLSTMConfig
+from srgan_kit.generators.latent.dcgan import DCGANConfig
+from srgan_kit.generators.latent.inversion import InversionConfig
+from srgan_kit.generators.latent.mlp import MLPConfig
+from srgan_kit.generators.latent.resnet import ResNetConfig
+from srgan_kit.generators.settings import GeneratorSettings
+from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
+from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.generators.super_resolution.srresnet import SRResNetConfig
 
-GENERATORS: dict[str, Callable[..., nn.Module]] = {
-    "residual": ResidualSR,
-    "reparameterised": reparameterised_sr,
-    "large-kernel": large_kernel_sr,
-    "depthwise": depthwise_sr,
-    "attention": attention_sr,
-    "srresnet": SRResNet,
-    "rrdb": RRDBNet,
+__all__ = ["GENERATORS", "SUPER_RESOLVERS", "GeneratorConfig", "SRConfig"]
+
+SUPER_RESOLVERS: dict[str, type[SRSettings]] = {
+    "residual": ResidualSRConfig,
+    "reparameterised": ReparameterisedConfig,
+    "srresnet": SRResNetConfig,
+    "rrdb": RRDBNetConfig,
 }
-"""Generators that enlarge an image."""
-LATENT_GENERATORS = {"dcgan": DCGANGenerator, "resnet": ResNetGenerator, "mlp": MLPGenerator}
-"""Generators that make an image of a latent vector."""
-PIXEL_GENERATORS = {"pixelcnn": PixelCNN, "row-lstm": RowLSTM, "diagonal-bilstm": DiagonalBiLSTM}
-"""Autoregressive generators."""
+"""Generators that upscale an image."""
+GENERATORS: dict[str, type[GeneratorSettings]] = {
+    **SUPER_RESOLVERS,
+    "dcgan": DCGANConfig,
+    "resnet": ResNetConfig,
+    "mlp": MLPConfig,
+    "inversion": InversionConfig,
+    "pixelcnn": PixelCNNConfig,
+    "row-lstm": RowLSTMConfig,
+    "diagonal-bilstm": DiagonalBiLSTMConfig,
+}
+"""All of them."""
 
-__all__ = ["GENERATORS", "RRDBNet", "ResidualSR", "SRResNet", "build_decoder", "build_generator"]
-
-
-def build_generator(config: SRConfig) -> nn.Module:
-    """A new super-resolver with random weights."""
-    return GENERATORS[config.name](**config.model_dump(exclude={"name"}))
-
-
-def build_decoder(recipe: Recipe, condition: tuple[int, int] | None) -> nn.Module:
-    """The recipe's generator with random weights; `condition` is the (channels, side) of what it is given.
-
-    Raises:
-        ValueError: sizes that the network cannot make.
-    """
-    config, latent = recipe.generator, recipe.latent.size
-    settings = config.model_dump(exclude={"name"})
-    channels, side = recipe.image_shape
-    if isinstance(config, ResidualSRConfig | ReparameterisedConfig):
-        return build_generator(config.model_copy(update={"latent": latent}))
-    if isinstance(config, SRConfig):
-        return build_generator(config)
-    if isinstance(config, InversionConfig):
-        if condition is None:
-            raise ValueError("generator 'inversion': no features to invert; set reconstruction.source = 'features'")
-        return InversionGenerator(*condition, size=side, image_channels=channels, latent=latent, **settings)
-    if isinstance(config, PixelConfig):
-        given = condition[0] if condition else 0
-        del settings["scale"]
-        kind = PIXEL_GENERATORS[config.name]
-        return kind(image_channels=channels, latent=latent, condition_channels=given, **settings)
-    return LATENT_GENERATORS[config.name](latent, size=side, image_channels=channels, **settings)
+if TYPE_CHECKING:  # of values in a dictionary no union can be written
+    SRConfig = SRSettings
+    GeneratorConfig = GeneratorSettings
+else:
+    SRConfig = Annotated[Union[tuple(SUPER_RESOLVERS.values())], Field(discriminator="name")]  # noqa: UP007
+    GeneratorConfig = Annotated[Union[tuple(GENERATORS.values())], Field(discriminator="name")]  # noqa: UP007

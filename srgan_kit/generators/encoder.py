@@ -1,15 +1,44 @@
 """Encoders: from an image to the Gaussian posterior of its latent code (Kingma and Welling 2013, arXiv:1312.6114)."""
 
+from typing import Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srgan_kit.contracts import Gaussian
-from srgan_kit.dcgan_layout import halving_layers, initialise, pyramid, widths
-from srgan_kit.shapes import expect
+from srgan_kit.layers.check_shape import expect
+from srgan_kit.layers.dcgan import halving_layers, initialise, pyramid, widths
+from srgan_kit.settings import Depth, Settings
 
 LOG_VARIANCE = 10.0
 """The log variance is clamped to plus or minus this: standard deviations from .0067 to 148."""
+
+
+class EncoderConfig(Settings):
+    """From an image to its code, where the variant or the task needs one."""
+
+    layout: Literal["convolutional", "dense"] = "convolutional"
+    """Which encoder."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the first convolution."""
+    hidden: int = Field(default=500, ge=1)
+    """Width of dense hidden layers."""
+    layers: Depth = 2
+    """Dense hidden layers."""
+
+    def build(self, latent: int, size: int, image_channels: int, condition_channels: int) -> nn.Module:
+        """A new encoder with random weights; the arguments are those of `ConvEncoder`.
+
+        Raises:
+            ValueError: a dense encoder that should see a condition.
+        """
+        if self.layout == "convolutional":
+            return ConvEncoder(latent, size, image_channels, self.channels, condition_channels)
+        if condition_channels:
+            raise ValueError("encoder.layout: a dense encoder sees no condition; use 'convolutional'")
+        return MLPEncoder(latent, size, image_channels, self.hidden, self.layers)
 
 
 class ConvEncoder(nn.Module):

@@ -1,21 +1,35 @@
 """The generator's side of a run: a decoder, an encoder where one is needed, and the latent vector between them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Codes, Gaussian, Sample
-from srgan_kit.generators import build_decoder
-from srgan_kit.generators.autoregressive import PixelNetwork
-from srgan_kit.generators.encoder import ConvEncoder, MLPEncoder
+from srgan_kit.generators.autoregressive.network import PixelNetwork
 from srgan_kit.losses import reparameterise
-from srgan_kit.network_config import EncoderConfig, LatentConfig, PixelConfig
+from srgan_kit.settings import Settings
 
 Source = Literal["prior", "code", "posterior"]
 """Where the noise part of the latent vector comes from in training: N(0, I); the code of the real image; a draw of its
 posterior, and N(0, I) for what a critic judges."""
+
+
+class LatentConfig(Settings):
+    """What the generator makes an image from, besides its condition. The sizes add up to the latent vector."""
+
+    noise: int = Field(default=0, ge=0)
+    """Standard Gaussian numbers; with an encoder, the size of its code."""
+    categorical: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    """Classes of each categorical code."""
+    continuous: int = Field(default=0, ge=0)
+    """Codes uniform on [-1, 1]."""
+
+    @property
+    def size(self) -> int:
+        """Of the latent vector, with categorical codes one-hot."""
+        return self.noise + sum(self.categorical) + self.continuous
 
 
 class Model(nn.Module):
@@ -115,43 +129,6 @@ class Model(nn.Module):
         noise, codes = self.draw(count, image.device, torch.Generator().manual_seed(0))
         coded = self.encode(image, condition).mean if self.encoder is not None else noise
         return self.generate(self.vector(coded, codes), condition, count, torch.Generator().manual_seed(0))
-
-
-def latent_source(recipe: Recipe) -> Source:
-    """Where the run's latent vectors come from: what the variant requires, then what the task is."""
-    required = recipe.variant.requirements()
-    if "posterior" in required or ("paired" in required and recipe.task == "unconditional"):
-        return "posterior"
-    if recipe.task == "reconstruction" and recipe.reconstruction.source == "image":
-        return "code"
-    return "prior"
-
-
-def build_model(recipe: Recipe, condition: tuple[int, int] | None) -> Model:
-    """A run's generator with random weights; `condition` is the (channels, side) of what it is given.
-
-    Raises:
-        ValueError: an encoder is needed, but latent.noise is 0; sizes that the networks cannot make.
-    """
-    source = latent_source(recipe)
-    channels, side = recipe.image_shape
-    encoder = None
-    if source != "prior":
-        if not recipe.latent.noise:
-            raise ValueError("latent.noise: expected the size of the encoder's code, got 0")
-        encoder = _encoder(recipe.encoder, recipe.latent.noise, side, channels, condition[0] if condition else 0)
-    elif recipe.task == "unconditional" and not recipe.latent.size and not isinstance(recipe.generator, PixelConfig):
-        raise ValueError("latent.noise: expected the size of the generator's input, got 0")
-    decoder = build_decoder(recipe, condition)
-    return Model(decoder, encoder, recipe.latent, source, (channels, side, side))
-
-
-def _encoder(config: EncoderConfig, latent: int, side: int, channels: int, condition: int) -> nn.Module:
-    if config.layout == "convolutional":
-        return ConvEncoder(latent, side, channels, config.channels, condition)
-    if condition:
-        raise ValueError("encoder.layout: a dense encoder sees no condition; use 'convolutional'")
-    return MLPEncoder(latent, side, channels, config.hidden, config.layers)
 
 
 def _expected(levels: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
-from srgan_kit.data.folder import Skipped
+from srgan_kit.data.image_folder import Skipped
 from srgan_kit.generators.model import Model
+from srgan_kit.recipes.schema import Recipe
 
 __all__ = ["Task", "build_task"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from srgan_kit.config import LPIPSConfig, PerceptualConfig, Recipe
 from srgan_kit.contracts import Batch, Sample
-from srgan_kit.data.resize import resize
 from srgan_kit.errors import UserError
+from srgan_kit.images.random_shift import draw_shifts, translated
+from srgan_kit.images.resize import resize
 from srgan_kit.losses import (
     FeatureLoss,
     LPIPSLoss,
@@ -24,8 +24,9 @@ from srgan_kit.losses import (
     phase_evenness,
     total_variation,
 )
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.recipes.sections import LPIPSConfig, PerceptualConfig
 from srgan_kit.tasks.distillation import Distillation
-from srgan_kit.translation import draw_shifts, translated
 
 PLAIN = {
     "pixel": l1,

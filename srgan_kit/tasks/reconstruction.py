@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
+from srgan_kit.images.grid import below_each_other, save_picture
 from srgan_kit.losses import mse
-from srgan_kit.pictures import below_each_other, save_picture
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content, comparator, rgb
-from srgan_kit.tasks.squares import SquareData
+from srgan_kit.tasks.image_data import SquareData
 
 MEASURED = 64
 """Images that a validation reconstructs."""

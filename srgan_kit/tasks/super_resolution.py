@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.crops import PairedCrops, check_partner
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.device_crops import DeviceCrops
-from srgan_kit.data.folder import ImageFolder, Skipped, find_images, find_partners
 from srgan_kit.data.holdout import ALONE, holdout_count
+from srgan_kit.data.image_folder import ImageFolder, Skipped, find_images, find_partners
 from srgan_kit.data.labels import class_folders, labelled_subset
-from srgan_kit.data.packed import PACKED_ENDING, Unpacked
-from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.data.unpack import PACKED_ENDING, Unpacked
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
-from srgan_kit.metrics.super_resolution import psnr_y
-from srgan_kit.pictures import save_picture
+from srgan_kit.images.grid import save_picture
+from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.metrics.psnr_ssim import psnr_y
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
 
 VALIDATION_SEED = 2**31

@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.generators.model import Model
-from srgan_kit.metrics.diversity import pairwise_diversity, ratio_to_real, sharpness
-from srgan_kit.pictures import grid, save_picture
+from srgan_kit.images.grid import grid, save_picture
+from srgan_kit.metrics.samples import pairwise_diversity, ratio_to_real, sharpness
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
-from srgan_kit.tasks.squares import SquareData
+from srgan_kit.tasks.image_data import SquareData
 
 MEASURED = 64
 """Images that a validation makes and compares."""

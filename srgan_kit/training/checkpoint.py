@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
-from srgan_kit.config import Recipe, load_recipe_again
+from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
-from srgan_kit.files import appearing
+from srgan_kit.recipes.load import load_recipe_again
+from srgan_kit.recipes.schema import Recipe
 
 NAME = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"

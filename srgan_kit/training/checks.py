@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from srgan_kit.config import Recipe, variant_name
 from srgan_kit.contracts import REQUIREMENTS, Critique
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.recipes.variant import variant_name
 from srgan_kit.suggestions import did_you_mean
 from srgan_kit.tasks import Task
 from srgan_kit.tasks.content import NAMES as CONTENT

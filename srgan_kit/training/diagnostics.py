@@ -16,7 +16,7 @@ from srgan_kit import losses
 from srgan_kit.contracts import Batch, Codes, Critique, Sample, Variant
 from srgan_kit.generators.model import Model
 from srgan_kit.metrics.classification import cluster_error, error_rate
-from srgan_kit.metrics.diversity import class_usage
+from srgan_kit.metrics.samples import class_usage
 from srgan_kit.training.judging import as_it_plays
 from srgan_kit.training.run import Run
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.critics.heads import Heads
-from srgan_kit.rows import rows
+from srgan_kit.layers.rows import rows
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.techniques import Techniques
 
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d)

@@ -12,22 +12,22 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch
 from srgan_kit.data.crops import StepSampler
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.devices import pick_device, pick_precision
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import build_task
+from srgan_kit.training.animation import animate_sheets
 from srgan_kit.training.checkpoint import has_checkpoint, held_out_as_before
 from srgan_kit.training.diagnostics import diagnose
-from srgan_kit.training.folder import RunLock, write_recipe
 from srgan_kit.training.limit import TimeLimit, steps_that_fit
 from srgan_kit.training.memory import check_data, out_of_memory
-from srgan_kit.training.progress import animate_sheets
 from srgan_kit.training.results import BEST, MODEL, export, is_finished, keep_best
 from srgan_kit.training.run import Run
+from srgan_kit.training.run_folder import RunLock, write_recipe
 from srgan_kit.training.signals import interruption
 from srgan_kit.training.telemetry import Silence, Telemetry
 

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from srgan_kit.config import Recipe
-from srgan_kit.critics import build_critic
 from srgan_kit.errors import UserError
-from srgan_kit.generators.model import build_model
+from srgan_kit.models.build import build_critic, build_model
+from srgan_kit.recipes.schema import Recipe
 
 TRAINED, AVERAGED = 16, 4
 """Bytes of a parameter in training (itself, its gradient, Adam's two moments), and of its moving average."""

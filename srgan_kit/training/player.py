@@ -8,8 +8,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from srgan_kit.config import OptimizerConfig
 from srgan_kit.errors import UserError
+from srgan_kit.recipes.sections import OptimizerConfig
 from srgan_kit.training.schedule import learning_rate
 
 

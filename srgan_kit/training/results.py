@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from srgan_kit.generators.saved import save_run
+from srgan_kit.models.generative import save_run
 from srgan_kit.training.run import Run
 
 MODEL = "model.safetensors"

@@ -12,22 +12,23 @@ from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 from torch.utils.data import default_collate
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Critique, Sample, Turn
-from srgan_kit.critics import build_critic
+from srgan_kit.critics.heads import critic_parts
 from srgan_kit.errors import UserError
-from srgan_kit.generators.model import Model, build_model
-from srgan_kit.spectral_norm import with_spectral_norm
+from srgan_kit.generators.model import Model
+from srgan_kit.layers.spectral_norm import with_spectral_norm
+from srgan_kit.layers.virtual_batch_norm import VirtualBatchNetwork
+from srgan_kit.models.build import build_critic, build_model
+from srgan_kit.models.initialise import initialise
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
 from srgan_kit.training.checkpoint import check_belongs, restore_newest, save_checkpoint
 from srgan_kit.training.checks import check_classes, check_requirements, check_weights
 from srgan_kit.training.ema import MovingAverage
-from srgan_kit.training.initialise import initialise
 from srgan_kit.training.judging import Judge, has_batch_norm
 from srgan_kit.training.memory import Activations, check_networks, check_step
 from srgan_kit.training.player import Diverged, Player
 from srgan_kit.training.techniques import Techniques
-from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
 __all__ = ["Diverged", "Run"]
 
@@ -56,7 +57,7 @@ class Run:
             check_networks(recipe, task.condition, accelerator.device)
             torch.manual_seed(recipe.seed)
             model = build_model(recipe, task.condition)
-            critic = None if recipe.critic is None else build_critic(recipe, task.condition)
+            critic = build_critic(recipe, task.condition)
         except UserError:
             raise
         except ValueError as error:
@@ -77,7 +78,7 @@ class Run:
         if critic is not None:
             if recipe.techniques.spectral_norm:
                 with_spectral_norm(critic)
-            self.critic = Player("critic", critic, _critic_parts(critic), recipe.critic_optimizer, accelerator)
+            self.critic = Player("critic", critic, critic_parts(critic), recipe.critic_optimizer, accelerator)
             self.techniques = Techniques(recipe, model, critic)
         self.step = 0
         self.planned: int | None = None

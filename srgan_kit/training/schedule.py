@@ -2,7 +2,7 @@
 
 import math
 
-from srgan_kit.config import OptimizerConfig
+from srgan_kit.recipes.sections import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:

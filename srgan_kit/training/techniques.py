@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Critique, Sample
+from srgan_kit.images.random_shift import draw_shifts, translated
 from srgan_kit.losses import HistoricalAverage, Interval, feature_matching, gradient_penalty, r1_penalty
-from srgan_kit.translation import draw_shifts, translated
+from srgan_kit.recipes.schema import Recipe
 
 GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
 CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "historical_averaging"})

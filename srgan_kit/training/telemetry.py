@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-from srgan_kit.files import appearing
-from srgan_kit.training.alarms import Alarms
+from srgan_kit.atomic import appearing
+from srgan_kit.training.health_checks import Alarms
 from srgan_kit.training.limit import TimeLimit
 
 LOG = "log.jsonl"

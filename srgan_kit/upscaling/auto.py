@@ -5,7 +5,7 @@ The thresholds come from `scripts/choice_study.py`; docs/choosing.md has its tab
 
 from dataclasses import dataclass
 
-from srgan_kit.upscaling.embedded import default_model, embedded_models
+from srgan_kit.models.pretrained import default_model, embedded_models
 from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {2: 72, 4: 88}

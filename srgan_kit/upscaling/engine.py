@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from srgan_kit.devices import autocast, pick_device, pick_precision
 from srgan_kit.errors import UserError
+from srgan_kit.models.super_resolution import UpscalingModel
 from srgan_kit.upscaling.allocation import kept_memory
-from srgan_kit.upscaling.models import UpscalingModel
 from srgan_kit.upscaling.tiling import LIMITED_HALO, Field, Span, measure_field, pad_to_fit, smallest_side, tiles
 
 Image = np.ndarray

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from srgan_kit.upscaling.colour import described, is_hdr, profile_of
-from srgan_kit.upscaling.density import Density, of_exif
-from srgan_kit.upscaling.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY
-from srgan_kit.upscaling.metadata import COMMENT, Metadata, Text, iptc_of, keyword
-from srgan_kit.upscaling.picture import Picture
-from srgan_kit.upscaling.segments import too_large_for_jpeg
-from srgan_kit.upscaling.tiff import is_big
+from srgan_kit.images.color import described, is_hdr, profile_of
+from srgan_kit.images.density import Density, of_exif
+from srgan_kit.images.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY
+from srgan_kit.images.image import Picture
+from srgan_kit.images.metadata import COMMENT, Metadata, Text, iptc_of, keyword
+from srgan_kit.images.segments import too_large_for_jpeg
+from srgan_kit.images.tiff import is_big
 
 MOST_NAMED = 5
 """Texts in a note."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from srgan_kit.upscaling.formats import readable_endings, why_unreadable
-from srgan_kit.upscaling.mark import read_mark
+from srgan_kit.images.formats import readable_endings, why_unreadable
+from srgan_kit.images.mark import read_mark
 
 STDIN = Path("/dev/stdin")
 """What the input - stands for."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from srgan_kit.errors import UserError
+from srgan_kit.images.formats import FORMATS, readable_endings
 from srgan_kit.upscaling.folders import STDIN, Found
-from srgan_kit.upscaling.formats import FORMATS, readable_endings
 
 Size = tuple[int, int]
 STDOUT = Path("/dev/stdout")

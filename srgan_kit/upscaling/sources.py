@@ -9,14 +9,14 @@ from typing import Any
 import pyvips
 from PIL import Image
 
-from srgan_kit.upscaling import avif, density, exif, jpeg2000, metadata
-from srgan_kit.upscaling.colour import TAGS, valid
-from srgan_kit.upscaling.density import Density
-from srgan_kit.upscaling.depth import mapped, open_with_vips
-from srgan_kit.upscaling.exif import EXIF_DIRECTORY, GPS_DIRECTORY, ORIENTATION, RESOLUTION_TAGS, Directories
-from srgan_kit.upscaling.metadata import COMMENT, EXIF_PREFIX, XMP_KEYWORD, Metadata
-from srgan_kit.upscaling.png import read_chunks
-from srgan_kit.upscaling.tiff import STORAGE_TAGS, TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_PROFILE, TIFF_XMP
+from srgan_kit.images import avif, density, exif, jpeg2000, metadata
+from srgan_kit.images.color import TAGS, valid
+from srgan_kit.images.density import Density
+from srgan_kit.images.depth import mapped, open_with_vips
+from srgan_kit.images.exif import EXIF_DIRECTORY, GPS_DIRECTORY, ORIENTATION, RESOLUTION_TAGS, Directories
+from srgan_kit.images.metadata import COMMENT, EXIF_PREFIX, XMP_KEYWORD, Metadata
+from srgan_kit.images.png import read_chunks
+from srgan_kit.images.tiff import STORAGE_TAGS, TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_PROFILE, TIFF_XMP
 
 BMP_HEADER, LARGEST_PROFILE = 14, 2**26
 XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"

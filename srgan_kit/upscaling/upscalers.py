@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+from srgan_kit.images.image import Picture
+from srgan_kit.models.pretrained import AUTO
+from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.auto import Choice, choose, clean_model
-from srgan_kit.upscaling.embedded import AUTO
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.ensemble import ensembled
 from srgan_kit.upscaling.evidence import evidence, of_file
-from srgan_kit.upscaling.models import load_model
-from srgan_kit.upscaling.picture import Picture
-from srgan_kit.upscaling.pipeline import fill_hidden
+from srgan_kit.upscaling.image import fill_hidden
+from srgan_kit.upscaling.self_ensemble import ensembled
 
 AUTO_SCALE = 4
 """Of `auto` where no scale is asked for."""

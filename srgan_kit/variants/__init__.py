@@ -2,7 +2,7 @@
 
 from srgan_kit.contracts import Variant
 from srgan_kit.variants.catgan import CatGAN
-from srgan_kit.variants.content import ContentOnly
+from srgan_kit.variants.content_only import ContentOnly
 from srgan_kit.variants.deepsim import DeePSiM
 from srgan_kit.variants.ebgan import EBGAN
 from srgan_kit.variants.f_gan import FGAN

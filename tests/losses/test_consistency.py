@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from losses import ConsistencyLoss, charbonnier, consistency, l1, learned_similarity, mse
-from srgan_kit.data.resize import resize
+from srgan_kit.images.resize import resize
 
 DISTANCES = {"l1": l1, "l2": mse, "charbonnier": charbonnier, "euclidean": learned_similarity}
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import losses
-from losses.vgg import VGGFeatures
+from losses.networks.vgg import VGGFeatures
 
 CLASSES: dict[str, type] = {
     name: getattr(losses, name)

@@ -15,7 +15,7 @@ from torchvision import models
 
 from losses import LPIPSLoss
 from losses._tensors import unit_length
-from losses.learned import NETWORKS, SMALLEST
+from losses.lpips import NETWORKS, SMALLEST
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torchvision.models._utils")  # of the package's making
 

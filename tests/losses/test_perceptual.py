@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from losses import FeatureLoss, VGGFeatureLoss, charbonnier, feature_distance
+from losses.networks.vgg import VGGFeatures, layer_names
 from losses.perceptual import SRGAN_SCALE
-from losses.vgg import VGGFeatures, layer_names
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from losses import PhaseBalanceLoss, PhaseBiasLoss, PhaseEvennessLoss, phase_balance, phase_bias, phase_evenness
-from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
+from srgan_kit.metrics.checkerboard import lattice_pattern, lattice_ratio
 
 
 def test_known_answer() -> None:

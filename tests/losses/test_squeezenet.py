@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from torchvision.models import squeezenet1_1
 
 from losses import FeatureLoss, SqueezeNetFeatures
-from losses.squeezenet import LAYERS
+from losses.networks.squeezenet import LAYERS
 
 
 @pytest.fixture(scope="module")

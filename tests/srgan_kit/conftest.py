@@ -15,8 +15,9 @@ from torch.utils.data import default_collate
 
 from srgan_kit.cli import main
 from srgan_kit.cli.stopping import SIGNALS
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.contracts import Batch
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run

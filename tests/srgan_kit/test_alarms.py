@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from srgan_kit.data.toys import ring
-from srgan_kit.metrics.diversity import pairwise_diversity
-from srgan_kit.training.alarms import COLLAPSED, LOGS, VALIDATIONS, Alarms
+from srgan_kit.metrics.samples import pairwise_diversity
+from srgan_kit.training.health_checks import COLLAPSED, LOGS, VALIDATIONS, Alarms
 from srgan_kit.training.limit import TimeLimit
 from srgan_kit.training.telemetry import LOG, Telemetry, readable
 

@@ -10,10 +10,8 @@ import pytest
 import search_architecture
 from PIL import Image, ImageFilter
 
-from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.upscaling.models import UpscalingModel
+from srgan_kit.models.super_resolution import UpscalingModel, generator_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,7 +113,7 @@ def test_costs_are_measured_and_a_run_is_cut_and_goes_on(
     monkeypatch.setattr(search_architecture, "ARCHITECTURES", small)
     monkeypatch.setattr(search_architecture, "SIDE", 32)
     monkeypatch.setattr(search_architecture, "cpu_has_bf16", lambda: False)
-    network = build_generator(generator_config('{"name": "residual", "channels": 8}')).eval()
+    network = generator_config('{"name": "residual", "channels": 8}').build().eval()
     monkeypatch.setattr(
         search_architecture, "load_model", lambda path: UpscalingModel("compact", network, 4, 3, "x", "none")
     )

@@ -12,9 +12,9 @@ from PIL import Image
 from skimage import data
 
 from srgan_kit.cli import main
+from srgan_kit.images.image import Picture
 from srgan_kit.upscaling.auto import NOISE, QUALITY, choose, harm
 from srgan_kit.upscaling.evidence import Evidence, evidence, jpeg_quality, jpeg_trace, of_file, of_image
-from srgan_kit.upscaling.picture import Picture
 from srgan_kit.upscaling.upscalers import Upscalers
 
 CLEAN = Evidence(None, None, trace=0.0, traced_quality=None, noise=0.0, paper=0.1, ink=0.0)

@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from srgan_kit.generators.attention import AttentionBlock
-from srgan_kit.generators.depthwise import DepthwiseBlock
-from srgan_kit.generators.large_kernel import LargeKernelBlock
+from srgan_kit.generators.super_resolution.attention import AttentionBlock
+from srgan_kit.generators.super_resolution.depthwise import DepthwiseBlock
+from srgan_kit.generators.super_resolution.large_kernel import LargeKernelBlock
 
 
 def silenced(block: nn.Module) -> nn.Module:

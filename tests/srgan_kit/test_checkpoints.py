@@ -17,12 +17,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.errors import UserError
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.checkpoint import NAME, PREVIOUS, restore_newest, saved_recipe
 from srgan_kit.training.limit import steps_that_fit
 from srgan_kit.training.loop import is_finished, train
-from srgan_kit.upscaling.models import load_model
 
 SMALL = ["steps=8", "checkpoint_every=3", "validation.every=4", "log_every=1", "data.batch=2", "data.patch=8"]
 SMALL += ["device=cpu", "precision=fp32", "generator={name='residual', channels=4, groups=1}"]

@@ -8,16 +8,15 @@ from PIL import Image
 
 from srgan_kit.cli.demo import CLOSE_UP_SIDE, CLOSE_UPS, GAP, LABEL_HEIGHT, ZOOM, Panel, demo, draw_side_by_side
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling.models import save_model
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.models.super_resolution import save_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = ResidualSRConfig(scale=4, channels=4, groups=1, convolutions=1)
     file = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_model(build_generator(config), config, file, {})
+    save_model(config.build(), config, file, {})
     return file
 
 

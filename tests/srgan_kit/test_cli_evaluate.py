@@ -16,13 +16,12 @@ from typer.testing import CliRunner, Result
 
 from srgan_kit.cli.evaluate import evaluate
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.metrics.evaluation import bicubic_upscaler, evaluate_pairs, pair_images
-from srgan_kit.network_config import ResidualSRConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
+from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.upscaling import engine
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.ensemble import ensembled
-from srgan_kit.upscaling.models import load_model, save_model
+from srgan_kit.upscaling.self_ensemble import ensembled
 
 app = typer.Typer()
 app.command()(evaluate)
@@ -42,7 +41,7 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
-    save_model(build_generator(config), config, tmp_path / "tiny.safetensors", {})
+    save_model(config.build(), config, tmp_path / "tiny.safetensors", {})
     return tmp_path / "tiny.safetensors"
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srgan_kit.errors import UserError
-from srgan_kit.generators import latents
-from srgan_kit.generators.saved import load_saved
-from srgan_kit.network_config import LatentConfig
-from srgan_kit.upscaling.embedded import embedded_generators
+from srgan_kit.generators import sampling as latents
+from srgan_kit.generators.model import LatentConfig
+from srgan_kit.models.generative import load_saved
+from srgan_kit.models.pretrained import embedded_generators
 
 GAP = 2
 """Pixels between the images of a picture."""

@@ -7,12 +7,12 @@ import pytest
 
 import srgan_kit.cli.models as command
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.generators.saved import load_saved
-from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling import embedded, realesrgan
-from srgan_kit.upscaling.embedded import DEFAULT_MODEL, UNKNOWN, default_model, embedded_models, read_summary
-from srgan_kit.upscaling.models import load_model, save_model
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.models import pretrained as embedded
+from srgan_kit.models import realesrgan
+from srgan_kit.models.generative import load_saved
+from srgan_kit.models.pretrained import DEFAULT_MODEL, UNKNOWN, default_model, embedded_models, read_summary
+from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.variants import VARIANTS
 
 
@@ -22,13 +22,13 @@ def model(tmp_path: Path) -> Path:
     measured = {"Set5": {"psnr_y": 31.504, "ssim_y": 0.88}, "B100": {"psnr_y": 27.4, "ssim_y": 0.73, "lpips_like": 0.2}}
     measured["speed"] = {"megapixels_per_second_fp32": 0.25, "megapixels_per_second_bf16": 0.5}
     metadata = {"licence": "Apache-2.0", "training_data": "holiday photographs", "measured": json.dumps(measured)}
-    save_model(build_generator(config), config, tmp_path / "mine.safetensors", metadata)
+    save_model(config.build(), config, tmp_path / "mine.safetensors", metadata)
     return tmp_path / "mine.safetensors"
 
 
 def test_the_summary_is_what_was_saved(model: Path) -> None:
     summary = read_summary(model)
-    network = build_generator(ResidualSRConfig(scale=3, channels=4, groups=1, convolutions=1))
+    network = ResidualSRConfig(scale=3, channels=4, groups=1, convolutions=1).build()
     assert summary.parameters == sum(weight.numel() for weight in network.state_dict().values())
     assert (summary.name, summary.scale, summary.architecture) == ("mine", "3", "residual")
     assert (summary.licence, summary.training_data) == ("Apache-2.0", "holiday photographs")
@@ -39,7 +39,7 @@ def test_the_summary_is_what_was_saved(model: Path) -> None:
 def test_what_a_header_lacks_or_garbles_is_unknown(tmp_path: Path) -> None:
     config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
     for text in ("not json", "[1]", '{"Set5": 3}', '{"Set5": {"psnr_y": "high"}}'):
-        save_model(build_generator(config), config, tmp_path / "bare.safetensors", {"measured": text})
+        save_model(config.build(), config, tmp_path / "bare.safetensors", {"measured": text})
         summary = read_summary(tmp_path / "bare.safetensors")
         assert summary.psnr_y == {}
         assert (summary.licence, summary.training_data) == ("unknown", "unknown")

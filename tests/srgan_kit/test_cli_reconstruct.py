@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from srgan_kit.data.resize import resize_8bit
-from srgan_kit.data.squares import load_squares
-from srgan_kit.generators.saved import load_saved
-from srgan_kit.pictures import below_each_other
+from srgan_kit.data.image_dataset import load_squares
+from srgan_kit.images.grid import below_each_other
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.models.generative import load_saved
 
 Command = Callable[..., tuple[int, str, str]]
 TinyRun = Callable[[str], Path]

@@ -68,7 +68,7 @@ def test_upscale_ends_between_two_results(pictures: Path, number: signal.Signals
 
 @pytest.mark.parametrize("number", STATUS)
 def test_a_signal_while_a_file_is_written_leaves_nothing(pictures: Path, number: signal.Signals) -> None:
-    slow = "import srgan_kit.upscaling.png as png, time; png._filtered_strips = lambda picture: iter(time.sleep(60), 1)"
+    slow = "import srgan_kit.images.png as png, time; png._filtered_strips = lambda picture: iter(time.sleep(60), 1)"
     process = start(pictures, "upscale", "in/0.png", "-o", "out", before=slow)
     wait_for(lambda: (pictures / "out").exists() and any("unfinished" in n for n in os.listdir(pictures / "out")))
     wait_for(lambda: any(name.endswith(".png") for name in os.listdir(pictures / "out")))
@@ -123,7 +123,7 @@ def test_what_nohup_ignores_stays_ignored(pictures: Path) -> None:
 def test_what_a_library_makes_of_a_signal_is_still_the_signal(pictures: Path) -> None:
     swallowing = """
 import os, signal
-import srgan_kit.upscaling.images as images
+import srgan_kit.images.read as images
 def broken(path):
     try:
         os.kill(os.getpid(), signal.SIGTERM)

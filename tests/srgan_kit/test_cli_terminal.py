@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from srgan_kit.cli.terminal import libraries_muted, one_line
-from srgan_kit.generators import build_generator
-from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling.models import save_model
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.models.super_resolution import save_model
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs names that are any bytes, and /dev/full")
 MAIN = "from srgan_kit.cli.main import run; run()"
@@ -22,7 +21,7 @@ MAIN = "from srgan_kit.cli.main import run; run()"
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     config = ResidualSRConfig(channels=4, groups=1)
-    save_model(build_generator(config), config, path, {})
+    save_model(config.build(), config, path, {})
     return str(path)
 
 

@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from srgan_kit.atomic import claimed
 from srgan_kit.cli import main
 from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
-from srgan_kit.data.folder import read_rgb
-from srgan_kit.data.resize import resize_8bit
+from srgan_kit.data.image_folder import read_rgb
 from srgan_kit.errors import UserError
-from srgan_kit.files import claimed
-from srgan_kit.generators import build_generator
-from srgan_kit.metrics.super_resolution import psnr_y
-from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling import pipeline, upscalers
-from srgan_kit.upscaling.images import pixels_limited, read_image
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.images.read import pixels_limited, read_image
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.metrics.psnr_ssim import psnr_y
+from srgan_kit.models.super_resolution import load_model, save_model
+from srgan_kit.upscaling import image as pipeline
+from srgan_kit.upscaling import upscalers
+from srgan_kit.upscaling.image import upscale_picture
 from srgan_kit.upscaling.jobs import Job
-from srgan_kit.upscaling.models import load_model, save_model
-from srgan_kit.upscaling.pipeline import upscale_picture
 from srgan_kit.upscaling.upscalers import Upscalers
 
 MAIN = "from srgan_kit.cli.main import run; run()"
@@ -39,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A network whose weights are random but small: an interpolation, nearly."""
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     config = ResidualSRConfig(channels=4, groups=1)
-    save_model(build_generator(config), config, path, {})
+    save_model(config.build(), config, path, {})
     return str(path)
 
 

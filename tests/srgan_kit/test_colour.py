@@ -10,9 +10,9 @@ import pyvips
 import tifffile
 from PIL import Image, ImageCms
 
-from srgan_kit.upscaling import avif
-from srgan_kit.upscaling.encoding import write_image
-from srgan_kit.upscaling.images import Picture, read_image
+from srgan_kit.images import avif
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.read import Picture, read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PATCHES = np.array([(200, 100, 50), (40, 160, 90), (128, 128, 128), (20, 20, 220)], np.uint8)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from srgan_kit.config import Recipe, load_recipe, recipe_names
 from srgan_kit.errors import UserError
+from srgan_kit.recipes.load import load_recipe, recipe_names
+from srgan_kit.recipes.schema import Recipe
 
 
 def test_every_shipped_recipe_loads_under_its_own_name() -> None:

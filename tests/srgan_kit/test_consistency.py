@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from srgan_kit.data.resize import resize
-from srgan_kit.upscaling.consistency import back_project
+from srgan_kit.images.resize import resize
+from srgan_kit.upscaling.back_projection import back_project
 
 
 def smooth_noise(height: int, width: int, dtype: str) -> np.ndarray:

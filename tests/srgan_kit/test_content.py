@@ -9,13 +9,12 @@ from torch import Tensor
 
 import losses
 from losses import LPIPSLoss
-from srgan_kit.config import Recipe
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.network_config import ResidualSRConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.models.super_resolution import load_model, save_model
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
-from srgan_kit.upscaling.models import load_model, save_model
 
 CPU = torch.device("cpu")
 
@@ -78,7 +77,7 @@ def test_crops_that_are_too_small_for_a_term_are_named_with_it() -> None:
 def saved(path: Path, scale: int = 4) -> str:
     """A small super-resolver with random weights, which no symmetry leaves as it is, in a file."""
     config = ResidualSRConfig(channels=4, groups=1, scale=scale)
-    network = build_generator(config)
+    network = config.build()
     torch.nn.init.normal_(next(network.parameters()))
     save_model(network, config, path, {})
     return str(path)

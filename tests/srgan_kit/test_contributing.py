@@ -9,8 +9,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from srgan_kit.config import load_recipe, variant_name
 from srgan_kit.contracts import Batch, Critique, Sample
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.variant import variant_name
 from srgan_kit.variants import VARIANTS
 
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"

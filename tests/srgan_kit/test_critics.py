@@ -4,10 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from srgan_kit.config import load_recipe
 from srgan_kit.contracts import Critique
-from srgan_kit.critics import CRITICS, SRGANCritic, UNetCritic, build_critic
+from srgan_kit.critics import CRITICS
+from srgan_kit.critics.srgan import SRGANCritic
+from srgan_kit.critics.unet import UNetCritic
 from srgan_kit.errors import UserError
+from srgan_kit.models.build import build_critic
+from srgan_kit.recipes.load import load_recipe
 
 
 def convolutions(network: nn.Module) -> list[nn.Conv2d]:

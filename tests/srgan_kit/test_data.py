@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srgan_kit.data.crops import PairedCrops, StepSampler, check_partner
-from srgan_kit.data.folder import ImageFolder, find_images, find_partners, read_rgb
-from srgan_kit.data.resize import crop_to_multiple, resize_8bit
+from srgan_kit.data.image_folder import ImageFolder, find_images, find_partners, read_rgb
 from srgan_kit.errors import UserError
+from srgan_kit.images.resize import crop_to_multiple, resize_8bit
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image.Image:

@@ -14,8 +14,8 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.data import degradation
+from srgan_kit.data.blur_kernels import gaussian_kernel, plateau_kernel
 from srgan_kit.data.degradation import (
     blur,
     degradation_random,
@@ -26,8 +26,7 @@ from srgan_kit.data.degradation import (
     poisson_noise,
     resize_by,
 )
-from srgan_kit.data.kernels import gaussian_kernel, plateau_kernel
-from srgan_kit.degradation_config import (
+from srgan_kit.data.degradation_settings import (
     LIGHT,
     SECOND,
     BlurConfig,
@@ -36,6 +35,8 @@ from srgan_kit.degradation_config import (
     SecondOrderConfig,
 )
 from srgan_kit.errors import UserError
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 
 PRESETS: dict[str, RoundsConfig] = {
     "light": LightConfig(name="light"),

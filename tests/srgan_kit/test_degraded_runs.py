@@ -9,12 +9,13 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.data.crops import PairedCrops
-from srgan_kit.data.folder import ImageFolder, find_images, read_rgb
-from srgan_kit.data.resize import resize_8bit
-from srgan_kit.degradation_config import LightConfig, RoundsConfig, SecondOrderConfig
+from srgan_kit.data.degradation_settings import LightConfig, RoundsConfig, SecondOrderConfig
+from srgan_kit.data.image_folder import ImageFolder, find_images, read_rgb
 from srgan_kit.errors import UserError
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training.loop import train
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.upscaling.density import Density
-from srgan_kit.upscaling.encoding import write_image
-from srgan_kit.upscaling.images import Picture, read_image
+from srgan_kit.images.density import Density
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.read import Picture, read_image
 
 PIXELS = np.full((24, 40, 3), (90, 120, 150), np.uint8)
 

@@ -11,9 +11,9 @@ import tifffile
 from PIL import Image
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling import avif
-from srgan_kit.upscaling.encoding import write_image
-from srgan_kit.upscaling.images import Picture, read_image
+from srgan_kit.images import avif
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.read import Picture, read_image
 
 RANDOM = np.random.default_rng(0)
 

@@ -10,11 +10,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.utils.data import default_collate
 
-from srgan_kit.config import load_recipe
 from srgan_kit.data.crops import PairedCrops
 from srgan_kit.data.device_crops import DeviceCrops
-from srgan_kit.data.folder import ImageFolder, find_images
-from srgan_kit.data.resize import resize_8bit
+from srgan_kit.data.image_folder import ImageFolder, find_images
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training.loop import train
 

@@ -9,9 +9,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from srgan_kit.config import load_recipe
 from srgan_kit.contracts import Batch, CodePosterior, Critique, Gaussian
 from srgan_kit.metrics.classification import cluster_error, error_rate
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.diagnostics import COUNT, diagnose
 from srgan_kit.training.player import Player
 from srgan_kit.training.run import Run

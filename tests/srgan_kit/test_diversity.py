@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from srgan_kit.metrics.diversity import (
+from srgan_kit.metrics.samples import (
     class_usage,
     frechet_distance,
     nearest_training_distance,

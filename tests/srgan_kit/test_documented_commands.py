@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from srgan_kit.config import load_recipe
+from srgan_kit.recipes.load import load_recipe
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

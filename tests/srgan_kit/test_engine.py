@@ -11,15 +11,15 @@ from torch.nn import functional as F
 
 from srgan_kit.devices import autocast
 from srgan_kit.errors import UserError
-from srgan_kit.generators import ResidualSR, SRResNet, build_generator
-from srgan_kit.generators.attention import attention_sr
-from srgan_kit.generators.depthwise import depthwise_sr
-from srgan_kit.generators.large_kernel import large_kernel_sr
-from srgan_kit.generators.reparameterised import reparameterised_sr
-from srgan_kit.network_config import ResidualSRConfig
-from srgan_kit.upscaling.embedded import embedded_upscalers
+from srgan_kit.generators.super_resolution.attention import attention_sr
+from srgan_kit.generators.super_resolution.depthwise import depthwise_sr
+from srgan_kit.generators.super_resolution.large_kernel import large_kernel_sr
+from srgan_kit.generators.super_resolution.reparameterised import reparameterised_sr
+from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
+from srgan_kit.generators.super_resolution.srresnet import SRResNet
+from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.models.super_resolution import UpscalingModel, load_model, save_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import UpscalingModel, load_model, save_model
 
 
 class Nearest(nn.Module):
@@ -283,7 +283,7 @@ def test_the_border_is_the_images_mirror_image_and_is_cut_off(height: int, width
 @pytest.mark.parametrize(("text", "border"), [("4", 4), ("64", 64), ("65", None), ("-1", None), ("x", None)])
 def test_the_border_is_read_from_the_file(text: str, border: int | None, tmp_path: Path) -> None:
     config = ResidualSRConfig(channels=4, groups=1)
-    save_model(build_generator(config), config, tmp_path / "a.safetensors", {"border": text})
+    save_model(config.build(), config, tmp_path / "a.safetensors", {"border": text})
     if border is not None:
         assert load_model(tmp_path / "a.safetensors").border == border
         return

@@ -4,16 +4,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from srgan_kit.generators import build_generator
-from srgan_kit.network_config import ResidualSRConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.models.super_resolution import UpscalingModel
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.ensemble import SelfEnsemble, ensembled
-from srgan_kit.upscaling.models import UpscalingModel
+from srgan_kit.upscaling.self_ensemble import SelfEnsemble, ensembled
 
 
 def lopsided() -> nn.Module:
     """A random network, which no symmetry leaves as it is."""
-    return build_generator(ResidualSRConfig(channels=4, groups=1)).eval().requires_grad_(False)
+    return ResidualSRConfig(channels=4, groups=1).build().eval().requires_grad_(False)
 
 
 def test_turning_the_input_turns_the_result_and_nothing_else() -> None:

@@ -13,11 +13,12 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.generators.model import Model
-from srgan_kit.generators.saved import load_saved
 from srgan_kit.losses import iwae_bound
+from srgan_kit.models.generative import load_saved
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from srgan_kit import files
-from srgan_kit.files import UNFINISHED, appearing, claimed, remove_leftovers
+from srgan_kit import atomic as files
+from srgan_kit.atomic import UNFINISHED, appearing, claimed, remove_leftovers
 
 needs_locks = pytest.mark.skipif(files.fcntl is None, reason="files are not locked here")
 
@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
 @contextmanager
 def other_process(program: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Another process in the middle of `program`, which waits there; killed at the end."""
-    code = f"import time; from pathlib import Path; from srgan_kit.files import *\n{program}"
+    code = f"import time; from pathlib import Path; from srgan_kit.atomic import *\n{program}"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=folder)
     try:
         for _ in range(500):

@@ -14,14 +14,14 @@ from srgan_kit.critics.heads import CodeHead, Heads
 from srgan_kit.critics.mlp import MLPCritic
 from srgan_kit.critics.srgan import SRGANCritic
 from srgan_kit.critics.unet import UNetCritic
-from srgan_kit.dcgan_layout import pyramid
 from srgan_kit.errors import UserError
-from srgan_kit.generators.dcgan import DCGANGenerator
 from srgan_kit.generators.encoder import ConvEncoder, MLPEncoder
-from srgan_kit.generators.inversion import InversionGenerator
-from srgan_kit.generators.mlp import MLPGenerator
-from srgan_kit.generators.resnet import ResNetGenerator
-from srgan_kit.spectral_norm import with_spectral_norm
+from srgan_kit.generators.latent.dcgan import DCGANGenerator
+from srgan_kit.generators.latent.inversion import InversionGenerator
+from srgan_kit.generators.latent.mlp import MLPGenerator
+from srgan_kit.generators.latent.resnet import ResNetGenerator
+from srgan_kit.layers.dcgan import pyramid
+from srgan_kit.layers.spectral_norm import with_spectral_norm
 
 SIZES = [28, 32, 48, 64, 96, 128]
 CONDITION = (2, 8)

@@ -5,17 +5,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
-from srgan_kit.generators import GENERATORS, ResidualSR, SRResNet, build_generator
-from srgan_kit.network_config import ResidualSRConfig, SRResNetConfig
+from srgan_kit.generators import GENERATORS
+from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
+from srgan_kit.generators.super_resolution.srresnet import SRResNet, SRResNetConfig
+from srgan_kit.models.super_resolution import generator_config
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("name", [name for name in GENERATORS if name != "rrdb"])
 def test_every_scale_and_size(name: str, scale: int) -> None:
     config = generator_config(f'{{"name": "{name}", "scale": {scale}, "channels": 16}}')
-    network = build_generator(config).eval()
+    network = config.build().eval()
     for height, width in [(1, 1), (5, 8)]:
         assert network(torch.rand(2, 3, height, width)).shape == (2, 3, height * scale, width * scale)
 
@@ -39,14 +40,14 @@ def test_the_residual_network_counts_the_parameters_of_its_description() -> None
     def convolution(inputs: int, outputs: int) -> int:
         return inputs * outputs * 9 + outputs
 
-    network = build_generator(ResidualSRConfig(scale=4, channels=64, groups=5, convolutions=3))
+    network = ResidualSRConfig(scale=4, channels=64, groups=5, convolutions=3).build()
     expected = convolution(3, 64) + 15 * convolution(64, 64) + convolution(64, 48)
     assert sum(weight.numel() for weight in network.parameters()) == expected == 583_408
 
 
 @pytest.mark.parametrize("name", ["residual", "reparameterised", "large-kernel", "depthwise", "attention"])
 def test_a_generator_around_any_blocks_starts_close_to_the_image_and_adds_in_fp32(name: str) -> None:
-    network = build_generator(generator_config(f'{{"name": "{name}", "channels": 16}}'))
+    network = generator_config(f'{{"name": "{name}", "channels": 16}}').build()
     image = torch.rand(1, 3, 12, 12)
     enlarged = F.interpolate(image, scale_factor=4, mode="bilinear", align_corners=False)
     assert 0 < (network(image) - enlarged).detach().std().item() < 0.05
@@ -92,7 +93,7 @@ def test_the_image_skip_stays_in_fp32_under_autocast() -> None:
 
 
 def test_srresnet_has_the_layers_of_the_paper() -> None:
-    network = build_generator(SRResNetConfig(name="srresnet"))
+    network = SRResNetConfig(name="srresnet").build()
     assert isinstance(network, SRResNet)
     kinds = [layer for layer in network.modules() if not list(layer.children())]
     convolutions = [layer for layer in kinds if isinstance(layer, nn.Conv2d)]

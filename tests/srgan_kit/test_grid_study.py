@@ -6,7 +6,7 @@ import grid_study
 import pytest
 from results_file import Results
 
-from srgan_kit.config import load_recipe
+from srgan_kit.recipes.load import load_recipe
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from srgan_kit.config import load_recipe
 from srgan_kit.data.holdout import ALONE, holdout_count
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import Task, build_task
 from srgan_kit.training.loop import train
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.density import from_jfif
-from srgan_kit.upscaling.encoding import write_image
-from srgan_kit.upscaling.formats import FORMATS, missing_extra
-from srgan_kit.upscaling.images import Picture, read_image
-from srgan_kit.upscaling.metadata import Metadata, with_iptc
-from srgan_kit.upscaling.pipeline import fill_hidden, fitted_size, resample, scaled_size
+from srgan_kit.images.density import from_jfif
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.formats import FORMATS, missing_extra
+from srgan_kit.images.metadata import Metadata, with_iptc
+from srgan_kit.images.read import Picture, read_image
+from srgan_kit.upscaling.image import fill_hidden, fitted_size, resample, scaled_size
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -296,8 +296,8 @@ FULL_DISK = """
 import sys, numpy as np
 from pathlib import Path
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.encoding import write_image
-from srgan_kit.upscaling.images import Picture
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.read import Picture
 noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
 try:
     write_image(Picture(noise), Path(sys.argv[1]))

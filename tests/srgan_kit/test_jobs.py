@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling import formats
+from srgan_kit.images import formats
+from srgan_kit.images.formats import readable_endings, why_unreadable
 from srgan_kit.upscaling.folders import STDIN, find
-from srgan_kit.upscaling.formats import readable_endings, why_unreadable
 from srgan_kit.upscaling.jobs import STDOUT, Destination, keep_inputs, parse_output, plan
 
 

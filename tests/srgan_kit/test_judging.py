@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.critics.dcgan import DCGANCritic
+from srgan_kit.layers.rows import rows
 from srgan_kit.losses import MinibatchDiscrimination, feature_matching, learned_similarity
-from srgan_kit.rows import rows
 from srgan_kit.tasks.content import Content
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.training.judging import as_it_plays

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from srgan_kit.data.kernels import gaussian_kernel, plateau_kernel, sinc_kernel
+from srgan_kit.data.blur_kernels import gaussian_kernel, plateau_kernel, sinc_kernel
 
 
 def covariance(kernel: Tensor) -> Tensor:

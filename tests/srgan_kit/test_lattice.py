@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srgan_kit.data.folder import find_images, read_rgb
-from srgan_kit.data.resize import crop_to_multiple, resize, resize_8bit
-from srgan_kit.metrics.lattice import lattice_pattern, lattice_ratio
+from srgan_kit.data.image_folder import find_images, read_rgb
+from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.metrics.checkerboard import lattice_pattern, lattice_ratio
 
 
 def noise(count: int = 2, side: int = 256) -> torch.Tensor:

@@ -16,13 +16,13 @@ import spandrel  # noqa: F401, its import is not what is timed
 import torch
 from safetensors.torch import save_file
 
-from srgan_kit.data.arrays import read_arrays
-from srgan_kit.data.packed import Unpacked
+from srgan_kit.data.npz import read_arrays
+from srgan_kit.data.unpack import Unpacked
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
 from srgan_kit.limits import building_at_most, check_layer_numbers
-from srgan_kit.network_config import ResidualSRConfig, RRDBNetConfig
-from srgan_kit.upscaling.models import load_model, save_model
+from srgan_kit.models.super_resolution import load_model, save_model
 
 CONFIG = ResidualSRConfig(channels=4, groups=1)
 
@@ -41,7 +41,7 @@ def refused(*words: str) -> Iterator[None]:
 
 
 def esrgan() -> dict[str, torch.Tensor]:
-    return build_generator(RRDBNetConfig(name="rrdb", blocks=1)).state_dict()
+    return RRDBNetConfig(name="rrdb", blocks=1).build().state_dict()
 
 
 def repeated(path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_layer_wider_than_its_weights(tmp_path: Path) -> None:
 def test_settings_of_a_larger_network(tmp_path: Path, settings: dict[str, int], words: str) -> None:
     generator = json.loads(CONFIG.model_dump_json()) | settings
     path = tmp_path / "bomb.safetensors"
-    save_model(build_generator(CONFIG), CONFIG, path, {"generator": json.dumps(generator)})
+    save_model(CONFIG.build(), CONFIG, path, {"generator": json.dumps(generator)})
     with refused("bomb.safetensors", words):
         load_model(path)
 
@@ -113,10 +113,10 @@ def test_tensors_without_numbers(tmp_path: Path) -> None:
 
 def test_ordinary_networks_are_built() -> None:
     for config in (CONFIG, RRDBNetConfig(name="rrdb")):
-        network = build_generator(config)
+        network = config.build()
         check_layer_numbers(network.state_dict())
         with building_at_most(network.state_dict().values()):
-            build_generator(config)
+            config.build()
     built = torch.nn.Linear(20_000, 1_000)  # nothing is counted any more
     assert built.weight.numel() == 20_000_000
 

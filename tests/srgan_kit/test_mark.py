@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.upscaling.encoding import write_image
-from srgan_kit.upscaling.formats import FORMATS, missing_extra
-from srgan_kit.upscaling.images import Picture, read_image
-from srgan_kit.upscaling.mark import ENDS, marked, read_mark, software_tag
-from srgan_kit.upscaling.metadata import Metadata
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.formats import FORMATS, missing_extra
+from srgan_kit.images.mark import ENDS, marked, read_mark, software_tag
+from srgan_kit.images.metadata import Metadata
+from srgan_kit.images.read import Picture, read_image
 
 NOISE = np.random.default_rng(0).integers(0, 256, (700, 800, 3), dtype=np.uint8)
 

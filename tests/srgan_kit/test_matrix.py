@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
+from srgan_kit.layers.virtual_batch_norm import VirtualBatchNetwork
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.variants import VARIANTS
-from srgan_kit.virtual_batch_norm import VirtualBatchNetwork
 
 TASKS = ("unconditional", "super-resolution", "reconstruction")
 

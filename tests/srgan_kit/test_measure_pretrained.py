@@ -8,8 +8,8 @@ import measure_pretrained
 import pytest
 import torch
 
-from srgan_kit.upscaling.embedded import embedded_upscalers, read_summary
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.models.pretrained import embedded_upscalers, read_summary
+from srgan_kit.models.super_resolution import load_model
 
 ROOT = Path(__file__).parents[2]
 

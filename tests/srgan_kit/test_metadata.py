@@ -9,11 +9,11 @@ import pytest
 import pyvips
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from srgan_kit.upscaling import density, tiff
-from srgan_kit.upscaling.encoding import write_image
-from srgan_kit.upscaling.formats import FORMATS
-from srgan_kit.upscaling.images import Picture, read_image
-from srgan_kit.upscaling.metadata import Metadata
+from srgan_kit.images import density, tiff
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.formats import FORMATS
+from srgan_kit.images.metadata import Metadata
+from srgan_kit.images.read import Picture, read_image
 
 PIXELS = np.full((24, 40, 3), (90, 120, 150), np.uint8)
 ARTIST = "Jürgen Groß".encode()

@@ -15,13 +15,14 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from srgan_kit.config import Recipe, load_recipe
-from srgan_kit.data.arrays import read_arrays
-from srgan_kit.data.packed import Unpacked
+from srgan_kit.data.npz import read_arrays
+from srgan_kit.data.unpack import Unpacked
 from srgan_kit.errors import UserError
-from srgan_kit.generators.rrdb import RRDBNet
-from srgan_kit.generators.saved import load_saved
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
 from srgan_kit.limits import check_zip
+from srgan_kit.models.generative import load_saved
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.suggestions import did_you_mean
 from srgan_kit.training import memory
 from srgan_kit.training.loop import train
@@ -358,7 +359,7 @@ def test_a_comparator_without_weights_names_its_key_and_gives_no_unsafe_advice(
         train(recipe(two_classes, "weights.perceptual=1", f"perceptual.weights={bad}"), tmp_path / "run")
     assert str(error.value) == f"recipe: perceptual: {bad}: damaged, or more than weights (code is never run)"
     program = (
-        "import sys, torch; torch.hub.set_dir(sys.argv[1]); from srgan_kit.config import load_recipe; "
+        "import sys, torch; torch.hub.set_dir(sys.argv[1]); from srgan_kit.recipes.schema import load_recipe; "
         "from srgan_kit.tasks.content import comparator; comparator(load_recipe('smoke').perceptual)"
     )
     environment = {"https_proxy": "http://127.0.0.1:9", "PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path)}

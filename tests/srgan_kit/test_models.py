@@ -9,17 +9,16 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from srgan_kit.config import generator_config
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.network_config import ResidualSRConfig, RRDBNetConfig
-from srgan_kit.upscaling.models import embedded_upscalers, load_model, save_model
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
+from srgan_kit.models.super_resolution import embedded_upscalers, generator_config, load_model, save_model
 
 CONFIG = ResidualSRConfig(scale=3, channels=4, groups=1)
 
 
 def test_own_files_round_trip(tmp_path: Path) -> None:
-    network = build_generator(CONFIG).eval()
+    network = CONFIG.build().eval()
     path = tmp_path / "tiny.safetensors"
     save_model(network, CONFIG, path, {"licence": "Apache-2.0", "steps": "7"})
     model = load_model(path)
@@ -38,7 +37,7 @@ def test_own_files_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["large-kernel", "depthwise", "attention"])
 def test_files_of_other_blocks_round_trip(name: str, tmp_path: Path) -> None:
     config = generator_config(f'{{"name": "{name}", "scale": 2, "channels": 16, "blocks": 2}}')
-    network = build_generator(config).eval()
+    network = config.build().eval()
     save_model(network, config, tmp_path / "model.safetensors", {})
     model = load_model(tmp_path / "model.safetensors")
     assert (model.scale, model.architecture) == (2, name)
@@ -47,7 +46,7 @@ def test_files_of_other_blocks_round_trip(name: str, tmp_path: Path) -> None:
 
 
 def test_a_community_checkpoint_loads_through_spandrel(tmp_path: Path) -> None:
-    network = build_generator(RRDBNetConfig(name="rrdb", blocks=1)).eval()
+    network = RRDBNetConfig(name="rrdb", blocks=1).build().eval()
     path = tmp_path / "esrgan.pth"
     torch.save({"params_ema": network.state_dict()}, path)
     model = load_model(path)
@@ -130,7 +129,7 @@ def test_weights_that_do_not_fit_their_settings(tmp_path: Path) -> None:
 
 def test_saving_into_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
-        save_model(build_generator(CONFIG), CONFIG, tmp_path / "missing" / "m.safetensors", {})
+        save_model(CONFIG.build(), CONFIG, tmp_path / "missing" / "m.safetensors", {})
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from spandrel.architectures.Compact import Compact
 from spandrel.architectures.SPAN import SPAN
 from torch import nn
 
-from srgan_kit.generators import RRDBNet
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import UpscalingModel, load_model
 from srgan_kit.upscaling.tiling import measure_field
 
 

@@ -15,9 +15,9 @@ from PIL import Image
 from torch import nn
 
 from srgan_kit.errors import UserError
-from srgan_kit.generators import RRDBNet
-from srgan_kit.upscaling import ncnn_files
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.models import ncnn_files
+from srgan_kit.models.super_resolution import load_model
 
 
 def two_convolutions() -> Graph:

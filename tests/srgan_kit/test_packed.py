@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from srgan_kit.config import Recipe, load_recipe
-from srgan_kit.data.folder import find_images, read_rgb
-from srgan_kit.data.packed import Unpacked
+from srgan_kit.data.image_folder import find_images, read_rgb
+from srgan_kit.data.unpack import Unpacked
 from srgan_kit.errors import UserError
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.super_resolution import SuperResolution
 
 

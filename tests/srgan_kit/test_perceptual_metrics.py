@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from srgan_kit.data.folder import find_images, read_rgb
-from srgan_kit.data.resize import Padding, crop_to_multiple, resize, resize_8bit
-from srgan_kit.metrics.perceptual import PerceptualDistance, lpips_like, lr_consistency
+from srgan_kit.data.image_folder import find_images, read_rgb
+from srgan_kit.images.resize import Padding, crop_to_multiple, resize, resize_8bit
+from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like, lr_consistency
 
 
 @pytest.fixture(scope="module")

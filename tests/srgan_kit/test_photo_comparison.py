@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from srgan_kit.data.degradation import degradation_random, degrade
-from srgan_kit.data.resize import resize
-from srgan_kit.degradation_config import LightConfig
+from srgan_kit.data.degradation_settings import LightConfig
+from srgan_kit.images.resize import resize
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from losses import categorical_pixel_nll
 from srgan_kit.errors import UserError
-from srgan_kit.generators.autoregressive import PixelNetwork
-from srgan_kit.generators.masked import Canvas, MaskedConv2d
-from srgan_kit.generators.pixelcnn import PixelCNN
-from srgan_kit.generators.pixelrnn import DiagonalBiLSTM, RowLSTM, skew, unskew
+from srgan_kit.generators.autoregressive.masked import Canvas, MaskedConv2d
+from srgan_kit.generators.autoregressive.network import PixelNetwork
+from srgan_kit.generators.autoregressive.pixelcnn import PixelCNN
+from srgan_kit.generators.autoregressive.pixelrnn import DiagonalBiLSTM, RowLSTM, skew, unskew
 
 NETWORKS = [PixelCNN, RowLSTM, DiagonalBiLSTM]
 Pixel = tuple[int, int]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.config import Recipe
 from srgan_kit.errors import UserError
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.training.animation import FRAMES, NAME, animate_sheets
 from srgan_kit.training.loop import train
-from srgan_kit.training.progress import FRAMES, NAME, animate_sheets
 
 
 def sheets(run: Path, levels: list[int], size: tuple[int, int] = (20, 12)) -> None:

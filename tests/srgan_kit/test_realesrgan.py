@@ -13,8 +13,8 @@ from ncnn_writing import runtime
 from PIL import Image
 
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling import realesrgan
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.models import realesrgan
+from srgan_kit.models.super_resolution import load_model
 
 ALL = [*realesrgan.MODELS, *realesrgan.ALIASES]
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from srgan_kit.config import load_recipe, recipe_names
+from srgan_kit.recipes.load import load_recipe, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())

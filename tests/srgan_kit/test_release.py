@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import release_model
 
-from srgan_kit.config import load_recipe
 from srgan_kit.errors import UserError
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train
 
 SMALL = ["steps=2", "data.batch=3", "data.patch=8", "device=cpu", "precision=fp32", "log_every=1"]

@@ -10,9 +10,9 @@ import release_generator
 import train_pretrained
 from safetensors import safe_open
 
-from srgan_kit.config import load_recipe
+from srgan_kit.models.pretrained import read_summary
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train
-from srgan_kit.upscaling.embedded import read_summary
 
 TINY = ["steps=2", "data.batch=4", "device=cpu", "precision=fp32", "log_every=1", "generator.hidden=8"]
 TINY += ["encoder.hidden=8", "validation.every=2"]

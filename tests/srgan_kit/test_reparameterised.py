@@ -8,14 +8,20 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.config import Recipe, load_recipe
-from srgan_kit.generators import ResidualSR, build_generator
-from srgan_kit.generators.reparameterised import BranchedConvolution, folded, load_plain, reparameterised_sr
-from srgan_kit.generators.saved import load_saved
-from srgan_kit.network_config import ReparameterisedConfig, ResidualSRConfig
+from srgan_kit.generators.super_resolution.reparameterised import (
+    BranchedConvolution,
+    ReparameterisedConfig,
+    folded,
+    load_plain,
+    reparameterised_sr,
+)
+from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
+from srgan_kit.models.generative import load_saved
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.checkpoint import NAME
 from srgan_kit.training.loop import train
-from srgan_kit.upscaling.models import load_model
 
 GENERATOR = "generator={name='reparameterised', channels=4, groups=2, convolutions=2}"
 SMALL = ["steps=4", "data.batch=2", "data.patch=8", "device=cpu", "precision=fp32", "validation.holdout=0", GENERATOR]
@@ -66,14 +72,14 @@ def test_gradients_reach_branches_as_if_each_were_computed() -> None:
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_a_folded_network_is_a_plain_one_with_the_same_output(scale: int) -> None:
     config = ReparameterisedConfig(name="reparameterised", scale=scale, channels=16, groups=3)  # pyright: ignore
-    network = build_generator(config)
+    network = config.build()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("scale"):
                 parameter.normal_(std=0.1)
     image = torch.rand(1, 3, 17, 13)
     whole = folded(network)
-    plain = build_generator(config.plain())
+    plain = config.plain().build()
     plain.load_state_dict(whole.state_dict())
     assert config.plain() == ResidualSRConfig(scale=scale, channels=16, groups=3)  # pyright: ignore
     assert (network(image) - plain(image)).abs().max() <= 1e-5

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from srgan_kit.data.resize import bicubic_weights, crop_to_multiple, downscale_crop, resize, resize_8bit
+from srgan_kit.images.resize import bicubic_weights, crop_to_multiple, downscale_crop, resize, resize_8bit
 
 
 def read(path: Path) -> Tensor:

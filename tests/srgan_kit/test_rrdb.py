@@ -5,8 +5,7 @@ import torch
 from spandrel import ModelLoader
 
 from srgan_kit.errors import UserError
-from srgan_kit.generators.rrdb import RRDBNet
-from srgan_kit.network_config import RRDBNetConfig
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet, RRDBNetConfig
 
 
 def lively(scale: int, channels: int = 16, blocks: int = 3, growth: int = 32) -> RRDBNet:

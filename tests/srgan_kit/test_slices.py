@@ -8,17 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 import train_pretrained
-from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
-from torch.utils.data import default_collate
 
-from srgan_kit.config import Recipe, load_recipe
 from srgan_kit.errors import UserError
-from srgan_kit.generators.model import build_model
-from srgan_kit.tasks import build_task
+from srgan_kit.models.build import build_model
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.loop import train
-from srgan_kit.training.run import Run
-from srgan_kit.upscaling.models import load_model
 
 SMALL = ["steps=5", "data.batch=2", "data.patch=8", "device=cpu", "precision=fp32", "validation.holdout=0"]
 
@@ -51,49 +48,6 @@ def test_the_trunk_of_another_scale_starts_a_run(two_classes: Path, tmp_path: Pa
     assert not torch.equal(fresh["head.weight"], x4["head.weight"])
     with pytest.raises(UserError, match="do not fit"):
         train(recipe(two_classes, *still, f"initialise_from={source}"), tmp_path / "all")
-
-
-@pytest.mark.parametrize("name", ["residual", "reparameterised"])
-def test_a_deeper_generator_starts_from_a_shallower_one(name: str, two_classes: Path, tmp_path: Path) -> None:
-    settings = ["data.patch=8", "steps=20", "optimizer.warmup=0"]
-    train(recipe(two_classes, *settings, "generator.groups=1"), tmp_path / "shallow")
-    source = tmp_path / "shallow" / "model.safetensors"
-    grow = [f"initialise_from={source}", "initialise_parts=deeper", f"generator.name={name}", "generator.groups=3"]
-    still = [*settings, "steps=1", "optimizer.learning_rate=1e-12"]
-    train(recipe(two_classes, *still, *grow), tmp_path / "deep")
-    shallow, deep = (load_file(tmp_path / run / "model.safetensors") for run in ("shallow", "deep"))
-    for key, value in shallow.items():
-        torch.testing.assert_close(deep[key], value, atol=1e-9, rtol=0, msg=key)
-    assert deep["body.2.convolutions.1.bias"].abs().max() < 1e-9
-    largest = [deep[f"body.2.convolutions.{number}.weight"].abs().max() for number in range(2)]
-    assert 0.05 * largest[0] < largest[1] < 0.2 * largest[0]
-    image = torch.rand(1, 3, 20, 20)
-    before, after = (load_model(tmp_path / run / "model.safetensors").network(image) for run in ("shallow", "deep"))
-    fresh = recipe(two_classes, *still, f"generator.name={name}", "generator.groups=3")
-    train(fresh, tmp_path / "fresh")
-    other = load_model(tmp_path / "fresh" / "model.safetensors").network(image)
-    assert 0 < (after - before).abs().mean() < 0.2 * (other - before).abs().mean()
-    accelerator = Accelerator(cpu=True)
-    growing = recipe(two_classes, *settings, *grow)
-    run = Run(growing, tmp_path, accelerator, build_task(growing, accelerator.device, tmp_path))
-    start = {key: value.clone() for key, value in run.model.named_parameters()}
-    for step in range(3):
-        items = [run.task.examples[2 * step + number] for number in range(2)]
-        run.train_step(run.task.batch(default_collate(items)))
-    assert [key for key, value in run.model.named_parameters() if torch.equal(value, start[key])] == []
-
-
-def test_what_does_not_grow_into_the_generator_is_an_error(two_classes: Path, tmp_path: Path) -> None:
-    train(recipe(two_classes, "steps=1", "generator.groups=2"), tmp_path / "two")
-    grow = [f"initialise_from={tmp_path / 'two' / 'model.safetensors'}", "initialise_parts=deeper"]
-    for groups in (1, 2):
-        with pytest.raises(UserError, match=rf"expected more than .*which has 2; .* needs more, got {groups}"):
-            train(recipe(two_classes, *grow, f"generator.groups={groups}"), tmp_path / "fewer")
-    for other in ("channels=4", "convolutions=3", "scale=2"):
-        with pytest.raises(UserError, match="do not fit this recipe's generator"):
-            train(recipe(two_classes, *grow, "generator.groups=3", f"generator.{other}"), tmp_path / "other")
-    with pytest.raises(UserError, match="'residual' or 'reparameterised' has groups to add"):
-        train(recipe(two_classes, *grow, "generator={name='attention', channels=8}"), tmp_path / "other")
 
 
 # --- the embedded models ---------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from span_teacher import branches, main
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.models.super_resolution import load_model
 
 
 def test_the_branches_sum_to_the_convolution() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srgan_kit.data.squares import SquareImages, Strips, load_squares
+from srgan_kit.data.image_dataset import SquareImages, Strips, load_squares
 from srgan_kit.errors import UserError
 
 

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch.utils.data import default_collate
 
-from srgan_kit.config import load_recipe
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.run import Run
 

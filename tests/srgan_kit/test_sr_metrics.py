@@ -11,9 +11,9 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from srgan_kit.data.resize import resize
 from srgan_kit.errors import UserError
-from srgan_kit.metrics.evaluation import (
+from srgan_kit.images.resize import resize
+from srgan_kit.metrics.folder import (
     Evaluation,
     ImagePair,
     ImageScore,
@@ -22,9 +22,9 @@ from srgan_kit.metrics.evaluation import (
     evaluate_pairs,
     pair_images,
 )
-from srgan_kit.metrics.super_resolution import luma, psnr_y, ssim_y, to_8bit
+from srgan_kit.metrics.psnr_ssim import luma, psnr_y, ssim_y, to_8bit
+from srgan_kit.models.super_resolution import DEFAULT_MODEL, load_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.models import DEFAULT_MODEL, load_model
 
 
 def grey(level: int, side: int = 32) -> Tensor:

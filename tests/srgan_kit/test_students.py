@@ -22,14 +22,13 @@ from text_pages import text_page
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.data.folder import read_rgb
+from srgan_kit.data.image_folder import read_rgb
 from srgan_kit.errors import UserError
-from srgan_kit.generators import build_generator
-from srgan_kit.generators.residual import ResidualSR
-from srgan_kit.generators.rrdb import RRDBNet
-from srgan_kit.metrics.super_resolution import psnr_y
-from srgan_kit.upscaling import realesrgan
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.generators.super_resolution.residual import ResidualSR
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.metrics.psnr_ssim import psnr_y
+from srgan_kit.models import realesrgan
+from srgan_kit.models.super_resolution import load_model
 
 # --- the network ----------------------------------------------------------------------------------------------------
 
@@ -208,7 +207,7 @@ def test_stages_start_from_what_was_trained_before(stage: Stage) -> None:
     names = [each.name for each in STAGES]
     assert stage.start is None or names.index(stage.start) < names.index(stage.name)
     assert (stage.terms is None) == (stage.kind == "fidelity")
-    student = BranchedStudent(build_generator(config_of(stage)), torch.float32)  # pyright: ignore[reportArgumentType]
+    student = BranchedStudent(config_of(stage).build(), torch.float32)  # pyright: ignore[reportArgumentType]
     assert student.scale == stage.scale
     assert stage.batch % BATCH == 0
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import system_runs
 
-from srgan_kit.config import load_recipe, variant_name
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.variant import variant_name
 from srgan_kit.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srgan_kit.errors import UserError
-from srgan_kit.generators import ResidualSR, RRDBNet, SRResNet
-from srgan_kit.generators.attention import attention_sr
-from srgan_kit.generators.depthwise import depthwise_sr
-from srgan_kit.generators.large_kernel import large_kernel_sr
-from srgan_kit.generators.reparameterised import reparameterised_sr
-from srgan_kit.upscaling.models import load_model
+from srgan_kit.generators.super_resolution.attention import attention_sr
+from srgan_kit.generators.super_resolution.depthwise import depthwise_sr
+from srgan_kit.generators.super_resolution.large_kernel import large_kernel_sr
+from srgan_kit.generators.super_resolution.reparameterised import reparameterised_sr
+from srgan_kit.generators.super_resolution.residual import ResidualSR
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.generators.super_resolution.srresnet import SRResNet
+from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.tiling import LARGEST_FIELD, Field, measure_field, pad_to_fit, plan, tiles
 
 

@@ -16,10 +16,13 @@ from PIL import Image, ImageFilter
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from srgan_kit.config import OptimizerConfig, Recipe, load_recipe
-from srgan_kit.data.folder import read_rgb
-from srgan_kit.data.resize import resize_8bit
+from srgan_kit.data.image_folder import read_rgb
 from srgan_kit.errors import UserError
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.recipes.sections import OptimizerConfig
 from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training import run as running
 from srgan_kit.training.checkpoint import NAME
@@ -27,7 +30,6 @@ from srgan_kit.training.ema import MovingAverage
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Diverged
 from srgan_kit.training.schedule import learning_rate
-from srgan_kit.upscaling.models import load_model
 from srgan_kit.variants.gan import GAN
 
 SMALL = ["steps=8", "checkpoint_every=3", "validation.every=4", "log_every=1", "data.batch=2", "device=cpu"]
@@ -198,7 +200,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import default_collate
 
-from srgan_kit.config import load_recipe
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.loop import start_accelerator
 from srgan_kit.training.run import Run

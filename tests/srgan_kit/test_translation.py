@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from srgan_kit.config import load_recipe
 from srgan_kit.errors import UserError
-from srgan_kit.translation import draw_shifts, translated
+from srgan_kit.images.random_shift import draw_shifts, translated
+from srgan_kit.recipes.load import load_recipe
 
 
 def test_a_shift_moves_every_pixel_and_mirrors_at_the_edge() -> None:

@@ -8,12 +8,12 @@ from srgan_kit.contracts import Critique, Gaussian
 from srgan_kit.critics.dcgan import DCGANCritic
 from srgan_kit.critics.srgan import SRGANCritic
 from srgan_kit.errors import UserError
-from srgan_kit.generators.dcgan import DCGANGenerator
 from srgan_kit.generators.encoder import ConvEncoder
-from srgan_kit.generators.mlp import MLPGenerator
-from srgan_kit.generators.residual import ResidualSR
+from srgan_kit.generators.latent.dcgan import DCGANGenerator
+from srgan_kit.generators.latent.mlp import MLPGenerator
+from srgan_kit.generators.super_resolution.residual import ResidualSR
+from srgan_kit.layers.virtual_batch_norm import VirtualBatchNetwork, VirtualBatchNorm
 from srgan_kit.losses import MinibatchDiscrimination
-from srgan_kit.virtual_batch_norm import VirtualBatchNetwork, VirtualBatchNorm
 
 
 def by_the_formula(x: Tensor, references: int, eps: float, over_positions: bool = True) -> Tensor:

@@ -11,8 +11,7 @@ from spandrel.architectures.Compact import Compact
 from spandrel.architectures.SPAN import SPAN
 from torch import Tensor, nn
 
-from srgan_kit.generators import RRDBNet
-from srgan_kit.generators.rrdb import DenseBlock
+from srgan_kit.generators.super_resolution.rrdb import DenseBlock, RRDBNet
 
 HALF, FULL = b"\x47\x6b\x30\x01", b"\0\0\0\0"
 CONVOLUTION = "1={k} 11={k} 2=1 12=1 3=1 13=1 4={p} 14={p} 15={p} 16={p}"

@@ -1,0 +1,65 @@
+"""What the commands share about the files they write and the noise they keep off the terminal."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from srgan_kit.atomic import appearing
+from srgan_kit.errors import UserError
+from srgan_kit.images.formats import FORMATS
+
+SMALLEST_SIDE = 64
+"""Smaller images are enlarged in pictures of many, so that they can be looked at."""
+
+
+def check_output(file: Path, overwrite: bool) -> None:
+    """Before the work, not after it: may this file be written?
+
+    Raises:
+        UserError: it exists and `overwrite` is false, it is a folder, its folder does not exist or may not be entered,
+            or its name is too long.
+    """
+    try:
+        if file.is_dir():
+            raise UserError(f"{file}: is a folder; expected the name of a file")
+        if file.exists() and not overwrite:
+            raise UserError(f"{file}: exists already; --overwrite replaces it")
+        if not file.parent.is_dir():
+            raise UserError(f"{file}: there is no folder {file.parent}")
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
+
+
+def check_picture(file: Path, overwrite: bool) -> None:
+    """`check_output` of a picture: is its ending one that is written?
+
+    Raises:
+        UserError: it is not, or as in `check_output`.
+    """
+    if file.suffix.lower() not in FORMATS:
+        raise UserError(f"{file}: expected a name ending in {' '.join(FORMATS)}")
+    check_output(file, overwrite)
+
+
+def write_json(file: Path, value: object) -> None:
+    """Write a report; paths become text, NaN and infinity are a ValueError.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False, default=str)
+    try:
+        with appearing(file) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror})") from None
+
+
+@contextmanager
+def without_pillow_warnings() -> Iterator[None]:
+    """Pillow's warnings about odd files stay unsaid; once around a command's work, because it is not thread-safe."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield

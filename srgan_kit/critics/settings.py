@@ -1,0 +1,63 @@
+"""What every critic's settings have in common: a name, the heads, and how the network is built from them."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from pydantic import Field
+from torch import nn
+
+from srgan_kit.critics.heads import HeadSettings
+from srgan_kit.settings import Settings
+
+
+@dataclass(frozen=True)
+class CriticSpec:
+    """What a run asks of its critic, whichever it is."""
+
+    image_channels: int = 3
+    """Channels of the images it judges."""
+    size: int = 0
+    """Their side."""
+    categorical: tuple[int, ...] = ()
+    """Classes of each categorical code of the generator."""
+    continuous: int = 0
+    """Number of its continuous codes."""
+    condition: tuple[int, int] | None = None
+    """(channels, side) of what the generator is given; None for nothing."""
+
+
+class CriticSettings(Settings):
+    """What every critic may have besides its score; a head for codes is there whenever the generator has codes."""
+
+    name: str
+    classes: int = Field(default=0, ge=0)
+    """Classes of the class head; 0 for none."""
+    minibatch_kernels: int = Field(default=0, ge=0)
+    """Kernels of minibatch discrimination (Salimans et al. 2016, sec. 3.2); 0 for none."""
+    conditional: bool = False
+    """Whether it sees the generator's condition beside the image."""
+
+    @abstractmethod
+    def build(self, spec: CriticSpec) -> nn.Module:
+        """A new network with random weights.
+
+        Raises:
+            UserError: sizes that the network cannot have.
+            ValueError: a conditional critic where there is no condition, heads that this critic cannot have.
+        """
+
+    def heads(self, spec: CriticSpec) -> HeadSettings:
+        """The keyword arguments of `Heads`.
+
+        Raises:
+            ValueError: a conditional critic where there is no condition.
+        """
+        if self.conditional and spec.condition is None:
+            raise ValueError("critic.conditional: this task gives the generator no condition")
+        return HeadSettings(
+            classes=self.classes,
+            categorical=spec.categorical,
+            continuous=spec.continuous,
+            minibatch_kernels=self.minibatch_kernels,
+            condition=spec.condition if self.conditional else None,
+        )

@@ -1,0 +1,247 @@
+"""Square images for generative models: from a folder or an .npz, as a pure function of (seed, sample number)."""
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from srgan_kit.data.holdout import holdout_count
+from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
+from srgan_kit.data.labels import class_folders, labelled_subset, labelled_turn
+from srgan_kit.data.npz import read_arrays
+from srgan_kit.errors import UserError
+
+Augmentation = Literal["none", "flips"]
+
+
+class Strips(Sequence[Tensor]):
+    """Images (C, h, w) uint8 of any shape in one block of memory: thousands of tensors as cheap to share as one."""
+
+    def __init__(self, images: Iterable[Tensor]) -> None:
+        images = list(images)
+        self.shapes = [tuple(image.shape) for image in images]
+        self.pixels = torch.cat([image.reshape(-1) for image in images])
+        self._starts = np.cumsum([0] + [image.numel() for image in images])
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """(C, h, w) uint8, a view; indices from 0 on."""
+        return self.pixels[self._starts[index] : self._starts[index + 1]].view(self.shapes[index])
+
+
+class SquareImages(Dataset[tuple[Tensor, Tensor]]):
+    """Sample i: image i of an endless row of epochs, each in an order of its own; with its label.
+
+    -> (C, size, size) uint8 and () int64, -1 = unlabelled. Along an image's longer side the crop is at random.
+
+    Args:
+        images: (C, h, w) uint8, at least one, all with min(h, w) = size; an epoch takes each once.
+        labels: (N,) int64, -1 = unlabelled.
+        augment: "none" or "flips" (left-right).
+        seed: the run's seed.
+        skipped: files that were to be images and are not among them.
+        labelled_share: part of the samples that are drawn from the labelled images alone, in epochs of their own.
+    """
+
+    def __init__(
+        self,
+        images: Strips,
+        labels: np.ndarray,
+        augment: Augmentation,
+        seed: int,
+        skipped: Sequence[Skipped] = (),
+        labelled_share: float = 0.0,
+    ) -> None:
+        self.images, self.labels = images, torch.from_numpy(labels)
+        self.size = min(images.shapes[0][1:])
+        self.augment: Augmentation = augment
+        self.seed = seed
+        self.skipped = list(skipped)
+        self._labelled = np.flatnonzero(labels >= 0)
+        self._labelled_share = labelled_share if len(self._labelled) else 0.0
+
+    def __len__(self) -> int:
+        """How many images there are; sample numbers go on beyond it."""
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        before, from_labelled = labelled_turn(index, self._labelled_share)
+        if from_labelled:
+            which = int(self._labelled[self._draw(before, len(self._labelled))])
+        else:
+            which = self._draw(index - before, len(self))
+        # The 1 keeps these draws apart from those of the orders: to NumPy a seed (a, b) is the seed (a, b, 0).
+        random = np.random.default_rng((self.seed, index, 1))
+        image = self.images[which]
+        top, left = (int(random.integers(side - self.size + 1)) for side in image.shape[1:])
+        image = image[:, top : top + self.size, left : left + self.size]
+        if self.augment == "flips" and random.integers(2):
+            image = image.flip(2)
+        return image.contiguous(), self.labels[which]
+
+    def _draw(self, number: int, of: int) -> int:
+        """Draw number `number` in an endless row of epochs of `of` things."""
+        epoch, position = divmod(number, of)
+        return int(_order(self.seed, epoch, of)[position])
+
+    def fingerprint(self) -> str:
+        """A digest of the images and labels, in order: what sample i is depends on nothing else but the recipe."""
+        digest = hashlib.sha256(repr(self.images.shapes).encode())
+        digest.update(self.images.pixels.numpy().data)
+        digest.update(self.labels.numpy().data)
+        return digest.hexdigest()
+
+
+class HeldOut(NamedTuple):
+    """Images that are not trained on."""
+
+    images: Tensor
+    """(M, C, size, size) uint8."""
+    labels: Tensor
+    """(M,) int64, -1 = unlabelled."""
+
+
+class Squares(NamedTuple):
+    """A data set for generative models."""
+
+    train: SquareImages
+    """What to train on."""
+    held_out: HeldOut
+    """What to measure on."""
+    classes: tuple[str, ...]
+    """Names of the labels 0, 1, ...; empty where there are no labels."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one image, which is trained on and held out."""
+        images, held = self.train.images, self.held_out.images
+        return len(images) == 1 == len(held) and torch.equal(_middle(images[0], self.train.size), held[0])
+
+
+def load_squares(
+    path: Path,
+    size: int,
+    channels: int,
+    augment: Augmentation,
+    seed: int,
+    holdout: int,
+    labelled: int | float | None = None,
+    leave_out: Path | None = None,
+    labelled_share: float = 0.0,
+    holdout_part: float = 1.0,
+) -> Squares:
+    """A folder of images, whose inner folders are its classes, or an .npz (see `read_arrays`), as square images.
+
+    The shorter side of each image becomes `size`, by Pillow's antialiased bicubic; all are kept in memory.
+
+    Args:
+        path: the folder or the .npz file.
+        size: side of the images, in pixels.
+        channels: 1 (grey: luma) or 3 (RGB).
+        augment: "none" or "flips" (left-right).
+        seed: the run's seed; it also chooses the images held out and the labels kept.
+        holdout: how many images to hold out, if the file has no test set of its own; a single one is trained on too.
+        labelled: how many of the training images keep their label, see `labelled_subset`; None for all.
+        leave_out: images below this folder are not part of the data.
+        labelled_share: see `SquareImages`.
+        holdout_part: at most this part of the images is held out.
+
+    Raises:
+        UserError: no such file or folder, no usable image, arrays that are not images and labels, too few labels.
+        ValueError: a size, number of channels or holdout that cannot be.
+    """
+    if size < 1 or channels not in (1, 3) or holdout < 0:
+        raise ValueError(f"expected a positive size, 1 or 3 channels, got size {size}, {channels}, holdout {holdout}")
+    if not path.exists():
+        raise UserError(f"{path}: expected a folder of images or an .npz file, but there is neither")
+    skipped: list[Skipped] = []
+    if path.is_dir():
+        paths = find_images(path, leave_out=leave_out)
+        images, skipped = _read_folder(paths, size, channels)
+        unusable = {each.path for each in skipped}
+        labels, classes = class_folders([each for each in paths if each not in unusable], path)
+        test = None
+    else:
+        check_no_image(path)
+        if path.suffix.lower() == ".zip":
+            raise UserError(
+                f"{path}: a .zip is for super-resolution; this task takes a folder of images or an .npz file"
+            )
+        file = read_arrays(path)
+        images, labels, classes = _fit_all(file.train.images, size, channels), file.train.labels, file.classes
+        test = file.test and (_fit_all(file.test.images, size, channels), file.test.labels)
+    if test is None and holdout and len(images) == 1:
+        test = list(images), labels
+    if test is None:
+        order = np.random.default_rng((seed, 2)).permutation(len(images))
+        held, kept = (np.sort(part) for part in np.split(order, [holdout_count(len(images), holdout, holdout_part)]))
+        test = [images[index] for index in held], labels[held]
+        images, labels = [images[index] for index in kept], labels[kept]
+    if labelled is not None:
+        labels = labelled_subset(labels, len(classes), labelled, seed)
+    held_out = [_middle(image, size) for image in test[0]]
+    stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)
+    train = SquareImages(Strips(images), labels, augment, seed, skipped, labelled_share)
+    return Squares(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
+
+
+def middle_square(image: np.ndarray, size: int, channels: int) -> Tensor:
+    """(H, W, 1 or 3) uint8 -> (channels, size, size) uint8: what is made of an image that is held out."""
+    return _middle(_fit(image, size, channels), size)
+
+
+@lru_cache(maxsize=4)  # a batch may reach into the next epoch
+def _order(seed: int, epoch: int, length: int) -> np.ndarray:
+    """The images of an epoch in its order."""
+    return np.random.default_rng((seed, epoch)).permutation(length)
+
+
+def _read_folder(paths: Sequence[Path], size: int, channels: int) -> tuple[list[Tensor], list[Skipped]]:
+    """The usable images in order, made small as they are decoded, a few at a time by threads; and the others."""
+
+    def read(path: Path) -> Tensor | Skipped:
+        try:
+            return _fit(read_rgb(path).permute(1, 2, 0).numpy(), size, channels)
+        except UserError as error:
+            return Skipped(path, str(error).removeprefix(f"{path}: "))
+
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(4) as pool:  # Pillow warns of large images
+        results = list(pool.map(read, paths))
+    skipped = [each for each in results if isinstance(each, Skipped)]
+    images = [each for each in results if isinstance(each, Tensor)]
+    if not images:
+        raise UserError(f"no usable image among {len(paths)} files ({skipped[0].path}: {skipped[0].reason})")
+    return images, skipped
+
+
+def _fit_all(images: np.ndarray, size: int, channels: int) -> Sequence[Tensor]:
+    """(N, H, W, 1 or 3) uint8 -> each (channels, h, w)."""
+    if images.shape[1:] == (size, size, channels):
+        return torch.from_numpy(images).permute(0, 3, 1, 2).unbind()
+    return [_fit(image, size, channels) for image in images]
+
+
+def _fit(image: np.ndarray, size: int, channels: int) -> Tensor:
+    """(H, W, 1 or 3) uint8 -> (channels, h, w) uint8 with min(h, w) = size."""
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L" if channels == 1 else "RGB")
+    shrink = size / min(picture.size)
+    width, height = (max(size, round(side * shrink)) for side in picture.size)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(picture)).view(height, width, channels).permute(2, 0, 1).contiguous()
+
+
+def _middle(image: Tensor, size: int) -> Tensor:
+    top, left = ((side - size) // 2 for side in image.shape[1:])
+    return image[:, top : top + size, left : left + size]

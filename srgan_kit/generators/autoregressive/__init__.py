@@ -1,0 +1,1 @@
+"""Generators that draw an image value by value."""

@@ -1,0 +1,1 @@
+"""Generators that make an image from a latent vector or from features."""

@@ -1,0 +1,1 @@
+"""Generators that upscale an image."""

@@ -1,0 +1,125 @@
+"""ESRGAN's generator (Wang et al. 2018, arXiv:1809.00219, sec. 3.1 and fig. 4), with ESRGAN's state-dict keys."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srgan_kit.errors import UserError
+from srgan_kit.generators.settings import GeneratorSpec
+from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.settings import Depth
+
+# Input channels of each scale: scale 2 folds 2x2 pixels into channels, so that the network itself always enlarges by 4.
+INPUT_CHANNELS = {4: 3, 2: 12}
+
+
+class RRDBNetConfig(SRSettings):
+    """ESRGAN's generator."""
+
+    name: Literal["rrdb"] = "rrdb"
+    """Which generator this is."""
+    scale: Literal[2, 4] = 4
+    """Upscaling factor."""
+    channels: int = Field(default=64, ge=1)
+    """Width of the trunk."""
+    blocks: Depth = 23
+    """Residual-in-residual dense blocks."""
+    growth: int = Field(default=32, ge=1)
+    """Channels each dense convolution adds."""
+
+    def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "RRDBNet":
+        """A new network with random weights."""
+        return RRDBNet(self.scale, self.channels, self.blocks, self.growth)
+
+
+class DenseBlock(nn.Module):
+    """Five convolutions, each seeing all maps before it, then a scaled skip. (N, C, H, W) -> (N, C, H, W)"""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, growth, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels + growth, growth, 3, padding=1)
+        self.conv3 = nn.Conv2d(channels + 2 * growth, growth, 3, padding=1)
+        self.conv4 = nn.Conv2d(channels + 3 * growth, growth, 3, padding=1)
+        self.conv5 = nn.Conv2d(channels + 4 * growth, channels, 3, padding=1)
+        for convolution in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5):
+            _initialise(convolution)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [x]
+        for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
+            maps.append(F.leaky_relu(convolution(torch.cat(maps, 1)), 0.2, inplace=True))
+        return x + 0.2 * self.conv5(torch.cat(maps, 1))
+
+
+class ResidualInResidual(nn.Module):
+    """Three dense blocks and a scaled skip over them. (N, C, H, W) -> (N, C, H, W)"""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.rdb1 = DenseBlock(channels, growth)
+        self.rdb2 = DenseBlock(channels, growth)
+        self.rdb3 = DenseBlock(channels, growth)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0.2 * self.rdb3(self.rdb2(self.rdb1(x)))
+
+
+class RRDBNet(nn.Module):
+    """The ESRGAN generator: residual-in-residual dense blocks, then nearest-neighbour enlargement with convolutions.
+
+    (N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale), nominally [0, 1].
+
+    Scale 2 is Real-ESRGAN's (Wang et al. 2021, arXiv:2107.10833, sec. 3.4): 2x2 pixels are folded into channels first.
+    An image of odd height or width is continued by reflection first, and the result cut back.
+
+    Args:
+        scale: 2 or 4.
+        channels: width of the trunk.
+        blocks: number of residual-in-residual blocks.
+        growth: channels each dense convolution adds.
+
+    Raises:
+        UserError: scale is not 2 or 4.
+    """
+
+    def __init__(self, scale: int = 4, channels: int = 64, blocks: int = 23, growth: int = 32) -> None:
+        super().__init__()
+        if scale not in INPUT_CHANNELS:
+            raise UserError(f"RRDBNet: scale must be 2 or 4, got {scale}")
+        self.scale = scale
+        self.conv_first = nn.Conv2d(INPUT_CHANNELS[scale], channels, 3, padding=1)
+        self.body = nn.Sequential(*(ResidualInResidual(channels, growth) for _ in range(blocks)))
+        self.conv_body = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_up1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_up2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_hr = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_last = nn.Conv2d(channels, 3, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale)."""
+        height, width = image.shape[-2:]
+        low = self.conv_first(self._folded(image))
+        maps = low + self.conv_body(self.body(low))
+        for convolution in (self.conv_up1, self.conv_up2):
+            maps = F.leaky_relu(convolution(F.interpolate(maps, scale_factor=2, mode="nearest")), 0.2, inplace=True)
+        result = self.conv_last(F.leaky_relu(self.conv_hr(maps), 0.2, inplace=True))
+        return result[..., : height * self.scale, : width * self.scale]
+
+    def _folded(self, image: Tensor) -> Tensor:
+        if self.scale == 4:
+            return image
+        height, width = image.shape[-2:]
+        mode = "reflect" if min(height, width) > 1 else "replicate"  # a single pixel has nothing to reflect
+        return F.pixel_unshuffle(F.pad(image, (0, width % 2, 0, height % 2), mode=mode), 2)
+
+
+def _initialise(convolution: nn.Conv2d) -> None:
+    """Small weights (sec. 3.1: "smaller initialization"), so that a new block is close to the identity."""
+    nn.init.kaiming_normal_(convolution.weight)
+    with torch.no_grad():
+        convolution.weight.mul_(0.1)
+        convolution.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]

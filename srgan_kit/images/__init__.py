@@ -1,0 +1,1 @@
+"""Image files and pixels: decoding, encoding, metadata, colour, resizing."""

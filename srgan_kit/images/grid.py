@@ -1,0 +1,76 @@
+"""Pictures of many images: grids, and files that appear whole."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from srgan_kit.atomic import appearing
+from srgan_kit.errors import UserError
+
+
+def grid(images: Tensor, columns: int | None = None, gap: int = 2, smallest_side: int = 32) -> Tensor:
+    """Images side by side on white: (N, C, H, W) in [0, 1] -> (C, h, w) in [0, 1], by default about square.
+
+    Images whose side is below `smallest_side` are enlarged by a whole factor, each pixel a square.
+    """
+    factor = -(-smallest_side // images.shape[-1]) if images.shape[-1] < smallest_side else 1
+    images = F.interpolate(images.detach().float().cpu().clamp(0, 1), scale_factor=factor, mode="nearest")
+    count, channels, height, width = images.shape
+    columns = columns or max(1, round(count**0.5))
+    rows = -(-count // columns)
+    sheet = torch.ones(channels, rows * (height + gap) + gap, columns * (width + gap) + gap)
+    for number, image in enumerate(images):
+        top, left = (
+            place * (side + gap) + gap for place, side in ((number // columns, height), (number % columns, width))
+        )
+        sheet[:, top : top + height, left : left + width] = image
+    return sheet
+
+
+def below_each_other(above: Tensor, below: Tensor, columns: int = 8, smallest_side: int = 32) -> Tensor:
+    """Pairs of images (N, C, H, W), such as originals and reconstructions: one on top of the other, in a `grid`."""
+    return grid(torch.cat([above.cpu(), below.cpu()], dim=2), min(columns, len(above)), 6, smallest_side)
+
+
+def to_pillow(image: Tensor) -> Image.Image:
+    """(1 or 3, H, W) in [0, 1] -> a picture of 8 bits."""
+    pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
+    if len(pixels) == 1:
+        return Image.fromarray(pixels[0].numpy())
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def save_picture(image: Tensor, path: Path) -> None:
+    """Write (1 or 3, H, W) in [0, 1] as the kind of file that the path's ending names.
+
+    Raises:
+        UserError: an unknown ending, or the file cannot be written.
+    """
+    _save(path, lambda file: to_pillow(image).save(file))
+
+
+def save_animation(frames: Sequence[Image.Image], path: Path, seconds_per_frame: float = 0.25) -> None:
+    """Write frames of one size as an endless GIF, the last one shown longer.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    durations = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [2000]
+    _save(
+        path,
+        lambda file: frames[0].save(file, save_all=True, append_images=frames[1:], duration=durations, loop=0),
+    )
+
+
+def _save(path: Path, save) -> None:
+    try:
+        with appearing(path) as temporary:
+            save(temporary)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -1,0 +1,37 @@
+"""A decoded picture, and all that its file said of it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from srgan_kit.images.density import Density
+from srgan_kit.images.metadata import Metadata
+
+
+@dataclass
+class Picture:
+    """A decoded picture, upright."""
+
+    pixels: np.ndarray
+    """(H, W, C) uint8 or uint16, C = 1 for grey pictures and 3 for RGB; not premultiplied."""
+    alpha: np.ndarray | None = None
+    """(H, W, 1) of the same type: opacity, or None where all is opaque."""
+    icc: bytes | None = None
+    """Colour profile of the pixels."""
+    metadata: Metadata = field(default_factory=Metadata)
+    """EXIF, XMP, IPTC and text as the file had them: orientation and dimensions in them are those of the file."""
+    format: str = ""
+    """What the file was, in Pillow's words."""
+    notes: list[str] = field(default_factory=list)
+    """What could not be kept, a line each."""
+    density: Density | None = None
+    """Pixels per inch or centimetre."""
+    tags: dict[str, bytes] = field(default_factory=dict)
+    """PNG's colour tags (`colour.TAGS`), by name."""
+    bits: int = 0
+    """Bits a channel that the file had, where they are neither 8 nor 16."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.pixels.shape[1], self.pixels.shape[0]

@@ -1,0 +1,130 @@
+"""Pictures in files, decoded to arrays with their transparency, colours, density and metadata."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyvips
+from PIL import Image, UnidentifiedImageError
+
+from srgan_kit.errors import UserError
+from srgan_kit.images.color import problem_of
+from srgan_kit.images.decode import Decoded, decode, decode_tiff
+from srgan_kit.images.depth import tiff_samples, why_not_decoded
+from srgan_kit.images.formats import MAX_PIXELS, missing_extra_of_content, register_plugins
+from srgan_kit.images.image import Picture
+from srgan_kit.upscaling.sources import Told, profile, tell
+
+pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
+
+
+@contextmanager
+def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
+    """Inside, Pillow and `read_image` refuse pictures of more pixels, and take all others; of the whole process."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = most / 2  # pyright: ignore[reportAttributeAccessIssue]  # Pillow refuses from twice as many
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def read_image(path: Path) -> Picture:
+    """The picture in a file: first frame, orientation applied, 16 bits kept where there are more than 8.
+
+    Palettes become RGB, CMYK is converted to sRGB through its profile where it has one, 1 bit becomes 8. Pillow's
+    warnings are the caller's to silence: that is not safe in threads, and this function is.
+
+    Raises:
+        UserError: unreadable, empty, not an image, truncated, pixels of a kind that is not read, more of them than
+            Pillow thinks safe.
+    """
+    register_plugins()
+    try:
+        if path.stat().st_size == 0:
+            raise UserError(f"{path}: the file is empty")
+        try:
+            with Image.open(path) as image:
+                return _read(path, image)
+        except UnidentifiedImageError:
+            return _read_unknown(path)
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path}: refused, it may be a decompression bomb: {_size_in(error)}") from None
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # on a damaged file the decoders raise nearly anything, RuntimeError and TypeError too
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else last_line(error)
+        raise UserError(f"{path}: cannot be read: {_why(path) or reason}") from None
+
+
+def _size_in(error: Image.DecompressionBombError) -> str:
+    pixels, most = str(error).split("(")[-1].split(" ")[0], int(2 * (Image.MAX_IMAGE_PIXELS or 0))
+    return f"{pixels} pixels, more than {most}; --max-pixels allows more"
+
+
+def _why(path: Path) -> str:
+    try:
+        return why_not_decoded(path)
+    except OSError:
+        return ""
+
+
+def _read(path: Path, image: Image.Image) -> Picture:
+    frames = getattr(image, "n_frames", 1)
+    notes = [f"only the first of {frames} frames is read"] if frames > 1 else []
+    told = tell(path, image)
+    return _picture(decode(path, image, profile(path, image)), told, image.format or "", notes)
+
+
+def _read_unknown(path: Path) -> Picture:
+    """What Pillow does not know at all: some kinds of TIFF, such as grey of 16 bits with opacity."""
+    if missing := missing_extra_of_content(path):
+        raise UserError(f"{path}: {missing}")
+    samples = tiff_samples(path)
+    if samples is None:
+        raise UserError(f"{path}: {_why(path) or 'not an image in a format known here'}")
+    decoded = decode_tiff(path, samples, profile(path, None))
+    return _picture(decoded, tell(path, None), "TIFF", [])
+
+
+def _picture(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> Picture:
+    """An upright picture of what was decoded and what was said of it, with a profile that fits."""
+    pixels = decoded.pixels if decoded.is_upright else _upright(decoded.pixels, told.orientation or 1)
+    colour, alpha = _split(pixels)
+    notes = [*notes, *decoded.notes, *told.notes]
+    icc, tags = (None, {}) if decoded.is_converted else (decoded.icc, told.tags)
+    if icc is not None and (problem := problem_of(icc, colour.shape[2])):
+        icc = None
+        notes.append(f"the colour profile is not kept: {problem}")
+    if icc is not None:
+        tags = {name: content for name, content in tags.items() if name != "sRGB"}  # the profile says more
+    density = told.density
+    if density is not None and told.orientation in (5, 6, 7, 8):
+        density = density.turned()
+    return Picture(colour, alpha, icc, told.metadata, kind, notes, density, tags, decoded.bits)
+
+
+def _split(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """(H, W, 1 ... 4) -> colour and opacity, None where all is opaque."""
+    if pixels.shape[2] in (1, 3):
+        return np.ascontiguousarray(pixels), None
+    colour, alpha = np.ascontiguousarray(pixels[:, :, :-1]), np.ascontiguousarray(pixels[:, :, -1:])
+    return colour, None if alpha.min() == np.iinfo(alpha.dtype).max else alpha
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W, C) turned as the EXIF orientation 1 ... 8 says; a view."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of an error that says something, because libvips puts the cause there."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

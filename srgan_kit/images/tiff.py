@@ -1,0 +1,125 @@
+"""TIFF files, written in strips (TIFF 6.0; deflate and the horizontal predictor of its supplements).
+
+EXIF is a TIFF file itself. It is written first, as it is, and the picture's directory last: so nothing that EXIF says
+of places in itself, makers' notes included, is wrong, and its entries are those of the directory.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from isal import isal_zlib
+
+from srgan_kit.images.density import to_tiff
+from srgan_kit.images.exif import Directories, Entry, pack_directory
+from srgan_kit.images.image import Picture
+from srgan_kit.images.metadata import iptc_of
+
+BYTE, UNDEFINED, SHORT, LONG, LONG8 = 1, 7, 3, 4, 16
+DEFLATE, HORIZONTAL, OPACITY = 8, 2, 2
+"""Values of Compression, Predictor and ExtraSamples."""
+TIFF_XMP, TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_PROFILE = 700, 33723, 34377, 34675
+STORAGE_TAGS = frozenset(
+    (*range(254, 269), 273, *range(277, 282), 284, *range(288, 294), 301, 317, *range(320, 348), *range(512, 533))
+)
+"""Tags that say how a file stores its pixels, or how they were meant to be printed."""
+STRIP_BYTES = 1_000_000
+LARGEST_CLASSIC = 2**32 - 2**24
+"""Bytes of pixels from which a file might not fit 32-bit places: then it is a BigTIFF."""
+
+
+def write_tiff(picture: Picture, path: Path) -> None:
+    """Write a picture of 8 or 16 bits a channel, with all that is said of it; EXIF only if the file is no BigTIFF.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    big = is_big(picture)
+    exif = None if big else picture.metadata.exif
+    order = ">" if exif is not None and exif[:2] == b"MM" else "<"
+    mark = b"MM" if order == ">" else b"II"
+    with path.open("wb") as file:
+        file.write(mark + (struct.pack(order + "HHHQ", 43, 8, 0, 0) if big else struct.pack(order + "HI", 42, 0)))
+        ready: dict[int, bytes] = {}
+        if exif is not None:
+            file.write(exif[8:])
+            ready = _entries_of(exif)
+        places, lengths = [], []
+        for strip in _strips(picture, order):
+            file.write(b"\0" * (file.tell() % 2))
+            places.append(file.tell())
+            lengths.append(file.write(isal_zlib.compress(strip, 1)))
+        file.write(b"\0" * (file.tell() % 2))
+        place = file.tell()
+        content = _storage(picture, order, places, lengths) + _described(picture, order)
+        file.write(pack_directory(order, content, place, ready, is_big=big))
+        file.seek(8 if big else 4)
+        file.write(struct.pack(order + ("Q" if big else "I"), place))
+
+
+def is_big(picture: Picture) -> bool:
+    """Whether the file of a picture is a BigTIFF, whose places are longer than those of EXIF."""
+    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes) > LARGEST_CLASSIC
+
+
+def _entries_of(exif: bytes) -> dict[int, bytes]:
+    """The entries of EXIF's main directory, as they stand there, without those of how pixels are stored."""
+    tiff = Directories(exif)
+    fields = tiff.directory(tiff.first).values()
+    return {field.tag: exif[field.place : field.place + 12] for field in fields if field.tag not in STORAGE_TAGS}
+
+
+def _rows(picture: Picture) -> int:
+    """Of a strip."""
+    row_bytes = picture.pixels[0].nbytes + (0 if picture.alpha is None else picture.alpha[0].nbytes)
+    return min(max(1, STRIP_BYTES // row_bytes), len(picture.pixels))
+
+
+def _strips(picture: Picture, order: str) -> Iterator[np.ndarray]:
+    """Some rows at a time: each value its difference from the one to its left, in the file's byte order."""
+    rows = _rows(picture)
+    for start in range(0, len(picture.pixels), rows):
+        strip = picture.pixels[start : start + rows]
+        if picture.alpha is not None:
+            strip = np.concatenate([strip, picture.alpha[start : start + rows]], axis=2)
+        differences = np.array(strip, order="C")
+        np.subtract(strip[:, 1:], strip[:, :-1], out=differences[:, 1:])
+        yield differences.astype(order + differences.dtype.str[1:], copy=False)
+
+
+def _storage(picture: Picture, order: str, places: list[int], lengths: list[int]) -> list[Entry]:
+    """How the pixels are stored."""
+    width, height = picture.size
+    colours, depth = picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize
+    channels = colours + (picture.alpha is not None)
+    number = (LONG8, "Q") if is_big(picture) else (LONG, "I")
+
+    def entry(tag: int, values: list[int], kind: tuple[int, str] = (SHORT, "H")) -> Entry:
+        return tag, kind[0], len(values), struct.pack(f"{order}{len(values)}{kind[1]}", *values)
+
+    entries = [
+        entry(256, [width], (LONG, "I")),
+        entry(257, [height], (LONG, "I")),
+        entry(258, [depth] * channels),
+        entry(259, [DEFLATE]),
+        entry(262, [1 if colours == 1 else 2]),
+        entry(273, places, number),
+        entry(277, [channels]),
+        entry(278, [_rows(picture)], (LONG, "I")),
+        entry(279, lengths, number),
+        entry(284, [1]),
+        entry(317, [HORIZONTAL]),
+    ]
+    return entries if picture.alpha is None else [*entries, entry(338, [OPACITY])]
+
+
+def _described(picture: Picture, order: str) -> list[Entry]:
+    """What is said of the picture, beside EXIF."""
+    said, entries = picture.metadata, [] if picture.density is None else to_tiff(picture.density, order)
+    iptc = None if said.photoshop is None else iptc_of(said.photoshop)
+    blocks = {TIFF_XMP: said.xmp, TIFF_IPTC: iptc, TIFF_PHOTOSHOP: said.photoshop, TIFF_PROFILE: picture.icc}
+    kinds = {TIFF_XMP: BYTE, TIFF_PHOTOSHOP: BYTE}
+    return entries + [
+        (tag, kinds.get(tag, UNDEFINED), len(block), block) for tag, block in blocks.items() if block is not None
+    ]

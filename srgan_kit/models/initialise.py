@@ -1,0 +1,79 @@
+"""A run's start from the weights of another model."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from srgan_kit.errors import UserError
+from srgan_kit.generators.model import Model
+from srgan_kit.generators.super_resolution.reparameterised import folded, load_plain
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.models.super_resolution import load_model
+
+RRDB_KEYS = {
+    r"model\.0\.": "conv_first.",
+    r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.": r"body.\1.rdb\2.conv\3.",
+    r"model\.1\.sub\.\d+\.(?=weight|bias)": "conv_body.",
+    r"model\.3\.": "conv_up1.",
+    r"model\.6\.": "conv_up2.",
+    r"model\.8\.": "conv_hr.",
+    r"model\.10\.": "conv_last.",
+}
+"""How spandrel names the layers of ESRGAN's generator, whatever the file called them, and how `RRDBNet` does."""
+
+
+def initialise(model: Model, source: str, parts: str) -> None:
+    """Take a super-resolver's weights, or some of them; a latent layer that those lack starts without effect.
+
+    The source is an embedded model, a file of ours, or a community checkpoint of an architecture that the kit has.
+
+    Raises:
+        UserError: the weights do not fit the generator; the message names the first that does not.
+    """
+    plain = folded(model.decoder)
+    weights = _own_keys(load_model(source).network.state_dict(), plain)
+    may_lack = ("latent.",)
+    if parts == "trunk":
+        weights = {name: value for name, value in weights.items() if not name.startswith("tail.")}
+        may_lack = ("latent.", "tail.")
+    difference = _first_difference(plain.state_dict(), weights, may_lack)
+    if difference:
+        raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator: {difference}")
+    plain.load_state_dict(weights, strict=False)
+    load_plain(model.decoder, plain)
+
+
+def _own_keys(weights: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """The weights under this kit's names."""
+    own = {name.removeprefix("model.") if _from_spandrel(weights) else name: value for name, value in weights.items()}
+    if not isinstance(network, RRDBNet):
+        return own
+    return {_renamed(name): value for name, value in own.items()}
+
+
+def _from_spandrel(weights: Mapping[str, Tensor]) -> bool:
+    return all(name.startswith("model.") for name in weights)
+
+
+def _renamed(name: str) -> str:
+    for theirs, ours in RRDB_KEYS.items():
+        changed, times = re.subn(rf"^{theirs}", ours, name)
+        if times:
+            return changed
+    return name
+
+
+def _first_difference(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], may_lack: Sequence[str]) -> str:
+    """What does not fit, in words; nothing if all does."""
+    for name, value in expected.items():
+        if name not in weights and not name.startswith(tuple(may_lack)):
+            return f"they lack {name}"
+        if name in weights and weights[name].shape != value.shape:
+            return f"{name}: expected {_shape(value)}, got {_shape(weights[name])}"
+    foreign = next((name for name in weights if name not in expected), None)
+    return "" if foreign is None else f"they have {foreign}, which it lacks"
+
+
+def _shape(value: Tensor) -> str:
+    return "x".join(map(str, value.shape)) or "a single number"

@@ -1,0 +1,281 @@
+"""Finding, reading and writing upscaling models: the embedded ones, our own files, community checkpoints.
+
+Nothing here executes code from a checkpoint: tensors only, from safetensors or `torch.load(weights_only=True)`.
+"""
+
+import pickle
+import warnings
+import zipfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from srgan_kit.atomic import appearing
+from srgan_kit.errors import UserError
+from srgan_kit.generators import SRConfig
+from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.limits import building_at_most, check_layer_numbers, check_tensors, check_zip
+from srgan_kit.models import realesrgan
+from srgan_kit.models.ncnn_network import read_ncnn
+from srgan_kit.models.pretrained import (
+    AUTO,
+    DEFAULT_MODEL,
+    FORMAT,
+    GENERATIVE_FORMAT,
+    embedded_models,
+    embedded_upscalers,
+    read_summary,
+)
+from srgan_kit.problems import first_problem
+
+__all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_upscalers", "load_model", "save_model"]
+LARGEST_BORDER = 64
+"""Pixels by which a model's file may have images continued."""
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".param")
+
+
+@dataclass(frozen=True)
+class UpscalingModel:
+    """A network ready to upscale: in eval mode, frozen, fp32 weights on the CPU."""
+
+    name: str
+    """The embedded model's name, that of the extra's, or the file's without its suffix."""
+    network: nn.Module
+    """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1]."""
+    scale: int
+    """Upscaling factor."""
+    channels: int
+    """Colour channels in and out: 3 for RGB, 1 for grey."""
+    architecture: str
+    """What kind of network it is."""
+    licence: str
+    """Terms of the weights; "unknown" where the file does not say."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Everything else the file says about itself."""
+    multiple_of: int = 1
+    """Input sides must be a multiple of this."""
+    minimum: int = 1
+    """Input sides must be at least this."""
+    border: int = 0
+    """Pixels by which images are continued, mirrored, before the network sees them: it takes the zeros beyond a border
+    for an edge."""
+    supports_fp16: bool = True
+    """False where the architecture is known to fail in fp16."""
+    supports_bf16: bool = True
+    """False where the architecture is known to fail in bf16."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+    def supports(self, dtype: torch.dtype) -> bool:
+        """Whether the architecture is not known to fail in that precision."""
+        return {torch.float16: self.supports_fp16, torch.bfloat16: self.supports_bf16}.get(dtype, True)
+
+
+def load_model(name_or_path: str | Path) -> UpscalingModel:
+    """The embedded model of that name, or of the extra `realesrgan`, or the model in that file.
+
+    A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
+    taken for a community checkpoint, whose architecture spandrel recognises from its tensors. A .param file is ncnn's,
+    with its weights in the .bin file beside it.
+
+    Raises:
+        UserError: no such model or file, not a checkpoint, an architecture nobody here knows, an extra that is missing.
+    """
+    if str(name_or_path) == AUTO:
+        raise UserError("model auto: chooses for each image, which only `srgan-kit upscale` does; name a model here")
+    embedded = embedded_models().get(str(name_or_path))
+    if embedded is not None:
+        if read_summary(embedded).makes:
+            raise UserError(f"model {name_or_path}: makes images and enlarges none: see `srgan-kit generate`")
+        return _load_file(embedded)
+    extra = realesrgan.find(str(name_or_path))
+    if extra is not None:
+        file, about = extra
+        metadata = {"licence": about.licence, "training_data": about.training_data}
+        return replace(_ncnn_model(file), name=about.name, licence=about.licence, metadata=metadata)
+    path = Path(name_or_path)
+    if not path.is_file():
+        names = ", ".join(embedded_upscalers()) or "none"
+        raise UserError(f"model {str(name_or_path)!r}: neither a file nor an embedded model (embedded: {names})")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"model {path}: expected a file ending in {', '.join(SUFFIXES)}")
+    return _load_file(path)
+
+
+def save_model(network: nn.Module, config: SRSettings, path: Path, metadata: dict[str, str]) -> None:
+    """Write a generator as a safetensors file that `load_model` reads; the file appears whole or not at all.
+
+    The file's metadata is format, generator (the settings as JSON), scale, range and what is given, which wins.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    own = {"format": FORMAT, "generator": config.model_dump_json(), "scale": str(config.scale), "range": "[0, 1]"}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    try:
+        with appearing(path) as temporary:
+            save_file(tensors, temporary, metadata=own | metadata)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"model {path}: cannot be written: {error}") from None
+
+
+def generator_config(text: str) -> SRSettings:
+    """A super-resolver's settings from the JSON that a weight file carries.
+
+    Raises:
+        UserError: the text does not describe a generator of this version.
+    """
+    try:
+        return TypeAdapter[SRSettings](SRConfig).validate_json(text)
+    except ValidationError as error:
+        raise UserError(f"generator settings: {first_problem(error)}") from None
+
+
+def _load_file(path: Path) -> UpscalingModel:
+    if path.suffix.lower() == ".param":
+        return _ncnn_model(path)
+    if path.suffix.lower() == ".safetensors":
+        tensors, metadata = _read_safetensors(path)
+        if metadata.get("format") == FORMAT:
+            return _own_model(path, tensors, metadata)
+        if metadata.get("format") == GENERATIVE_FORMAT:
+            raise UserError(f"model {path}: makes images and enlarges none: see `srgan-kit generate`")
+        return _community_model(path, tensors, metadata)
+    return _community_model(path, read_pickled(path), {})
+
+
+def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> UpscalingModel:
+    try:
+        config = generator_config(metadata.get("generator", ""))
+        with building_at_most(tensors.values()):
+            network = config.build()
+        network.load_state_dict(tensors)
+    except (UserError, RuntimeError) as error:
+        raise UserError(f"model {path}: its weights and settings do not fit this version: {_line(error)}") from None
+    return UpscalingModel(
+        name=path.stem,
+        network=_frozen(network),
+        scale=config.scale,
+        channels=3,
+        architecture=config.name,
+        licence=metadata.get("licence", metadata.get("license", "unknown")),
+        metadata=metadata,
+        border=_border(path, metadata.get("border", "0")),
+    )
+
+
+def _border(path: Path, text: str) -> int:
+    if text.isdecimal() and int(text) <= LARGEST_BORDER:
+        return int(text)
+    raise UserError(f"model {path}: border: expected a number of pixels up to {LARGEST_BORDER}, got {text[:20]!r}")
+
+
+def _ncnn_model(path: Path) -> UpscalingModel:
+    network, graph = read_ncnn(path)
+    return UpscalingModel(
+        name=path.stem,
+        network=_frozen(network),
+        scale=graph.scale,
+        channels=graph.channels,
+        architecture=graph.architecture,
+        licence="unknown",
+        multiple_of=graph.multiple_of,
+    )
+
+
+class _CommunityNetwork(nn.Module):
+    """A network that spandrel built, called the way its architecture wants to be called."""
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__()
+        self.model = descriptor.model
+        self._call = descriptor._call_fn  # the public call pads and clamps, which is the engine's work here
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self._call(self.model, image)
+
+
+def _community_model(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> UpscalingModel:
+    import spandrel  # a second to import, and only community checkpoints need it
+
+    try:
+        weights = spandrel.canonicalize_state_dict(tensors)
+        check_layer_numbers(weights)
+        with building_at_most(weight for weight in weights.values() if isinstance(weight, Tensor)):
+            descriptor = spandrel.ModelLoader().load_from_state_dict(weights)
+    except spandrel.UnsupportedModelError:
+        raise UserError(f"model {path}: a checkpoint of an architecture unknown to spandrel") from None
+    except Exception as error:  # spandrel's detectors raise whatever they stumble over
+        raise UserError(f"model {path}: its weights do not fit the architecture: {_line(error)}") from None
+    needs = descriptor.size_requirements
+    if not isinstance(descriptor, spandrel.ImageModelDescriptor) or needs.square:
+        raise UserError(f"model {path}: {descriptor.architecture.name} does not map any image to an image")
+    if descriptor.input_channels != descriptor.output_channels or descriptor.input_channels not in (1, 3):
+        channels = f"{descriptor.input_channels} -> {descriptor.output_channels}"
+        raise UserError(f"model {path}: expected 1 or 3 colour channels in and out, got {channels}")
+    return UpscalingModel(
+        name=path.stem,
+        network=_frozen(_CommunityNetwork(descriptor)),
+        scale=descriptor.scale,
+        channels=descriptor.input_channels,
+        architecture=descriptor.architecture.name,
+        licence=metadata.get("licence", metadata.get("license", "unknown")),
+        metadata=metadata | {"tags": " ".join(descriptor.tags)},
+        multiple_of=needs.multiple_of,
+        minimum=max(needs.minimum, 1),
+        supports_fp16=descriptor.supports_half,
+        supports_bf16=descriptor.supports_bfloat16,
+    )
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return load_file(path), metadata
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"model {path}: not a readable safetensors file: {_line(error)}") from None
+
+
+def read_pickled(path: Path) -> dict[str, Any]:
+    """What a pickled checkpoint holds, without executing code from it.
+
+    Raises:
+        UserError: it cannot be read, or is no dictionary.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            check_zip(path)
+        with warnings.catch_warnings(action="ignore"):  # about how a file that is refused was pickled
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+        check_tensors(path, tensors)
+    except UserError as error:
+        raise UserError(f"model {error}") from None
+    except pickle.UnpicklingError:
+        raise UserError(f"model {path}: damaged, or more than weights (code is never run)") from None
+    except (EOFError, KeyError):  # all that the reader says of a file of anything else
+        raise UserError(f"model {path}: not a checkpoint") from None
+    except Exception as error:  # a broken file makes torch.load raise RuntimeError, ValueError, OSError, ...
+        raise UserError(f"model {path}: not a readable checkpoint: {_line(error)}") from None
+    if not isinstance(tensors, dict):
+        raise UserError(f"model {path}: expected a dictionary of weights, got {type(tensors).__name__}")
+    return tensors
+
+
+def _frozen(network: nn.Module) -> nn.Module:
+    return network.float().eval().requires_grad_(False)
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an error's text that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200]

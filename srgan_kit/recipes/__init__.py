@@ -1,0 +1,1 @@
+"""Recipes: complete training runs as typed values."""

@@ -1,0 +1,197 @@
+"""Recipes: a complete, named training run as typed values. Unknown keys are errors; each field is explained below it.
+
+Its networks' settings stand beside the networks, those of its images beside the data.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from srgan_kit.contracts import REQUIREMENTS
+from srgan_kit.critics import CriticConfig
+from srgan_kit.data.settings import DataConfig, LabelsConfig
+from srgan_kit.generators import GENERATORS, SUPER_RESOLVERS, GeneratorConfig
+from srgan_kit.generators.autoregressive.network import PixelSettings
+from srgan_kit.generators.encoder import EncoderConfig
+from srgan_kit.generators.latent.inversion import InversionConfig
+from srgan_kit.generators.model import LatentConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.recipes.sections import (
+    DistillationConfig,
+    LPIPSConfig,
+    OptimizerConfig,
+    PerceptualConfig,
+    ReconstructionConfig,
+    TechniquesConfig,
+    ValidationConfig,
+    Weight,
+)
+from srgan_kit.recipes.variant import VariantSetting, variant_name
+from srgan_kit.settings import NAMED, Settings
+from srgan_kit.variants import VARIANTS
+
+
+class Recipe(Settings):
+    """One complete training run."""
+
+    name: str
+    """The recipe's name; the run folder is called after it."""
+    description: str = ""
+    """What the recipe is for, in a sentence."""
+    task: Literal["super-resolution", "unconditional", "reconstruction"] = "super-resolution"
+    """What is trained."""
+    variant: VariantSetting = VARIANTS["none"]()
+    """The generative system: a name of `variants/`, or a table of its name and settings; `none` trains the generator
+    alone on the content terms."""
+    steps: int = Field(gt=0, lt=2**31)
+    """Optimisation steps."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seed of initialisation, crops and everything else random."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Mixed precision; auto is bf16 where the hardware has it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    generator: Annotated[GeneratorConfig, NAMED] = ResidualSRConfig()
+    """The generator."""
+    initialise_from: str | None = None
+    """Weights to start from: an embedded model's name or a .safetensors file of the same generator."""
+    initialise_parts: Literal["all", "trunk"] = "all"
+    """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can start it."""
+    compile: bool = False
+    """Whether `torch.compile` translates the generator's training step; it changes rounding and speed alone."""
+    latent: LatentConfig = LatentConfig()
+    """What the generator makes an image from, besides its condition."""
+    encoder: EncoderConfig = EncoderConfig()
+    """The encoder, where the variant or the task needs one."""
+    critic: Annotated[CriticConfig | None, NAMED] = None
+    """The critic, for variants that have one."""
+    critic_steps: int = Field(default=1, ge=1)
+    """Steps of the critic for each step of the generator."""
+    techniques: TechniquesConfig = TechniquesConfig()
+    """What steadies the players."""
+    labels: LabelsConfig = LabelsConfig()
+    """How many labels the run may see."""
+    reconstruction: ReconstructionConfig = ReconstructionConfig()
+    """The task reconstruction's source."""
+    weights: dict[str, Weight] = Field(default_factory=dict)
+    """Weights of the generator's terms. Terms of content, each on if it has a weight other than 0: pixel, mse,
+    charbonnier, fourier, perceptual, lpips, distillation, total_variation, consistency, phase_balance, phase_evenness,
+    phase_bias; of techniques, on if they have one; the variant's own have their published weights unless named here."""
+    critic_weights: dict[str, Weight] = Field(default_factory=dict)
+    """Weights of the critic's terms, likewise."""
+    perceptual: PerceptualConfig = PerceptualConfig()
+    """Settings of the term `perceptual`."""
+    lpips: LPIPSConfig = LPIPSConfig()
+    """Settings of the term `lpips`."""
+    distillation: DistillationConfig = DistillationConfig()
+    """Settings of the term `distillation`."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """The generator's optimiser."""
+    critic_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-4)
+    """The critic's optimiser."""
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    """Decay per step of the exponential moving average of the generator's weights, which is what a run exports."""
+    data: DataConfig = DataConfig()
+    """Training data."""
+    validation: ValidationConfig = ValidationConfig()
+    """Validation."""
+    log_every: int = Field(default=50, ge=1)
+    """Steps between lines of the log."""
+    checkpoint_every: int = Field(default=500, ge=1)
+    """Steps between checkpoints."""
+
+    def without_paths(self) -> "Recipe":
+        """The same recipe with nothing in it about the machine that it ran on."""
+        no_folders = {"folder": None, "lr_folder": None}
+        source, teachers = self.initialise_from, tuple(Path(name).name for name in self.distillation.teachers)
+        return self.model_copy(
+            update={
+                "data": self.data.model_copy(update=no_folders),
+                "validation": self.validation.model_copy(update=no_folders),
+                "perceptual": self.perceptual.model_copy(update={"weights": None}),
+                "lpips": self.lpips.model_copy(update={"weights": None}),
+                "distillation": self.distillation.model_copy(update={"teachers": teachers}),
+                "initialise_from": None if source is None else Path(source).name,
+            }
+        )
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """(channels, side) of the images that the generator makes in training."""
+        if self.task == "super-resolution":
+            return 3, self.data.patch * self.scale
+        return self.data.channels, self.data.size
+
+    @property
+    def scale(self) -> int:
+        """Upscaling factor of a super-resolution run."""
+        assert isinstance(self.generator, SRSettings | PixelSettings)
+        return self.generator.scale
+
+    @property
+    def generator_weights(self) -> dict[str, float]:
+        """Of every term that may occur: the variant's published ones, replaced and added to by the recipe's."""
+        return {**self.variant.weights, **self.weights}
+
+    @property
+    def all_critic_weights(self) -> dict[str, float]:
+        """The same for the critic."""
+        return {**self.variant.critic_weights, **self.critic_weights}
+
+    @model_validator(mode="after")
+    def _data_fit(self) -> "Recipe":
+        data = self.data
+        if not data.reductions:
+            raise ValueError("data.reductions: expected at least one factor")
+        if self.task != "super-resolution":
+            for key in ("reductions", "shuffle_channels", "grey", "pipeline"):
+                if getattr(data, key) != DataConfig.model_fields[key].default:
+                    raise ValueError(f"data.{key}: for the task super-resolution, not for {self.task}")
+        if data.lr_folder is not None and (data.pipeline == "device" or data.reductions != (1.0,)):
+            raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
+        if self.validation.lr_folder is not None and self.validation.folder is None:
+            raise ValueError("validation.lr_folder needs validation.folder")
+        if data.random_degradation is None:
+            return self
+        degradation = f"data.degradation.name = {data.degradation.name!r}"
+        if self.task != "super-resolution":
+            raise ValueError(f"{degradation}: for the task super-resolution, not for {self.task}")
+        if data.lr_folder is not None:
+            raise ValueError(f"{degradation}: data.lr_folder has low-resolution images already; remove one of the two")
+        if data.pipeline == "device":
+            raise ValueError(f"{degradation}: made on the CPU; set data.pipeline = 'loader', and data.workers to share")
+        if self.generator_weights.get("consistency"):
+            raise ValueError(f"{degradation}: weights.consistency compares with the bicubic; remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Recipe":
+        upscales = isinstance(self.generator, SRSettings)
+        pixel = isinstance(self.generator, PixelSettings)
+        if self.task == "super-resolution" and not (upscales or pixel):
+            expected = ", ".join(SUPER_RESOLVERS)
+            raise ValueError(f"generator {self.generator.name!r} upscales no image; use one of {expected}")
+        if self.task != "super-resolution" and upscales:
+            expected = ", ".join(name for name in GENERATORS if name not in SUPER_RESOLVERS)
+            raise ValueError(f"generator {self.generator.name!r} is for super-resolution; {self.task} needs {expected}")
+        features = self.task == "reconstruction" and self.reconstruction.source == "features"
+        if features != isinstance(self.generator, InversionConfig) and not pixel:
+            raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
+        if self.latent.size and not self.generator.takes_latent:
+            raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
+        for part, got in (
+            ("techniques", self.techniques.translation),
+            ("perceptual", self.perceptual.translation),
+            ("lpips", self.lpips.translation),
+        ):
+            if got >= self.image_shape[1]:
+                side = self.image_shape[1]
+                raise ValueError(f"{part}.translation: expected less than the images' side of {side}, got {got}")
+        needs_critic = "critic" in self.variant.requirements()
+        if needs_critic and self.critic is None:
+            raise ValueError(f"variant {variant_name(self.variant)!r} needs {REQUIREMENTS['critic']}")
+        if not needs_critic and (self.critic is not None or self.critic_weights):
+            raise ValueError(f"variant {variant_name(self.variant)!r} has no critic: remove critic and critic_weights")
+        return self

@@ -1,0 +1,114 @@
+"""The tables of a recipe that belong to no network and no data: techniques, terms, validation, optimisers."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from srgan_kit.settings import Settings
+
+
+class TechniquesConfig(Settings):
+    """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
+    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging.
+    Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
+
+    virtual_batch_norm: bool = False
+    """Batch norm becomes virtual batch norm (Salimans et al. 2016, sec. 3.5), in both players; not in super-resolvers,
+    which enlarge images of any size."""
+    spectral_norm: bool = False
+    """The critic's layers have spectral norm (Miyato et al. 2018)."""
+    instance_noise: float = Field(default=0.0, ge=0)
+    """Standard deviation of noise on what the critic sees, falling to 0 at the last step (arXiv:1610.04490, sec. 5)."""
+    translation: int = Field(default=0, ge=0)
+    """Largest shift in pixels of what the critic sees, drawn anew for each image and step, the same for a real image
+    and its generated partner (differentiable augmentation: Zhao et al. 2020, arXiv:2006.10738)."""
+    feature_layer: int = -1
+    """Which of the critic's feature maps `feature_matching` compares."""
+    r1_every: int = Field(default=1, ge=1)
+    """Steps from one R1 penalty to the next, each as much stronger."""
+
+
+class ReconstructionConfig(Settings):
+    """What the task reconstruction makes images from."""
+
+    source: Literal["image", "features"] = "image"
+    """An image's own code, by an encoder, or its features in the comparator of [perceptual]."""
+    layer: str | None = None
+    """The comparator's layer whose features are inverted; None takes the deepest of perceptual.layers."""
+
+
+class ValidationConfig(Settings):
+    """How the run is measured while it trains."""
+
+    folder: Path | None = None
+    """Folder of high-resolution images to validate on; None holds out some of the training images."""
+    holdout: int = Field(default=16, ge=0)
+    """How many training images to hold out where no folder is given, ..."""
+    holdout_part: float = Field(default=0.1, gt=0, le=1)
+    """... but at most this part of them, and at least one."""
+    lr_folder: Path | None = None
+    """Low-resolution partners of `folder`'s images; None makes them as `data.degradation` says, each time the same."""
+    every: int = Field(default=1000, ge=1)
+    """Steps between validations; a sample sheet is drawn at each."""
+    images: int = Field(default=100, ge=1)
+    """At most this many images are measured."""
+    largest_side: int = Field(default=512, ge=32)
+    """Of larger images only the middle is measured: as many high-resolution pixels a side."""
+
+
+class PerceptualConfig(Settings):
+    """The VGG feature loss."""
+
+    network: Literal["vgg16", "vgg19", "squeezenet"] = "vgg19"
+    """Which network compares."""
+    layers: dict[str, float] = Field(default_factory=lambda: {"conv5_4": 1.0})
+    """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation."""
+    distance: Literal["l1", "l2", "charbonnier", "euclidean"] = "l1"
+    """Distance between feature maps; "euclidean" is half the sum of squares over an image's, as in DeePSiM."""
+    weights: Path | None = None
+    """State-dict file for the VGG, whole or truncated; None takes torchvision's ImageNet weights."""
+    translation: int = Field(default=0, ge=0)
+    """Largest shift in pixels, drawn anew for each pair of images and step, of both images before they are compared.
+    Where the comparator's strides and the generator's pixel shuffle keep step, the generator learns to draw a grid."""
+
+
+class LPIPSConfig(Settings):
+    """LPIPS as a loss. A model trained on it cannot be judged by it alone."""
+
+    network: Literal["alex", "vgg", "squeeze"] = "squeeze"
+    """Which network compares."""
+    weights: Path | None = None
+    """State-dict file for that network, with torchvision's keys; None takes torchvision's ImageNet weights."""
+    translation: int = Field(default=0, ge=0)
+    """Largest shift in pixels of both images before they are compared, as with the VGG feature loss."""
+
+
+class DistillationConfig(Settings):
+    """Whose results the generator learns beside the real images (super-resolution)."""
+
+    teachers: tuple[str, ...] = ()
+    """Embedded models' names, or files of models with the same upscaling factor, our own or a community's; each step
+    asks one of them, drawn at random. The term `distillation` needs one or more."""
+    distance: Literal["l1", "l2"] = "l1"
+    """Mean absolute or mean squared difference."""
+
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Of a term: terms are minimised, so none is negative."""
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+class OptimizerConfig(Settings):
+    """Adam with a linear warm-up and a cosine decay."""
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate."""
+    final_learning_rate: float = Field(default=1e-6, ge=0)
+    """Learning rate at the last step."""
+    betas: tuple[Decay, Decay] = (0.9, 0.99)
+    """Adam's decay rates of the first and second moment."""
+    warmup: int = Field(default=200, ge=0)
+    """Steps of linear warm-up."""
+    clip_gradient: float = Field(default=1.0, gt=0)
+    """Largest gradient norm; larger gradients are scaled down to it."""

@@ -1,0 +1,73 @@
+"""Data of the tasks on square images: unconditional generation and reconstruction."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from srgan_kit.contracts import Batch
+from srgan_kit.data.holdout import ALONE
+from srgan_kit.data.image_dataset import load_squares
+from srgan_kit.data.image_folder import Skipped
+from srgan_kit.errors import UserError
+from srgan_kit.recipes.schema import Recipe
+
+
+class SquareData:
+    """Training images and held-out ones, of a folder or an .npz file.
+
+    Raises:
+        UserError: no data were given, or they cannot be used.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device, run: Path) -> None:
+        settings, labels = recipe.data, recipe.labels
+        if settings.folder is None:
+            raise UserError("no training images: give --data DIR or FILE.npz (or data.folder in the recipe)")
+        if settings.augment == "flips-and-rotations":
+            raise UserError(f"recipe: data.augment: {recipe.task} takes 'none' or 'flips', got 'flips-and-rotations'")
+        loaded = load_squares(
+            settings.folder,
+            settings.size,
+            settings.channels,
+            settings.augment,
+            recipe.seed,
+            recipe.validation.holdout,
+            labels.amount,
+            leave_out=run,
+            labelled_share=labels.share,
+            holdout_part=recipe.validation.holdout_part,
+        )
+        self.device = device
+        self.examples, self.held, self.classes = loaded.train, loaded.held_out, loaded.classes
+        self.skipped: list[Skipped] = loaded.train.skipped
+        self.notes = [ALONE] if loaded.alone else []
+        self.fingerprint = loaded.train.fingerprint()
+        # Test sets are often sorted by class: a few of them must be a sample of all.
+        self._order = torch.randperm(len(self.held.images), generator=torch.Generator().manual_seed(recipe.seed))
+        self.labelled_images = int((loaded.train.labels >= 0).sum())
+
+    def describe(self) -> str:
+        """How many images there are."""
+        classes = f" ({self.labelled_images} of them labelled in {len(self.classes)} classes)" if self.classes else ""
+        held = len(self.held.images)
+        return f"{len(self.examples)} training images{classes}, {held} held out, {len(self.skipped)} skipped"
+
+    def batch(self, items: tuple[Tensor, Tensor]) -> Batch:
+        """uint8 images and labels -> a batch."""
+        image, label = items
+        return Batch(image=as_floats(image, self.device), label=label.to(self.device))
+
+    def held_out(self, count: int, start: int = 0) -> Batch | None:
+        """Some of the images held out, in an order of the run's seed."""
+        part = self._order[start : start + count]
+        images = self.held.images[part]
+        return self.batch((images, self.held.labels[part])) if len(images) else None
+
+
+def as_floats(image: Tensor, device: torch.device) -> Tensor:
+    """uint8 -> float in [0, 1]; floats, such as points in the plane, as they are."""
+    image = image.to(device, non_blocking=True)
+    if image.is_floating_point():
+        return image
+    return image.to(torch.float32, memory_format=torch.channels_last).div_(255)
