@@ -13,7 +13,8 @@ class BranchedStudent(nn.Module):
     (N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale), nominally [0, 1].
 
     The branches are those of `srgan_kit.generators.super_resolution.reparameterised`. All layers' kernels are summed at
-    once, so that a step has few small operations. Kernels are stored as (layer, out, 3, 3, in), the order in which they are used.
+    once, so that a step has few small operations. Kernels are stored as (layer, out, 3, 3, in), the order in which they
+    are used.
 
     Args:
         plain: a network of the sizes wanted, without a latent vector; training starts from its weights.

@@ -1,11 +1,10 @@
 """The blocks of the super-resolvers that are no plain convolutions, on numbers worked out by hand."""
 
+import pytest
 import torch
+from lost_architectures import AttentionBlock, DepthwiseBlock, DepthwiseConfig, LargeKernelBlock, LargeKernelConfig
+from pydantic import ValidationError
 from torch import nn
-
-from srgan_kit.generators.super_resolution.attention import AttentionBlock
-from srgan_kit.generators.super_resolution.depthwise import DepthwiseBlock
-from srgan_kit.generators.super_resolution.large_kernel import LargeKernelBlock
 
 
 def silenced(block: nn.Module) -> nn.Module:
@@ -57,3 +56,11 @@ def test_attention_gates_what_it_adds_and_the_input_by_what_it_found() -> None:
     h = found.view(1, 3, 1, 1)
     assert torch.allclose(block(x), x + (x + h) * (1 / (1 + torch.exp(-h)) - 0.5))
     assert torch.equal(block(x)[:, 0], x[:, 0])
+
+
+def test_kernels_that_cannot_be_are_refused() -> None:
+    for wrong in ({"kernel": 6}, {"channels": 8, "partial": 9}):
+        with pytest.raises(ValidationError):
+            LargeKernelConfig.model_validate(wrong)
+    with pytest.raises(ValidationError):
+        DepthwiseConfig.model_validate({"kernel": 4})

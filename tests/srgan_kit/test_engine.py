@@ -6,15 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lost_architectures import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srgan_kit.devices import autocast
 from srgan_kit.errors import UserError
-from srgan_kit.generators.super_resolution.attention import attention_sr
-from srgan_kit.generators.super_resolution.depthwise import depthwise_sr
-from srgan_kit.generators.super_resolution.large_kernel import large_kernel_sr
-from srgan_kit.generators.super_resolution.reparameterised import reparameterised_sr
+from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
 from srgan_kit.generators.super_resolution.srresnet import SRResNet
 from srgan_kit.models.pretrained import embedded_upscalers
@@ -94,10 +92,10 @@ def test_every_value_survives_an_exact_network(dtype: type, channels: int, netwo
     [
         ResidualSR(channels=8, groups=2),
         SRResNet(channels=8, blocks=1),
-        reparameterised_sr(channels=8, groups=2),
-        large_kernel_sr(channels=8, blocks=1, kernel=7, partial=4),
-        depthwise_sr(channels=8, blocks=2),
-        attention_sr(channels=8, blocks=2),
+        ReparameterisedConfig(channels=8, groups=2).build(),
+        LargeKernelConfig(channels=8, blocks=1, kernel=7, partial=4).build(),
+        DepthwiseConfig(channels=8, blocks=2).build(),
+        AttentionConfig(channels=8, blocks=2).build(),
     ],
 )
 def test_any_size_in_tiles_equals_the_whole_network(network: nn.Module, height: int, width: int) -> None:

@@ -13,7 +13,6 @@ from srgan_kit.generators.super_resolution.reparameterised import (
     ReparameterisedConfig,
     folded,
     load_plain,
-    reparameterised_sr,
 )
 from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
 from srgan_kit.models.generative import load_saved
@@ -79,9 +78,9 @@ def test_a_folded_network_is_a_plain_one_with_the_same_output(scale: int) -> Non
                 parameter.normal_(std=0.1)
     image = torch.rand(1, 3, 17, 13)
     whole = folded(network)
-    plain = config.plain().build()
+    plain = config.exported().build()
     plain.load_state_dict(whole.state_dict())
-    assert config.plain() == ResidualSRConfig(scale=scale, channels=16, groups=3)  # pyright: ignore
+    assert config.exported() == ResidualSRConfig(scale=scale, channels=16, groups=3)  # pyright: ignore
     assert (network(image) - plain(image)).abs().max() <= 1e-5
     assert isinstance(network, ResidualSR)
     x = torch.randn(1, 16, 9, 9, dtype=torch.float64)
@@ -94,7 +93,7 @@ def test_a_folded_network_is_a_plain_one_with_the_same_output(scale: int) -> Non
 
 def test_a_network_with_branches_takes_a_plain_ones_weights_and_all_of_it_learns() -> None:
     torch.manual_seed(1)
-    plain, network = ResidualSR(channels=4, groups=2), reparameterised_sr(channels=4, groups=2)
+    plain, network = ResidualSR(channels=4, groups=2), ReparameterisedConfig(channels=4, groups=2).build()
     image = torch.rand(2, 3, 8, 8)
     assert not torch.allclose(network(image), plain(image))
     load_plain(network, plain)
@@ -124,7 +123,7 @@ def test_a_run_exports_the_plain_network_and_resumes_with_branches(two_classes: 
         assert '"reparameterised"' in file.metadata()["recipe"]  # how it was trained
         assert '"reparameterised"' not in file.metadata()["generator"]
     average = torch.load(tmp_path / "run" / NAME, weights_only=True)["average"]
-    branched = reparameterised_sr(channels=4, groups=2, convolutions=2)
+    branched = ReparameterisedConfig(channels=4, groups=2, convolutions=2).build()
     branched.load_state_dict({name.removeprefix("decoder."): value for name, value in average.items()})
     image = torch.rand(1, 3, 20, 15)
     assert (branched(image) - model.network(image)).abs().max() <= 1e-5

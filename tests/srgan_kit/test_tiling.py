@@ -6,14 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lost_architectures import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from srgan_kit.errors import UserError
-from srgan_kit.generators.super_resolution.attention import attention_sr
-from srgan_kit.generators.super_resolution.depthwise import depthwise_sr
-from srgan_kit.generators.super_resolution.large_kernel import large_kernel_sr
-from srgan_kit.generators.super_resolution.reparameterised import reparameterised_sr
+from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSR
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
 from srgan_kit.generators.super_resolution.srresnet import SRResNet
@@ -77,10 +75,10 @@ def test_the_field_of_a_generator() -> None:
 def test_the_field_of_blocks_is_the_sum_of_their_radii() -> None:
     # head and tail are 2; a block has two 3x3 and the large kernel, one depthwise kernel, or three 3x3
     fields = {
-        2 + 2 * (2 + 4): large_kernel_sr(channels=4, blocks=2, kernel=9, partial=2),
-        2 + 4 * 2: depthwise_sr(channels=4, blocks=4, kernel=5),
-        2 + 2 * 3: attention_sr(channels=4, blocks=2),
-        2 + 4 * 1: reparameterised_sr(channels=4, groups=2, convolutions=2),
+        2 + 2 * (2 + 4): LargeKernelConfig(channels=4, blocks=2, kernel=9, partial=2).build(),
+        2 + 4 * 2: DepthwiseConfig(channels=4, blocks=4, kernel=5).build(),
+        2 + 2 * 3: AttentionConfig(channels=4, blocks=2).build(),
+        2 + 4 * 1: ReparameterisedConfig(channels=4, groups=2, convolutions=2).build(),
     }
     for halo, network in fields.items():
         assert measure_field(network.eval(), 4, 3) == Field(halo, 1, 1, exact=True)
@@ -149,10 +147,10 @@ def tiled(network: nn.Module, image: Tensor, scale: int, tile: int, field: Field
 
 NETWORKS = {
     "residual": (lambda: ResidualSR(channels=8, groups=2), 4, 1),
-    "reparameterised": (lambda: reparameterised_sr(scale=3, channels=8, groups=1), 3, 1),
-    "large-kernel": (lambda: large_kernel_sr(scale=2, channels=8, blocks=1, kernel=9, partial=4), 2, 1),
-    "depthwise": (lambda: depthwise_sr(scale=3, channels=8, blocks=2), 3, 1),
-    "attention": (lambda: attention_sr(channels=8, blocks=2), 4, 1),
+    "reparameterised": (lambda: ReparameterisedConfig(scale=3, channels=8, groups=1).build(), 3, 1),
+    "large-kernel": (lambda: LargeKernelConfig(scale=2, channels=8, blocks=1, kernel=9, partial=4).build(), 2, 1),
+    "depthwise": (lambda: DepthwiseConfig(scale=3, channels=8, blocks=2).build(), 3, 1),
+    "attention": (lambda: AttentionConfig(channels=8, blocks=2).build(), 4, 1),
     "srresnet": (lambda: SRResNet(scale=2, channels=8, blocks=1), 2, 1),
     "rrdb": (lambda: RRDBNet(scale=4, channels=8, blocks=1, growth=4), 4, 1),
     "windows": (Windows, 1, 4),
