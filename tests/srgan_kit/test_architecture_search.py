@@ -107,7 +107,7 @@ def test_costs_are_measured_and_a_run_is_cut_and_goes_on(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = {
-        search_architecture.PLAIN: "name='residual', channels=4, groups=1",
+        search_architecture.PLAIN: ResidualSRConfig(channels=4, groups=1),
         "branched": "name='reparameterised', channels=4, groups=1",
     }
     monkeypatch.setattr(search_architecture, "ARCHITECTURES", small)
