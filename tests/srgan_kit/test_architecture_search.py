@@ -11,6 +11,8 @@ import search_architecture
 from PIL import Image, ImageFilter
 
 from srgan_kit.errors import UserError
+from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import UpscalingModel, generator_config
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +110,7 @@ def test_costs_are_measured_and_a_run_is_cut_and_goes_on(
 ) -> None:
     small = {
         search_architecture.PLAIN: ResidualSRConfig(channels=4, groups=1),
-        "branched": "name='reparameterised', channels=4, groups=1",
+        "branched": ReparameterisedConfig(channels=4, groups=1),
     }
     monkeypatch.setattr(search_architecture, "ARCHITECTURES", small)
     monkeypatch.setattr(search_architecture, "SIDE", 32)
