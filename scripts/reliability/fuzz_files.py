@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fuzzing import fuzz, print_summary
+from fuzzing import ending_in, fuzz, print_summary
 from PIL import Image
 
 from srgan_kit.data.npz import read_arrays
@@ -82,7 +82,7 @@ def attempt(path: Path) -> bool:
     return True
 
 
-def run(count: int, seed: int, show: bool = False) -> str:
+def run(count: int, seed: int, show: bool = False, only: str = "") -> str:
     """The summary of so many mutants."""
     weights = np.random.default_rng(0).normal(0, 0.1, 324 + 12 + 12 + 81 + 3).astype("<f4").tobytes()
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings(action="ignore"):
@@ -99,7 +99,8 @@ def run(count: int, seed: int, show: bool = False) -> str:
             finally:
                 binary.unlink(missing_ok=True)
 
-        return fuzz(intact(folder), count, seed, folder, with_weights, show).line("other files", seed)
+        what = f"other files ({only})" if only else "other files"
+        return fuzz(ending_in(intact(folder), only), count, seed, folder, with_weights, show).line(what, seed)
 
 
 if __name__ == "__main__":

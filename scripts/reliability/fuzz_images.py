@@ -1,6 +1,6 @@
 """Upscale mutated images of every format, as the command does, and count what should not happen.
 
-    python scripts/reliability/fuzz_images.py [--count 5000] [--seed 1] [--show]
+    python scripts/reliability/fuzz_images.py [--count 5000] [--seed 1] [--show] [--only jxl]
 
 Images are made by code, with EXIF, XMP, profiles and text where the format has room. A mutant may be upscaled, or
 refused in one line. A traceback, more than 20 seconds, or a file that is left behind is counted.
@@ -12,24 +12,28 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from fuzzing import fuzz, print_summary
+from fuzzing import ending_in, fuzz, print_summary
 from PIL import Image, ImageCms, PngImagePlugin
 
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.images.encode import write_image
+from srgan_kit.images.formats import missing_extra, register_plugins
 from srgan_kit.images.read import pixels_limited, read_image
 from srgan_kit.models.super_resolution import UpscalingModel
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.evidence import evidence, of_file
 from srgan_kit.upscaling.image import upscale_picture
 
+WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".webp": "WebP", ".tif": "TIFF", ".bmp": "BMP", ".avif": "AVIF"}
+WRITTEN |= {".heic": "HEIF", ".jxl": "JPEG XL"}
+"""The formats of the results, by suffix; the last two where their extras are installed."""
 LARGEST = 2_000_000
 """Pixels: larger mutants are refused, as by --max-pixels."""
 
 
 def intact() -> dict[str, bytes]:
-    """Small images of every format and mode, by name."""
+    """Small images of every format and mode, by name; HEIC and JPEG XL where their extras are installed."""
     pixels = np.random.default_rng(0).integers(0, 256, (23, 31, 4), dtype=np.uint8)
     color, clear = Image.fromarray(pixels[:, :, :3]), Image.fromarray(pixels)
     exif = Image.Exif()
@@ -61,6 +65,13 @@ def intact() -> dict[str, bytes]:
         "a.ico": _saved(clear.resize((16, 16)), "ICO"),
         "a.qoi": _saved(clear, "QOI"),
     }
+    register_plugins()
+    if missing_extra("HEIF") is None:
+        made["a.heic"] = _saved(clear, "HEIF", exif=exif.tobytes(), icc_profile=profile, xmp=xmp)
+        made["colors.heic"] = _saved(color, "HEIF", color_primaries=9, transfer_characteristics=16)
+    if missing_extra("JPEG XL") is None:
+        made["a.jxl"] = _saved(clear, "JXL", exif=exif.tobytes(), xmp=xmp)
+        made["lossless.jxl"] = _saved(color, "JXL", lossless=True)
     made["deep.ppm"] = b"P6\n31 23\n65535\n" + (pixels[:, :, :3].astype(">u2") * 257).tobytes()
     return made
 
@@ -71,11 +82,11 @@ def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def run(count: int, seed: int, show: bool = False) -> str:
-    """The summary of so many mutants."""
+def run(count: int, seed: int, show: bool = False, only: str = "") -> str:
+    """The summary of so many mutants, of images whose names end in `only`."""
     config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
     upscaler = Upscaler(UpscalingModel("tiny", config.build().eval(), 2, 3, "residual", "none"), "cpu", "fp32")
-    suffixes = (".png", ".jpg", ".webp", ".tif", ".bmp", ".avif")
+    suffixes = [suffix for suffix, kind in WRITTEN.items() if missing_extra(kind) is None]
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings(action="ignore"), pixels_limited(LARGEST):
         folder, number = Path(name), 0
 
@@ -94,7 +105,8 @@ def run(count: int, seed: int, show: bool = False) -> str:
             target.unlink()
             return True
 
-        return fuzz(intact(), count, seed, folder, attempt, show).line("images", seed)
+        what = f"images ({only})" if only else "images"
+        return fuzz(ending_in(intact(), only), count, seed, folder, attempt, show).line(what, seed)
 
 
 if __name__ == "__main__":

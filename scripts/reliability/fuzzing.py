@@ -98,14 +98,23 @@ def fuzz(
     return outcome
 
 
-def print_summary(run: Callable[[int, int, bool], str], count: int, description: str | None) -> None:
-    """What a fuzzer does from the command line: `run` of --count, --seed and --show."""
+def ending_in(files: dict[str, bytes], ending: str) -> dict[str, bytes]:
+    """Those whose names end so."""
+    chosen = {name: content for name, content in files.items() if name.endswith(ending)}
+    if not chosen:
+        raise SystemExit(f"--only {ending}: no such file; there are {', '.join(sorted(files))}")
+    return chosen
+
+
+def print_summary(run: Callable[[int, int, bool, str], str], count: int, description: str | None) -> None:
+    """What a fuzzer does from the command line: `run` of --count, --seed, --show and --only."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", action="store_true", help="print tracebacks")
+    parser.add_argument("--only", default="", metavar="ENDING", help="of files whose names end so")
     options = parser.parse_args()
-    print(run(options.count, options.seed, options.show))
+    print(run(options.count, options.seed, options.show, options.only))
 
 
 @contextmanager

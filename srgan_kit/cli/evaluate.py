@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan_kit.cli.output_files import check_output, without_pillow_warnings, write_json
+from srgan_kit.cli.output_files import STDOUT, check_report, without_pillow_warnings, write_json
 from srgan_kit.cli.tables import print_table
-from srgan_kit.cli.terminal import say
+from srgan_kit.cli.terminal import libraries_muted, own_stderr, say
 from srgan_kit.errors import UserError
 from srgan_kit.models.pretrained import DEFAULT_MODEL
 
@@ -39,7 +39,9 @@ def evaluate(
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Of the mean of 8 turned and mirrored runs.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results there.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the results there; - for stdout alone.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing FILE.")] = False,
 ) -> None:
     """Measure a model: PSNR and SSIM on luma, the standard protocol, and its speed.
@@ -60,7 +62,7 @@ def evaluate(
     )
 
     if json_file:
-        check_output(json_file, overwrite)
+        check_report(json_file, overwrite)
     if ensemble and model == BICUBIC:
         raise UserError("--ensemble: expected a model, got bicubic, which turning the input does not change")
     if model == BICUBIC and (device, precision) != ("auto", "auto"):
@@ -70,9 +72,9 @@ def evaluate(
     upscale = upscaler.upscale if upscaler else bicubic_upscaler(factor)
     if consistent:
         upscale = _corrected(upscale)
-    pairs = pair_images(high, low, factor)
-    progress = Console(stderr=True)
     failed: list[Failure] = []
+    pairs = pair_images(high, low, factor, failed)
+    progress = Console(file=own_stderr())
     scores = track(
         evaluate_pairs(pairs, upscale, factor, failed),
         "Measuring",
@@ -83,7 +85,7 @@ def evaluate(
     )
     if upscaler:
         upscaler.warm_up()  # its measurements are no part of an image's time
-    with without_pillow_warnings(), pixels_limited():
+    with without_pillow_warnings(), pixels_limited(), libraries_muted():
         measured = tuple(scores)
     evaluation = Evaluation(
         model, factor, protocol(factor, low_from=low), measured, ensemble, consistent, failed=tuple(failed)
@@ -93,7 +95,8 @@ def evaluate(
     for failure in failed:
         say(f"error: {failure.reason}", error=True)
     if measured:
-        _print(evaluation)
+        if json_file not in STDOUT:
+            _print(evaluation)
         if json_file:
             write_json(json_file, evaluation.as_json())
     if failed:

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
+from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.tables import print_table
-from srgan_kit.cli.terminal import say
+from srgan_kit.cli.terminal import libraries_muted, say
+from srgan_kit.errors import UserError
 from srgan_kit.models import realesrgan
 from srgan_kit.models.pretrained import ModelSummary, embedded_models, read_summary
+from srgan_kit.upscaling.folders import STDIN
 
 HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like")
 HEADINGS += ("MP/s fp32 / bf16", "licence", "training data")
@@ -19,7 +22,7 @@ GENERATOR_HEADINGS += ("training data",)
 def models(
     image: Annotated[
         Path | None,
-        typer.Option("--for", metavar="FILE", help="Say which model `upscale` takes for an image, and why."),
+        typer.Option("--for", metavar="FILE", help="Say which model `upscale` takes for an image (- for stdin), why."),
     ] = None,
 ) -> None:
     """List the embedded models, and those of the extra `realesrgan`: what they do, size, terms, data, quality."""
@@ -44,11 +47,16 @@ def models(
 
 def _explain(path: Path) -> None:
     """What `-m auto` would take for an image at each scale, and what was found in it."""
-    from srgan_kit.images.read import read_image
+    from srgan_kit.images.read import pixels_limited, read_image
     from srgan_kit.upscaling.auto import choose
-    from srgan_kit.upscaling.evidence import evidence, of_file
+    from srgan_kit.upscaling.upscalers import evidence_of
 
-    found = evidence(read_image(path).pixels, *of_file(path))
+    source = STDIN if str(path) == "-" else path
+    with libraries_muted(), pixels_limited(), file_of(source) as file:
+        try:
+            found = evidence_of(read_image(file), file)
+        except UserError as error:
+            raise UserError(f"{path}: {str(error).removeprefix(f'{file}: ')}") from None
     for scale in (2, 3, 4):
         choice = choose(found, scale)
         say(f"{path}: -s {scale}: {choice.model}: {choice.reason}")

@@ -1,6 +1,8 @@
 """What the commands share about the files they write and the noise they keep off the terminal."""
 
 import json
+import stat
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS
 
+STDOUT = (Path("-"), Path("/dev/stdout"))
+"""What stands for standard output, where a report goes."""
 SMALLEST_SIDE = 64
 """Smaller images are enlarged in pictures of many, so that they can be looked at."""
 
@@ -43,16 +47,37 @@ def check_picture(file: Path, overwrite: bool) -> None:
     check_output(file, overwrite)
 
 
+def check_report(file: Path, overwrite: bool) -> None:
+    """`check_output` of a report, which may go to standard output (-), a pipe or a device too."""
+    if not is_stream(file):
+        check_output(file, overwrite)
+
+
+def is_stream(file: Path) -> bool:
+    """Whether a path is written to as it is, never replaced: standard output, a pipe, a device."""
+    try:
+        return file in STDOUT or stat.S_IFMT(file.stat().st_mode) in (stat.S_IFCHR, stat.S_IFIFO)
+    except OSError:
+        return False
+
+
 def write_json(file: Path, value: object) -> None:
-    """Write a report; paths become text, NaN and infinity are a ValueError.
+    """Write a report, - for standard output; paths become text, NaN and infinity are a ValueError.
 
     Raises:
         UserError: the file cannot be written.
     """
-    text = json.dumps(value, indent=2, allow_nan=False, default=str)
+    text = json.dumps(value, indent=2, allow_nan=False, default=str) + "\n"
+    if file in STDOUT:
+        sys.stdout.write(text)
+        return
     try:
+        if is_stream(file):
+            sys.stdout.flush()  # which may be the same
+            file.write_text(text, encoding="utf-8")
+            return
         with appearing(file) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror})") from None
 

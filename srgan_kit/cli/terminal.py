@@ -6,6 +6,7 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TextIO
 
 CHANGE_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Signs that turn the direction of writing: a name could look like another."""
@@ -46,6 +47,7 @@ def prepare_streams() -> None:
             os.fstat(number)
         except OSError:  # else the next file that is opened would take its place
             os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -61,6 +63,15 @@ def drop_output() -> None:
         except (OSError, ValueError):
             with suppress(OSError), open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), number)
+
+
+def own_stderr() -> TextIO:
+    """A stream to stderr that says what it is given while C libraries are muted; nowhere if there is no stderr."""
+    sys.stderr.flush()
+    try:
+        return os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
+    except OSError:
+        return open(os.devnull, "w", encoding="utf-8")
 
 
 @contextmanager

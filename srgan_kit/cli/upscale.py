@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from srgan_kit.cli.output_files import check_output, write_json
+from srgan_kit.cli.output_files import STDOUT, check_report, write_json
 from srgan_kit.cli.stopping import Stopped, check_stopped
 from srgan_kit.cli.terminal import say
 from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
@@ -58,7 +58,9 @@ def upscale(
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", metavar="N", min=1, help="Refuse inputs of more pixels.")
     ] = MAX_PIXELS,
-    report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines; - for stdout.")
+    ] = None,
 ) -> None:
     """Upscale pictures: photo.jpg becomes photo_x4.png beside it.
 
@@ -77,12 +79,14 @@ def upscale(
     since = time.time()
     tile_side = _parse_tile(tile)
     if report is not None:
-        check_output(report, overwrite)
+        check_report(report, overwrite)
     found = find(inputs, recursive)
     destination = parse_output(output, inputs, found)
     suffix = _parse_format(format, destination)
     if destination.kind == "stdout" and sys.stdout.isatty():
         raise UserError("-o -: standard output is a terminal; send it to a file or a program")
+    if destination.kind == "stdout" and report in STDOUT:
+        raise UserError("-o - and --report -: standard output takes one of them")
     jobs = [Job(item.path) for item in found]
     if report is not None:
         check_report_apart(report, jobs)
@@ -112,7 +116,7 @@ def upscale(
             max_pixels,
             strip_metadata,
         )
-        run_jobs(jobs, upscalers, wish, Existing(skip_existing, overwrite, since))
+        run_jobs(jobs, upscalers, wish, Existing(skip_existing, overwrite, since), lines_on_stderr=report in STDOUT)
         check_stopped()
         _write_report(report, jobs, made)
     except Stopped as stop:

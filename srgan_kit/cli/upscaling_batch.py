@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srgan_kit.atomic import claimed, remove_leftovers
+from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.output_files import without_pillow_warnings
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.cli.terminal import libraries_muted, one_line
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import MAX_PIXELS
 from srgan_kit.images.mark import software_tag
-from srgan_kit.upscaling.folders import STDIN
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
 if TYPE_CHECKING:
@@ -59,13 +59,15 @@ class Existing:
     """When this run began. Runs into one folder share the work: what was made since is another one's."""
 
 
-def run_jobs(jobs: list[Job], upscalers: "Upscalers", wish: Wish, existing: Existing) -> None:
-    """Do every job that waits; each ends done, skipped or failed, and says so."""
+def run_jobs(
+    jobs: list[Job], upscalers: "Upscalers", wish: Wish, existing: Existing, *, lines_on_stderr: bool = False
+) -> None:
+    """Do every job that waits; each ends done, skipped or failed, and says so: on stderr alone if stdout is taken."""
     from srgan_kit.images.read import pixels_limited
 
     for folder in {job.target.parent for job in jobs if job.target is not None}:
         remove_leftovers(folder)
-    with _display(jobs) as (show, say), without_pillow_warnings(), pixels_limited(wish.max_pixels):
+    with _display(jobs, lines_on_stderr) as (show, say), without_pillow_warnings(), pixels_limited(wish.max_pixels):
         elsewhere: list[Job] = []
         for job in jobs:
             if job.status == "waiting":
@@ -180,7 +182,7 @@ def _read(job: Job, upscalers: "Upscalers", wish: Wish) -> "tuple[Picture, Upsca
     """The input, and what upscales it."""
     from srgan_kit.images.read import read_image
 
-    with libraries_muted() as said, _file_of(job.source) as file:
+    with libraries_muted() as said, file_of(job.source) as file:
         try:
             picture = read_image(file)
             wanted = wish.size(picture.size)
@@ -191,18 +193,6 @@ def _read(job: Job, upscalers: "Upscalers", wish: Wish) -> "tuple[Picture, Upsca
         except UserError as error:
             failed = str(error).removeprefix(f"{file}: ")
     raise UserError(_with_reason(failed, said))
-
-
-@contextmanager
-def _file_of(source: Path) -> Iterator[Path]:
-    """A file with what standard input says, or the source itself."""
-    if source != STDIN:
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
-        file = Path(folder, "stdin")
-        file.write_bytes(sys.stdin.buffer.read())
-        yield file
 
 
 def _with_reason(message: str, said: list[str]) -> str:
@@ -217,11 +207,14 @@ def _in_one_line(error: Exception) -> str:
 
 
 @contextmanager
-def _display(jobs: list[Job]) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
+def _display(
+    jobs: list[Job], lines_on_stderr: bool
+) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
     """A progress bar where stderr is a terminal, plain lines in pipes: (show(name) -> progress of its tiles, say(job)).
 
-    Errors and notes are for stderr, results for stdout, unless pictures go there; on one and the same terminal the bar
-    writes both. It is drawn between the tiles, by no thread: while a picture is read nobody writes to stderr.
+    Errors and notes are for stderr, results for stdout, unless pictures or the report go there; on one and the same
+    terminal the bar writes both. It is drawn between the tiles, by no thread: while a picture is read nobody writes to
+    stderr.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -230,7 +223,7 @@ def _display(jobs: list[Job]) -> Iterator[tuple[Callable[[str], Progress], Calla
     name = TextColumn("{task.description}", markup=False)
     columns = (name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     quiet = not console.is_terminal
-    is_stdout_taken = any(job.target == STDOUT for job in jobs)
+    is_stdout_taken = lines_on_stderr or any(job.target == STDOUT for job in jobs)
     with Progress(
         *columns, console=console, transient=True, disable=quiet, redirect_stdout=False, auto_refresh=False
     ) as bar:

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,19 +68,26 @@ def find_partners(paths: list[Path], folder: Path, low_folder: Path, scale: int)
     Raises:
         UserError: an image has no partner.
     """
+    partner_of = partner_finder(folder, low_folder, scale)
+    return [partner_of(path) for path in paths]
+
+
+def partner_finder(folder: Path, low_folder: Path, scale: int) -> Callable[[Path], Path]:
+    """`find_partners` for one image after the other: a function from an image to its partner, which may raise."""
     there: dict[Path, dict[str, Path]] = {}
     for path in find_images(low_folder):
         there.setdefault(path.relative_to(low_folder).with_suffix(""), {})[path.suffix] = path
-    partners: list[Path] = []
-    for path in paths:
+
+    def partner_of(path: Path) -> Path:
         name = path.relative_to(folder).with_suffix("")
         names = [name.with_name(f"{name.name}{ending}") for ending in (f"x{scale}", f"_x{scale}", "")]
         alike = next((there[each] for each in names if each in there), None)
         if alike is None:
             expected = ", ".join(map(str, names))
             raise UserError(f"{path}: no partner in {low_folder}; expected {expected} with an image's suffix")
-        partners.append(alike.get(path.suffix) or next(iter(alike.values())))
-    return partners
+        return alike.get(path.suffix) or next(iter(alike.values()))
+
+    return partner_of
 
 
 def read_rgb(path: Path) -> Tensor:

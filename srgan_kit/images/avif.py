@@ -12,8 +12,8 @@ ITEM_INFORMATION = 6
 """Bytes between the head of the box `iinf` and its entries."""
 MATRIX_BT601 = 6
 """From the colours to those that are stored: what libheif does where it says nothing."""
-PLACEHOLDER_EXIF = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"
-"""For libvips, which then makes room for EXIF."""
+PLACEHOLDER = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"
+"""For libvips, which then makes room for EXIF or XMP."""
 
 
 def code_points(path: Path) -> bytes | None:
@@ -22,7 +22,11 @@ def code_points(path: Path) -> bytes | None:
     place = meta.find(b"colrnclx")
     if place < 0 or place + 12 > len(meta):
         return None
-    primaries, transfer = struct.unpack_from(">HH", meta, place + 8)
+    return as_cicp(*struct.unpack_from(">HH", meta, place + 8))
+
+
+def as_cicp(primaries: int, transfer: int) -> bytes | None:
+    """Code points as the content of PNG's cICP, for RGB of full range; None for sRGB and what is not specified."""
     if 2 in (primaries, transfer) or max(primaries, transfer) > 255 or (primaries, transfer) == (1, 13):
         return None  # unspecified, or sRGB
     return bytes((primaries, transfer, 0, 1))
@@ -49,13 +53,18 @@ def _meta(path: Path) -> bytes:
     return b""
 
 
-def finished(data: bytes, exif: bytes | None, colours: bytes | None) -> bytes:
-    """A file of libvips, which has room for EXIF if there is any, with EXIF and code points (PNG's cICP) in it."""
+def finished(data: bytes, exif: bytes | None, xmp: bytes | None, colours: bytes | None) -> bytes:
+    """A file of libvips, which has room for EXIF and XMP if there is any, with them and code points (cICP) in it.
+
+    XMP comes last: so the mark in it is near the file's end.
+    """
     parts = _Parts(data)
     if colours is not None:
         parts.say_colours(colours)
     if exif is not None:
-        parts.put_exif(exif)
+        parts.put(b"Exif", bytes(4) + exif)  # no bytes before the byte order
+    if xmp is not None:
+        parts.put(b"mime", xmp)
     return bytes(parts.data)
 
 
@@ -111,13 +120,12 @@ class _Parts:
         for entry in range(start + 16, start + 16 + 18 * count, 18):  # number, source, base, count, place, length
             yield struct.unpack_from(">H", self.data, entry)[0], entry + 10
 
-    def put_exif(self, exif: bytes) -> None:
-        """Append EXIF, and say that the item which libvips made for it lies there."""
+    def put(self, kind: bytes, content: bytes) -> None:
+        """Append a block, and say that the item of that kind which libvips made for it lies there."""
         start, end = self._box(b"meta", b"iinf")
         entries = self._inside(start + 8 + ITEM_INFORMATION, end)
-        entry = next(place for place, _, _ in entries if self.data[place + 16 : place + 20] == b"Exif")
+        entry = next(place for place, _, _ in entries if self.data[place + 16 : place + 20] == kind)
         (number,) = struct.unpack_from(">H", self.data, entry + 12)
         extent = next(place for item, place in self._items() if item == number)
-        content = bytes(4) + exif  # no bytes before the byte order
         self.data[extent - 6 : extent + 8] = struct.pack(">IHII", 0, 1, len(self.data) + 8, len(content))
         self.data += struct.pack(">I4s", 8 + len(content), b"mdat") + content

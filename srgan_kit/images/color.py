@@ -83,7 +83,8 @@ def profile_of(tags: dict[str, bytes], channels: int) -> bytes | None:
     """The profile that says the same as the tags: None for sRGB, which needs none.
 
     Raises:
-        ValueError: no profile of matrix and curves says it: HDR, narrow range, unknown code points.
+        ValueError: no profile of matrix and curves says it: HDR, narrow range, unknown code points, colours that
+            cannot be.
     """
     if "cICP" in tags:
         primaries, transfer, matrix, full = tags["cICP"]
@@ -105,7 +106,18 @@ def profile_of(tags: dict[str, bytes], channels: int) -> bytes | None:
 
 
 def _profile(points: Chromaticities, curve: tuple[float, ...], channels: int) -> bytes:
-    """An ICC profile of version 4 of white, primaries and a curve from numbers to light."""
+    """An ICC profile of version 4 of white, primaries and a curve from numbers to light.
+
+    Raises:
+        ValueError: colours that cannot be, or numbers too large for a profile.
+    """
+    try:
+        return _packed_profile(points, curve, channels)
+    except (ArithmeticError, struct.error) as error:
+        raise ValueError(f"no profile for {points} and {curve}: {error}") from None
+
+
+def _packed_profile(points: Chromaticities, curve: tuple[float, ...], channels: int) -> bytes:
     white, to_xyz = _to_xyz(points)
     scale = np.diag((BRADFORD @ D50) / (BRADFORD @ white))
     adapt = np.linalg.inv(BRADFORD) @ scale @ BRADFORD

@@ -68,7 +68,8 @@ def write_image(
     picture, notes = fitted(picture, kind)
     if software is not None and "XMP" in HOLDS[kind]:
         said = picture.metadata
-        picture = dataclasses.replace(picture, metadata=dataclasses.replace(said, xmp=marked(said.xmp, software)))
+        xmp = marked(said.xmp, software, first=kind == "PNG")
+        picture = dataclasses.replace(picture, metadata=dataclasses.replace(said, xmp=xmp))
     try:
         with appearing(path, replace) as temporary:
             if kind == "PNG":
@@ -78,7 +79,7 @@ def write_image(
             elif kind == "BMP":
                 _write_bmp(picture, temporary)
             elif kind in EXTRAS:
-                notes += _write_with_plugin(picture, temporary, kind, quality)
+                _write_with_plugin(picture, temporary, kind, quality)
             else:
                 _write_with_vips(picture, temporary, kind, quality if quality is not None else QUALITY[kind])
     except FileExistsError:
@@ -111,8 +112,8 @@ def _write_with_vips(picture: Picture, path: Path, kind: str, quality: int) -> N
 
 def _avif(image: Any, picture: Picture, quality: int) -> bytes:
     said = picture.metadata
-    room = avif.PLACEHOLDER_EXIF if said.exif is not None else None
-    blocks = {"exif-data": room, "xmp-data": said.xmp, "icc-profile-data": picture.icc}
+    room = [None if block is None else avif.PLACEHOLDER for block in (said.exif, said.xmp)]
+    blocks = {"exif-data": room[0], "xmp-data": room[1], "icc-profile-data": picture.icc}
     for name, block in blocks.items():
         if block is not None:
             image.set_type(pyvips.GValue.blob_type, name, block)
@@ -120,7 +121,7 @@ def _avif(image: Any, picture: Picture, quality: int) -> bytes:
     bits = (10 if picture.bits == 10 else DEEPEST["AVIF"]) if is_wide else 8
     kept = ":".join(name.split("-")[0] for name, block in blocks.items() if block is not None) or "none"
     data: bytes = image.heifsave_buffer(Q=quality, compression="av1", effort=3, bitdepth=bits, keep=kept)
-    return avif.finished(data, said.exif, picture.tags.get("cICP"))
+    return avif.finished(data, said.exif, said.xmp, picture.tags.get("cICP"))
 
 
 def _write_bmp(picture: Picture, path: Path) -> None:
@@ -129,7 +130,7 @@ def _write_bmp(picture: Picture, path: Path) -> None:
     _to_pillow(picture).save(path, "BMP", dpi=per_inch)  # 0: not known; without it, Pillow says 96
 
 
-def _write_with_plugin(picture: Picture, path: Path, kind: str, quality: int | None) -> list[str]:
+def _write_with_plugin(picture: Picture, path: Path, kind: str, quality: int | None) -> None:
     """HEIF and JPEG XL, by what the extras bring."""
     missing = missing_extra(kind)
     if missing:
@@ -139,11 +140,14 @@ def _write_with_plugin(picture: Picture, path: Path, kind: str, quality: int | N
     said = picture.metadata
     options |= {name: block for name, block in (("exif", said.exif), ("xmp", said.xmp)) if block is not None}
     if kind == "HEIF":
+        if "cICP" in picture.tags:
+            primaries, transfer = picture.tags["cICP"][:2]
+            options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
+            options |= {"matrix_coefficients": avif.MATRIX_BT601, "full_range_flag": 1}
         _to_pillow(picture).save(path, "HEIF", icc_profile=picture.icc, **options)
-        return []
+        return
     lossless = options["quality"] == 100  # which the encoder refuses by its number alone
     _to_pillow(picture).save(path, "JXL", lossless=lossless, **options)
-    return [] if picture.icc is None else ["the colour profile is not kept, as the JPEG XL plugin writes none"]
 
 
 def _to_pillow(picture: Picture) -> Image.Image:

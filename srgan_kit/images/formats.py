@@ -26,19 +26,24 @@ WITHOUT_ALPHA = ("JPEG", "BMP")
 QUALITY = {"JPEG": 95, "WebP": 92, "AVIF": 80, "HEIF": 90, "JPEG XL": 95}
 """Quality where none is asked for; the other formats lose nothing."""
 HOLDS = {
-    "PNG": {"density", "EXIF", "XMP", "IPTC", "text"},
-    "JPEG": {"density", "EXIF", "XMP", "IPTC", "comment"},
-    "TIFF": {"density", "EXIF", "XMP", "IPTC"},
+    "PNG": {"density", "shape", "EXIF", "XMP", "IPTC", "text"},
+    "JPEG": {"density", "shape", "EXIF", "XMP", "IPTC", "comment"},
+    "TIFF": {"density", "shape", "EXIF", "XMP", "IPTC"},
     "WebP": {"EXIF", "XMP"},
     "AVIF": {"EXIF", "XMP"},
     "HEIF": {"EXIF", "XMP"},
     "JPEG XL": {"EXIF", "XMP"},
     "BMP": {"density"},
 }
-"""What a format has a place for, beside pixels and their colours."""
+"""What a format has a place for, beside pixels and their colours; "shape" is a density without a unit."""
 DEEPEST = {"PNG": 16, "TIFF": 16, "AVIF": 12}
 """Bits a channel; the other formats have 8."""
 WITHOUT_GREY = ("WebP", "AVIF")
+WITHOUT_PROFILE = {
+    "BMP": "BMP has no place for a colour profile",
+    "JPEG XL": "the JPEG XL plugin writes no colour profile",
+}
+"""Formats whose pixels have to be sRGB, each with the reason."""
 EXTRAS = {"HEIF": ("heif", "pillow_heif"), "JPEG XL": ("jxl", "pillow_jxl")}
 """Formats that need an extra of this package: its name, and the module that it brings."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

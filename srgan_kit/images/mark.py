@@ -6,6 +6,7 @@ in a packet that came with the picture stays as it was.
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from srgan_kit import __version__
@@ -15,6 +16,8 @@ ENDS = 131_072
 MARK = re.compile(rb"srgan-kit [0-9][\w.+-]* \(([\w.+-]+), (x[0-9.]+|[0-9]+x[0-9]+)\)")
 OWN_TAG = re.compile(rb"\s*<rdf:Description[^<>]*\btiff:Software=\"srgan-kit [^<>]*/>")
 SOFTWARE = re.compile(rb"\s+tiff:Software\s*=\s*(\"[^\"<]*\"|'[^'<]*')|<tiff:Software>[^<]*</tiff:Software>")
+OWN_COMMENT = re.compile(rb"<!-- srgan-kit [^<>]* -->")
+BEGINNING, END = re.compile(rb"<rdf:RDF(?:\s[^<>]*)?(?<!/)>"), re.compile(rb"</rdf:RDF>")
 PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -31,17 +34,34 @@ def software_tag(model: str, size: str) -> str:
     return f"srgan-kit {__version__} ({re.sub(r'[^A-Za-z0-9_.+-]', '_', model) or '_'}, {size})"
 
 
-def marked(xmp: bytes | None, software: str) -> bytes:
+def marked(xmp: bytes | None, software: str, first: bool = False) -> bytes:
     """An XMP packet with that software tag: the given one, in which nothing else changes, or a new one.
 
-    A packet that is damaged, or not UTF-8, comes back as it is.
+    The tag is the last of the packet, or the `first`. UTF-16 and UTF-32 become UTF-8; to a packet that is damaged the
+    tag is added as a comment.
     """
-    packet = PACKET if xmp is None else SOFTWARE.sub(b"", OWN_TAG.sub(b"", xmp))
-    before, end, after = packet.rpartition(b"</rdf:RDF>")
-    if not end:
-        return packet if xmp is None else xmp
+    packet = PACKET if xmp is None else _without_software(_in_utf8(xmp))
+    ends = list((BEGINNING if first else END).finditer(packet))
+    if not ends:
+        return packet + f"<!-- {software} -->".encode()
+    place = ends[0].end() if first else ends[-1].start()
     tag = f'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Software="{software}"/>'
-    return before + tag.encode() + end + after
+    return packet[:place] + tag.encode() + packet[place:]
+
+
+def _without_software(xmp: bytes) -> bytes:
+    for pattern in (OWN_COMMENT, OWN_TAG, SOFTWARE):
+        xmp = pattern.sub(b"", xmp)
+    return xmp
+
+
+def _in_utf8(xmp: bytes) -> bytes:
+    """XMP of any of the encodings that it may have; as it is where that cannot be told."""
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        with suppress(UnicodeError):
+            if "</rdf:RDF>" in (text := xmp.decode(encoding)):
+                return text.removeprefix("\ufeff").encode()
+    return xmp
 
 
 def read_mark(path: Path) -> str | None:

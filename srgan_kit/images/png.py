@@ -69,17 +69,17 @@ def write_png(picture: Picture, path: Path) -> None:
 
 
 def _described(picture: Picture) -> Iterator[tuple[str, bytes]]:
-    """The chunks before the pixels: what their colours are, how large they are, metadata."""
+    """The chunks before the pixels: XMP, whose mark is so near the file's start, colours, size, other metadata."""
+    said = picture.metadata
+    if said.xmp is not None:
+        yield "iTXt", XMP_KEYWORD.encode() + bytes(5) + said.xmp
     yield from picture.tags.items()
     if picture.icc is not None and "sRGB" not in picture.tags:  # only one of them may be there
         yield "iCCP", b"ICC profile\0\0" + isal_zlib.compress(picture.icc)
     if picture.density is not None:
         yield "pHYs", struct.pack(">IIB", *to_metre(picture.density))
-    said = picture.metadata
     if said.exif is not None:
         yield "eXIf", said.exif
-    if said.xmp is not None:
-        yield "iTXt", XMP_KEYWORD.encode() + bytes(5) + said.xmp
     if said.photoshop is not None:
         yield as_raw_profile("iptc", said.photoshop)
     yield from said.texts

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyvips
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.color import problem_of
@@ -14,6 +14,7 @@ from srgan_kit.images.decode import Decoded, decode, decode_tiff
 from srgan_kit.images.depth import tiff_samples, why_not_decoded
 from srgan_kit.images.formats import MAX_PIXELS, missing_extra_of_content, register_plugins
 from srgan_kit.images.image import Picture
+from srgan_kit.images.metadata import LARGEST_TEXT
 from srgan_kit.upscaling.sources import Told, profile, tell
 
 pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
@@ -21,13 +22,17 @@ pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they 
 
 @contextmanager
 def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
-    """Inside, Pillow and `read_image` refuse pictures of more pixels, and take all others; of the whole process."""
-    before = Image.MAX_IMAGE_PIXELS
+    """Inside, Pillow and `read_image` refuse pictures of more pixels, and take all others; of the whole process.
+
+    So long Pillow takes PNG's texts and profiles of up to `LARGEST_TEXT` bytes too, where its own limit is 1 MiB.
+    """
+    before, longest = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+    PngImagePlugin.MAX_TEXT_CHUNK = max(longest, LARGEST_TEXT)
     Image.MAX_IMAGE_PIXELS = most / 2  # pyright: ignore[reportAttributeAccessIssue]  # Pillow refuses from twice as many
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = before
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before, longest
 
 
 def read_image(path: Path) -> Picture:

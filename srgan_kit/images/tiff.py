@@ -118,7 +118,8 @@ def _described(picture: Picture, order: str) -> list[Entry]:
     """What is said of the picture, beside EXIF."""
     said, entries = picture.metadata, [] if picture.density is None else to_tiff(picture.density, order)
     iptc = None if said.photoshop is None else iptc_of(said.photoshop)
-    blocks = {TIFF_XMP: said.xmp, TIFF_IPTC: iptc, TIFF_PHOTOSHOP: said.photoshop, TIFF_PROFILE: picture.icc}
+    # XMP last: so the mark in it is near the file's end.
+    blocks = {TIFF_IPTC: iptc, TIFF_PHOTOSHOP: said.photoshop, TIFF_PROFILE: picture.icc, TIFF_XMP: said.xmp}
     kinds = {TIFF_XMP: BYTE, TIFF_PHOTOSHOP: BYTE}
     return entries + [
         (tag, kinds.get(tag, UNDEFINED), len(block), block) for tag, block in blocks.items() if block is not None

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srgan_kit.data.image_folder import find_images, find_partners, rgb_planes
+from srgan_kit.data.image_folder import find_images, partner_finder, rgb_planes
 from srgan_kit.errors import UserError
 from srgan_kit.images.read import read_image
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
@@ -128,17 +128,29 @@ def protocol(scale: int, *, low_from: Path | None) -> str:
     return PROTOCOL.format(scale=scale, origin="from files" if low_from else "by MATLAB-exact bicubic from HR")
 
 
-def pair_images(high_folder: Path, low_folder: Path | None, scale: int) -> list[ImagePair]:
+def pair_images(
+    high_folder: Path, low_folder: Path | None, scale: int, failed: list[Failure] | None = None
+) -> list[ImagePair]:
     """The images of a folder in order, each with its partner: for baby.png babyx4.png, baby_x4.png or baby.png.
+
+    `failed` takes those that have no partner; without it the first of them ends everything.
 
     Raises:
         UserError: a folder is none, or holds no image; an image has no partner.
     """
     highs = find_images(high_folder, recursive=False)
-    lows = find_partners(highs, high_folder, low_folder, scale) if low_folder else [None] * len(highs)
+    partner_of = partner_finder(high_folder, low_folder, scale) if low_folder else lambda _: None
     stems = Counter(high.stem for high in highs)
-    names = [high.stem if stems[high.stem] == 1 else high.name for high in highs]
-    return [ImagePair(*pair) for pair in zip(names, highs, lows, strict=True)]
+    pairs = []
+    for high in highs:
+        name = high.stem if stems[high.stem] == 1 else high.name
+        try:
+            pairs.append(ImagePair(name, high, partner_of(high)))
+        except UserError as error:
+            if failed is None:
+                raise
+            failed.append(Failure(name, str(error)))
+    return pairs
 
 
 def evaluate_pairs(
@@ -196,11 +208,12 @@ def _read_8bit(path: Path) -> Tensor:
 
 def _read_pair(pair: ImagePair, scale: int) -> tuple[Tensor, Tensor]:
     """Both images, the high one cut at its right and bottom to a multiple of the scale."""
-    high = crop_to_multiple(_read_8bit(pair.high), scale)
+    whole = _read_8bit(pair.high)
+    high = crop_to_multiple(whole, scale)
     height, width = high.shape[-2:]
     if min(height, width) < SSIM_WINDOW + 2 * scale:
-        smallest = SSIM_WINDOW + 2 * scale
-        raise UserError(f"{pair.high}: {width}x{height} is too small to measure; expected at least {smallest} per side")
+        size, smallest = f"{whole.shape[-1]}x{whole.shape[-2]}", -(-(SSIM_WINDOW + 2 * scale) // scale) * scale
+        raise UserError(f"{pair.high}: {size} is too small to measure; expected at least {smallest} per side")
     if pair.low is None:
         return high, resize_8bit(high, 1 / scale)
     low = _read_8bit(pair.low)

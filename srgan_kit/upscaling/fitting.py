@@ -7,8 +7,8 @@ import numpy as np
 import pyvips
 
 from srgan_kit.images.color import described, is_hdr, profile_of
-from srgan_kit.images.density import Density, of_exif
-from srgan_kit.images.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY
+from srgan_kit.images.density import NONE, Density, of_exif
+from srgan_kit.images.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY, WITHOUT_PROFILE
 from srgan_kit.images.image import Picture
 from srgan_kit.images.metadata import COMMENT, Metadata, Text, iptc_of, keyword
 from srgan_kit.images.segments import too_large_for_jpeg
@@ -17,6 +17,8 @@ from srgan_kit.images.tiff import is_big
 MOST_NAMED = 5
 """Texts in a note."""
 HDR_DISPLAY = ("mDCV", "cLLI")
+WITH_CODE_POINTS = ("AVIF", "HEIF")
+"""Formats that have what PNG's cICP says, for RGB of full range."""
 
 
 def fitted(picture: Picture, kind: str) -> tuple[Picture, list[str]]:
@@ -38,13 +40,13 @@ def fitted(picture: Picture, kind: str) -> tuple[Picture, list[str]]:
 
 
 def _with_fitting_colours(picture: Picture, kind: str, notes: list[str]) -> Picture:
-    """PNG has tags, AVIF the code points among them; elsewhere a profile says the same, or pixels become sRGB."""
+    """PNG has tags, AVIF and HEIF their code points; elsewhere a profile says the same, or pixels become sRGB."""
     if kind == "PNG":
         return picture
     icc, tags = picture.icc, picture.tags
     if lost := [name for name in HDR_DISPLAY if name in tags]:
         notes.append(f"not kept, as {kind} has no place for it: the display that it was made on ({', '.join(lost)})")
-    if kind == "AVIF" and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
+    if kind in WITH_CODE_POINTS and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
         return replace(picture, tags={"cICP": tags["cICP"]})
     if icc is None:
         try:
@@ -53,14 +55,16 @@ def _with_fitting_colours(picture: Picture, kind: str, notes: list[str]) -> Pict
             look = ": they will look paler" if is_hdr(tags) else ""
             notes.append(f"what its colours are is not kept, as {kind} has no place for {described(tags)}{look}")
     picture = replace(picture, icc=icc, tags={})
-    if icc is None or (kind != "BMP" and not (kind in WITHOUT_GREY and picture.pixels.shape[2] == 1)):
+    if icc is None or (kind not in WITHOUT_PROFILE and not (kind in WITHOUT_GREY and picture.pixels.shape[2] == 1)):
         return picture
-    if kind == "BMP":
-        notes.append("colours are converted to sRGB, as BMP has no place for a colour profile")
+    if kind in WITHOUT_PROFILE:
+        notes.append(f"colours are converted to sRGB, as {WITHOUT_PROFILE[kind]}")
     try:
         return replace(picture, pixels=_in_srgb(picture.pixels, icc), icc=None)
     except pyvips.Error:
-        notes[-1:] = ["the colour profile is not kept: it cannot be used to convert colours"]
+        if kind in WITHOUT_PROFILE:
+            notes.pop()
+        notes.append("the colour profile is not kept: it cannot be used to convert colours")
         return replace(picture, icc=None)
 
 
@@ -128,7 +132,8 @@ def _with_fitting_metadata(picture: Picture, kind: str, notes: list[str]) -> Pic
 def _holds_density(density: Density, said: Metadata, held: set[str]) -> bool:
     """By its own place, or in EXIF; a density that nobody chose need not be held."""
     in_exif = "EXIF" in held and said.exif is not None and of_exif(said.exif) is not None
-    return "density" in held or in_exif or density.is_usual
+    held_as = "density" if density.unit != NONE else "shape"
+    return held_as in held or in_exif or density.is_usual
 
 
 def _is_held(text: Text, held: set[str]) -> bool:

@@ -114,17 +114,29 @@ def _may_be_a_file(path: Path) -> bool:
 
 
 def _without_results(found: list[Found]) -> list[Found]:
-    """Results that were listed are left aside: those that say so themselves, and those called as an input's result."""
+    """Results that were listed are left aside: those that say so themselves, and those called as an input's result.
+
+    One that was named is left aside where both hold: then a shell has expanded a glob, and its original is named too.
+    """
     usable = {item for item in found if not item.problem and not item.aside}
-    originals = {item.relative.with_suffix("") for item in usable} | {item.relative for item in usable}
-    return [_aside_if_result(item, originals) if item.listed and item in usable else item for item in found]
+    every, named = (
+        {path for item in some for path in (item.relative, item.relative.with_suffix(""))}
+        for some in (usable, [item for item in usable if not item.listed])
+    )
+    return [_aside_if_result(item, every if item.listed else named) if item in usable else item for item in found]
 
 
 def _aside_if_result(item: Found, originals: set[Path]) -> Found:
+    if not item.listed and not _is_called_as_a_result(item, originals):
+        return item  # not looked into: it may be a pipe
     try:
         mark = read_mark(item.path)
     except OSError:  # reading it as a picture will say why
         mark = None
+    if not item.listed:
+        if mark is None:
+            return item
+        return replace(item, aside=f"a result of an earlier run ({mark}); name it alone to enlarge it again")
     if mark is not None:
         return replace(item, aside=f"a result of an earlier run ({mark}); name the file itself to enlarge it again")
     if _is_called_as_a_result(item, originals):

@@ -16,11 +16,13 @@ from srgan_kit.images.depth import mapped, open_with_vips
 from srgan_kit.images.exif import EXIF_DIRECTORY, GPS_DIRECTORY, ORIENTATION, RESOLUTION_TAGS, Directories
 from srgan_kit.images.metadata import COMMENT, EXIF_PREFIX, XMP_KEYWORD, Metadata
 from srgan_kit.images.png import read_chunks
+from srgan_kit.images.segments import PROFILE_PREFIX
 from srgan_kit.images.tiff import STORAGE_TAGS, TIFF_IPTC, TIFF_PHOTOSHOP, TIFF_PROFILE, TIFF_XMP
 
 BMP_HEADER, LARGEST_PROFILE = 14, 2**26
 XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
+DAMAGED_PROFILE = "the colour profile is not kept: it is damaged"
 EXIF_TAGS = frozenset(
     (269, 270, 271, 272, 274, 282, 283, 285, 296, 297, 305, 306, 315, 316, 318, 319, 18246, 18249, 33432)
 ) | frozenset((*range(40091, 40096), 50341))
@@ -49,6 +51,7 @@ def tell(path: Path, image: Image.Image | None) -> Told:
             told = _tiff(path)
         elif image is not None:
             readers = {"PNG": _png, "JPEG": _jpeg, "MPO": _jpeg, "AVIF": _avif, "PSD": _psd, "JPEG2000": _jpeg_2000}
+            readers["HEIF"] = _heif
             told = readers.get(kind or "", _other)(path, image)
     except (ValueError, struct.error, pyvips.Error) as error:
         told.notes.append(f"metadata is damaged and not kept: {error}")
@@ -123,6 +126,15 @@ def _avif(path: Path, image: Image.Image) -> Told:
     return told
 
 
+def _heif(path: Path, image: Image.Image) -> Told:
+    told = _other(path, image)
+    points = image.info.get("nclx_profile")
+    if points is not None and image.info.get("icc_profile") is None:
+        colours = avif.as_cicp(points["color_primaries"], points["transfer_characteristics"])
+        told.tags = {} if colours is None else {"cICP": colours}
+    return told
+
+
 def _jpeg(path: Path, image: Image.Image) -> Told:
     segments: list[tuple[str, bytes]] = getattr(image, "applist", [])
     found = _other(path, image).metadata
@@ -132,7 +144,10 @@ def _jpeg(path: Path, image: Image.Image) -> Told:
     photoshop = metadata.without_thumbnails(b"".join(parts))
     found = replace(found, xmp_extension=extension, photoshop=photoshop, texts=texts)
     unit, numbers = image.info.get("jfif_unit", 0), image.info.get("jfif_density", (1, 1))
-    return Told(found, density.from_jfif(unit, *numbers))
+    told = Told(found, density.from_jfif(unit, *numbers))
+    if image.info.get("icc_profile") is None and any(content.startswith(PROFILE_PREFIX) for _, content in segments):
+        told.notes.append(DAMAGED_PROFILE)  # a part of it is missing
+    return told
 
 
 def _jpeg_2000(path: Path, image: Image.Image) -> Told:
@@ -155,6 +170,8 @@ def _psd(path: Path, image: Image.Image) -> Told:
 def _png(path: Path, image: Image.Image) -> Told:
     chunks = read_chunks(path)
     told = Told(tags=valid({kind: content for kind, content in chunks if kind in TAGS}))
+    if image.info.get("icc_profile") is None and any(kind == "iCCP" for kind, _ in chunks):
+        told.notes.append(DAMAGED_PROFILE)
     blocks: dict[str, bytes] = {kind: content for kind, content in chunks if kind == "eXIf"}
     texts = []
     for text in [chunk for chunk in chunks if chunk[0] in ("tEXt", "zTXt", "iTXt")]:

@@ -7,12 +7,18 @@ from srgan_kit.models.pretrained import AUTO
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.auto import Choice, choose, clean_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.evidence import evidence, of_file
+from srgan_kit.upscaling.evidence import Evidence, evidence, of_file
 from srgan_kit.upscaling.image import fill_hidden
 from srgan_kit.upscaling.self_ensemble import ensembled
 
 AUTO_SCALE = 4
 """Of `auto` where no scale is asked for."""
+
+
+def evidence_of(picture: Picture, file: Path) -> Evidence:
+    """What is known of a picture from that file; what is hidden by transparency does not count."""
+    seen = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
+    return evidence(seen, *of_file(file))
 
 
 class Upscalers:
@@ -62,14 +68,10 @@ class Upscalers:
         return {"model": name, **own, "device": str(self._first.device), "precision": dtype}
 
     def of(self, picture: Picture, file: Path, factor: float | None) -> tuple[Upscaler, Choice | None]:
-        """The upscaler for an image from that file, enlarged by a factor, and why, where it was chosen.
-
-        What is hidden by transparency does not count.
-        """
+        """The upscaler for an image from that file, enlarged by a factor, and why, where it was chosen."""
         if self.model != AUTO:
             return self._first, None
-        seen = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
-        choice = choose(evidence(seen, *of_file(file)), factor, self._fast)
+        choice = choose(evidence_of(picture, file), factor, self._fast)
         return self._upscaler(choice.model), choice
 
     def _upscaler(self, name: str) -> Upscaler:

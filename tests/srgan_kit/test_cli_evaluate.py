@@ -127,8 +127,11 @@ def test_a_missing_partner_and_a_wrong_size_are_named(images: Path, tmp_path: Pa
     folder = tmp_path / "lr"
     folder.mkdir()
     Image.new("RGB", (23, 16)).save(folder / "cupx4.png")
-    with pytest.raises(UserError, match=r"face\.png: no partner in .*lr; expected facex4, face_x4, face"):
-        run(images, "--lr", folder, "-m", "bicubic")
+    report = tmp_path / "report.json"
+    failed = invoke(images, "--lr", folder, "-m", "bicubic", "--json", report)
+    assert failed.exit_code == 1
+    assert re.fullmatch(r"error: .*face\.png: no partner in .*lr; expected facex4, face_x4, face .*\n", failed.stderr)
+    assert [image["name"] for image in json.loads(report.read_text())["images"]] == ["cup"]
     Image.new("RGB", (23, 17)).save(folder / "facex4.png")
     failed = invoke(images, "--lr", folder, "-m", "bicubic")
     assert failed.exit_code == 1
@@ -143,7 +146,7 @@ def test_folders_without_images_and_tiny_images_are_named(tmp_path: Path) -> Non
     Image.new("RGB", (18, 40)).save(tmp_path / "dot.png")
     failed = invoke(tmp_path, "-m", "bicubic", "--json", tmp_path / "report.json")
     assert failed.exit_code == 1
-    assert re.fullmatch(r"error: .*dot\.png: 16x40 is too small .* at least 19.*\n", failed.stderr)
+    assert re.fullmatch(r"error: .*dot\.png: 18x40 is too small .* at least 20 .*\n", failed.stderr)
     assert failed.stdout == ""
     assert not (tmp_path / "report.json").exists()
 
@@ -246,3 +249,13 @@ def test_images_of_one_name_and_two_formats_keep_apart(images: Path, tmp_path: P
     assert [pair.low for pair in pairs] == [folder / name for name in ("cup.bmp", "cup.png", "face.png")]
     lines = run(images, "-m", "bicubic").splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["cup.bmp", "cup.png", "face", "mean"]
+
+
+def test_a_report_on_standard_output_is_all_of_it(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    values = json.loads(run(images, "-m", "bicubic", "--json", "-"))
+    assert [image["name"] for image in values["images"]] == ["cup", "face"]
+    assert sorted(tmp_path.iterdir()) == before

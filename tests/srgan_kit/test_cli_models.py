@@ -1,9 +1,12 @@
 """`srgan-kit models`: what the headers of real files say."""
 
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import srgan_kit.cli.models as command
 from srgan_kit.errors import UserError
@@ -147,3 +150,22 @@ def test_a_file_that_is_being_written_is_no_model(model: Path, shipped: Path) ->
     (shipped / "mine.safetensors").write_bytes(model.read_bytes())
     (shipped / ".mine-x1.safetensors").write_bytes(b"")
     assert list(embedded_models()) == ["mine"]
+
+
+@pytest.mark.parametrize("hidden", [0, 255])
+def test_the_model_for_standard_input_is_that_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hidden: int
+) -> None:
+    pixels = np.full((64, 64, 4), 255, np.uint8)
+    pixels[8:56, 8:56, :3] = np.random.default_rng(0).integers(0, 256, (48, 48, 3))
+    pixels[:, :, 3] = hidden
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    command.models(tmp_path / "a.png")
+    of_file = capsys.readouterr().out.replace(f"{tmp_path / 'a.png'}: ", "-: ")
+    assert ("no sign of compression or noise" in of_file) == (hidden == 0)  # noise that nobody sees does not count
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "a.png").read_bytes())))
+    command.models(Path("-"))
+    assert capsys.readouterr().out == of_file
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"nothing")))
+    with pytest.raises(UserError, match=r"^-: not an image in a format known here$"):
+        command.models(Path("-"))

@@ -107,6 +107,11 @@ def test_libtiff_says_nothing_itself(tmp_path: Path, weights: str) -> None:
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(b"error: a.tif: cannot be read: decoder error -2: ")
+    for command in (["models", "--for", "a.tif"], ["evaluate", ".", "-m", "bicubic"]):
+        done = run(tmp_path, *command)
+        assert done.returncode != 0
+        assert done.stderr.startswith(b"error: a.tif: cannot be read: decoder error -2")
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_other_libraries_warnings_are_not_shown(tmp_path: Path) -> None:

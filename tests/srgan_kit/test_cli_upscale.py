@@ -645,3 +645,31 @@ def test_400_megapixels_are_read(tmp_path: Path) -> None:
         read_image(tmp_path / "large.png")
     with pixels_limited(), Image.open(tmp_path / "large.png") as image:
         assert image.size == (20_000, 20_000)
+
+
+def test_a_report_on_standard_output_is_all_of_it(tmp_path: Path, weights: str) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    done = run(tmp_path, "a.png", "-m", weights, "--report", "-")
+    assert [image["status"] for image in json.loads(done.stdout)["images"]] == ["done"]
+    assert done.stderr.startswith("a.png -> a_x4.png (32x32, ")
+    assert names(tmp_path) == ["a.png", "a_x4.png"]
+    done = run(tmp_path, "a.png", "-m", weights, "--report", "-", "-o", "-")
+    assert (done.returncode, done.stderr) == (2, "error: -o - and --report -: standard output takes one of them\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_report_is_written_to_a_pipe_and_does_not_replace_it(tmp_path: Path, weights: str) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    done = run(tmp_path, "a.png", "-m", weights, "--report", "pipe", "--overwrite")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert pipe.is_fifo()
+    assert [image["status"] for image in json.loads(os.read(reader, 100_000))["images"]] == ["done"]
+    os.close(reader)
+
+
+def test_standard_input_that_is_closed_is_empty(tmp_path: Path, weights: str) -> None:
+    done = run(tmp_path, "-", "-o", "a.png", "-m", weights, preexec_fn=lambda: os.close(0))
+    assert (done.returncode, done.stderr) == (1, "error: /dev/stdin: the file is empty\n")

@@ -1,6 +1,7 @@
 """What the numbers mean goes with them: profiles, PNG's colour tags, AVIF's code points, CMYK."""
 
 import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image, ImageCms
 
 from srgan_kit.images import avif
 from srgan_kit.images.encode import write_image
+from srgan_kit.images.formats import missing_extra
 from srgan_kit.images.read import Picture, read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -186,3 +188,61 @@ def test_the_profile_of_a_bmp_is_read(tmp_path: Path) -> None:
     file = struct.pack("<2sIHHI", b"BM", 14 + 124 + 48 + len(SRGB), 0, 0, 14 + 124)
     (tmp_path / "a.bmp").write_bytes(file + header + bytes(48) + SRGB)
     assert read_image(tmp_path / "a.bmp").icc == SRGB
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 0, 15000, 6000)},
+        {"cHRM": struct.pack(">8I", *[1] * 8)},
+        {"gAMA": struct.pack(">I", 1)},
+    ],
+    ids=["y = 0", "one point", "gamma 100000"],
+)
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "webp", "avif", "bmp"])
+def test_colours_that_cannot_be_are_named(tmp_path: Path, tags: dict[str, bytes], suffix: str) -> None:
+    picture = tagged(tmp_path / "in.png", tags)
+    assert write_image(picture, tmp_path / "out.png") == []
+    assert read_image(tmp_path / "out.png").tags == tags
+    (note,) = write_image(picture, tmp_path / f"out.{suffix}")
+    assert note.startswith("what its colours are is not kept, as ")
+    assert np.abs(shown(tmp_path / f"out.{suffix}") - PATCHES).max() <= 4
+
+
+def test_a_png_profile_that_cannot_be_unpacked_is_named(tmp_path: Path) -> None:
+    write_image(Picture(PIXELS), tmp_path / "in.png")
+    content = (tmp_path / "in.png").read_bytes()
+    body = b"iCCP" + b"name\0\0no zlib stream"
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "in.png").write_bytes(content[:33] + chunk + content[33:])
+    picture = read_image(tmp_path / "in.png")
+    assert (picture.icc, picture.notes) == (None, ["the colour profile is not kept: it is damaged"])
+
+
+def test_a_jpeg_profile_of_which_a_part_is_missing_is_named(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "in.jpg", icc_profile=SRGB + bytes(100_000))
+    content = (tmp_path / "in.jpg").read_bytes()
+    start = content.index(b"ICC_PROFILE\0\2\2") - 4
+    (length,) = struct.unpack_from(">H", content, start + 2)
+    (tmp_path / "in.jpg").write_bytes(content[:start] + content[start + 2 + length :])
+    picture = read_image(tmp_path / "in.jpg")
+    assert (picture.icc, picture.notes) == (None, ["the colour profile is not kept: it is damaged"])
+
+
+@pytest.mark.skipif(missing_extra("JPEG XL") is not None, reason="needs the extra jxl")
+def test_colours_are_converted_for_jpeg_xl_whose_plugin_writes_no_profile(tmp_path: Path) -> None:
+    notes = write_image(Picture(PIXELS, tags=P3), tmp_path / "a.jxl", quality=100)
+    assert notes == ["colours are converted to sRGB, as the JPEG XL plugin writes no colour profile"]
+    assert np.abs(read_image(tmp_path / "a.jxl").pixels[8, 8::16].astype(int) - P3_PATCHES).max() <= 1
+
+
+@pytest.mark.skipif(missing_extra("HEIF") is not None, reason="needs the extra heif")
+def test_code_points_of_heif_are_read_and_written(tmp_path: Path) -> None:
+    assert write_image(Picture(PIXELS, tags=PQ), tmp_path / "a.heic", quality=100) == []
+    picture = read_image(tmp_path / "a.heic")
+    assert picture.tags == PQ
+    assert np.abs(picture.pixels[8, 8::16].astype(int) - PATCHES).max() <= 4
+    assert write_image(picture, tmp_path / "a.png") == []
+    assert read_image(tmp_path / "a.png").tags == PQ
+    assert write_image(Picture(PIXELS), tmp_path / "b.heic") == []
+    assert read_image(tmp_path / "b.heic").tags == {}  # sRGB

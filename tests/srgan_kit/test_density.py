@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.images.density import Density
+from srgan_kit.images.density import NONE, Density
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.read import Picture, read_image
 
@@ -74,3 +74,10 @@ def test_no_density_is_invented(tmp_path: Path) -> None:
     for suffix in ("png", "jpg", "tif", "bmp"):
         write_image(Picture(PIXELS), tmp_path / f"a.{suffix}")
         assert read_image(tmp_path / f"a.{suffix}").density is None
+
+
+def test_bmp_has_no_place_for_the_shape_alone(tmp_path: Path) -> None:
+    wide = Picture(PIXELS, density=Density(Fraction(2), Fraction(1), NONE))
+    assert write_image(wide, tmp_path / "a.bmp") == [
+        "not kept, as BMP has no place for it: density (pixels of shape 2:1)"
+    ]

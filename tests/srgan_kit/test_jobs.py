@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from srgan_kit.errors import UserError
 from srgan_kit.images import formats
+from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import readable_endings, why_unreadable
+from srgan_kit.images.image import Picture
+from srgan_kit.images.mark import software_tag
 from srgan_kit.upscaling.folders import STDIN, find
 from srgan_kit.upscaling.jobs import STDOUT, Destination, keep_inputs, parse_output, plan
 
@@ -168,3 +172,16 @@ def test_a_picture_that_is_named_is_always_an_input(here: Path) -> None:
     Image.new("RGB", (4, 4)).save("p.png")
     files("p_x4.png")
     assert taken("p.png", "p_x4.png") == ["p.png", "p_x4.png"]
+
+
+def test_what_a_shell_made_of_a_glob_holds_no_results(here: Path) -> None:
+    for folder in ("", "in/"):
+        files(f"{folder}p.png", f"{folder}q.png")
+        for name in ("p_x2", "p_x2_x3", "alone_x2"):
+            image = Picture(np.zeros((4, 4, 3), np.uint8))
+            write_image(image, Path(f"{folder}{name}.png"), software=software_tag("a", "x2"))
+    assert taken("alone_x2.png", "p.png", "p_x2.png", "p_x2_x3.png", "q.png") == ["alone_x2.png", "p.png", "q.png"]
+    aside = find(["p.png", "p_x2.png"], recursive=False)[1].aside
+    assert aside == "a result of an earlier run (a, x2); name it alone to enlarge it again"
+    assert taken("p_x2.png") == taken("p_x2.png", "q.png")[:1] == ["p_x2.png"]
+    assert taken("in/p_x2.png", "in") == ["in/p_x2.png", "in/p.png", "in/q.png"]  # as asked

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from srgan_kit.images.encode import write_image
+from srgan_kit.images.exif import pack
 from srgan_kit.images.formats import FORMATS, missing_extra
 from srgan_kit.images.mark import ENDS, marked, read_mark, software_tag
-from srgan_kit.images.metadata import Metadata
+from srgan_kit.images.metadata import Metadata, with_iptc
 from srgan_kit.images.read import Picture, read_image
 
 NOISE = np.random.default_rng(0).integers(0, 256, (700, 800, 3), dtype=np.uint8)
@@ -55,7 +56,39 @@ def test_a_packet_changes_in_its_software_alone() -> None:
     packet = marked(other, software_tag("a", "x2"))
     assert packet.count(b"tiff:Software") == 1
     assert b'<rdf:Description xmp:Rating="5"/>' in packet
-    assert marked(b"\xff\xfe broken", software_tag("a", "x2")) == b"\xff\xfe broken"
+    comment = f"<!-- {software_tag('b', 'x4')} -->".encode()
+    assert marked(marked(b"\xff broken", software_tag("a", "x2")), software_tag("b", "x4")) == b"\xff broken" + comment
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_packets_of_wide_letters_become_utf_8(encoding: str) -> None:
+    text = '<x:xmpmeta><rdf:RDF><rdf:Description dc:title="Käse"/></rdf:RDF></x:xmpmeta>'
+    packet = marked(text.encode(encoding), software_tag("a", "x2"))
+    assert packet == marked(text.encode(), software_tag("a", "x2"))
+    assert "Käse" in packet.decode()
+
+
+def test_the_mark_may_come_first() -> None:
+    packet = marked(b'<rdf:RDF xmlns:rdf="a"><rdf:Description/></rdf:RDF>', software_tag("a", "x2"), first=True)
+    assert packet.startswith(b'<rdf:RDF xmlns:rdf="a"><rdf:Description rdf:about="" xmlns:tiff=')
+    assert packet.endswith(b'"/><rdf:Description/></rdf:RDF>')
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".avif"])
+def test_long_metadata_does_not_hide_the_mark(tmp_path: Path, suffix: str) -> None:
+    letters = b"a" * (2 * ENDS)
+    xmp = b'<x:xmpmeta><rdf:RDF><rdf:Description dc:title="%b"/></rdf:RDF></x:xmpmeta>' % letters
+    exif = pack("<", [(0x010E, 2, len(letters), letters)])
+    photoshop = with_iptc(letters)
+    for said in (Metadata(exif), Metadata(exif, xmp), Metadata(exif, photoshop=photoshop)):
+        path = tmp_path / f"a{suffix}"
+        write_image(Picture(NOISE, metadata=said), path, software=software_tag("a", "x2"))
+        assert read_mark(path) == "a, x2"
+        found = read_image(path).metadata
+        assert found.exif == exif
+        if said.xmp is not None:
+            assert found.xmp is not None
+            assert letters in found.xmp
 
 
 def test_files_of_others_have_no_mark(tmp_path: Path) -> None:

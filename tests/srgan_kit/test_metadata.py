@@ -13,7 +13,7 @@ from srgan_kit.images import density, tiff
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import FORMATS
 from srgan_kit.images.metadata import Metadata
-from srgan_kit.images.read import Picture, read_image
+from srgan_kit.images.read import Picture, pixels_limited, read_image
 
 PIXELS = np.full((24, 40, 3), (90, 120, 150), np.uint8)
 ARTIST = "Jürgen Groß".encode()
@@ -293,3 +293,19 @@ def test_metadata_and_profile_of_jpeg_2000_are_read(tmp_path: Path) -> None:
     assert np.array_equal(picture.pixels, PIXELS)
     assert (picture.metadata.exif, picture.metadata.xmp) == (exif_block(">", 1, (40, 24)), XMP)
     assert picture.icc == icc
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_a_long_text_or_profile_does_not_hide_the_picture(tmp_path: Path, kind: bytes) -> None:
+    write_image(Picture(np.full((8, 9, 3), 7, np.uint8)), tmp_path / "in.png")
+    content = (tmp_path / "in.png").read_bytes()
+    long = np.random.default_rng(0).bytes(3_000_000).hex().encode()  # Pillow's own limit is 1 MiB
+    body = kind + b"name\0\0" + zlib.compress(long, 1)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "in.png").write_bytes(content[:33] + chunk + content[33:])
+    before = PngImagePlugin.MAX_TEXT_CHUNK
+    with pixels_limited():
+        picture = read_image(tmp_path / "in.png")
+    assert before == PngImagePlugin.MAX_TEXT_CHUNK
+    assert picture.size == (9, 8)
+    assert (picture.metadata.texts == (("zTXt", body[4:]),)) == (kind == b"zTXt")
