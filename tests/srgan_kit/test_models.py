@@ -36,7 +36,7 @@ def test_own_files_round_trip(tmp_path: Path) -> None:
 
 def test_an_architecture_that_left_is_refused_in_one_line(tmp_path: Path) -> None:
     save_model(CONFIG.build(), CONFIG, tmp_path / "old.safetensors", {"generator": '{"name": "attention"}'})
-    with pytest.raises(UserError, match="expected one of residual, .*; got 'attention'"):
+    with pytest.raises(UserError, match=r"expected one of residual, .*; got 'attention'"):
         load_model(tmp_path / "old.safetensors")
 
 
