@@ -11,7 +11,7 @@ Depth = Annotated[int, Field(ge=1, le=300)]
 class Settings(BaseModel):
     """Typed values, immutable and strict about their keys; each field is explained below it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def table_of(value: object) -> object:

@@ -1,9 +1,34 @@
 """The nearest known name to one that is not known."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-ELSEWHERE = {"lr": "learning_rate", "batch_size": "batch", "epochs": "steps", "iterations": "steps", "niter": "steps"}
+ELSEWHERE = {
+    "lr": "learning_rate",
+    "bs": "batch",
+    "batchsize": "batch",
+    "epoch": "steps",
+    "epochs": "steps",
+    "iter": "steps",
+    "iters": "steps",
+    "niter": "steps",
+    "iterations": "steps",
+    "total_iter": "steps",
+    "max_iter": "steps",
+    "crop_size": "patch",
+    "save_every": "checkpoint_every",
+    "val": "validation",
+    "pretrained": "initialise_from",
+    "fp16": "precision",
+    "amp": "precision",
+    "gpu": "device",
+    "cuda": "device",
+    "l1": "pixel",
+    "l2": "mse",
+    "vgg": "perceptual",
+    "tv": "total_variation",
+    "gan": "adversarial",
+}
 """What other trainers call some settings."""
 
 
@@ -16,14 +41,27 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     ' (did you mean optimizer.learning_rate?)'
     >>> did_you_mean("optimizer.lr", ["optimizer.learning_rate", "critic_optimizer.learning_rate"])
     ' (did you mean optimizer.learning_rate?)'
+    >>> did_you_mean("patch_size", ["data.patch", "data.batch"])
+    ' (did you mean data.patch?)'
     >>> did_you_mean("colour", ["steps", "seed"])
     ''
     """
     known = [each for each in known if each != name]  # known elsewhere, not here
-    table, _, last = name.rpartition(".")
-    last = ELSEWHERE.get(last, last)
-    name = f"{table}.{last}" if table else last
-    parts = {each.rpartition(".")[2]: each for each in reversed(known)}
-    of_part = [parts[each] for each in difflib.get_close_matches(last, parts, n=1, cutoff=0.8)]
-    found = next(iter([*difflib.get_close_matches(name, known, n=1, cutoff=0.7), *of_part]), None)
+    table, _, last = name.lower().rpartition(".")
+    meant = ELSEWHERE.get(last, last)
+    beside = [each for each in known if each.rpartition(".")[0] == table]
+    words = [word for word in meant.split("_") if len(word) > 2]
+    found = (
+        _of_last_part(meant, beside, 0.75)
+        or _of_last_part(meant, known, 0.8)
+        or (difflib.get_close_matches(f"{table}.{meant}".lstrip("."), known, n=1, cutoff=0.8) or [None])[0]
+        or _of_last_part(meant, beside, 0.6)
+        or next((each for word in words for each in known if each.rpartition(".")[2] == word), None)
+    )
     return "" if found is None else f" (did you mean {found}?)"
+
+
+def _of_last_part(last: str, known: Sequence[str], cutoff: float) -> str | None:
+    """The known name whose last part is nearest; of several the first."""
+    parts = {each.rpartition(".")[2]: each for each in reversed(known)}
+    return next((parts[each] for each in difflib.get_close_matches(last, parts, n=1, cutoff=cutoff)), None)

@@ -71,7 +71,7 @@ def _train(
         chosen = load_recipe(recipe, settings, data)
         folder = output or Path("runs") / chosen.name
     else:
-        for given, name in ((recipe, "a RECIPE"), (output, "-o")):
+        for given, name in ((recipe, "the RECIPE"), (output, "-o")):
             if given is not None:
                 raise UserError(
                     f"--resume {resume}: goes on by the run's own recipe, in its folder; remove {name} {given}"
@@ -82,7 +82,8 @@ def _train(
 
     from srgan_kit.training import loop
 
-    outcome = loop.train(chosen, folder, resume is not None, minutes, fit=minutes is not None)
+    replan = any(setting.startswith("steps=") for setting in settings or [])
+    outcome = loop.train(chosen, folder, resume is not None, minutes, fit=minutes is not None, replan=replan)
     if outcome.model is None:
         return 0
     measured = "".join(f", {name} {value:.2f}" for name, value in outcome.measured.items())

@@ -34,6 +34,9 @@ def find_images(folder: Path, recursive: bool = True, leave_out: Path | None = N
         UserError: the folder does not exist, is not a folder, cannot be read, or holds no image.
     """
     if not folder.is_dir():
+        if folder.exists():
+            check_no_image(folder)
+            raise UserError(f"{folder}: expected a folder of images, got a file")
         raise UserError(f"{folder}: expected a folder of images, but there is no such folder")
     readable = readable_endings()
     kept_out = leave_out.resolve() if leave_out is not None else None

@@ -42,7 +42,7 @@ def read_arrays(path: Path) -> ArrayFile:
 
     Images are (N, H, W), (N, H, W, 1) or (N, H, W, 3), uint8 or float in [0, 1], which is rounded to 8 bits; labels are
     (N,) or (N, 1) whole numbers, -1 = unlabelled; where one is not below the number of images they are ids, which are
-    numbered in their order. Nothing in the file is executed.
+    numbered in their order, which is that of `classes`. Nothing in the file is executed.
 
     Raises:
         UserError: the file is no .npz, is damaged, lacks images, or an array is not as described; the message names it.
@@ -56,9 +56,11 @@ def read_arrays(path: Path) -> ArrayFile:
     test = _labelled(path, arrays, "x_test", "y_test" if "y_test" in arrays else None) if "x_test" in arrays else None
     parts = [train] + ([test] if test else [])
     count = max(int(part.labels.max()) for part in parts) + 1
-    if count <= sum(len(part.labels) for part in parts) or "classes" in arrays:
+    names = len(arrays["classes"]) if "classes" in arrays and arrays["classes"].ndim else 0
+    if count <= max(names, sum(len(part.labels) for part in parts)):
         return ArrayFile(train, test, _classes(path, arrays, count))
-    parts, classes = _numbered(parts)
+    parts, ids = _numbered(parts)
+    classes = _classes(path, arrays, len(ids)) if "classes" in arrays else ids
     return ArrayFile(parts[0], parts[1] if test else None, classes)
 
 

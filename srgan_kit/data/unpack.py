@@ -3,6 +3,8 @@
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from srgan_kit.data.image_folder import check_no_image
@@ -21,7 +23,7 @@ class Unpacked:
     """
 
     def __init__(self, path: Path) -> None:
-        self.folder = path
+        self.path = self.folder = path
         if path.is_dir():
             return
         if not path.is_file():
@@ -40,3 +42,15 @@ class Unpacked:
         except Exception as error:  # a damaged file makes zipfile and zlib raise whatever they stumble over
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise UserError(f"{path}: not a .zip file that can be unpacked ({reason})") from None
+
+    def name(self, path: Path) -> Path:
+        """What the user calls a file in the folder."""
+        return self.path / path.relative_to(self.folder)
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Mistakes that are found meanwhile are the file's, not the temporary folder's."""
+        try:
+            yield
+        except UserError as error:
+            raise UserError(str(error).replace(str(self.folder), str(self.path))) from None

@@ -13,6 +13,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.problems import first_problem
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.settings import table_of
+from srgan_kit.suggestions import did_you_mean
 
 SHORT = ("variant", "generator", "critic", "data.degradation")
 """Keys of tables whose name alone may stand for them."""
@@ -53,7 +54,7 @@ def load_recipe_again(
 def _recipe_of(values: dict[str, Any], source: str, overrides: list[str] | None, data: Path | None) -> Recipe:
     for override in overrides or []:
         _apply(values, override)
-    if data is not None:
+    if data is not None and isinstance(values.get("data", {}), dict):  # else the recipe is refused for that
         _apply(values, f"data.folder={json.dumps(str(data))}")
     try:
         return Recipe.model_validate(values)
@@ -74,9 +75,11 @@ def _read_toml(name_or_file: str) -> dict[str, object]:
         try:
             text = Path(name_or_file).read_text(encoding="utf-8-sig")  # some editors begin with a mark
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"recipe {name_or_file}: cannot be read ({error})") from None
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise UserError(f"recipe {name_or_file}: cannot be read ({reason})") from None
     else:
-        raise UserError(f"recipe {name_or_file!r}: expected one of {', '.join(recipe_names())}, or a .toml file")
+        names, hint = recipe_names(), did_you_mean(name_or_file, recipe_names())
+        raise UserError(f"recipe {name_or_file!r}: expected one of {', '.join(names)}, or a .toml file{hint}")
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:

@@ -8,6 +8,10 @@ from pydantic import Field
 from srgan_kit.settings import Settings
 
 
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Of a term: terms are minimised, so none is negative."""
+
+
 class TechniquesConfig(Settings):
     """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
     feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging.
@@ -62,7 +66,7 @@ class PerceptualConfig(Settings):
 
     network: Literal["vgg16", "vgg19", "squeezenet"] = "vgg19"
     """Which network compares."""
-    layers: dict[str, float] = Field(default_factory=lambda: {"conv5_4": 1.0})
+    layers: dict[str, Weight] = Field(default_factory=lambda: {"conv5_4": 1.0})
     """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation."""
     distance: Literal["l1", "l2", "charbonnier", "euclidean"] = "l1"
     """Distance between feature maps; "euclidean" is half the sum of squares over an image's, as in DeePSiM."""
@@ -94,8 +98,6 @@ class DistillationConfig(Settings):
     """Mean absolute or mean squared difference."""
 
 
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""Of a term: terms are minimised, so none is negative."""
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -1,6 +1,7 @@
 """The recipe's variant: read from a name or a table, written as a table."""
 
 import dataclasses
+import math
 from typing import Annotated, Any, cast
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
@@ -24,7 +25,9 @@ def _read_variant(value: object) -> Variant:
     name = table.get("name") if isinstance(table, dict) else value
     if not isinstance(table, dict) or not isinstance(name, str) or name not in VARIANTS:
         hint = did_you_mean(name, VARIANTS) if isinstance(name, str) else ""
-        raise ValueError(f"expected one of {', '.join(VARIANTS)}; got {name!r:.80}{hint}")
+        nameless = isinstance(table, dict) and "name" not in table
+        got = f"{table!s:.80}, a table without a name" if nameless else repr(name)
+        raise ValueError(f"expected one of {', '.join(VARIANTS)}; got {got:.110}{hint}")
     kind = VARIANTS[table["name"]]
     settings = {key: setting for key, setting in table.items() if key != "name"}
     known = [field.name for field in dataclasses.fields(cast(Any, kind))]
@@ -32,6 +35,9 @@ def _read_variant(value: object) -> Variant:
         if key not in known:
             of = f"its settings are {', '.join(known)}" if known else "it has no settings"
             raise ValueError(f"{table['name']} has no setting {key!r}; {of}")
+        given: object = settings[key]
+        if isinstance(given, float) and not math.isfinite(given):
+            raise ValueError(f"{key}: expected a finite number, got {given}")
     try:
         return TypeAdapter(kind).validate_python(settings)
     except ValidationError as error:

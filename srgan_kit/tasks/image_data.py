@@ -26,6 +26,8 @@ class SquareData:
             raise UserError("no training images: give --data DIR or FILE.npz (or data.folder in the recipe)")
         if settings.augment == "flips-and-rotations":
             raise UserError(f"recipe: data.augment: {recipe.task} takes 'none' or 'flips', got 'flips-and-rotations'")
+        if settings.channels == 2:
+            raise UserError("recipe: data.channels: images have 3 (RGB) or 1 (grey), got 2, which are points'")
         loaded = load_squares(
             settings.folder,
             settings.size,
@@ -49,9 +51,9 @@ class SquareData:
 
     def describe(self) -> str:
         """How many images there are."""
-        classes = f" ({self.labelled_images} of them labelled in {len(self.classes)} classes)" if self.classes else ""
+        classes = f" ({self.labelled_images} labelled, in {len(self.classes)} classes)" if self.classes else ""
         held = len(self.held.images)
-        return f"{len(self.examples)} training images{classes}, {held} held out, {len(self.skipped)} skipped"
+        return f"{len(self.examples)} training images, {held} held out, {len(self.skipped)} skipped{classes}"
 
     def batch(self, items: tuple[Tensor, Tensor]) -> Batch:
         """uint8 images and labels -> a batch."""

@@ -52,8 +52,9 @@ class SuperResolution:
         self._unpacked = Unpacked(data.folder)
         folder = self._unpacked.folder
         smallest = math.ceil(data.patch * self.scale / max(data.reductions))
-        usable = ImageFolder(find_images(folder, leave_out=run), data.cache_megabytes, smallest)
-        self.skipped: list[Skipped] = list(usable.skipped)
+        with self._unpacked.named():
+            usable = ImageFolder(find_images(folder, leave_out=run), data.cache_megabytes, smallest)
+        self.skipped = [Skipped(self._unpacked.name(each.path), each.reason) for each in usable.skipped]
         wanted = recipe.validation.holdout if recipe.validation.folder is None else 0
         held_out = _by_hash(usable.paths)[: holdout_count(len(usable), wanted, recipe.validation.holdout_part)]
         self.images = usable.only([path for path in usable.paths if path not in set(held_out)])
@@ -80,10 +81,8 @@ class SuperResolution:
 
     def describe(self) -> str:
         """How many images there are."""
-        return (
-            f"{len(self.images)} training images ({self.images.cached} in memory), {len(self.validation)} held out, "
-            f"{len(self.skipped)} skipped"
-        )
+        counts = f"{len(self.images)} training images, {len(self.validation)} held out, {len(self.skipped)} skipped"
+        return f"{counts} ({self.images.cached} in memory)"
 
     def batch(self, items: tuple[Tensor, Tensor, Tensor]) -> Batch:
         """uint8 crops from the loader -> float images on the device."""

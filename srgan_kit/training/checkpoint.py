@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -50,17 +50,37 @@ def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
     Raises:
         UserError: it cannot be written, such as on a full disk; the checkpoints before it are kept.
     """
-    newest = run / NAME
+    newest, written = run / NAME, None
     try:
         with appearing(newest) as temporary:
             with temporary.open("wb") as file:
-                torch.save(state, file)
+                written = _Written(file)
+                torch.save(state, written)  # pyright: ignore[reportArgumentType]
                 file.flush()
                 os.fsync(file.fileno())  # on the disk before it replaces the old one, in case the power fails
             if newest.is_file() and _damage(newest) is None:  # a damaged one does not push a sound one out
                 newest.replace(run / PREVIOUS)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        raise UserError(f"{newest}: cannot be written ({_reason(error, run)}); {_kept(run)}") from None
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError of its own
+        reason = _reason((written and written.error) or error, run)
+        raise UserError(f"{newest}: cannot be written ({reason}); {_kept(run)}") from None
+
+
+class _Written:
+    """A file that remembers why it could not be written to."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def restore_newest(run: Path, restore: Callable[[dict[str, Any]], None]) -> list[str]:
@@ -70,7 +90,9 @@ def restore_newest(run: Path, restore: Callable[[dict[str, Any]], None]) -> list
         UserError: there is none, none is sound, or `restore` raises one: it belongs to another recipe or other images.
     """
     if not has_checkpoint(run):
-        raise UserError(f"{run}: nothing to resume, there is no {NAME} in it")
+        model = run / "model.safetensors"
+        ways = f"; --set initialise_from={model} starts another run from its model" if model.is_file() else ""
+        raise UserError(f"{run}: nothing to resume, there is no {NAME} in it{ways}")
     damaged: list[str] = []
     for path in (run / NAME, run / PREVIOUS):
         if not path.is_file():
@@ -84,7 +106,7 @@ def restore_newest(run: Path, restore: Callable[[dict[str, Any]], None]) -> list
             damaged.append(f"{path}: damaged, or not a checkpoint of this version ({_line(error)})")
             continue
         return [f"{each}; going back to {path.name}, step {state['step']}" for each in damaged]
-    raise UserError("; ".join(damaged))
+    raise UserError(f"{'; '.join(damaged)}; there is no other checkpoint to go back to, -o begins another run")
 
 
 def saved_recipe(run: Path, overrides: list[str] | None = None, data: Path | None = None) -> Recipe:

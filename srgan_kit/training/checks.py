@@ -73,5 +73,5 @@ def check_weights(player: str, terms: set[str], named: Mapping[str, float], weig
         there = f"they are {', '.join(sorted(all_terms))}"
         hint = did_you_mean(f"{table}.{name}", [f"{table}.{term}" for term in all_terms])
         raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss{hint}; {there}")
-    if not terms:
+    if not any(weights[name] for name in terms | (named.keys() & of_gradients)):
         raise UserError(f"recipe: the {player}'s loss has no term: give one a weight other than 0 in [{table}]")

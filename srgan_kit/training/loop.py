@@ -25,7 +25,7 @@ from srgan_kit.training.checkpoint import has_checkpoint, held_out_as_before
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.training.limit import TimeLimit, steps_that_fit
 from srgan_kit.training.memory import check_data, out_of_memory
-from srgan_kit.training.results import BEST, MODEL, export, is_finished, keep_best
+from srgan_kit.training.results import BEST, MODEL, export, is_finished, keep_best, leave
 from srgan_kit.training.run import Run
 from srgan_kit.training.run_folder import RunLock, write_recipe
 from srgan_kit.training.signals import interruption
@@ -60,7 +60,12 @@ class Outcome:
 
 
 def train(
-    recipe: Recipe, folder: Path, resume: bool = False, minutes: float | None = None, fit: bool = False
+    recipe: Recipe,
+    folder: Path,
+    resume: bool = False,
+    minutes: float | None = None,
+    fit: bool = False,
+    replan: bool = False,
 ) -> Outcome:
     """Train `recipe` in `folder`; the averaged weights are in `folder/model.safetensors` wherever the run ends.
 
@@ -73,6 +78,7 @@ def train(
         fit: whether the run's number of steps, and with it the schedule, is fixed by what fits into the minutes. It is
             fixed once, from the speed of the first steps, and kept in the checkpoint. A run that has done all its steps
             is given as many more as fit.
+        replan: whether a resumed run's number of steps is the recipe's again, instead of the one that was fixed.
 
     Raises:
         UserError: data, weights or a checkpoint that cannot be used, an existing run without `resume`, a folder in
@@ -92,6 +98,8 @@ def train(
             recipe = held_out_as_before(folder, recipe)
         run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder), resume)
         warnings = run.restore() if resume else []
+        if replan or (limit.fit and run.step == run.steps < recipe.steps):
+            run.planned = None  # all that was planned is done, and there is time for more
         try:
             run.rehearse()
             if lock is not None:
@@ -101,11 +109,15 @@ def train(
                 write_recipe(folder, recipe)
             accelerator.wait_for_everyone()
             return _train(run, limit, warnings)
+        except UserError as error:
+            raise type(error)(f"{error}{'' if isinstance(error, Stopped) else leave(run)}") from None
         except OSError as error:
-            raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
+            where = error.filename2 or error.filename or folder  # the second one is what a file was to be renamed to
+            raise UserError(f"{where}: {error.strerror or error}{leave(run)}") from None
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
+            leave(run)
             kept = "the last checkpoint is kept; try a smaller data.batch"
             raise Stopped(f"out of memory of {accelerator.device.type} in step {run.step + 1}; {kept}") from None
 
@@ -128,8 +140,13 @@ def _take(lock: RunLock) -> None:
 
 
 def _check_new(folder: Path, resume: bool) -> None:
-    if not resume and (has_checkpoint(folder) or any((folder / name).exists() for name in (MODEL, BEST))):
+    if resume:
+        return
+    if has_checkpoint(folder):
         raise UserError(f"{folder}: holds a run already; --resume {folder} goes on with it, -o takes another folder")
+    left = next((name for name in (MODEL, BEST) if (folder / name).exists()), None)
+    if left is not None:
+        raise UserError(f"{folder}: holds a run already, of which {left} is left; -o takes another folder")
 
 
 def _train(run: Run, limit: TimeLimit, warnings: list[str]) -> Outcome:
@@ -139,15 +156,13 @@ def _train(run: Run, limit: TimeLimit, warnings: list[str]) -> Outcome:
         interruption() as signals,
     ):
         _announce(telemetry, run, warnings)
-        if limit.fit and run.step == run.steps < run.recipe.steps:
-            run.planned = None  # all that was planned is done, and there is time for more
         validated = _loop(run, telemetry, limit, signals)
         finished = run.step == run.steps
         run.save()
-        if not finished:
-            telemetry.say(f"{'stopping' if signals else 'the time is up'}: step {run.step} is saved; validating")
         if main:
             export(run, {})  # there may be no time for more
+        if not finished:
+            telemetry.say(f"{'stopping' if signals else 'the time is up'}: step {run.step} is saved; validating")
         measured = _validate(run, telemetry, finished) if validated is None else validated
         if main:
             animate_sheets(run.folder)
@@ -158,6 +173,8 @@ def _train(run: Run, limit: TimeLimit, warnings: list[str]) -> Outcome:
 def _loop(run: Run, telemetry: Telemetry, limit: TimeLimit, signals: list[int]) -> dict[str, float] | None:
     """Train to the end, to an interruption or the deadline; the validation of the last step, if it had one."""
     recipe = run.recipe
+    if run.step == run.steps:
+        return None
     clock, since = time.perf_counter(), run.step
     for batches in _batches(run):
         logged = (run.step + 1) % recipe.log_every == 0 or run.step + 1 == run.steps
@@ -236,10 +253,9 @@ def _batches(run: Run) -> Iterator[list[Batch]]:
         except StopIteration:
             return
         except (UserError, OSError, RuntimeError) as error:  # an image that is gone, or a worker
-            run.save()
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             reason = lines[-1].rpartition("UserError: ")[2]  # of a worker's traceback the last line says it
-            raise Stopped(f"{reason}; the run is saved at step {run.step}, --resume {run.folder} goes on") from None
+            raise Stopped(f"{reason}{leave(run)}") from None
         if run.batches == 1:
             yield [task.batch(some)]
         else:
@@ -249,8 +265,8 @@ def _batches(run: Run) -> Iterator[list[Batch]]:
 
 
 def _validate(run: Run, telemetry: Telemetry, regular: bool) -> dict[str, float]:
-    """Measure, draw and export the averaged model; only regular validations decide which model is the best, so that
-    it does not depend on when a run was stopped."""
+    """Measure, draw and export the averaged model; a regular validation is one that a run not stopped has too."""
+    run.save()  # so that no model is of a later step than what can be gone on from
     network = run.average.network
     assert isinstance(network, Model)
     with run.accelerator.autocast():
@@ -263,8 +279,7 @@ def _validate(run: Run, telemetry: Telemetry, regular: bool) -> dict[str, float]
         if values:
             telemetry.record(run.step, values)
         export(run, measured)
-    if regular:
-        keep_best(run, measured)
+    keep_best(run, measured, regular)
     return measured
 
 
@@ -284,5 +299,7 @@ def _announce(telemetry: Telemetry, run: Run, warnings: list[str]) -> None:
         telemetry.say(f"resumed at step {run.step} of {run.steps}")
     if run.step == run.recipe.steps:
         telemetry.say("all its steps are done; --set steps=N with a larger N goes on")
+    elif run.step == run.steps:
+        telemetry.say("all steps that fit into its time are done; --minutes M or --set steps=N goes on")
     elif run.recipe.compile:
         telemetry.say("compiling the generator: the first step takes a minute or more")

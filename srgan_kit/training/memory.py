@@ -49,8 +49,10 @@ def check_data(recipe: Recipe, device: torch.device) -> None:
     steps = recipe.critic_steps if recipe.critic else 1
     needed = 4 * recipe.data.batch * steps * channels * side**2 * IMAGES
     size = "data.patch" if recipe.task == "super-resolution" else "data.size"
-    what = f"a batch of {recipe.data.batch} images of {side}x{side}"
-    _check(needed, device, what, f"a smaller data.batch or {size}")
+    what, remedy = f"a batch of {recipe.data.batch} images of {side}x{side}", f"a smaller data.batch or {size}"
+    if steps > 1:
+        what, remedy = f"{what}, for each of {steps} critic_steps,", f"{remedy}, or fewer critic_steps"
+    _check(needed, device, what, remedy)
 
 
 def check_networks(recipe: Recipe, condition: tuple[int, int] | None, device: torch.device) -> None:
@@ -68,7 +70,9 @@ def check_networks(recipe: Recipe, condition: tuple[int, int] | None, device: to
     generator, other = (sum(p.numel() for p in each.parameters()) if each else 0 for each in (model, critic))
     needed = generator * (TRAINED + AVERAGED) + other * TRAINED
     what = f"training networks of {generator + other:,} parameters"
-    _check(needed, device, what, "a smaller generator.channels or critic.channels")
+    parts = ["generator", *(["encoder"] if model.encoder else []), *(["critic"] if critic else [])]
+    latent = " or a smaller latent" if recipe.latent.size else ""
+    _check(needed, device, what, f"smaller channels of the {' or '.join(parts)}{latent}")
 
 
 class _Undrawn(TorchFunctionMode):

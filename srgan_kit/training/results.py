@@ -1,10 +1,12 @@
 """What a run leaves behind: the averaged model, and the best one."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from srgan_kit.errors import UserError
 from srgan_kit.models.generative import save_run
 from srgan_kit.training.run import Run
 
@@ -15,35 +17,59 @@ BEST = "best.safetensors"
 MEASURES = ("psnr_y", "psnr")
 """The measures that are better the higher they are: super-resolution's, reconstruction's. Of unconditional images
 none says which are best."""
+FOR_NOW = "stopped_before_a_validation"
+"""In the metadata of a best model that is one only because there was no regular validation yet."""
 DIGITS = 4
 """Of a measure in a file."""
 
 
-def export(run: Run, measured: Mapping[str, float], name: str = MODEL) -> Path:
+def export(run: Run, measured: Mapping[str, float], name: str = MODEL, more: Mapping[str, str] | None = None) -> Path:
     """Write the averaged weights as a model file, with what was measured of them."""
     recipe, path = run.recipe, run.folder / name
     metadata = {"recipe": recipe.without_paths().model_dump_json(), "steps": str(run.step), "of_steps": str(run.steps)}
     metadata |= {f"validation_{measure}": f"{value:.{DIGITS}f}" for measure, value in measured.items()}
-    save_run(run.average.network, recipe, run.task, path, metadata)
+    save_run(run.average.network, recipe, run.task, path, metadata | dict(more or {}))
     return path
 
 
-def keep_best(run: Run, measured: Mapping[str, float]) -> None:
-    """Write the model of this validation, if it is the best so far (main process only)."""
+def keep_best(run: Run, measured: Mapping[str, float], regular: bool) -> None:
+    """Write the model of this validation, if it is the best so far (main process only).
+
+    That of a stop counts only until the next regular one, so that the best does not depend on when a run was stopped.
+    """
     name = next((name for name in MEASURES if name in measured), None)
     if name is None or not run.accelerator.is_main_process:
         return
     before = _validated(run.folder / BEST, name, run.step)
-    if before is None or round(measured[name], DIGITS) > before:
-        export(run, measured, BEST)
+    if before is None or (regular and round(measured[name], DIGITS) > before):
+        export(run, measured, BEST, {} if regular else {FOR_NOW: "yes"})
 
 
 def _validated(path: Path, measure: str, step: int) -> float | None:
-    """What was measured of that model; None if there is none, or a run that went back has not come so far again."""
+    """What was measured of that model; None if there is none that counts, or a run that went back has not come so far
+    again."""
     metadata = _metadata(path)
-    if not metadata or int(metadata["steps"]) > step or f"validation_{measure}" not in metadata:
+    measured, steps = metadata.get(f"validation_{measure}"), metadata.get("steps", "")
+    if measured is None or FOR_NOW in metadata or not steps.isdecimal() or int(steps) > step:
         return None
-    return float(metadata[f"validation_{measure}"])
+    return float(measured)
+
+
+def leave(run: Run) -> str:
+    """Save what can be saved of a run that ends by an error: in words, how to go on, if that was possible.
+
+    In the middle of a step there is no state to go on from, yet the averaged model is whole.
+    """
+    if run.step == run.start or not run.accelerator.is_main_process:
+        return ""
+    with suppress(UserError):
+        if _metadata(run.folder / MODEL).get("steps") != str(run.step):
+            export(run, {})
+    if run.whole:
+        with suppress(UserError):  # the disk may be full
+            run.save()
+            return f"; the run is saved at step {run.step}, --resume {run.folder} goes on"
+    return ""
 
 
 def is_finished(folder: Path) -> bool:

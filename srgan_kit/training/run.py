@@ -1,5 +1,6 @@
 """What changes while a run goes on: the players, one step of the game, saving and restoring."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -70,6 +71,7 @@ class Run:
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
         self.average = MovingAverage(model, recipe.ema)
         if recipe.compile:
+            logging.getLogger("torch").setLevel(logging.ERROR)  # its warnings are for programmers
             functorch_config.donated_buffer = False  # else a step whose gradient is looked at term by term fails
             model.decoder.compile()  # in place, after the average was copied: that one sees images of any size
         self.critic: Player | None = None
@@ -80,7 +82,9 @@ class Run:
                 with_spectral_norm(critic)
             self.critic = Player("critic", critic, critic_parts(critic), recipe.critic_optimizer, accelerator)
             self.techniques = Techniques(recipe, model, critic)
-        self.step = 0
+        self.step = self.start = 0
+        self.whole = True
+        """Whether no step is in progress, so that the players' state is one to go on from."""
         self.planned: int | None = None
         """The number of steps that fit into the run's time, once that was measured."""
         self._saved: tuple[int, int] | None = None
@@ -128,6 +132,7 @@ class Run:
         recipe = self.recipe
         if len(earlier) != self.batches - 1:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
+        self.whole = False
         # All randomness inside a step is a function of (seed, step, rank): a resumed run needs no generator state.
         seed = (recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index
         on_cpu = self.accelerator.device.type == "cpu"  # where torch.manual_seed would spend its time on other devices
@@ -162,6 +167,7 @@ class Run:
         self.average.update(self.model, self.step)
         if self.techniques is not None:
             self.techniques.update("generator")
+        self.whole = True
         values |= generator_values
         return values | self._paused_shares() if detailed else values
 
@@ -314,7 +320,7 @@ class Run:
 
     def _take(self, state: dict[str, Any]) -> None:
         saved = check_belongs(state, self.folder, self.recipe, self.fingerprint)
-        self.step = state["step"]
+        self.step = self.start = state["step"]
         self.planned = state.get("steps") if saved.steps == self.recipe.steps else None
         self.turn = Turn(**state["turn"])
         self.generator.restore(state["generator"])

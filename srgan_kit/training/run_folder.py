@@ -38,7 +38,7 @@ class RunLock:
         """
         if self._file is not None:
             return
-        file = (self.folder / LOCK).open("a+", encoding="utf-8")
+        file = self._open()
         try:
             _lock(file)
         except (BlockingIOError, PermissionError):
@@ -51,6 +51,14 @@ class RunLock:
         file.write(f"{os.getpid()}\n")
         file.flush()
         self._file = file
+
+    def _open(self) -> IO[str]:
+        """The file of the lock; what is no plain file, such as a link to one that is someone's own, is put aside."""
+        path = self.folder / LOCK
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        return os.fdopen(os.open(path, flags, 0o666), "a+", encoding="utf-8")
 
     def __enter__(self) -> "RunLock":
         return self

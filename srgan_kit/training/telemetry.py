@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 from torch.utils.tensorboard import SummaryWriter
 
 from srgan_kit.atomic import appearing
@@ -16,6 +19,23 @@ from srgan_kit.training.health_checks import Alarms
 from srgan_kit.training.limit import TimeLimit
 
 LOG = "log.jsonl"
+
+
+class TimeLeft(ProgressColumn):
+    """What the steps still to be done will take, or the run's time if that is less: 0:01:30."""
+
+    max_refresh = 0.5
+
+    def __init__(self, limit: TimeLimit) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def render(self, task: Task) -> Text:
+        """The text on the terminal."""
+        of_steps = task.time_remaining
+        seconds = min(self._limit.left, inf if of_steps is None else of_steps)
+        shown = "-:--:--" if seconds == inf else str(timedelta(seconds=int(max(0.0, seconds))))
+        return Text(shown, style="progress.remaining")
 
 
 class Telemetry:
@@ -42,7 +62,7 @@ class Telemetry:
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeLeft(limit),
             TextColumn("{task.fields[note]}"),
             console=self._console,
             disable=not self._console.is_terminal,

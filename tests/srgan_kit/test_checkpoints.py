@@ -174,11 +174,12 @@ def test_a_run_folder_from_before_resumes(copy: Path, finished: Path, two_classe
     assert same(weights(copy), weights(whole))
 
 
-def test_a_full_disk_is_named_and_the_checkpoint_before_kept(copy: Path) -> None:
+@pytest.mark.parametrize("limit", [30_000, 30_500, 31_000, 31_500, 32_000])  # in the middle of a write, or between two
+def test_a_full_disk_is_named_and_the_checkpoint_before_kept(limit: int, copy: Path) -> None:
     """A limit on the size of files, below a checkpoint's and above everything else's, is as good as a full disk."""
     program = (
         "import resource, sys; from srgan_kit.cli.main import run; from srgan_kit.training import loop; "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
         f"sys.argv = ['srgan-kit', 'train', '--resume', {str(copy)!r}, '--set', 'steps=12']; run()"
     )
     before = (copy / NAME).read_bytes()
@@ -316,7 +317,7 @@ def test_a_recipe_or_an_output_beside_resume_is_an_error(finished: Path, command
     status, _, err = command("train", "smoke", "--resume", finished)
     assert (status, err) == (
         2,
-        f"error: --resume {finished}: goes on by the run's own recipe, in its folder; remove a RECIPE smoke\n",
+        f"error: --resume {finished}: goes on by the run's own recipe, in its folder; remove the RECIPE smoke\n",
     )
     status, _, err = command("train", "--resume", finished, "-o", "x")
     assert status == 2

@@ -57,6 +57,16 @@ def said(name: str, overrides: list[str]) -> str:
         ("degradation=light", "data.degradation"),
         ("validation.holdot=3", "validation.holdout"),
         ("critic={name='unet', chanels=3}", "critic.channels"),
+        ("patch_size=3", "data.patch"),
+        ("num_workers=3", "data.workers"),
+        ("batchsize=3", "data.batch"),
+        ("max_steps=3", "steps"),
+        ("SEED=3", "seed"),
+        ("data.Batch=3", "data.batch"),
+        ("dataset.batch=3", "data"),
+        ("val.every=3", "validation"),
+        ("save_every=3", "checkpoint_every"),
+        ("ema_decay=0.9", "ema"),
     ],
 )
 def test_an_unknown_key_gets_the_nearest_known_one(override: str, meant: str) -> None:
@@ -66,6 +76,8 @@ def test_an_unknown_key_gets_the_nearest_known_one(override: str, meant: str) ->
 def test_what_is_near_to_nothing_gets_no_hint() -> None:
     assert did_you_mean("colour", ["steps", "seed", "data.batch"]) == ""
     assert said("smoke", ["xyzzy=1"]).endswith("unknown key 'xyzzy'")
+    assert said("smoke", ["generator.num_feat=64"]).endswith("unknown key 'generator.num_feat' of residual")
+    assert said("smok", []).endswith("or a .toml file (did you mean smoke?)")
 
 
 def test_a_name_alone_is_short_for_its_table() -> None:
@@ -111,6 +123,14 @@ ODD = [
     "generator.groups=1000000000",
     "data.reductions=[]",
     "latent.categorical=[1]",
+    "perceptual.layers={conv5_4=-1}",
+    "perceptual.layers={conv5_4=nan}",
+    "optimizer.learning_rate=inf",
+    "optimizer.clip_gradient=inf",
+    "techniques.instance_noise=inf",
+    "variant={name='vae', std=inf}",
+    "variant.std=1",
+    "data=3",
 ]
 
 
@@ -134,9 +154,28 @@ def test_a_weight_for_no_term_lists_all_that_there_are(two_classes: Path, tmp_pa
     assert {"pixel", "perceptual", "lpips", "fourier", "consistency", "feature_matching"} <= {*listed}
 
 
-def test_a_loss_without_a_term_is_named(two_classes: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"the generator's loss has no term: give one a weight other than 0 in \[weig"):
-        train(recipe(two_classes, "weights.pixel=0"), tmp_path / "run")
+GAN = ["variant=gan", "critic={name='dcgan', channels=4}"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "player", "table"),
+    [
+        (["weights.pixel=0"], "generator", "weights"),
+        ([*GAN, "weights.pixel=0", "weights.adversarial=0"], "generator", "weights"),
+        ([*GAN, "critic_weights.critic=0"], "critic", "critic_weights"),
+    ],
+)
+def test_a_loss_that_is_always_0_is_named(
+    settings: list[str], player: str, table: str, two_classes: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as error:
+        train(recipe(two_classes, *settings), tmp_path / "run")
+    expected = f"recipe: the {player}'s loss has no term: give one a weight other than 0 in [{table}]"
+    assert str(error.value) == expected
+
+
+def test_a_critic_of_a_penalty_alone_trains(two_classes: Path, tmp_path: Path) -> None:
+    assert train(recipe(two_classes, *GAN, "critic_weights={critic=0, r1=1}"), tmp_path / "run").finished
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -151,6 +190,8 @@ def test_a_loss_without_a_term_is_named(two_classes: Path, tmp_path: Path) -> No
         (["variant=gan", "critic=unet", "critic.channels=1000000"], "training networks of"),
         (["data.batch=100000000"], r"a batch of 100000000 images of 32x32 would take about 3.43e\+03 GiB"),
         (["data.patch=1000000"], "a batch of 2 images of 4000000x4000000"),
+        ([*GAN, "critic_steps=100000000"], r"of 2 images of 32x32, for each of 100000000 critic_steps, would take"),
+        (["latent.noise=1000000000"], r"try smaller channels of the generator or a smaller latent$"),
         (["data.workers=100000"], r"data.workers: expected at most \d+ on this machine, got 100000"),
     ],
 )
@@ -230,6 +271,11 @@ def test_labels_that_are_ids_are_numbered_in_their_order(tmp_path: Path) -> None
     read = read_arrays(arrays(tmp_path / "test.npz", images=images, labels=np.array([10**12, 7, -1, 7]), **tests))
     assert read.test is not None
     assert (read.train.labels.tolist(), read.test.labels.tolist()) == ([2, 0, -1, 0], [1, -1])
+    named = arrays(tmp_path / "named.npz", images=images, labels=np.array([10**12, 7, 10**12, 50]), classes=[*"abc"])
+    assert (read_arrays(named).train.labels.tolist(), read_arrays(named).classes) == ([2, 0, 2, 1], ("a", "b", "c"))
+    few = arrays(tmp_path / "few.npz", images=images, labels=np.array([10**12, 7, 10**12, 50]), classes=[*"ab"])
+    with pytest.raises(UserError, match="classes: expected a name for each of 3 labels"):
+        read_arrays(few)
     plain = read_arrays(arrays(tmp_path / "plain.npz", images=images, labels=np.array([0, 2, 2, 0])))
     assert (plain.train.labels.tolist(), plain.classes) == ([0, 2, 2, 0], ("0", "1", "2"))
     with pytest.raises(UserError, match="expected labels from 0 on"):
@@ -311,6 +357,50 @@ def test_one_image_an_npz_or_a_zip_where_a_folder_is_expected_is_named(
         with pytest.raises(UserError, match=message) as error:
             train(load_recipe("smoke", [*SMALL, f"task={task}", *more], path), tmp_path / "run")
         assert str(error.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("content", [None, b"no image", "small"])
+def test_what_is_wrong_with_images_of_an_archive_is_said_of_the_archive(
+    content: bytes | str | None, tmp_path: Path
+) -> None:
+    packed, small = tmp_path / "a.zip", io.BytesIO()
+    Image.new("RGB", (3, 3)).save(small, "PNG")
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("in/a.txt" if content is None else "in/a.png", small.getvalue() if content == "small" else b"x")
+    with pytest.raises(UserError) as error:
+        train(recipe(packed), tmp_path / "run")
+    where = {None: f"{packed}: no image found", b"no image": f"({packed}/in/a.png: not an image", "small": "3x3 pixels"}
+    assert where[content] in str(error.value)
+    assert "srgan-kit-" not in str(error.value)
+
+
+def test_an_image_of_an_archive_that_is_left_out_has_its_name_there(
+    two_classes: Path, tmp_path: Path, command: Command
+) -> None:
+    packed = tmp_path / "a.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        for photo in two_classes.rglob("*.png"):
+            file.write(photo, photo.name)
+        file.writestr("in/bad.png", b"no image")
+    status, _, err = command("train", "smoke", "--data", packed, "-o", tmp_path / "run", *_settings(*SMALL, PLAIN))
+    assert (status, err.splitlines()[0].partition(": ")[0]) == (0, f"skipped {packed}/in/bad.png")
+
+
+def _settings(*settings: str) -> list[str]:
+    return [word for each in settings for word in ("--set", each)]
+
+
+def test_points_are_no_images(two_classes: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"recipe: data\.channels: images have 3 \(RGB\) or 1 \(grey\), got 2"):
+        train(load_recipe("dcgan", ["data.channels=2", "device=cpu"], two_classes), tmp_path / "run")
+
+
+def test_a_file_where_a_folder_to_validate_on_is_expected_is_named(two_classes: Path, tmp_path: Path) -> None:
+    photo, other = next(two_classes.rglob("*.png")), tmp_path / "a.txt"
+    other.write_text("no image")
+    for path, message in ((photo, "an image; expected a folder"), (other, "expected a folder of images, got a file")):
+        with pytest.raises(UserError, match=f"^{path}: {message}"):
+            train(recipe(two_classes, f"validation.folder={path}"), tmp_path / "run")
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,12 @@
 """A slice of what `scripts/reliability/` does at length: mutated files are done, or refused in one line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import fuzz_files
 import fuzz_images
+import kills
 import numpy as np
 import pytest
 from fuzzing import fuzz, mutated
@@ -20,6 +23,17 @@ def test_mutated_images() -> None:
 def test_mutated_other_files() -> None:
     line = fuzz_files.run(90, seed=11)
     assert line.startswith("90 mutated other files, seed 11: 0 tracebacks, 0 hangs, 0 leftovers; ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs Unix")
+def test_kills() -> None:
+    """In a process of its own: forks of one with threads, as this may be, could hang."""
+    command = [sys.executable, kills.__file__, "--count", "6", "--seed", "12"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith(
+        "6 kills, seed 12: 0 partial outputs, 0 leftovers, 0 tracebacks, 0 wrong exit statuses, "
+        "0 trainings not bit-identical; 3 of upscale, 3 of train, "
+    )
 
 
 def test_every_intact_image_is_upscaled(tmp_path: Path) -> None:

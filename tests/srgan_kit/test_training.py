@@ -79,7 +79,7 @@ def test_training_lowers_the_loss_and_writes_a_model_that_loads(images: Path, tm
     result = subprocess.run(command(images, run), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "5 training images" not in result.stderr  # two are held out
-    assert "3 training images (3 in memory), 2 held out, 0 skipped" in result.stderr
+    assert "3 training images, 2 held out, 0 skipped (3 in memory)" in result.stderr
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "pixel" in line] == list(range(1, 9))
     assert [line["step"] for line in lines if "validation/psnr_y" in line] == [4, 8]
