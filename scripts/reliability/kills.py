@@ -203,16 +203,19 @@ def attempt(folder: Path, command: Command, random: np.random.Generator) -> dict
     return bad | {"": [f"{command.name}, {name}, {when}, status {status}"]}
 
 
-def run(count: int, seed: int, show: bool = False) -> str:
-    """The summary of so many kills: kill number n is a function of (seed, n), but for the machine's speed."""
+def run(count: int, seed: int, show: bool = False, only: str = "") -> str:
+    """The summary of so many kills: kill number n is a function of (seed, n), but for the machine's speed.
+
+    `only` is the one command that is killed, "upscale" or "train"; by default they take turns.
+    """
     counts: Counter[str] = Counter()
     torch.set_num_threads(1)  # threads would not live on in forks
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        both = commands(folder)
+        chosen = [command for command in commands(folder) if command.name.endswith(only)]
         for number in range(count):
-            command = both[number % 2]
+            command = chosen[number % len(chosen)]
             found = attempt(folder, command, np.random.default_rng((seed, number)))
             shutil.rmtree(folder / "out", ignore_errors=True)
             counts[command.name] += 1

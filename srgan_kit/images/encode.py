@@ -14,6 +14,7 @@ from srgan_kit.atomic import appearing
 from srgan_kit.errors import UserError
 from srgan_kit.images import avif
 from srgan_kit.images.density import INCH, NONE
+from srgan_kit.images.fitting import fitted, to_vips
 from srgan_kit.images.formats import (
     DEEPEST,
     EXTRAS,
@@ -30,7 +31,6 @@ from srgan_kit.images.png import write_png
 from srgan_kit.images.read import last_line
 from srgan_kit.images.segments import jpeg_parts, webp_parts
 from srgan_kit.images.tiff import write_tiff
-from srgan_kit.upscaling.fitting import fitted, to_vips
 
 
 def output_format(path: Path) -> str:

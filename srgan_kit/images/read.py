@@ -15,7 +15,7 @@ from srgan_kit.images.depth import tiff_samples, why_not_decoded
 from srgan_kit.images.formats import MAX_PIXELS, missing_extra_of_content, register_plugins
 from srgan_kit.images.image import Picture
 from srgan_kit.images.metadata import LARGEST_TEXT
-from srgan_kit.upscaling.sources import Told, profile, tell
+from srgan_kit.images.sources import Told, profile, tell
 
 pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
 

@@ -20,7 +20,6 @@ from srgan_kit.models.build import build_model
 from srgan_kit.models.pretrained import GENERATIVE_FORMAT, embedded_generators, embedded_models, read_summary
 from srgan_kit.models.super_resolution import save_model
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,23 @@ class SavedModel:
     """Everything the file says about itself."""
 
 
-def save_run(network: nn.Module, recipe: Recipe, task: Task, path: Path, metadata: dict[str, str]) -> None:
+def save_run(
+    network: nn.Module,
+    recipe: Recipe,
+    condition: tuple[int, int] | None,
+    classes: tuple[str, ...],
+    path: Path,
+    metadata: dict[str, str],
+) -> None:
     """Write a run's generator, branches folded; the file appears whole or not at all.
+
+    Args:
+        network: the trained `Model`.
+        recipe: what it was trained by.
+        condition: (channels, side) of what it is given; None for nothing.
+        classes: names of its training images' classes.
+        path: the file.
+        metadata: what else the file shall say.
 
     Raises:
         UserError: the file cannot be written.
@@ -60,8 +74,8 @@ def save_run(network: nn.Module, recipe: Recipe, task: Task, path: Path, metadat
     own = {
         "format": GENERATIVE_FORMAT,
         "recipe": recipe.without_paths().model_dump_json(),
-        "condition": json.dumps(task.condition),
-        "classes": json.dumps(task.classes),
+        "condition": json.dumps(condition),
+        "classes": json.dumps(classes),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     try:

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from srgan_kit.settings import Settings
 
-
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """Of a term: terms are minimised, so none is negative."""
 

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
+from srgan_kit.images.symmetries import SYMMETRIES, turned, turned_back
 from srgan_kit.losses import l1, mse
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.upscaling.self_ensemble import SYMMETRIES, turned, turned_back
 
 DISTANCES = {"l1": l1, "l2": mse}
 

@@ -28,7 +28,8 @@ def export(run: Run, measured: Mapping[str, float], name: str = MODEL, more: Map
     recipe, path = run.recipe, run.folder / name
     metadata = {"recipe": recipe.without_paths().model_dump_json(), "steps": str(run.step), "of_steps": str(run.steps)}
     metadata |= {f"validation_{measure}": f"{value:.{DIGITS}f}" for measure, value in measured.items()}
-    save_run(run.average.network, recipe, run.task, path, metadata | dict(more or {}))
+    task, metadata = run.task, metadata | dict(more or {})
+    save_run(run.average.network, recipe, task.condition, task.classes, path, metadata)
     return path
 
 
