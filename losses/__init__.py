@@ -47,7 +47,7 @@ from .perceptual import FeatureLoss, VGGFeatureLoss, feature_distance
 from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
 from .regularization import (
     HistoricalAverage,
-    Interval,
+    LazyRegularization,
     gradient_penalty,
     historical_averaging,
     r1_penalty,
@@ -81,9 +81,9 @@ __all__ = [
     "Hinge",
     "HistoricalAverage",
     "HuberLoss",
-    "Interval",
     "L1Loss",
     "LPIPSLoss",
+    "LazyRegularization",
     "LeastSquares",
     "LocalDiscriminativeLoss",
     "MSELoss",

@@ -1,4 +1,4 @@
-"""Against the lattice of a pixel shuffle: as much change at every phase as in the real image, and no pattern."""
+"""Against checkerboard artifacts of a pixel shuffle: as much change at every phase as in the real image, no pattern."""
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,9 @@ def phase_balance(image: Tensor, target: Tensor, period: int = 4, eps: float = 1
     L = E |ln (D_p(image) + eps) - ln (D_p(target) + eps)|,  D_p = mean |x(i, j + 1) - x(i, j)| over all i and all
     j = p mod period
 
-    E is the mean over leading dimensions, phases p, and both axes. A pixel shuffle that draws a lattice changes more
-    at some phases than at others; an image that is too smooth everywhere changes too little at all of them. No place
-    is compared with another, so texture need not lie where the target has it. It is this project's own, after the
+    E is the mean over leading dimensions, phases p, and both axes. A pixel shuffle with checkerboard artifacts changes
+    more at some phases than at others; an image that is too smooth everywhere changes too little at all of them. No
+    place is compared with another, so texture need not lie where the target has it. It is this project's own, after the
     ratio that `srgan_kit.metrics.checkerboard` measures; eps keeps flat images from ruling.
 
     Raises:

@@ -157,10 +157,10 @@ class HistoricalAverage(nn.Module):
 
 
 @dataclass(frozen=True)
-class Interval:
+class LazyRegularization:
     """A penalty on some steps only, as strong on average as on all: Karras et al. 2020, arXiv:1912.04958, app. B.
 
-    >>> [Interval(every=4).weight(step) for step in range(5)]
+    >>> [LazyRegularization(every=4).weight(step) for step in range(5)]
     [4.0, 0.0, 0.0, 0.0, 4.0]
     """
 

@@ -29,7 +29,7 @@ from srgan_kit.metrics.folder import evaluate_pairs, pair_images
 from srgan_kit.models.pretrained import DEFAULT_MODEL
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.image import upscale_picture
+from srgan_kit.upscaling.image import upscale_image
 
 CPU = torch.device("cpu")
 AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.85, "rate_1024": 0.9, "rate_2048": 0.9}
@@ -92,13 +92,13 @@ def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.png"), Path(folder, "out.png")
         Image.fromarray(pixels).save(source)
-        result = upscale_picture(fast, read_image(source))
+        result = upscale_image(fast, read_image(source))
         work: dict[str, Work] = {
             "plain": bare(model, pixels, torch.float32, torch.contiguous_format),
             "bare": bare(model, small, fast.dtype, torch.channels_last),
             "ours": lambda: fast.upscale(pixels),
             "ours_fp32": lambda: exact.upscale(pixels),
-            "end_to_end": lambda: write_image(upscale_picture(fast, read_image(source)), target),
+            "end_to_end": lambda: write_image(upscale_image(fast, read_image(source)), target),
             "decode": lambda: read_image(source),
             "encode": lambda: write_image(result, target),
         }
@@ -160,9 +160,9 @@ from srgan_kit.images.encode import write_image
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.images.read import read_image
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.image import upscale_picture
+from srgan_kit.upscaling.image import upscale_image
 upscaler = Upscaler(load_model(sys.argv[1]), "cpu", sys.argv[2])
-write_image(upscale_picture(upscaler, read_image(Path(sys.argv[3]))), Path(sys.argv[4]))
+write_image(upscale_image(upscaler, read_image(Path(sys.argv[3]))), Path(sys.argv[4]))
 print((peak() - before) / 2**20)
 """
 
@@ -205,7 +205,7 @@ def data_folder() -> Path | None:
 def main() -> None:
     """Measure everything, print it and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="embedded model or file")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="pretrained model or file")
     parser.add_argument("--side", type=int, default=512, help="side of the timed input")
     parser.add_argument(
         "--memory-side", type=int, default=MEMORY_SIDE, help="side of the input for peak memory; 0: none"

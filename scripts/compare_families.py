@@ -6,7 +6,7 @@
 Without --data and --photos it takes gan/mnist.npz and sr_train/bsds of the folder SRGAN_KIT_DATA. Every run is one of
 the training loop, with a shipped recipe and the settings in FAMILIES, and a few of other tasks in OTHERS; what is
 measured goes to the run's folder, and a run that has been measured is neither repeated nor started by two processes.
---render collects them into docs/families.json, the pictures and the tables in docs/families.md, docs/vae.md and
+--render collects them into docs/families.json, the images and the tables in docs/families.md, docs/vae.md and
 docs/pixelrnn.md. Without run folders the tables are those of docs/families.json.
 """
 
@@ -33,7 +33,7 @@ from torch.nn import functional as F
 from torch.utils.data import default_collate
 
 from srgan_kit import losses
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import grid, save_picture, to_pillow
@@ -65,7 +65,7 @@ IMPORTANCE = 50
 NEIGHBOURS = 256
 """Samples whose nearest training image is looked for."""
 SHOWN = 40
-"""Samples of each family in the picture."""
+"""Samples of each family in the image."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def binary_data(source: Path, folder: Path) -> Path:
             arrays = {name: file[name] for name in ("x_train", "y_train", "x_test", "y_test")}
         for name in ("x_train", "x_test"):
             arrays[name] = np.where(arrays[name] >= 128, 255, 0).astype(np.uint8)
-        with appearing(path) as temporary:
+        with atomic_write(path) as temporary:
             np.savez(temporary, **arrays)
     return path
 
@@ -209,7 +209,7 @@ def classifier(digits: Digits, folder: Path) -> Classifier:
             adam.zero_grad()
             F.cross_entropy(network(digits.train[rows]), digits.train_label[rows]).backward()
             adam.step()
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save(network.state_dict(), temporary)
     return network.eval().requires_grad_(False)
 
@@ -413,7 +413,7 @@ def yardstick(digits: Digits, network: Classifier) -> Measured:
     return {**measured, "accuracy": right}
 
 
-# --- table and picture ------------------------------------------------------------------------------------------------
+# --- table and image ------------------------------------------------------------------------------------------------
 
 COLUMNS: dict[str, tuple[str, int, float]] = {
     "nats": ("-log p, nats", 1, 1),
@@ -524,7 +524,7 @@ def collect(folder: Path) -> dict[str, Any]:
 
 
 def render(folder: Path) -> None:
-    """docs/families.json, the tables between the marks in the pages, the pictures."""
+    """docs/families.json, the tables between the marks in the pages, the images."""
     stored = DOCS / "families.json"
     if (folder / "real.json").exists():
         stored.write_text(json.dumps(collect(folder), indent=1) + "\n", encoding="utf-8")
@@ -561,7 +561,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="MNIST as an .npz")
     parser.add_argument("--photos", type=Path, help="a folder of photographs, for the runs of super-resolution")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/families"), help="where runs go")
-    parser.add_argument("--render", action="store_true", help="only write the table and the picture")
+    parser.add_argument("--render", action="store_true", help="only write the table and the image")
     options = parser.parse_args()
     if options.render:
         render(options.output)

@@ -2,7 +2,7 @@
 
     python scripts/example_losses.py
 
-Takes some ten seconds on two cores; prints PSNR against enlarging bilinearly, on a part of the photograph that training
+Takes some ten seconds on two cores; prints PSNR against upscaling bilinearly, on a part of the photograph that training
 has not seen.
 """
 
@@ -19,7 +19,7 @@ SIDE = 48
 
 
 class TwiceAsLarge(nn.Module):
-    """A residual on the bilinear enlargement."""
+    """A residual on the bilinear upscaling."""
 
     def __init__(self, channels: int = 32) -> None:
         super().__init__()

@@ -4,7 +4,7 @@
     python scripts/grid_study.py --render                          the table of docs/grid.md
 
 Each run fine-tunes x4-fidelity by the recipe perceptual-x4 with the terms in `RUNS`. What is measured are held-out
-images, those of `scripts/search_architecture.py`; no test image is used. The pictures are one of its BSDS images.
+images, those of `scripts/search_architecture.py`; no test image is used. The images are one of its BSDS images.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
-from quality import Figures, lattice_of_originals, mean_figures, original
+from quality import Figures, checkerboard_of_originals, mean_figures, original
 from release_model import training_hours
 from results_file import Results
 from search_architecture import SOURCES, link_images
@@ -54,7 +54,7 @@ RUNS: dict[str, tuple[str, ...]] = {
 EACH = 12
 """Held-out images of each source that are measured."""
 SHOWN, SIDE = 4, 96
-"""Which BSDS image the picture is of, and the side of the part."""
+"""Which BSDS image the image is of, and the side of the part."""
 
 
 def held_out(images: Path) -> list[Path]:
@@ -91,7 +91,7 @@ def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, r
 def references(images: Path, distance: PerceptualDistance, results: Results) -> None:
     """The model that all start from, and the images themselves."""
     results.add({"name": START_MODEL, "measured": measure(START_MODEL, held_out(images), distance)})
-    results.add({"name": "originals", "measured": lattice_of_originals(held_out(images), 4)})
+    results.add({"name": "originals", "measured": checkerboard_of_originals(held_out(images), 4)})
 
 
 def picture(runs: Path) -> Tensor:
@@ -111,7 +111,7 @@ def picture(runs: Path) -> Tensor:
 def render(results: Results, page: Path = PAGE) -> None:
     """Write the table into the page."""
     lines = [
-        "| terms besides pixel and consistency | LPIPS-like | PSNR, dB | lattice ratio | pattern |",
+        "| terms besides pixel and consistency | LPIPS-like | PSNR, dB | phase imbalance | pattern |",
         "|---|---:|---:|---:|---:|",
     ]
     found = {row["name"]: row["measured"] for row in results.rows()}
@@ -124,11 +124,11 @@ def render(results: Results, page: Path = PAGE) -> None:
 
 
 def main() -> None:
-    """Train and measure what is missing, draw the picture; or write the table."""
+    """Train and measure what is missing, draw the image; or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"by default all: {'; '.join(RUNS)}")
     parser.add_argument("--runs", type=Path, default=Path("runs/grid"))
-    parser.add_argument("--again", action="store_true", help="also what has a result, for the picture")
+    parser.add_argument("--again", action="store_true", help="also what has a result, for the image")
     parser.add_argument("--render", action="store_true", help="write the table of docs/grid.md")
     options = parser.parse_args()
     results = Results(RESULTS)
@@ -151,7 +151,7 @@ def main() -> None:
                 train_one(name, data, options.runs, distance, results)
         lost = [name for name in RUNS if not is_finished(folder_of(name, options.runs))]
         if lost:
-            print(f"no picture: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
+            print(f"no image: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
         else:
             save_picture(picture(options.runs), PICTURE)
     except UserError as error:

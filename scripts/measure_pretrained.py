@@ -1,9 +1,9 @@
-"""Measure the embedded super-resolvers: docs/models.md, a table in each card, a picture of crops for each.
+"""Measure the pretrained super-resolvers: docs/models.md, a table in each card, an image of crops for each.
 
     SRGAN_KIT_DATA=... python scripts/measure_pretrained.py [NAME ...] [--headers] [--keep-speed]
     SRGAN_KIT_DATA=... python scripts/measure_pretrained.py --photo [--limit 3]
 
-PSNR, SSIM, the LPIPS-like distance and the lattice ratio come from the sets' own low-resolution files, in fp32; the
+PSNR, SSIM, the LPIPS-like distance and the phase imbalance come from the sets' own low-resolution files, in fp32; the
 speed from 256x256 pixels, beside Real-ESRGAN's compact checkpoint in turns. `--headers` writes the figures into the
 models' files too, where `srgan-kit models` reads them. Figures already in docs/models.json are kept for models not
 named. `--photo` compares them on degraded photographs instead (`scripts/photo_comparison.py`) and writes
@@ -20,14 +20,14 @@ from pathlib import Path
 import torch
 from bench_upscale import CPU, bare, photograph
 from photo_comparison import COMPACT_FILE, Found, compare, section
-from quality import Figures, lattice_of_originals, mean_figures, original
+from quality import Figures, checkerboard_of_originals, mean_figures, original
 from safetensors.torch import load_file, save_file
 from timing import Work, median_seconds
 from torch import Tensor
 from torch.nn import functional as F
 from train_pretrained import COMPARATORS
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
@@ -35,7 +35,7 @@ from srgan_kit.images.grid import save_picture
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.metrics.folder import Upscale, bicubic_upscaler, pair_images
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
-from srgan_kit.models.pretrained import embedded_generators, embedded_upscalers, read_summary
+from srgan_kit.models.pretrained import pretrained_generators, pretrained_upscalers, read_summary
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import Upscaler
 
@@ -88,7 +88,7 @@ def measure(
         if own:
             yardstick = quality(bicubic_upscaler(model.scale), model.scale, data / "sr_test" / name, distance)
             found[name] = own | {f"bicubic_{figure}": value for figure, value in yardstick.items()}
-            originals = lattice_of_originals(find_images(data / "sr_test" / name / "HR"), model.scale)
+            originals = checkerboard_of_originals(find_images(data / "sr_test" / name / "HR"), model.scale)
             found[name] |= {f"original_{figure}": value for figure, value in originals.items()}
     found["speed"] = speed_before or speed(model, load_model(data / COMPACT_FILE))
     return found
@@ -108,7 +108,7 @@ def table(found: dict[str, Figures]) -> str:
     s = found["speed"]
     return "\n".join(
         [
-            "| test set | PSNR / SSIM on Y | bicubic | LPIPS-like | bicubic | lattice ratio / pattern | originals' |",
+            "| test set | PSNR / SSIM on Y | bicubic | LPIPS-like | bicubic | phase imbalance / pattern | originals' |",
             "|---|---|---|---|---|---|---|",
             *rows,
             "",
@@ -135,7 +135,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
     """docs/models.md; the comparison on degraded photographs is left out where there is none yet."""
     rows = []
     for name, found in everything.items():
-        summary = read_summary(embedded_upscalers()[name])
+        summary = read_summary(pretrained_upscalers()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
         perceptual = [f"{b100['lpips_like']:.4f}", lattice(b100), lattice(b100, "original_")] if b100 else ["–"] * 3
@@ -148,7 +148,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
     strips = [f"![{name}: {STRIP.lower()}](images/{name}.png)" for name in everything]
     return "\n".join(
         [
-            "# Embedded models",
+            "# Pretrained models",
             "",
             "`srgan-kit models` lists them; each has a card in `pretrained/`. This page is written by",
             "`scripts/measure_pretrained.py`.",
@@ -159,16 +159,16 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             "",
             "PSNR in dB and SSIM on Y by the protocol of [evaluation.md](evaluation.md), from the sets' own files of",
             "low resolution, in fp32. LPIPS-like: LPIPS's SqueezeNet heads on another training of SqueezeNet, on B100;",
-            "lower is better. Lattice, on B100: how unevenly luma changes over the phases of the pixel shuffle, 1 for",
-            "evenly, and how strong a pattern it repeats there, in levels of 255 (`srgan_kit.metrics.checkerboard`);",
-            "beside it what the photographs themselves score. MP/s: megapixels of input per second of the network alone",
-            f"at {SIDE}x{SIDE}, median of {REPEATS}, with its time over that of Real-ESRGAN's compact checkpoint in the",
+            "lower is better. Checkerboard, on B100: how unevenly luma changes over the phases of the pixel shuffle, 1",
+            "for evenly, and how strong a pattern it repeats there, in levels of 255 (`metrics/checkerboard.py`);",
+            "beside it what the photographs themselves score. MP/s: megapixels of input per second of the network",
+            f"alone at {SIDE}x{SIDE}, median of {REPEATS}, with its time over that of Real-ESRGAN's compact one in the",
             "same run. A dash: not measured, because there are no files of this scale or the CPU had no bf16. MP/s of",
             "different models may come from different machines; their times against compact compare.",
             "",
             *(["## Degraded photographs", "", section(photos), ""] if photos else []),
             *generators(),
-            "## Pictures",
+            "## Images",
             "",
             "From left to right: input, bicubic, the model, the original. Below two photographs a page of text.",
             "",
@@ -179,14 +179,14 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
 
 
 def generators() -> list[str]:
-    """The embedded generative models, in Markdown; what the figures mean is in their cards."""
+    """The pretrained generative models, in Markdown; what the figures mean is in their cards."""
     lines = [
         "## Generators",
         "",
         "| model | makes | system | parameters | file | measured |",
         "|---|---|---|---|---|---|",
     ]
-    for name, path in embedded_generators().items():
+    for name, path in pretrained_generators().items():
         summary = read_summary(path)
         measured = "; ".join(f"{figure} {value:g}" for figure, value in summary.measured.get("samples", {}).items())
         size = f"{summary.parameters:,} | {summary.bytes / 1e6:.1f} MB"
@@ -206,7 +206,7 @@ def with_table(card: str, content: str) -> str:
 
 
 def crops() -> list[Tensor]:
-    """(3, 128, 128) uint8 of scikit-image's pictures: an eye and a badge, a cat, a page of text."""
+    """(3, 128, 128) uint8 of scikit-image's images: an eye and a badge, a cat, a page of text."""
     from skimage import data
 
     places = ((data.astronaut(), 40, 160), (data.chelsea(), 90, 110), (data.page(), 30, 40))
@@ -232,14 +232,14 @@ def strip(model: UpscalingModel) -> Tensor:
 def write_header(path: Path, found: dict[str, Figures]) -> None:
     """Put the figures into the file's header."""
     metadata = load_model(path).metadata | {"measured": json.dumps(found)}
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(load_file(path), temporary, metadata=metadata)
 
 
 def main() -> None:
     """Measure the models named, or all, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="embedded super-resolvers; by default all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="pretrained super-resolvers; by default all")
     parser.add_argument("--headers", action="store_true", help="write the figures into the models' files")
     parser.add_argument("--keep-speed", action="store_true", help="where it is known, from a CPU with bf16 perhaps")
     parser.add_argument("--photo", action="store_true", help="compare on degraded photographs instead")
@@ -249,7 +249,7 @@ def main() -> None:
         parser.error("--photo compares all models: give no NAME, no --headers and no --keep-speed with it")
     if options.limit is not None and (not options.photo or options.limit < 1):
         parser.error("--limit: expected --photo with it, and at least 1")
-    files = embedded_upscalers()
+    files = pretrained_upscalers()
     if unknown := [name for name in options.names if name not in files]:
         parser.error(f"{unknown[0]!r}: expected one of {', '.join(files)}")
     data = os.environ.get("SRGAN_KIT_DATA")

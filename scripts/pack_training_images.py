@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.data.image_folder import find_images, read_rgb
 from srgan_kit.data.unpack import PACKED_ENDING
 from srgan_kit.errors import UserError
@@ -55,7 +55,7 @@ def pack(folders: Sequence[Path], output: Path, quality: int, megabytes: float) 
     if len(set(names)) < len(names):
         raise UserError(f"folders: expected different names, got {', '.join(names)}")
     found: list[Packed] = []
-    with appearing(output) as temporary:
+    with atomic_write(output) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
             for name, folder in zip(names, folders, strict=True):
                 paths = find_images(folder)

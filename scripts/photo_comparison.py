@@ -10,7 +10,7 @@ from srgan_kit.data.degradation_settings import LightConfig, RoundsConfig, Secon
 from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.metrics.folder import Upscale, bicubic_upscaler
 from srgan_kit.metrics.lpips import PerceptualDistance
-from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.engine import Upscaler
 
@@ -21,7 +21,7 @@ DEGRADATIONS: dict[str, RoundsConfig] = {
     "second-order": SecondOrderConfig(name="second-order"),
 }
 KINDS = ("fidelity", "perceptual", "photo")
-"""Embedded models xSCALE-KIND that are compared, those of them that there are."""
+"""Pretrained models xSCALE-KIND that are compared, those of them that there are."""
 COMPACT_FILE = Path("weights") / "realesr-animevideov3.pth"
 PEERS = {
     "Real-ESRGAN compact": COMPACT_FILE,
@@ -43,7 +43,7 @@ def upscalers(scale: int, data: Path) -> dict[str, Upscale]:
     if scale == 4:
         found |= {name: Upscaler(load_model(data / file), "cpu", "fp32").upscale for name, file in PEERS.items()}
     for name in (f"x{scale}-{kind}" for kind in KINDS):
-        if name in embedded_upscalers():
+        if name in pretrained_upscalers():
             found[name] = Upscaler(load_model(name), "cpu", "fp32").upscale
     return found
 
@@ -51,7 +51,7 @@ def upscalers(scale: int, data: Path) -> dict[str, Upscale]:
 def compare(data: Path, distance: PerceptualDistance, limit: int | None = None) -> Found:
     """Means over B100, or over its first `limit` photographs; a scale of 2 only where a photo model has it."""
     paths = find_images(data / "sr_test" / "B100" / "HR")[:limit]
-    scales = [4, *([2] if "x2-photo" in embedded_upscalers() else [])]
+    scales = [4, *([2] if "x2-photo" in pretrained_upscalers() else [])]
     found: Found = {}
     for scale in scales:
         compared = upscalers(scale, data)
@@ -70,7 +70,7 @@ def section(found: Found) -> str:
     """The comparison in Markdown."""
     lines = [
         "Low resolution made from B100 by [degradations](degradations.md) with fixed random numbers. In each cell",
-        "LPIPS-like (lower is better) / PSNR on Y in dB / lattice ratio / pattern, in fp32. Real-ESRGAN's compact",
+        "LPIPS-like (lower is better) / PSNR on Y in dB / phase imbalance / pattern, in fp32. Real-ESRGAN's compact",
         "checkpoint is the one for animation, the general one (realesr-general-x4v3) for photographs. Measured by",
         "`scripts/measure_pretrained.py --photo`.",
     ]

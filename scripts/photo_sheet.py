@@ -1,8 +1,8 @@
-"""Draw ten degraded photographs, each as input, as every upscaler enlarges it, and as it was.
+"""Draw ten degraded photographs, each as input, as every upscaler upscales it, and as it was.
 
     SRGAN_KIT_DATA=... python scripts/photo_sheet.py [--degradation light] [--photos DIR] [--limit 3] [-o FILE]
 
-One row each: input (pixels as squares), bicubic, Real-ESRGAN's compact checkpoint (at a scale of 4), the embedded
+One row each: input (pixels as squares), bicubic, Real-ESRGAN's compact checkpoint (at a scale of 4), the pretrained
 models in the order of `photo_comparison.KINDS`, the original. Without `--photos` the photographs are parts of
 scikit-image's; of each image in DIR it is the middle. The random numbers are those of `photo_comparison.py`, by row.
 """
@@ -56,7 +56,7 @@ def photographs(folder: Path) -> list[Tensor]:
 
 
 def sheet(originals: list[Tensor], scale: int, degradation: str, data: Path) -> tuple[Tensor, list[str]]:
-    """The picture, (3, H, W) in [0, 1], and the names of its columns."""
+    """The image, (3, H, W) in [0, 1], and the names of its columns."""
     compared = upscalers(scale, data)
     rows: list[Tensor] = []
     for number, high in enumerate(originals):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from srgan_kit.data.image_folder import read_rgb, rgb_planes
 from srgan_kit.images.resize import crop_to_multiple
-from srgan_kit.metrics.checkerboard import lattice_pattern, lattice_ratio
+from srgan_kit.metrics.checkerboard import checkerboard_pattern, phase_imbalance
 from srgan_kit.metrics.folder import Upscale
 from srgan_kit.metrics.lpips import PerceptualDistance
 from srgan_kit.metrics.psnr_ssim import psnr_y, ssim_y
@@ -22,8 +22,8 @@ def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance
         "psnr_y": float(psnr_y(made, high, scale)),
         "ssim_y": float(ssim_y(made, high, scale)),
         "lpips_like": float(distance(made, high)),
-        "lattice_ratio": float(lattice_ratio(made, scale)),
-        "lattice_pattern": float(lattice_pattern(made, scale)),
+        "lattice_ratio": float(phase_imbalance(made, scale)),
+        "lattice_pattern": float(checkerboard_pattern(made, scale)),
     }
 
 
@@ -49,12 +49,15 @@ def original(path: Path, scale: int) -> Tensor:
     return crop_to_multiple(read_rgb(path), scale)
 
 
-def lattice_of_originals(paths: Iterable[Path], scale: int) -> Figures:
-    """What photographs score where 1 and 0 would be no lattice."""
+def checkerboard_of_originals(paths: Iterable[Path], scale: int) -> Figures:
+    """What photographs score where 1 and 0 would be no checkerboard artifact."""
     images = (original(path, scale)[None] for path in paths)
     return means(
         [
-            {"lattice_ratio": float(lattice_ratio(each, scale)), "lattice_pattern": float(lattice_pattern(each, scale))}
+            {
+                "lattice_ratio": float(phase_imbalance(each, scale)),
+                "lattice_pattern": float(checkerboard_pattern(each, scale)),
+            }
             for each in images
         ]
     )

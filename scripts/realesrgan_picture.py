@@ -1,8 +1,8 @@
-"""Draw three JPEG photographs as Real-ESRGAN's network of the extra `realesrgan` enlarges them, and others do.
+"""Draw three JPEG photographs as Real-ESRGAN's network of the extra `realesrgan` upscales them, and others do.
 
     python scripts/realesrgan_picture.py [-o FILE]
 
-Parts of scikit-image's photographs, reduced by 2 and saved as JPEG of quality 75, then enlarged by 4. One row each:
+Parts of scikit-image's photographs, reduced by 2 and saved as JPEG of quality 75, then upscaled by 4. One row each:
 input (pixels as squares), bicubic, x4-photo, realesrgan-x4plus.
 """
 
@@ -45,7 +45,7 @@ def photographs() -> list[np.ndarray]:
 
 
 def sheet() -> tuple[Tensor, dict[str, float]]:
-    """The picture, (3, H, W) in [0, 1], and the seconds that each model took for its column."""
+    """The image, (3, H, W) in [0, 1], and the seconds that each model took for its column."""
     upscalers = [Upscaler(load_model(name), "cpu", "fp32") for name in MODELS]
     seconds: dict[str, float] = dict.fromkeys(MODELS, 0.0)
     rows: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""Turn a finished generative run into an embedded model: measure it, write pretrained/NAME.safetensors, card, picture.
+"""Turn a finished generative run into a pretrained model: measure it, write pretrained/NAME.safetensors, card, image.
 
     SRGAN_KIT_DATA=... python scripts/release_generator.py infogan-mnist --fails "What you saw." [--runs runs]
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from train_pretrained import COMPARATORS, PLANS
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.images.grid import grid, save_picture
 from srgan_kit.losses import SqueezeNetFeatures
@@ -61,7 +61,7 @@ class Generator:
 
 
 def flowers(run: Run) -> dict[str, float]:
-    """Diversity and sharpness, the distance of the features' laws, and how far samples are from training images."""
+    """Diversity, sharpness, the distance of the features' distributions, and of samples to training images."""
     weights = Path(os.environ["SRGAN_KIT_DATA"]) / "weights" / COMPARATORS["lpips"]
     network = SqueezeNetFeatures([DEEPEST], weights)
     made = generated(run, DRAWN)[0].clamp(0, 1)
@@ -215,11 +215,11 @@ def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) 
 
 
 def main() -> None:
-    """Measure, write weights, card and picture."""
+    """Measure, write weights, card and image."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=GENERATORS)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where NAME's folder is")
-    parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its pictures")
+    parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
     options = parser.parse_args()
     data = os.environ.get("SRGAN_KIT_DATA")
     if not data:
@@ -240,7 +240,7 @@ def main() -> None:
     measured = {figure: float(f"{value:.4g}") for figure, value in found.items()}
     own = {"licence": LICENCE, "training_data": GENERATORS[name].data, "measured": json.dumps({"samples": measured})}
     metadata = load_saved(stages[-1]).metadata | own
-    with appearing(PRETRAINED / f"{name}.safetensors") as temporary:
+    with atomic_write(PRETRAINED / f"{name}.safetensors") as temporary:
         save_file(load_file(path), temporary, metadata=metadata)
     (PRETRAINED / f"{name}.md").write_text(card(name, stages, measured, options.fails), encoding="utf-8")
     print(json.dumps(measured, indent=2))

@@ -1,4 +1,4 @@
-"""Turn a finished run into an embedded model: measure it, write pretrained/NAME.safetensors and its model card.
+"""Turn a finished run into a pretrained model: measure it, write pretrained/NAME.safetensors and its model card.
 
     SRGAN_KIT_DATA=... python scripts/release_model.py runs/x2-fidelity x2-fidelity --fails "What you saw."
 
@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
-from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import generator_config, load_model, save_model
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.variant import variant_name
@@ -56,14 +56,14 @@ TEACHERS = {
 PURPOSE = {
     "fidelity": """\
 It restores what bicubic reduction took away and adds no
-invented texture: the choice where fidelity counts. On images that were compressed, blurred or noisy it enlarges those
+invented texture: the choice where fidelity counts. On images that were compressed, blurred or noisy it upscales those
 flaws too.""",
     "perceptual": """\
 It draws texture that looks like the original's
-and need not be the original's: for pictures to look at, not to measure in. Flaws of the input are enlarged too.""",
+and need not be the original's: for images to look at, not to measure in. Flaws of the input are upscaled too.""",
     "photo": """\
 It is made for photographs as they are found: it
-removes noise, blur and traces of compression while it enlarges, and some fine texture with them.""",
+removes noise, blur and traces of compression while it upscales, and some fine texture with them.""",
 }
 """By the last part of the name: what the model is for."""
 
@@ -180,7 +180,7 @@ def card(name: str, stages: list[Path], measured: dict[str, dict[str, float]], f
     return f"""\
 # {name}
 
-Enlarges photographs {model.scale} times along each side. {PURPOSE[name.split("-")[-1]]}
+Upscales photographs {model.scale} times along each side. {PURPOSE[name.split("-")[-1]]}
 
 | | |
 |---|---|
@@ -229,7 +229,7 @@ def taught_by(stages: list[Path]) -> list[str]:
     for recipe in map(recipe_of, stages):
         if recipe.generator_weights.get("distillation"):
             taught |= dict.fromkeys(recipe.distillation.teachers)
-    if unknown := [name for name in taught if name not in {*TEACHERS, *embedded_upscalers()}]:
+    if unknown := [name for name in taught if name not in {*TEACHERS, *pretrained_upscalers()}]:
         raise UserError(f"teacher {unknown[0]}: say in TEACHERS of this script what it is, and under which terms")
     return [TEACHERS.get(name, name) for name in taught]
 
@@ -270,8 +270,8 @@ def main() -> None:
     """Measure, write the weights, write the card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder of a finished training, or a folder of its stages")
-    parser.add_argument("name", help="name of the embedded model")
-    parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its pictures")
+    parser.add_argument("name", help="name of the pretrained model")
+    parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
     options = parser.parse_args()
     purpose = options.name.split("-")[-1]
     if purpose not in PURPOSE:

@@ -16,7 +16,7 @@ from release_model import LICENCE, PRETRAINED, PURPOSE
 from student_stages import STAGES, Stage, config_of
 from train_students import LOG
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.models.super_resolution import load_model, save_model
 
@@ -62,7 +62,7 @@ def release(folder: Path, stage: Stage, fails: str) -> None:
     metadata = {"licence": LICENCE, "training_data": TRAINING_DATA, "training": training(stage, trained, log)}
     metadata["border"] = BORDER
     save_model(model.network, config_of(stage), PRETRAINED / f"{stage.name}.safetensors", metadata)
-    with appearing(PRETRAINED / f"{stage.name}.md") as temporary:
+    with atomic_write(PRETRAINED / f"{stage.name}.md") as temporary:
         temporary.write_text(card(stage, training(stage, trained, log), model.parameters, fails), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Find the embedded super-resolver's architecture and data by short runs of equal cost, judged on held-out images.
+"""Find the pretrained super-resolver's architecture and data by short runs of equal cost, judged on held-out images.
 
     SRGAN_KIT_DATA=... python scripts/search_architecture.py --costs        once: times a step and the inference of each
     SRGAN_KIT_DATA=... python scripts/search_architecture.py [--part 1/2] [--minutes M] [NAME ...]

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.models.super_resolution import UpscalingModel, load_model, read_pickled
 
@@ -74,7 +74,7 @@ def write_whole(slim: Path, target: Path) -> UpscalingModel:
     """
     tensors = {name: value.contiguous() for name, value in whole(read_slim(slim)).items()}
     try:
-        with appearing(target) as temporary:
+        with atomic_write(target) as temporary:
             save_file(tensors, temporary)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{target}: cannot be written ({error})") from None

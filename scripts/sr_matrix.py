@@ -32,7 +32,7 @@ from sr_matrix_measures import (
 )
 from sr_matrix_page import render
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
@@ -191,7 +191,7 @@ def update(name: str, found: dict[str, Any]) -> None:
         rows = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         rows[name] = found
         ordered = {key: rows[key] for key in [*REFERENCES, *RUNS] if key in rows}
-        with appearing(RESULTS) as temporary:
+        with atomic_write(RESULTS) as temporary:
             temporary.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
@@ -199,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", action="append", metavar="NAME", help="these runs; by default all that are missing")
     parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th of them, from the I-th on")
-    parser.add_argument("--render", action="store_true", help="write the page and the picture from the JSON file")
+    parser.add_argument("--render", action="store_true", help="write the page and the image from the JSON file")
     arguments = parser.parse_args()
     data = Path(os.environ["SRGAN_KIT_DATA"]) if "SRGAN_KIT_DATA" in os.environ else None
     if data is None:

@@ -17,7 +17,7 @@ from srgan_kit.contracts import Batch, Codes, Critique
 from srgan_kit.data.image_folder import find_images, find_partners, rgb_planes
 from srgan_kit.generators.model import Model
 from srgan_kit.images.read import read_image
-from srgan_kit.metrics.checkerboard import lattice_ratio
+from srgan_kit.metrics.checkerboard import phase_imbalance
 from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.metrics.lpips import lpips_like, lr_consistency
 from srgan_kit.models.super_resolution import load_model
@@ -38,10 +38,10 @@ Rows = dict[str, float]
 
 
 def measure_model(model: str, data: Path) -> Rows:
-    """PSNR on Set5; LPIPS-like distance, LR consistency and lattice ratio on the first images of B100.
+    """PSNR on Set5; LPIPS-like distance, LR consistency and phase imbalance on the first images of B100.
 
     Args:
-        model: "bicubic", "HR" for the real images themselves, an embedded model's name or a file.
+        model: "bicubic", "HR" for the real images themselves, a pretrained model's name or a file.
         data: the folder with sr_test and weights.
     """
     sets = data / "sr_test"
@@ -56,7 +56,7 @@ def measure_model(model: str, data: Path) -> Rows:
     for high, low in b100(data, B100_IMAGES):
         image = high if model == "HR" else planes(upscale(low.permute(1, 2, 0).contiguous().numpy()))
         image, target = image[None], high[None]
-        values["lattice"].append(float(lattice_ratio(image)))
+        values["lattice"].append(float(phase_imbalance(image)))
         if model != "HR":
             values["lpips"].append(float(distance(image, target)))
         values["lr_psnr"].append(float(lr_consistency(image, low[None], SCALE, "replicate").clamp(max=99)))
@@ -126,7 +126,7 @@ def judged(run: Run, data: Path) -> tuple[list[Critique], list[Critique], list[B
     torch.manual_seed(0)
     for batch in batches:
         real.append(run.judge(batch.image, batch))
-        fake.append(run.judge(averaged(run)(batch, judged=True).image, batch))
+        fake.append(run.judge(averaged(run)(batch, needs_prior_sample=True).image, batch))
     return real, fake, batches
 
 

@@ -1,4 +1,4 @@
-"""The tables and the picture of the super-resolution matrix, from its JSON file and the models in runs/sr_matrix."""
+"""The tables and the image of the super-resolution matrix, from its JSON file and the models in runs/sr_matrix."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ LABEL = 16
 
 
 def render(rows: dict[str, Any], models: dict[str, Path], data: Path) -> None:
-    """Fill the page's tables, which lie between marks, and draw the picture."""
+    """Fill the page's tables, which lie between marks, and draw the image."""
     text = PAGE.read_text(encoding="utf-8")
     for name, table in (("models", models_table(rows)), ("settings", settings_table(rows)), ("shown", shown(rows))):
         start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
@@ -37,7 +37,7 @@ def render(rows: dict[str, Any], models: dict[str, Path], data: Path) -> None:
 def models_table(rows: dict[str, Any]) -> str:
     """What every model scores."""
     lines = [
-        "| | Set5 PSNR, dB | LR consistency, dB | LPIPS-like | against x4-fidelity | lattice ratio "
+        "| | Set5 PSNR, dB | LR consistency, dB | LPIPS-like | against x4-fidelity | phase imbalance "
         "| critic's AUC | by running averages |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]

@@ -41,11 +41,11 @@ class StudentImages:
         paths: the images.
         weights: folder of the teachers.
         device: where everything lies.
-        rehearsal: whether each teacher looks once only.
+        dry_run: whether each teacher looks once only.
     """
 
-    def __init__(self, paths: list[Path], weights: Path, device: torch.device, rehearsal: bool) -> None:
-        self.weights, self.device, self.rehearsal = weights, device, rehearsal
+    def __init__(self, paths: list[Path], weights: Path, device: torch.device, dry_run: bool) -> None:
+        self.weights, self.device, self.dry_run = weights, device, dry_run
         with ThreadPoolExecutor() as pool:
             planes = list(pool.map(landscape, paths))
         by_size = [[image for image in planes if image.shape[1:] == size] for size in SIZES]
@@ -109,7 +109,7 @@ class StudentImages:
         """What the teacher makes of whole images, seen from `views` sides: (N, 3, h, w) -> (N, H, W, 3), uint8."""
         height, width = (side * scale for side in low.shape[2:])
         found = torch.empty((len(low), height, width, 3), dtype=torch.uint8, device=self.device)
-        views = 1 if self.rehearsal else views
+        views = 1 if self.dry_run else views
         for first in range(0, len(low), at_once):
             image = low[first : first + at_once].to(self.device).float() / 255
             total = torch.zeros((), device=self.device)
@@ -139,18 +139,18 @@ class Reduced(nn.Module):
         return F.interpolate(made, size, mode="bicubic", antialias=True)
 
 
-def start_pairs(paths: list[Path], targets: dict[int, Path], rehearsal: bool, workers: int) -> multiprocessing.Process:
+def start_pairs(paths: list[Path], targets: dict[int, Path], dry_run: bool, workers: int) -> multiprocessing.Process:
     """Begin to make the degraded images of some scales in other processes; files that are there are kept."""
     jobs = [(scale, target) for scale, target in targets.items() if not target.is_file()]
-    process = multiprocessing.Process(target=make_all_pairs, args=(paths, jobs, rehearsal, workers))
+    process = multiprocessing.Process(target=make_all_pairs, args=(paths, jobs, dry_run, workers))
     process.start()
     return process
 
 
-def make_all_pairs(paths: list[Path], jobs: list[tuple[int, Path]], rehearsal: bool, workers: int) -> None:
+def make_all_pairs(paths: list[Path], jobs: list[tuple[int, Path]], dry_run: bool, workers: int) -> None:
     """Write the degraded images of each scale to its file, which appears whole."""
     for scale, target in jobs:
-        versions, pages = (1, 4) if rehearsal else (VERSIONS[scale], PAGES)
+        versions, pages = (1, 4) if dry_run else (VERSIONS[scale], PAGES)
         pairs = make_pairs(paths, PAIR_SIDES[scale], scale, versions, pages, workers)
         part = target.with_suffix(".part.npz")
         np.savez(part, low=pairs.low, high=pairs.high, kind=pairs.kind, pages=pages)

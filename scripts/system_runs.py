@@ -1,8 +1,8 @@
-"""A short run of every adversarial system on a CPU: the measured results and pictures of its page in docs/.
+"""A short run of every adversarial system on a CPU: the measured results and images of its page in docs/.
 
     SRGAN_KIT_DATA=... python scripts/system_runs.py                  # all of them, about 40 minutes on one core
     SRGAN_KIT_DATA=... python scripts/system_runs.py infogan catgan   # some of them
-    python scripts/system_runs.py --render                            # docs/systems.json, pictures, lines of the pages
+    python scripts/system_runs.py --render                            # docs/systems.json, images, lines of the pages
 
 A run that was stopped goes on where it was; one that is finished is only measured again. The networks are narrower and
 the runs far shorter than the recipes': they show that a system works, not what it can reach.

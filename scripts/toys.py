@@ -1,4 +1,4 @@
-"""Every adversarial variant on toys whose law is known exactly: one Gaussian, the 8-ring and the 5x5 grid.
+"""Every adversarial variant on toys whose distribution is known exactly: one Gaussian, the 8-ring and the 5x5 grid.
 
     python scripts/toys.py [--part 1/2] [--minutes M]     trains what docs/toys.jsonl lacks; with --part, a half of it
     python scripts/toys.py --render                       docs/toys.md's tables and docs/images/toys.png from that file
@@ -74,10 +74,10 @@ LAWS: dict[str, Settings] = {
     "ring": {"steps": 2500},
     "grid": {"steps": 9000, "generator": {"normalisation": "none", "layers": 4}},
 }
-"""What a run on each law has, on top of BASE."""
+"""What a run on each distribution has, on top of BASE."""
 NOISE: Settings = {"techniques": {"instance_noise": 0.1}}
 MATCHING: Settings = {"weights": {"feature_matching": 1.0}}
-R1: Settings = {"critic_weights": {"r1": "of the law"}, "techniques": {"r1_every": 2}}
+R1: Settings = {"critic_weights": {"r1": "of the distribution"}, "techniques": {"r1_every": 2}}
 R1_WEIGHTS = {"gaussian": 0.03, "ring": 0.03, "grid": 0.1}
 UNPENALISED = merged(NOISE, MATCHING)
 COMMON = merged(UNPENALISED, R1)
@@ -196,7 +196,7 @@ def jensen_shannon(real: np.ndarray, fake: np.ndarray, toy: Toy, steps: int = 30
 
 
 def spacing_kl(points: np.ndarray, toy: Toy, m: int = 30) -> float:
-    """KL(generator || real) in nats of points on a line: the real law is exact, the entropy from m-spacings.
+    """KL(generator || real) in nats of points on a line: the real distribution is exact, the entropy from m-spacings.
 
     E ln(distance over k neighbours) = ln(k / (n density)) + digamma(k) - ln k; at the ends there are fewer than 2m.
     Vasicek 1976, "A test for normality based on sample entropy".
@@ -290,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", default="1/1", help="i/n: the i-th of n shares of the runs")
     parser.add_argument("--minutes", type=float, default=math.inf, help="start no run after this much processor time")
-    parser.add_argument("--render", action="store_true", help="write the tables and the picture")
+    parser.add_argument("--render", action="store_true", help="write the tables and the image")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.render:

@@ -1,4 +1,4 @@
-"""The tables and the picture of docs/toys.md, from the lines of docs/toys.jsonl."""
+"""The tables and the image of docs/toys.md, from the lines of docs/toys.jsonl."""
 
 import base64
 import math
@@ -26,7 +26,7 @@ COLOURS = {False: (196, 92, 40), True: (26, 95, 180)}
 
 
 def render(results: list[Row], variants: list[str]) -> None:
-    """Fill the page's tables, which lie between marks, and draw the picture."""
+    """Fill the page's tables, which lie between marks, and draw the image."""
     tables = {
         "target": target(results, variants),
         "ring": table(results, variants, "ring", coverage_cells("ring"), coverage_names()),
@@ -138,17 +138,17 @@ def spread(rows: list[Row], name: str, digits: int, factor: float = 1.0) -> str:
     return f"{np.mean(values):.{digits}f}{deviation}"
 
 
-# --- the picture ----------------------------------------------------------------------------------------------------
+# --- the image ----------------------------------------------------------------------------------------------------
 
 
 def draw(results: list[Row], variants: list[str]) -> None:
-    """A block for each system and one for the law itself: ring and grid, plain and with techniques."""
+    """A block for each system and one for the distribution itself: ring and grid, plain and with techniques."""
     width = 4 * PANEL + 3 * GAP
     height = TEXT + PANEL
     rows = -(-(len(variants) + 1) // COLUMNS)
     size = (COLUMNS * (width + 4 * GAP) + 4 * GAP, rows * (height + 3 * GAP) + 3 * GAP)
     sheet = Image.new("RGB", (size[0] * SHARPER, size[1] * SHARPER), "white")
-    for number, variant in enumerate(["the law itself", *variants]):
+    for number, variant in enumerate(["the distribution itself", *variants]):
         row, column = divmod(number, COLUMNS)
         place = (4 * GAP + column * (width + 4 * GAP), 3 * GAP + row * (height + 3 * GAP))
         block(sheet, results, variant, place)
@@ -163,7 +163,7 @@ def block(sheet: Image.Image, results: list[Row], variant: str, place: tuple[int
     for number, (toy, techniques) in enumerate([("ring", False), ("ring", True), ("grid", False), ("grid", True)]):
         corner = (left + number * (PANEL + GAP), top + TEXT)
         law = TOYS[toy]()
-        if variant == "the law itself":
+        if variant == "the distribution itself":
             points, colour = law.sample(1000, seed=number), PALE
             caption = f"{toy}, sampled"
         else:
@@ -207,7 +207,7 @@ def write(sheet: Image.Image, place: tuple[int, int], text: str, size: int, colo
 
 
 def packed(points: np.ndarray, law: Toy) -> str:
-    """Points for the picture, two bytes for each coordinate; those outside the box lie on its edge."""
+    """Points for the image, two bytes for each coordinate; those outside the box lie on its edge."""
     values = law.to_images(points).flatten(1).clamp(0, 1).numpy()
     return base64.b64encode((values * 65535).round().astype("<u2").tobytes()).decode()
 

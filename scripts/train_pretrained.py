@@ -1,4 +1,4 @@
-"""Train the embedded models, in stages, in slices of minutes, on an accelerator or a CPU.
+"""Train the pretrained models, in stages, in slices of minutes, on an accelerator or a CPU.
 
     python scripts/train_pretrained.py x4-fidelity --data training.zip --minutes 9 --resume [--device auto]
 
@@ -21,7 +21,7 @@ from span_teacher import write_whole
 
 from srgan_kit.devices import pick_device
 from srgan_kit.errors import UserError
-from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.checkpoint import has_checkpoint
@@ -56,14 +56,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """How an embedded model is trained."""
+    """How a pretrained model is trained."""
 
     data: str
     """Its training images, below SRGAN_KIT_DATA."""
     stages: tuple[Stage, ...]
     """In order."""
     start: str | None = None
-    """The embedded model that the first stage starts from."""
+    """The pretrained model that the first stage starts from."""
     trunk: bool = False
     """Whether it takes that one's trunk alone."""
 
@@ -214,7 +214,7 @@ PLANS: dict[str, Plan] = {
     "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=2000",)),)),
     "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
 }
-"""The embedded models by name."""
+"""The pretrained models by name."""
 
 
 def settings_of(plan: Plan, runs: Path, profile: str, device: str, extra: Settings) -> list[list[str]]:
@@ -270,7 +270,7 @@ def make_teacher(stages: list[Recipe], runs: Path, given: Path | None) -> None:
 
 
 def _start(name: str, runs: Path) -> Path | str:
-    """The model of that name, as trained here if it is finished, else as embedded.
+    """The model of that name, as trained here if it is finished, else as pretrained.
 
     Raises:
         UserError: there is neither.
@@ -278,8 +278,8 @@ def _start(name: str, runs: Path) -> Path | str:
     own = runs / name / PLANS[name].stages[-1].name / MODEL
     if own.is_file():
         return own
-    if name not in embedded_upscalers():
-        raise UserError(f"{name}: to be started from, but neither trained in {runs} nor embedded")
+    if name not in pretrained_upscalers():
+        raise UserError(f"{name}: to be started from, but neither trained in {runs} nor pretrained")
     return name
 
 

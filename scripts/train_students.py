@@ -5,7 +5,7 @@
 
 The images lie on the device, with the teachers' answers to whole images, made once. Each stage gets its share of the
 time that is left; its learning rate is a function of that time. DIR of `--weights` holds the teachers
-(`student_pools.py`) and the networks of the perceptual terms (`COMPARING`). `--rehearsal` does everything on a few
+(`student_pools.py`) and the networks of the perceptual terms (`COMPARING`). `--dry-run` does everything on a few
 images, on a CPU too.
 """
 
@@ -72,14 +72,14 @@ class Trainer:
             with zipfile.ZipFile(self.options.images) as file:
                 file.extractall(work / "images")
         paths = sorted(path for path in (work / "images").rglob("*") if path.is_file())
-        paths = paths[:: 300 if self.options.rehearsal else 1]
+        paths = paths[:: 300 if self.options.dry_run else 1]
         photo_scales = {stage.scale for stage in self.stages if stage.kind == "photo"}
-        kind = "rehearsal" if self.options.rehearsal else "degraded"
+        kind = "dry run" if self.options.dry_run else "degraded"
         self.pairs = {scale: work / f"{kind}-x{scale}.npz" for scale in PAIR_SIDES if scale in photo_scales}
         # Before the device is used, because they are forked.
-        making = start_pairs(paths, self.pairs, self.options.rehearsal, self.options.workers)
+        making = start_pairs(paths, self.pairs, self.options.dry_run, self.options.workers)
         self.log["device"] = torch.cuda.get_device_name() if self.device.type == "cuda" else self.device.type
-        self.images = StudentImages(paths, self.options.weights, self.device, self.options.rehearsal)
+        self.images = StudentImages(paths, self.options.weights, self.device, self.options.dry_run)
         self.say(f"{len(paths)} images on {self.log['device']}")
         for number, stage in enumerate(self.stages):
             try:
@@ -212,7 +212,7 @@ def main() -> int:
     parser.add_argument("--further", action="store_true", help="each starts from the model of its own name")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that degrade images; 0 for one per core")
-    parser.add_argument("--rehearsal", action="store_true", help="a few images, one look of each teacher")
+    parser.add_argument("--dry-run", action="store_true", help="a few images, one look of each teacher")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     options.work.mkdir(parents=True, exist_ok=True)

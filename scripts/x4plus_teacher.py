@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
 from srgan_kit.models.super_resolution import load_model
@@ -30,7 +30,7 @@ def write(model: str, target: Path) -> None:
     if [value.shape for value in given] != [value.shape for value in wanted.values()]:
         raise UserError(f"model {model}: expected the convolutions of an RRDBNet with 23 blocks")
     weights = {name: value.to(torch.float16).contiguous() for name, value in zip(wanted, given, strict=True)}
-    with appearing(target) as temporary:
+    with atomic_write(target) as temporary:
         save_file(weights, temporary)
 
 

@@ -20,7 +20,7 @@ _tidied: set[Path] = set()
 
 
 @contextmanager
-def appearing(path: Path, replace: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, replace: bool = True) -> Iterator[Path]:
     """A temporary file beside `path` to write to; renamed to `path` if the block ends well, removed if it does not.
 
     The temporary name keeps the suffix, so that writers which choose a format by it work, and not the rest, so that it

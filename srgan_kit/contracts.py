@@ -107,7 +107,7 @@ class Critique:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Updates:
     """Which weights a step changes."""
 
     critic: bool = True
@@ -167,7 +167,7 @@ class Variant(Protocol):
         """The critic's terms that train one of its parts only, such as "codes", its head for codes."""
         return {}
 
-    def turn(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Turn) -> Turn:
+    def next_updates(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Updates) -> Updates:
         """Who learns in the next step, from this step's terms: a system that balances its players says so here."""
         return before
 

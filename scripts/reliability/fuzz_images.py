@@ -23,7 +23,7 @@ from srgan_kit.images.read import pixels_limited, read_image
 from srgan_kit.models.super_resolution import UpscalingModel
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.evidence import evidence, of_file
-from srgan_kit.upscaling.image import upscale_picture
+from srgan_kit.upscaling.image import upscale_image
 
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".webp": "WebP", ".tif": "TIFF", ".bmp": "BMP", ".avif": "AVIF"}
 WRITTEN |= {".heic": "HEIF", ".jxl": "JPEG XL"}
@@ -37,11 +37,11 @@ def intact() -> dict[str, bytes]:
     pixels = np.random.default_rng(0).integers(0, 256, (23, 31, 4), dtype=np.uint8)
     color, clear = Image.fromarray(pixels[:, :, :3]), Image.fromarray(pixels)
     exif = Image.Exif()
-    exif[0x0112], exif[0x010E], exif[0x011A] = 6, "a picture", 300.0
+    exif[0x0112], exif[0x010E], exif[0x011A] = 6, "an image", 300.0
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
     text = PngImagePlugin.PngInfo()
-    text.add_text("parameters", "a picture of nothing")
+    text.add_text("parameters", "an image of nothing")
     text.add_itxt("Title", "nothing")
     made = {
         "a.png": _saved(color, "PNG", pnginfo=text, exif=exif, icc_profile=profile, dpi=(300, 300)),
@@ -97,7 +97,7 @@ def run(count: int, seed: int, show: bool = False, only: str = "") -> str:
             try:
                 picture = read_image(path)
                 evidence(picture.pixels, *of_file(path))
-                write_image(upscale_picture(upscaler, picture), target, None, "srgan-kit 0 (tiny, x2)")
+                write_image(upscale_image(upscaler, picture), target, None, "srgan-kit 0 (tiny, x2)")
             except UserError as error:
                 if "\n" in str(error):
                     raise ValueError(f"more than one line: {error}") from error

@@ -3,7 +3,7 @@
     python scripts/reliability/kills.py [--count 40] [--seed 1] [--show]
 
 Real processes are ended with SIGKILL, SIGTERM, SIGHUP or SIGINT, and the same is done again to its end: the rest of the
-pictures, or the run by `--resume`. Counted are files that are there and not whole, temporary files that the next run
+images, or the run by `--resume`. Counted are files that are there and not whole, temporary files that the next run
 leaves, tracebacks, exit statuses other than 128 and the signal's number (0 where all was done already), and trainings
 that do not come back with the models of one never killed, bit for bit. One process in eight is a new interpreter, which
 spends most of its time on imports; the others are forked from this one, which has done them. Unix only.
@@ -58,7 +58,7 @@ class Command:
 
 
 def prepare(folder: Path) -> None:
-    """Pictures and a model, made by code."""
+    """Images and a model, made by code."""
     random = np.random.default_rng(0)
     (folder / "in").mkdir()
     for number in range(PICTURES):

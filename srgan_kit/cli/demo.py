@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
 from srgan_kit.models.pretrained import DEFAULT_MODEL
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MODELS = (DEFAULT_MODEL, "x4-perceptual")
 CLOSE_UPS = ((52, 172), (164, 352))
-"""Top left corners of the enlarged parts, in pixels of the original (scikit-image's astronaut, 512x512)."""
+"""Top left corners of the upscaled parts, in pixels of the original (scikit-image's astronaut, 512x512)."""
 CLOSE_UP_SIDE = 112
 ZOOM = 3
 GAP = 12
@@ -28,7 +28,7 @@ INK = (244, 244, 245)
 
 @dataclass(frozen=True)
 class Panel:
-    """One column of the side-by-side picture."""
+    """One column of the side-by-side image."""
 
     label: str
     """What it is."""
@@ -44,7 +44,7 @@ def demo(
             "-m",
             "--model",
             metavar="MODEL",
-            help="Embedded model or model file; several of one scale.",
+            help="Pretrained model or model file; several of one scale.",
             show_default=", ".join(MODELS),
         ),
     ] = None,
@@ -76,7 +76,7 @@ def demo(
     scores = {name: _psnr(image, original, scale) for name, image in made.items()}
     side_by_side = draw_side_by_side(
         [
-            Panel("input, enlarged", before.repeat(scale, axis=0).repeat(scale, axis=1)),
+            Panel("input, upscaled", before.repeat(scale, axis=0).repeat(scale, axis=1)),
             *(Panel(f"{name}  {scores[name]:.2f} dB", image) for name, image in made.items()),
             Panel("original", original),
         ]
@@ -149,7 +149,7 @@ def _write(folder: Path, images: "dict[str, np.ndarray]") -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, image in images.items():
-            with appearing(folder / name) as temporary:
+            with atomic_write(folder / name) as temporary:
                 Image.fromarray(image).save(temporary)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written to ({error.strerror or error})") from None

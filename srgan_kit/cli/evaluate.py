@@ -28,7 +28,7 @@ def evaluate(
         typer.Option("--lr", help="Folder of their low-resolution partners; made by MATLAB-exact bicubic without it."),
     ] = None,
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Embedded model, model file, or bicubic.")
+        str, typer.Option("-m", "--model", help="Pretrained model, model file, or bicubic.")
     ] = DEFAULT_MODEL,
     scale: Annotated[
         int | None, typer.Option("-s", "--scale", min=1, help="Upscaling factor; the model's own, or 4 for bicubic.")
@@ -151,7 +151,7 @@ def _print(evaluation: "Evaluation") -> None:
     )
     ways = [way for way, chosen in (("ensemble", evaluation.ensemble), ("consistent", evaluation.consistent)) if chosen]
     print(", ".join([evaluation.model, f"x{evaluation.scale}", *ways]))
-    print_table(("image", "PSNR-Y dB", "SSIM-Y", "LR given back", "seconds", "LR megapixels/s"), rows, mean)
+    print_table(("image", "PSNR-Y dB", "SSIM-Y", "LR reproduced exactly", "seconds", "LR megapixels/s"), rows, mean)
 
 
 def _rate(megapixels: float, seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""`srgan-kit generate`: a picture of what a trained generator makes."""
+"""`srgan-kit generate`: an image of what a trained generator makes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,8 @@ STEPS = 9
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the picture is to show."""
+class SampleOptions:
+    """What the image is to show."""
 
     number: int | None
     """Images, or rows that change along them; None for the usual."""
@@ -49,8 +49,8 @@ def generate(
         int | None,
         typer.Option("-n", "--number", min=1, max=4096, help="Images; with --interpolate and --traverse rows of them."),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The picture.")] = Path("samples.png"),
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same picture.")] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The image.")] = Path("samples.png"),
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same image.")] = 0,
     interpolate: Annotated[
         bool, typer.Option("--interpolate", help="Each row goes from one noise vector to another, on the sphere.")
     ] = False,
@@ -68,9 +68,9 @@ def generate(
         int | None, typer.Option(min=1, max=4096, help="Images in a row: with --interpolate its steps.")
     ] = None,
     condition: Annotated[
-        Path | None, typer.Option(metavar="IMAGE", help="What a super-resolver enlarges, each time differently.")
+        Path | None, typer.Option(metavar="IMAGE", help="What a super-resolver upscales, each time differently.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing picture.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing image.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Draw what a trained generator makes: samples, interpolations, traversals of its codes."""
@@ -80,7 +80,7 @@ def generate(
     if truncation is not None and not truncation > 0:
         raise UserError(f"--truncation {truncation:g}: expected more than 0")
     if condition is not None and condition.resolve() == output.resolve():
-        raise UserError(f"--condition {condition}: the picture would replace it")
+        raise UserError(f"--condition {condition}: the image would replace it")
 
     from srgan_kit.devices import autocast, pick_device
     from srgan_kit.models.generative import load_saved
@@ -88,8 +88,8 @@ def generate(
     where = pick_device(device)
     saved = load_saved(model)
     _check_makes_images(saved, condition)
-    wish = Wish(number, columns, seed, interpolate, traverse, truncation, label)
-    latents, explanation = _latents(saved, wish)
+    options = SampleOptions(number, columns, seed, interpolate, traverse, truncation, label)
+    latents, explanation = _latents(saved, options)
     with without_pillow_warnings():
         given = None if condition is None else _read_condition(saved, condition, where)
 
@@ -117,7 +117,7 @@ def _check_makes_images(saved: "SavedModel", condition: Path | None) -> None:
     if recipe.task == "reconstruction" and recipe.reconstruction.source == "features":
         raise UserError(f"{saved.name} makes images of features: see `srgan-kit reconstruct`")
     if enlarges and condition is None:
-        raise UserError(f"{saved.name} enlarges images: give one with --condition IMAGE")
+        raise UserError(f"{saved.name} upscales images: give one with --condition IMAGE")
     if not enlarges and condition is not None:
         raise UserError(f"--condition {condition}: {saved.name} makes images of nothing but noise and codes")
     if saved.model.source == "code":
@@ -127,45 +127,47 @@ def _check_makes_images(saved: "SavedModel", condition: Path | None) -> None:
 # --- latent vectors -------------------------------------------------------------------------------------------------
 
 
-def _latents(saved: "SavedModel", wish: Wish) -> "tuple[Latents, str]":
+def _latents(saved: "SavedModel", options: SampleOptions) -> "tuple[Latents, str]":
     """The latent vectors, and what the columns show."""
     from srgan_kit.generators import sampling as latents
 
     model, latent = saved.model, saved.recipe.latent
-    code = None if wish.traverse is None else latents.find_code(wish.traverse, latent)
-    if not latent.noise and (wish.interpolate or wish.truncation is not None):
-        option = "--interpolate" if wish.interpolate else "--truncation"
+    code = None if options.traverse is None else latents.find_code(options.traverse, latent)
+    if not latent.noise and (options.interpolate or options.truncation is not None):
+        option = "--interpolate" if options.interpolate else "--truncation"
         raise UserError(f"{option}: {saved.name} makes images without noise")
     if not latent.size and not model.autoregressive:
         raise UserError(f"{saved.name} makes one image of its condition, as it has no latent vector")
-    label = None if wish.label is None else _class_number(saved, wish.label)
+    label = None if options.label is None else _class_number(saved, options.label)
     if label is not None and code == ("categorical", 0):
         raise UserError("--class and --traverse categorical.0: expected one of them, got both")
-    table = latents.draw(model, _rows(saved, wish, code), wish.seed, wish.truncation)
+    table = latents.draw(model, _rows(saved, options, code), options.seed, options.truncation)
     if label is not None:
         table.codes.categorical[:, 0] = label
-    if wish.interpolate:
-        return latents.interpolation(table, wish.columns or STEPS), ""
+    if options.interpolate:
+        return latents.interpolation(table, options.columns or STEPS), ""
     if code is None:
         return table, ""
-    values = latents.code_values(code, latent, wish.columns or STEPS)
-    if wish.columns not in (None, len(values)):
-        raise UserError(f"--columns {wish.columns}: {wish.traverse} has {len(values)} classes, one in each column")
+    values = latents.code_values(code, latent, options.columns or STEPS)
+    if options.columns not in (None, len(values)):
+        raise UserError(
+            f"--columns {options.columns}: {options.traverse} has {len(values)} classes, one in each column"
+        )
     names = saved.classes if code == ("categorical", 0) and _learned_from_labels(saved) else ()
     shown = (names[number] if number < len(names) else f"{value:g}" for number, value in enumerate(values))
-    return latents.traversal(table, code, values), f"columns, {wish.traverse}: {' '.join(shown)}"
+    return latents.traversal(table, code, values), f"columns, {options.traverse}: {' '.join(shown)}"
 
 
-def _rows(saved: "SavedModel", wish: Wish, code: tuple[str, int] | None) -> int:
-    """How many draws the picture needs."""
-    if wish.interpolate:
-        return 2 * (wish.number or ROWS)
+def _rows(saved: "SavedModel", options: SampleOptions, code: tuple[str, int] | None) -> int:
+    """How many draws the image needs."""
+    if options.interpolate:
+        return 2 * (options.number or ROWS)
     if code is not None:
         size = saved.recipe.latent.categorical[code[1]] if code[0] == "categorical" else 1
         others = saved.recipe.latent.size > size or saved.model.autoregressive
-        return wish.number or (ROWS if others else 1)  # with nothing else to draw, all rows would be the same
+        return options.number or (ROWS if others else 1)  # with nothing else to draw, all rows would be the same
     slow = saved.model.autoregressive or saved.recipe.task == "super-resolution"
-    return wish.number or (SLOW_IMAGES if slow else IMAGES)
+    return options.number or (SLOW_IMAGES if slow else IMAGES)
 
 
 def _class_number(saved: "SavedModel", label: str) -> int:
@@ -201,7 +203,7 @@ def _read_condition(saved: "SavedModel", path: Path, device: "torch.device") -> 
         if min(height, width) < side:
             raise UserError(f"--condition {path}: {width}x{height} pixels; expected at least {side}x{side}")
         if (height, width) != (side, side):
-            say(f"note: only the middle {side}x{side} pixels of {path} are enlarged", error=True)
+            say(f"note: only the middle {side}x{side} pixels of {path} are upscaled", error=True)
         top, left = (height - side) // 2, (width - side) // 2
         image = image[:, :, top : top + side, left : left + side]
     return image.to(device)

@@ -1,4 +1,4 @@
-"""What the commands share about the pictures they read."""
+"""What the commands share about the images they read."""
 
 import sys
 import tempfile

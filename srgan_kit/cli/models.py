@@ -1,4 +1,4 @@
-"""`srgan-kit models`: what is embedded, from the headers of the files, and what an extra adds; no torch is needed."""
+"""`srgan-kit models`: the pretrained models, from the files' headers, and what an extra adds; no torch is needed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from srgan_kit.cli.tables import print_table
 from srgan_kit.cli.terminal import libraries_muted, say
 from srgan_kit.errors import UserError
 from srgan_kit.models import realesrgan
-from srgan_kit.models.pretrained import ModelSummary, embedded_models, read_summary
+from srgan_kit.models.pretrained import ModelSummary, pretrained_models, read_summary
 from srgan_kit.upscaling.folders import STDIN
 
 HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like")
@@ -25,13 +25,13 @@ def models(
         typer.Option("--for", metavar="FILE", help="Say which model `upscale` takes for an image (- for stdin), why."),
     ] = None,
 ) -> None:
-    """List the embedded models, and those of the extra `realesrgan`: what they do, size, terms, data, quality."""
+    """List the pretrained models, and those of the extra `realesrgan`: what they do, size, terms, data, quality."""
     if image is not None:
         _explain(image)
         return
-    summaries = [*(read_summary(path) for path in embedded_models().values()), *realesrgan.summaries()]
+    summaries = [*(read_summary(path) for path in pretrained_models().values()), *realesrgan.summaries()]
     if not summaries:
-        print("No model is embedded in this installation: pass a file with -m, or train one with `srgan-kit train`.")
+        print("This installation has no pretrained models: pass a file with -m, or train one with `srgan-kit train`.")
         return
     upscalers = [_row(model) for model in summaries if not model.makes]
     generators = [_generator_row(model) for model in summaries if model.makes]

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS
 
 STDOUT = (Path("-"), Path("/dev/stdout"))
 """What stands for standard output, where a report goes."""
 SMALLEST_SIDE = 64
-"""Smaller images are enlarged in pictures of many, so that they can be looked at."""
+"""Smaller images are shown larger in grids of many, so that they can be looked at."""
 
 
 def check_output(file: Path, overwrite: bool) -> None:
@@ -37,7 +37,7 @@ def check_output(file: Path, overwrite: bool) -> None:
 
 
 def check_picture(file: Path, overwrite: bool) -> None:
-    """`check_output` of a picture: is its ending one that is written?
+    """`check_output` of an image: is its ending one that is written?
 
     Raises:
         UserError: it is not, or as in `check_output`.
@@ -76,7 +76,7 @@ def write_json(file: Path, value: object) -> None:
             sys.stdout.flush()  # which may be the same
             file.write_text(text, encoding="utf-8")
             return
-        with appearing(file) as temporary:
+        with atomic_write(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror})") from None

@@ -11,7 +11,7 @@ from srgan_kit.cli.output_files import SMALLEST_SIDE, check_picture, without_pil
 from srgan_kit.cli.tables import print_table
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
-from srgan_kit.upscaling.folders import Found, find
+from srgan_kit.upscaling.folders import InputFile, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +27,9 @@ AT_ONCE = 64
 
 def reconstruct(
     model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a model file of one.")],
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures, globs, folders or .npz files.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Images, globs, folders or .npz files.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="The picture: originals, reconstructions below.")
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The image: originals, reconstructions below.")
     ] = Path("reconstructions.png"),
     number: Annotated[
         int, typer.Option("-n", "--number", min=1, max=4096, help="At most so many images, taken evenly from all.")
@@ -39,7 +39,7 @@ def reconstruct(
         Path | None, typer.Option(metavar="FILE", help="Of models that invert features: the network's weights.")
     ] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing picture.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing image.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Put images through a trained model and back: originals above, reconstructions below, PSNR of each.
@@ -49,7 +49,7 @@ def reconstruct(
     check_picture(output, overwrite)
     found = find(inputs, recursive)
     if any(item.path.resolve() == output.resolve() for item in found if not item.problem):
-        raise UserError(f"{output}: an input, and the picture would replace it")
+        raise UserError(f"{output}: an input, and the image would replace it")
 
     from srgan_kit.devices import autocast, pick_device
     from srgan_kit.models.generative import load_saved
@@ -130,7 +130,7 @@ def _reduced(scale: int) -> "Condition":
 # --- images ---------------------------------------------------------------------------------------------------------
 
 
-def _read_all(found: list[Found], saved: "SavedModel", number: int) -> "tuple[list[str], list[Tensor], bool]":
+def _read_all(found: list[InputFile], saved: "SavedModel", number: int) -> "tuple[list[str], list[Tensor], bool]":
     """Names and (C, size, size) uint8 images, at most so many, and whether an input failed; errors go to stderr."""
     from srgan_kit.data.image_dataset import middle_square
 
@@ -155,7 +155,7 @@ def _read_all(found: list[Found], saved: "SavedModel", number: int) -> "tuple[li
     return names, images, failed
 
 
-def _entries(item: Found) -> "Iterator[tuple[str, Callable[[], np.ndarray]]]":
+def _entries(item: InputFile) -> "Iterator[tuple[str, Callable[[], np.ndarray]]]":
     """The name of each image of an input, and how it is read as (H, W, 1 or 3) uint8."""
     from srgan_kit.data.image_folder import read_rgb
     from srgan_kit.data.npz import read_arrays

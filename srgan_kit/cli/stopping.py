@@ -12,7 +12,7 @@ WAIT = 0.02
 
 
 class Stopped(BaseException):
-    """A signal came. No `Exception`, so that nobody takes it for the failure of one picture."""
+    """A signal came. No `Exception`, so that nobody takes it for the failure of one image."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

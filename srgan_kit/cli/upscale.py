@@ -1,4 +1,4 @@
-"""`srgan-kit upscale`: pictures in, larger pictures out."""
+"""`srgan-kit upscale`: images in, larger images out."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ import typer
 from srgan_kit.cli.output_files import STDOUT, check_report, write_json
 from srgan_kit.cli.stopping import Stopped, check_stopped
 from srgan_kit.cli.terminal import say
-from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
+from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, MAX_PIXELS, QUALITY, missing_extra
 from srgan_kit.models.pretrained import AUTO
@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 
 def upscale(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Pictures, globs, folders, or - for stdin.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Images, globs, folders, or - for stdin.")],
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="OUT", help="A file for one input, else a folder; - for stdout."),
@@ -62,7 +62,7 @@ def upscale(
         Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines; - for stdout.")
     ] = None,
 ) -> None:
-    """Upscale pictures: photo.jpg becomes photo_x4.png beside it.
+    """Upscale images: photo.jpg becomes photo_x4.png beside it.
 
     Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line, 130, 143
     and 129 stopped by Ctrl-C, SIGTERM and SIGHUP.
@@ -107,7 +107,7 @@ def upscale(
         _note_what_has_no_effect(FORMATS[suffix], quality, consistent)
         if fast and scale is not None and scale <= 3:
             say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
-        wish = Wish(
+        options = UpscaleOptions(
             lambda size: _output_size(size, scale, box),
             suffix,
             quality,
@@ -116,7 +116,7 @@ def upscale(
             max_pixels,
             strip_metadata,
         )
-        run_jobs(jobs, upscalers, wish, Existing(skip_existing, overwrite, since), lines_on_stderr=report in STDOUT)
+        run_jobs(jobs, upscalers, options, Existing(skip_existing, overwrite, since), lines_on_stderr=report in STDOUT)
         check_stopped()
         _write_report(report, jobs, made)
     except Stopped as stop:
@@ -187,7 +187,7 @@ def _end_early(jobs: list[Job], signal: str) -> str:
         if job.status == "waiting":
             job.reason = f"stopped by {signal}"
     done = sum(job.status == "done" for job in jobs)
-    return f"{done} of {len(jobs)} pictures done"
+    return f"{done} of {len(jobs)} images done"
 
 
 def _write_report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:

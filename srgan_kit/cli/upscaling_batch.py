@@ -21,7 +21,7 @@ from srgan_kit.images.mark import software_tag
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
 if TYPE_CHECKING:
-    from srgan_kit.images.read import Picture
+    from srgan_kit.images.read import LoadedImage
     from srgan_kit.upscaling.engine import Upscaler
     from srgan_kit.upscaling.upscalers import Upscalers
 
@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Wish:
+class UpscaleOptions:
     """What the results are to be like."""
 
     size: Callable[[Size], Size | None]
@@ -60,34 +60,39 @@ class Existing:
 
 
 def run_jobs(
-    jobs: list[Job], upscalers: "Upscalers", wish: Wish, existing: Existing, *, lines_on_stderr: bool = False
+    jobs: list[Job],
+    upscalers: "Upscalers",
+    options: UpscaleOptions,
+    existing: Existing,
+    *,
+    lines_on_stderr: bool = False,
 ) -> None:
     """Do every job that waits; each ends done, skipped or failed, and says so: on stderr alone if stdout is taken."""
     from srgan_kit.images.read import pixels_limited
 
     for folder in {job.target.parent for job in jobs if job.target is not None}:
         remove_leftovers(folder)
-    with _display(jobs, lines_on_stderr) as (show, say), without_pillow_warnings(), pixels_limited(wish.max_pixels):
+    with _display(jobs, lines_on_stderr) as (show, say), without_pillow_warnings(), pixels_limited(options.max_pixels):
         elsewhere: list[Job] = []
         for job in jobs:
             if job.status == "waiting":
-                _attempt(job, upscalers, wish, existing, show(job.source.name))
+                _attempt(job, upscalers, options, existing, show(job.source.name))
             if job.status == "waiting":
                 elsewhere.append(job)
             else:
                 say(job)
         for job in elsewhere:  # the run that was at it may have failed or been stopped
-            _attempt(job, upscalers, wish, existing, show(job.source.name))
+            _attempt(job, upscalers, options, existing, show(job.source.name))
             if job.status == "waiting":
                 job.status, job.reason = "skipped", f"another run is making {job.target}"
             say(job)
 
 
-def _attempt(job: Job, upscalers: "Upscalers", wish: Wish, existing: Existing, progress: Progress) -> None:
+def _attempt(job: Job, upscalers: "Upscalers", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
     """Do a job; it goes on waiting where another run is at it."""
     assert job.target is not None
     if job.target == STDOUT:
-        _do(job, upscalers, wish, existing, progress)
+        _do(job, upscalers, options, existing, progress)
         return
     if _exists(job, existing):
         return
@@ -99,7 +104,7 @@ def _attempt(job: Job, upscalers: "Upscalers", wish: Wish, existing: Existing, p
     try:
         with claimed(job.target) as is_mine:
             if is_mine and not _exists(job, existing):
-                _do(job, upscalers, wish, existing, progress)
+                _do(job, upscalers, options, existing, progress)
     except OSError as error:
         job.status, job.reason = "failed", f"{job.target}: cannot be written: {error.strerror}"
 
@@ -123,12 +128,12 @@ def _exists(job: Job, existing: Existing) -> bool:
     return job.status != "waiting"
 
 
-def _do(job: Job, upscalers: "Upscalers", wish: Wish, existing: Existing, progress: Progress) -> None:
-    """Upscale one picture; whatever goes wrong fails this job alone."""
+def _do(job: Job, upscalers: "Upscalers", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
+    """Upscale one image; whatever goes wrong fails this job alone."""
     start = time.perf_counter()
     try:
         with stopping_wins():
-            _upscale_one(job, upscalers, wish, existing.overwrite, progress)
+            _upscale_one(job, upscalers, options, existing.overwrite, progress)
             job.status = "done"
     except UserError as error:
         job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
@@ -145,47 +150,49 @@ def _do(job: Job, upscalers: "Upscalers", wish: Wish, existing: Existing, progre
     job.seconds = round(time.perf_counter() - start, 3)
 
 
-def _upscale_one(job: Job, upscalers: "Upscalers", wish: Wish, overwrite: bool, progress: Progress) -> None:
+def _upscale_one(
+    job: Job, upscalers: "Upscalers", options: UpscaleOptions, overwrite: bool, progress: Progress
+) -> None:
     from srgan_kit.images.encode import check_size, write_image
     from srgan_kit.images.metadata import Metadata
-    from srgan_kit.upscaling.image import scaled_size, upscale_picture
+    from srgan_kit.upscaling.image import scaled_size, upscale_image
 
     assert job.target is not None
-    picture, upscaler = _read(job, upscalers, wish)
+    picture, upscaler = _read(job, upscalers, options)
     redone = upscaler.redone_tiles
-    if wish.strip_metadata:
+    if options.strip_metadata:
         picture = replace(picture, metadata=Metadata())
-    job.size = wish.size(picture.size) or scaled_size(picture.size, upscalers.scale)
-    check_size(job.target.with_suffix(wish.suffix) if job.target == STDOUT else job.target, job.size)
+    job.size = options.size(picture.size) or scaled_size(picture.size, upscalers.scale)
+    check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
     try:
-        result = upscale_picture(upscaler, picture, job.size, progress, consistent=wish.consistent)
+        result = upscale_image(upscaler, picture, job.size, progress, consistent=options.consistent)
     finally:
         job.notes += upscaler.notes
         upscaler.notes.clear()
-    software = None if wish.strip_metadata else software_tag(upscaler.model.name, wish.enlarged)
+    software = None if options.strip_metadata else software_tag(upscaler.model.name, options.enlarged)
     if job.target == STDOUT:
         with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
-            file = Path(folder, f"result{wish.suffix}")
-            notes = write_image(result, file, wish.quality, software)
+            file = Path(folder, f"result{options.suffix}")
+            notes = write_image(result, file, options.quality, software)
             with file.open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.buffer.flush()
     else:
-        notes = write_image(result, job.target, wish.quality, software, overwrite)
+        notes = write_image(result, job.target, options.quality, software, overwrite)
     job.notes = result.notes + notes + job.notes
     job.redone_tiles = upscaler.redone_tiles - redone
     if job.redone_tiles:
         job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
 
 
-def _read(job: Job, upscalers: "Upscalers", wish: Wish) -> "tuple[Picture, Upscaler]":
+def _read(job: Job, upscalers: "Upscalers", options: UpscaleOptions) -> "tuple[LoadedImage, Upscaler]":
     """The input, and what upscales it."""
     from srgan_kit.images.read import read_image
 
     with libraries_muted() as said, file_of(job.source) as file:
         try:
             picture = read_image(file)
-            wanted = wish.size(picture.size)
+            wanted = options.size(picture.size)
             factor = None if wanted is None else max(wanted[0] / picture.size[0], wanted[1] / picture.size[1])
             upscaler, choice = upscalers.of(picture, file, factor)
             job.model, job.choice = upscaler.model.name, choice.reason if choice else ""
@@ -212,8 +219,8 @@ def _display(
 ) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
     """A progress bar where stderr is a terminal, plain lines in pipes: (show(name) -> progress of its tiles, say(job)).
 
-    Errors and notes are for stderr, results for stdout, unless pictures or the report go there; on one and the same
-    terminal the bar writes both. It is drawn between the tiles, by no thread: while a picture is read nobody writes to
+    Errors and notes are for stderr, results for stdout, unless images or the report go there; on one and the same
+    terminal the bar writes both. It is drawn between the tiles, by no thread: while an image is read nobody writes to
     stderr.
     """
     from rich.console import Console
@@ -227,7 +234,7 @@ def _display(
     with Progress(
         *columns, console=console, transient=True, disable=quiet, redirect_stdout=False, auto_refresh=False
     ) as bar:
-        every = bar.add_task(f"0/{len(jobs)} pictures", total=len(jobs))
+        every = bar.add_task(f"0/{len(jobs)} images", total=len(jobs))
         one = bar.add_task("", total=None)
 
         def show(name: str) -> Callable[[int, int], None]:
@@ -236,7 +243,7 @@ def _display(
 
         def say(job: Job) -> None:
             bar.advance(every)
-            bar.update(every, description=f"{int(bar.tasks[0].completed)}/{len(jobs)} pictures", refresh=True)
+            bar.update(every, description=f"{int(bar.tasks[0].completed)}/{len(jobs)} images", refresh=True)
             for line, is_error in _lines(job):
                 on_stderr = is_error or is_stdout_taken
                 if console.is_terminal and (on_stderr or sys.stdout.isatty()):  # above the bar, on the same terminal

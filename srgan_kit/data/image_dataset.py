@@ -112,7 +112,7 @@ class HeldOut(NamedTuple):
     """(M,) int64, -1 = unlabelled."""
 
 
-class Squares(NamedTuple):
+class DatasetSplits(NamedTuple):
     """A data set for generative models."""
 
     train: SquareImages
@@ -140,7 +140,7 @@ def load_squares(
     leave_out: Path | None = None,
     labelled_share: float = 0.0,
     holdout_part: float = 1.0,
-) -> Squares:
+) -> DatasetSplits:
     """A folder of images, whose inner folders are its classes, or an .npz (see `read_arrays`), as square images.
 
     The shorter side of each image becomes `size`, by Pillow's antialiased bicubic; all are kept in memory.
@@ -193,7 +193,7 @@ def load_squares(
     held_out = [_middle(image, size) for image in test[0]]
     stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)
     train = SquareImages(Strips(images), labels, augment, seed, skipped, labelled_share)
-    return Squares(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
+    return DatasetSplits(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
 
 
 def middle_square(image: np.ndarray, size: int, channels: int) -> Tensor:

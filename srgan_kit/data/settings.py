@@ -31,7 +31,7 @@ class DataConfig(Settings):
     """Whether a crop's colour channels change places at random (super-resolution)."""
     grey: float = Field(default=0.0, ge=0, le=1)
     """Part of the crops that are grey: one of their channels stands for all three (super-resolution). Without any, what
-    is learnt on degraded colour gives grey pictures a tint."""
+    is learnt on degraded colour gives grey images a tint."""
     pipeline: Literal["loader", "device"] = "loader"
     """Who makes super-resolution's batches: a data loader on the CPU, or the training device, which then holds all
     images; the crops are the same, bit for bit."""

@@ -1,4 +1,4 @@
-"""Toys whose law is known exactly: mixtures of isotropic Gaussians, on which a generator's errors can be counted."""
+"""Synthetic distributions with known density, mixtures of isotropic Gaussians: a generator's errors can be counted."""
 
 import math
 from dataclasses import dataclass

@@ -47,7 +47,7 @@ class ConvEncoder(nn.Module):
     Larsen et al. 2015, "Autoencoding beyond pixels using a learned similarity metric", sec. 4, arXiv:1512.09300
 
     Image (N, image_channels, size, size) in [0, 1] and, where condition_channels > 0, a condition
-    (N, condition_channels, h, w), enlarged bilinearly to the image and laid beside it -> Gaussian (N, latent), the log
+    (N, condition_channels, h, w), upscaled bilinearly to the image and laid beside it -> Gaussian (N, latent), the log
     variance in [-10, 10].
 
     Args:

@@ -62,8 +62,13 @@ class Model(nn.Module):
         encoder = [] if self.encoder is None else list(self.encoder.parameters())
         return {"encoder": encoder, "decoder": list(self.decoder.parameters())}
 
-    def forward(self, batch: Batch, judged: bool) -> Sample:
-        """A training sample; `judged`: whether a critic will see it, so that a posterior's run needs a prior's too."""
+    def forward(self, batch: Batch, needs_prior_sample: bool) -> Sample:
+        """A training sample.
+
+        Args:
+            batch: real images, and conditions where there are any.
+            needs_prior_sample: whether a critic will see it, so that a posterior's run needs a draw of the prior too.
+        """
         noise, codes = self.draw(len(batch.image), batch.image.device)
         posterior = None
         if self.encoder is not None:
@@ -80,7 +85,7 @@ class Model(nn.Module):
         image, logits = self.decode(batch.condition, latent)
         if posterior is None:
             return Sample(image=image, noise=coded, codes=codes, logits=logits)
-        made = self.decode(batch.condition, self.vector(noise, codes))[0] if judged else image
+        made = self.decode(batch.condition, self.vector(noise, codes))[0] if needs_prior_sample else image
         return Sample(image=made, noise=noise, codes=codes, posterior=posterior, reconstruction=image, logits=logits)
 
     def draw(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> tuple[Tensor, Codes]:

@@ -1,4 +1,4 @@
-"""Which latent vectors a picture of many images shows: draws, interpolations, traversals of a code; and the images.
+"""Which latent vectors a grid of images shows: draws, interpolations, traversals of a code; and the images.
 
 Draw i is a function of (seed, i) alone, made on the CPU: the first 4 of 64 are those of 4, on every machine.
 """
@@ -26,7 +26,7 @@ DRAWN_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Latents:
-    """The latent vectors of a picture's images, row after row."""
+    """The latent vectors of a grid's images, row after row."""
 
     noise: Tensor
     """(N, D)."""

@@ -41,7 +41,7 @@ def depth(path: Path) -> int:
 
 
 def _meta(path: Path) -> bytes:
-    """The box with all that is said of the pictures; empty if there is none."""
+    """The box with all that is said of the images; empty if there is none."""
     with path.open("rb") as file:
         while len(head := file.read(8)) == 8:
             size, kind = struct.unpack(">I4s", head)

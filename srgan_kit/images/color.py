@@ -1,7 +1,7 @@
-"""What the numbers of a picture mean: colour profiles, and PNG's short tags, which other formats have as a profile.
+"""What the numbers of an image mean: colour profiles, and PNG's short tags, which other formats have as a profile.
 
 The tags are those of the PNG specification (third edition, section 11.3.2): cICP (code points of ITU-T H.273), sRGB,
-gAMA, cHRM, and mDCV and cLLI of HDR pictures. A profile made of them is one of matrix and curves (ICC.1:2022).
+gAMA, cHRM, and mDCV and cLLI of HDR images. A profile made of them is one of matrix and curves (ICC.1:2022).
 """
 
 import struct
@@ -42,7 +42,7 @@ BRADFORD = np.array(((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.03
 
 
 def problem_of(icc: bytes, channels: int) -> str:
-    """Why a profile cannot be that of a picture of 1 (grey), 3 (RGB) or 4 (CMYK) channels; empty if it can."""
+    """Why a profile cannot be that of an image of 1 (grey), 3 (RGB) or 4 (CMYK) channels; empty if it can."""
     try:
         profile: Any = ImageCms.ImageCmsProfile(BytesIO(icc)).profile
         space, kind = profile.xcolor_space.strip(), profile.device_class.strip()
@@ -50,7 +50,7 @@ def problem_of(icc: bytes, channels: int) -> str:
         return "it is damaged"
     expected = {1: "GRAY", 3: "RGB", 4: "CMYK"}[channels]
     if space != expected or kind == "link":
-        return f"it is for {space}, the picture is {expected}"
+        return f"it is for {space}, the image is {expected}"
     return ""
 
 

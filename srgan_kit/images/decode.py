@@ -168,7 +168,7 @@ def _from_cmyk(inks: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, list[st
         return image.icc_transform("srgb", depth=depth, embedded=True).numpy(), []
     peak = int(np.iinfo(inks.dtype).max)
     light = np.empty((*inks.shape[:2], 3), inks.dtype)
-    for row in range(len(inks)):  # row by row: no large numbers of the whole picture
+    for row in range(len(inks)):  # row by row: no large numbers of the whole image
         colours, black = np.split(peak - inks[row].astype(np.uint32), [3], axis=1)
         light[row] = (colours * black + peak // 2) // peak
     kind = "without a profile" if icc is None else f"whose profile cannot be used ({problem})"

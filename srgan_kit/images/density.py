@@ -1,4 +1,4 @@
-"""Pixels per inch or centimetre: how large a picture is meant to be, and how each format writes it."""
+"""Pixels per inch or centimetre: how large an image is meant to be, and how each format writes it."""
 
 import struct
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class Density:
         return self.x * factor.get((self.unit, unit), 1), self.y * factor.get((self.unit, unit), 1)
 
     def turned(self) -> "Density":
-        """Of the picture turned by a quarter."""
+        """Of the image turned by a quarter."""
         return Density(self.y, self.x, self.unit)
 
     @property
     def is_usual(self) -> bool:
-        """True where it says nothing about the picture."""
+        """True where it says nothing about the image."""
         return self.unit != NONE and self.x == self.y and round(self.per(INCH)[0]) in USUAL
 
     def __str__(self) -> str:

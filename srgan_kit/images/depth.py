@@ -38,7 +38,7 @@ class Samples:
     """What the channels beyond the colours are: 0 unspecified, 1 opacity that colours are multiplied by, 2 opacity."""
     compression: int
     is_raw: bool
-    """Of a camera: the first picture in it is a preview."""
+    """Of a camera: the first image in it is a preview."""
 
     @property
     def unknown_channels(self) -> bool:
@@ -47,7 +47,7 @@ class Samples:
 
 
 def check_pixels(path: Path, width: int, height: int) -> None:
-    """Raise a UserError for a picture of more pixels than Pillow takes."""
+    """Raise a UserError for an image of more pixels than Pillow takes."""
     most = int(2 * (Image.MAX_IMAGE_PIXELS or 2**32))  # up to twice the number, Pillow only warns
     if width * height > most:
         said = f"{width * height} pixels, more than {most}; --max-pixels allows more"
@@ -97,7 +97,7 @@ def check_tiff(path: Path, samples: Samples) -> None:
     """Raise a UserError that says what a TIFF file holds, if it is not 1 to 4 channels of at most 16 bits."""
     reason = ""
     if samples.is_raw:
-        reason = "a camera's raw file, whose first picture is a preview; expected a developed photograph"
+        reason = "a camera's raw file, whose first image is a preview; expected a developed photograph"
     elif samples.form == FLOAT:
         reason = FLOATING
     elif samples.form == COMPLEX or samples.form > COMPLEX:

@@ -1,4 +1,4 @@
-"""Pictures written to files, by encoders that read an array where it lies: ours for PNG and TIFF, else libvips."""
+"""Images written to files, by encoders that read an array where it lies: ours for PNG and TIFF, else libvips."""
 
 import dataclasses
 import struct
@@ -10,7 +10,7 @@ import numpy as np
 import pyvips
 from PIL import Image
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.images import avif
 from srgan_kit.images.density import INCH, NONE
@@ -25,7 +25,7 @@ from srgan_kit.images.formats import (
     missing_extra,
     register_plugins,
 )
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.mark import marked
 from srgan_kit.images.png import write_png
 from srgan_kit.images.read import last_line
@@ -52,16 +52,16 @@ def check_size(path: Path, size: tuple[int, int]) -> None:
 
 
 def write_image(
-    picture: Picture, path: Path, quality: int | None = None, software: str | None = None, replace: bool = True
+    picture: LoadedImage, path: Path, quality: int | None = None, software: str | None = None, replace: bool = True
 ) -> list[str]:
-    """Write a picture in the format of the name's suffix, whole or not at all; returns what could not be kept.
+    """Write an image in the format of the name's suffix, whole or not at all; returns what could not be kept.
 
-    JPEG and BMP have no transparency: the picture is laid on white. Only PNG and TIFF keep 16 bits; AVIF has 12.
+    JPEG and BMP have no transparency: the image is laid on white. Only PNG and TIFF keep 16 bits; AVIF has 12.
     The file says which `software` made it, but for BMP, which has no room for that.
 
     Raises:
         FileExistsError: the file exists, and `replace` is false.
-        UserError: an unknown suffix, a picture too large for the format, a full disk, a folder without permission.
+        UserError: an unknown suffix, an image too large for the format, a full disk, a folder without permission.
     """
     kind = output_format(path)
     check_size(path, picture.size)
@@ -71,7 +71,7 @@ def write_image(
         xmp = marked(said.xmp, software, first=kind == "PNG")
         picture = dataclasses.replace(picture, metadata=dataclasses.replace(said, xmp=xmp))
     try:
-        with appearing(path, replace) as temporary:
+        with atomic_write(path, replace) as temporary:
             if kind == "PNG":
                 write_png(picture, temporary)
             elif kind == "TIFF":
@@ -94,7 +94,7 @@ def write_image(
     return notes
 
 
-def _write_with_vips(picture: Picture, path: Path, kind: str, quality: int) -> None:
+def _write_with_vips(picture: LoadedImage, path: Path, kind: str, quality: int) -> None:
     """JPEG, WebP or AVIF. Written by Python, which can say that a disk is full: of these encoders none does."""
     image = to_vips(picture.pixels)
     if picture.alpha is not None:
@@ -110,7 +110,7 @@ def _write_with_vips(picture: Picture, path: Path, kind: str, quality: int) -> N
         file.writelines(parts)
 
 
-def _avif(image: Any, picture: Picture, quality: int) -> bytes:
+def _avif(image: Any, picture: LoadedImage, quality: int) -> bytes:
     said = picture.metadata
     room = [None if block is None else avif.PLACEHOLDER for block in (said.exif, said.xmp)]
     blocks = {"exif-data": room[0], "xmp-data": room[1], "icc-profile-data": picture.icc}
@@ -124,13 +124,13 @@ def _avif(image: Any, picture: Picture, quality: int) -> bytes:
     return avif.finished(data, said.exif, said.xmp, picture.tags.get("cICP"))
 
 
-def _write_bmp(picture: Picture, path: Path) -> None:
+def _write_bmp(picture: LoadedImage, path: Path) -> None:
     density = picture.density if picture.density is not None and picture.density.unit != NONE else None
     per_inch = (0.0, 0.0) if density is None else tuple(float(value) for value in density.per(INCH))
     _to_pillow(picture).save(path, "BMP", dpi=per_inch)  # 0: not known; without it, Pillow says 96
 
 
-def _write_with_plugin(picture: Picture, path: Path, kind: str, quality: int | None) -> None:
+def _write_with_plugin(picture: LoadedImage, path: Path, kind: str, quality: int | None) -> None:
     """HEIF and JPEG XL, by what the extras bring."""
     missing = missing_extra(kind)
     if missing:
@@ -150,6 +150,6 @@ def _write_with_plugin(picture: Picture, path: Path, kind: str, quality: int | N
     _to_pillow(picture).save(path, "JXL", lossless=lossless, **options)
 
 
-def _to_pillow(picture: Picture) -> Image.Image:
+def _to_pillow(picture: LoadedImage) -> Image.Image:
     pixels = picture.pixels if picture.alpha is None else np.concatenate([picture.pixels, picture.alpha], axis=2)
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

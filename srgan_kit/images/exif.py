@@ -1,4 +1,4 @@
-"""EXIF: a little TIFF file of directories. What must change for another picture is changed in place, all else stays.
+"""EXIF: a little TIFF file of directories. What must change for another image is changed in place, all else stays.
 
 Tags are numbers of the EXIF standard (CIPA DC-008) and of TIFF 6.0. A directory is a count, that many entries of tag,
 type, count and value, and the place of the next directory; a value that does not fit its entry lies elsewhere, and the
@@ -115,7 +115,7 @@ def orientation(exif: bytes) -> int | None:
 
 
 def adapted(exif: bytes, size: Size) -> bytes:
-    """EXIF of an upright picture of (width, height): orientation, dimensions and thumbnail changed, nothing else.
+    """EXIF of an upright image of (width, height): orientation, dimensions and thumbnail changed, nothing else.
 
     Raises:
         ValueError: damaged.
@@ -145,7 +145,7 @@ def _set_number(tiff: Directories, field: Field | None, value: int) -> None:
 
 
 def _drop_thumbnail(tiff: Directories, data: bytearray, end_of_others: int) -> None:
-    """Unhook the second directory, and blank its picture, or cut it off where it ends the file."""
+    """Unhook the second directory, and blank its image, or cut it off where it ends the file."""
     place = tiff.next_place(tiff.first)
     following = int.from_bytes(data[place : place + 4], "little" if tiff.order == "<" else "big")
     if following == 0:

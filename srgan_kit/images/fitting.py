@@ -1,4 +1,4 @@
-"""A picture made to fit a format: what the format cannot hold is converted, or left out with a note."""
+"""An image made to fit a format: what the format cannot hold is converted, or left out with a note."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ import pyvips
 from srgan_kit.images.color import described, is_hdr, profile_of
 from srgan_kit.images.density import NONE, Density, of_exif
 from srgan_kit.images.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY, WITHOUT_PROFILE
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import COMMENT, Metadata, Text, iptc_of, keyword
 from srgan_kit.images.segments import too_large_for_jpeg
 from srgan_kit.images.tiff import is_big
@@ -21,8 +21,8 @@ WITH_CODE_POINTS = ("AVIF", "HEIF")
 """Formats that have what PNG's cICP says, for RGB of full range."""
 
 
-def fitted(picture: Picture, kind: str) -> tuple[Picture, list[str]]:
-    """The picture as a file of a format holds it, and what could not be kept, a line each."""
+def fitted(picture: LoadedImage, kind: str) -> tuple[LoadedImage, list[str]]:
+    """The image as a file of a format holds it, and what could not be kept, a line each."""
     notes: list[str] = []
     picture = _with_fitting_colours(picture, kind, notes)
     bits = DEEPEST.get(kind, 8)
@@ -39,7 +39,7 @@ def fitted(picture: Picture, kind: str) -> tuple[Picture, list[str]]:
 # --- colours --------------------------------------------------------------------------------------------------------
 
 
-def _with_fitting_colours(picture: Picture, kind: str, notes: list[str]) -> Picture:
+def _with_fitting_colours(picture: LoadedImage, kind: str, notes: list[str]) -> LoadedImage:
     """PNG has tags, AVIF and HEIF their code points; elsewhere a profile says the same, or pixels become sRGB."""
     if kind == "PNG":
         return picture
@@ -88,7 +88,7 @@ def to_vips(pixels: np.ndarray) -> Any:
 # --- pixels ---------------------------------------------------------------------------------------------------------
 
 
-def _to_8_bits(picture: Picture) -> Picture:
+def _to_8_bits(picture: LoadedImage) -> LoadedImage:
     def reduce(values: np.ndarray) -> np.ndarray:
         return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
@@ -96,10 +96,10 @@ def _to_8_bits(picture: Picture) -> Picture:
     return replace(picture, pixels=reduce(picture.pixels), alpha=alpha)
 
 
-def _on_white(picture: Picture) -> Picture:
+def _on_white(picture: LoadedImage) -> LoadedImage:
     assert picture.alpha is not None
     pixels = np.empty_like(picture.pixels)
-    for row in range(len(pixels)):  # row by row: no float copy of the picture
+    for row in range(len(pixels)):  # row by row: no float copy of the image
         opacity = picture.alpha[row].astype(np.uint32)
         mixed = picture.pixels[row].astype(np.uint32) * opacity + 255 * (255 - opacity)
         pixels[row] = (mixed + 127) // 255
@@ -109,7 +109,7 @@ def _on_white(picture: Picture) -> Picture:
 # --- metadata -------------------------------------------------------------------------------------------------------
 
 
-def _with_fitting_metadata(picture: Picture, kind: str, notes: list[str]) -> Picture:
+def _with_fitting_metadata(picture: LoadedImage, kind: str, notes: list[str]) -> LoadedImage:
     """Metadata of the new size, as far as the format holds it; one note names the rest."""
     try:
         said = picture.metadata.adapted(picture.size)

@@ -1,4 +1,4 @@
-"""The picture formats that are read from folders and written; neither torch nor a decoder is imported here."""
+"""The image formats that are read from folders and written; neither torch nor a decoder is imported here."""
 
 from functools import cache
 from importlib import import_module
@@ -20,7 +20,7 @@ FORMATS = {
 }
 """Format by suffix."""
 MAX_PIXELS = 2**29
-"""Pictures of more pixels are taken for decompression bombs, where the user does not allow them."""
+"""Images of more pixels are taken for decompression bombs, where the user does not allow them."""
 LARGEST_SIDE = {"JPEG": 65535, "WebP": 16383, "AVIF": 16384, "HEIF": 16384}
 WITHOUT_ALPHA = ("JPEG", "BMP")
 QUALITY = {"JPEG": 95, "WebP": 92, "AVIF": 80, "HEIF": 90, "JPEG XL": 95}
@@ -61,7 +61,7 @@ UNREADABLE = {
     **dict.fromkeys((".psb", ".xcf", ".kra", ".ora", ".clip", ".afphoto"), PROJECT),
     **dict.fromkeys((".exr", ".hdr", ".jxr", ".wdp", ".djvu", ".bpg", ".flif"), "this format is not read here"),
 }
-"""Endings of pictures that are not read, each with the reason."""
+"""Endings of images that are not read, each with the reason."""
 
 
 @cache
@@ -85,7 +85,7 @@ def readable_endings() -> frozenset[str]:
 
 
 def why_unreadable(path: Path) -> str | None:
-    """The reason why a picture of that ending cannot be read; None where it can, or where it is no picture's ending."""
+    """The reason why an image of that ending cannot be read; None where it can, or where it is no image's ending."""
     ending = path.suffix.lower()
     if ending in readable_endings():
         return None

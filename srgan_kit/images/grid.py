@@ -1,4 +1,4 @@
-"""Pictures of many images: grids, and files that appear whole."""
+"""Images of many images: grids, and files that appear whole."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 
 
 def grid(images: Tensor, columns: int | None = None, gap: int = 2, smallest_side: int = 32) -> Tensor:
     """Images side by side on white: (N, C, H, W) in [0, 1] -> (C, h, w) in [0, 1], by default about square.
 
-    Images whose side is below `smallest_side` are enlarged by a whole factor, each pixel a square.
+    Images whose side is below `smallest_side` are upscaled by a whole factor, each pixel a square.
     """
     factor = -(-smallest_side // images.shape[-1]) if images.shape[-1] < smallest_side else 1
     images = F.interpolate(images.detach().float().cpu().clamp(0, 1), scale_factor=factor, mode="nearest")
@@ -37,7 +37,7 @@ def below_each_other(above: Tensor, below: Tensor, columns: int = 8, smallest_si
 
 
 def to_pillow(image: Tensor) -> Image.Image:
-    """(1 or 3, H, W) in [0, 1] -> a picture of 8 bits."""
+    """(1 or 3, H, W) in [0, 1] -> an image of 8 bits."""
     pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
     if len(pixels) == 1:
         return Image.fromarray(pixels[0].numpy())
@@ -68,7 +68,7 @@ def save_animation(frames: Sequence[Image.Image], path: Path, seconds_per_frame:
 
 def _save(path: Path, save) -> None:
     try:
-        with appearing(path) as temporary:
+        with atomic_write(path) as temporary:
             save(temporary)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None

@@ -1,4 +1,4 @@
-"""A decoded picture, and all that its file said of it."""
+"""A decoded image, and all that its file said of it."""
 
 from dataclasses import dataclass, field
 
@@ -9,11 +9,11 @@ from srgan_kit.images.metadata import Metadata
 
 
 @dataclass
-class Picture:
-    """A decoded picture, upright."""
+class LoadedImage:
+    """A decoded image, upright."""
 
     pixels: np.ndarray
-    """(H, W, C) uint8 or uint16, C = 1 for grey pictures and 3 for RGB; not premultiplied."""
+    """(H, W, C) uint8 or uint16, C = 1 for grey images and 3 for RGB; not premultiplied."""
     alpha: np.ndarray | None = None
     """(H, W, 1) of the same type: opacity, or None where all is opaque."""
     icc: bytes | None = None

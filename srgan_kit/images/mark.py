@@ -1,7 +1,7 @@
 """The mark in every result: which model made it, at which scale. By it results are known again, whatever their names.
 
 It is the software tag of the file's XMP, which PNG, JPEG, WebP, TIFF, AVIF, HEIF and JPEG XL have room for; all else
-in a packet that came with the picture stays as it was.
+in a packet that came with the image stays as it was.
 """
 
 import os

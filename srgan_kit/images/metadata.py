@@ -43,7 +43,7 @@ class Metadata:
     texts: tuple[Text, ...] = ()
 
     def adapted(self, size: Size) -> "Metadata":
-        """The same of an upright picture of (width, height): orientation, dimensions and thumbnails changed.
+        """The same of an upright image of (width, height): orientation, dimensions and thumbnails changed.
 
         Raises:
             ValueError: the EXIF is damaged.
@@ -150,7 +150,7 @@ def resources(photoshop: bytes) -> list[tuple[int, bytes, bytes]]:
 
 
 def without_thumbnails(photoshop: bytes) -> bytes | None:
-    """Image resources without the small pictures in them; None if nothing is left."""
+    """Image resources without the small images in them; None if nothing is left."""
     return b"".join(whole for number, whole, _ in resources(photoshop) if number not in THUMBNAIL_RESOURCES) or None
 
 

@@ -1,6 +1,6 @@
 """PNG files, written in strips: ISA-L compresses twice as fast as other zlibs at their fastest, and a third smaller.
 
-Encoding takes one core what the network takes all of them, so this is most of what a picture costs beyond the network.
+Encoding takes one core what the network takes all of them, so this is most of what an image costs beyond the network.
 """
 
 import struct
@@ -12,7 +12,7 @@ import numpy as np
 from isal import isal_zlib
 
 from srgan_kit.images.density import to_metre
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import XMP_KEYWORD, as_raw_profile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -47,8 +47,8 @@ def read_chunks(path: Path) -> list[tuple[str, bytes]]:
     return chunks
 
 
-def write_png(picture: Picture, path: Path) -> None:
-    """Write a picture of 8 or 16 bits a channel, with all that is said of it (PNG specification, third edition).
+def write_png(picture: LoadedImage, path: Path) -> None:
+    """Write an image of 8 or 16 bits a channel, with all that is said of it (PNG specification, third edition).
 
     Raises:
         OSError: the file cannot be written.
@@ -68,7 +68,7 @@ def write_png(picture: Picture, path: Path) -> None:
         _chunk(file, b"IEND", b"")
 
 
-def _described(picture: Picture) -> Iterator[tuple[str, bytes]]:
+def _described(picture: LoadedImage) -> Iterator[tuple[str, bytes]]:
     """The chunks before the pixels: XMP, whose mark is so near the file's start, colours, size, other metadata."""
     said = picture.metadata
     if said.xmp is not None:
@@ -93,7 +93,7 @@ def _chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
     file.write(struct.pack(">I", isal_zlib.crc32(content, isal_zlib.crc32(kind))))
 
 
-def _filtered_strips(picture: Picture) -> Iterator[np.ndarray]:
+def _filtered_strips(picture: LoadedImage) -> Iterator[np.ndarray]:
     """The rows as PNG wants them, a few megabytes at a time: the filter's number, then the filtered bytes."""
     above: np.ndarray | None = None
     row_bytes = picture.pixels[0].nbytes + (0 if picture.alpha is None else picture.alpha[0].nbytes)

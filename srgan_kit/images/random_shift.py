@@ -10,7 +10,7 @@ def draw_shifts(count: int, largest: int, generator: torch.Generator | None = No
     return torch.randint(-largest, largest + 1, (count, 2), generator=generator)
 
 
-def translated(image: Tensor, shifts: Tensor, largest: int) -> Tensor:
+def shifted(image: Tensor, shifts: Tensor, largest: int) -> Tensor:
     """Each (N, C, H, W) image moved by its own shift, what comes in at an edge mirrored; gradients pass.
 
     Moved by (dy, dx), pixel (y, x) of the result is pixel (y + dy, x + dx) of the image. H and W > largest.

@@ -1,4 +1,4 @@
-"""Pictures in files, decoded to arrays with their transparency, colours, density and metadata."""
+"""Images in files, decoded to arrays with their transparency, colours, density and metadata."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +13,16 @@ from srgan_kit.images.color import problem_of
 from srgan_kit.images.decode import Decoded, decode, decode_tiff
 from srgan_kit.images.depth import tiff_samples, why_not_decoded
 from srgan_kit.images.formats import MAX_PIXELS, missing_extra_of_content, register_plugins
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import LARGEST_TEXT
 from srgan_kit.images.sources import Told, profile, tell
 
-pyvips.cache_set_max(0)  # the cache would keep whole pictures alive after they are written
+pyvips.cache_set_max(0)  # the cache would keep whole images alive after they are written
 
 
 @contextmanager
 def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
-    """Inside, Pillow and `read_image` refuse pictures of more pixels, and take all others; of the whole process.
+    """Inside, Pillow and `read_image` refuse images of more pixels, and take all others; of the whole process.
 
     So long Pillow takes PNG's texts and profiles of up to `LARGEST_TEXT` bytes too, where its own limit is 1 MiB.
     """
@@ -35,8 +35,8 @@ def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before, longest
 
 
-def read_image(path: Path) -> Picture:
-    """The picture in a file: first frame, orientation applied, 16 bits kept where there are more than 8.
+def read_image(path: Path) -> LoadedImage:
+    """The image in a file: first frame, orientation applied, 16 bits kept where there are more than 8.
 
     Palettes become RGB, CMYK is converted to sRGB through its profile where it has one, 1 bit becomes 8. Pillow's
     warnings are the caller's to silence: that is not safe in threads, and this function is.
@@ -75,14 +75,14 @@ def _why(path: Path) -> str:
         return ""
 
 
-def _read(path: Path, image: Image.Image) -> Picture:
+def _read(path: Path, image: Image.Image) -> LoadedImage:
     frames = getattr(image, "n_frames", 1)
     notes = [f"only the first of {frames} frames is read"] if frames > 1 else []
     told = tell(path, image)
     return _picture(decode(path, image, profile(path, image)), told, image.format or "", notes)
 
 
-def _read_unknown(path: Path) -> Picture:
+def _read_unknown(path: Path) -> LoadedImage:
     """What Pillow does not know at all: some kinds of TIFF, such as grey of 16 bits with opacity."""
     if missing := missing_extra_of_content(path):
         raise UserError(f"{path}: {missing}")
@@ -93,8 +93,8 @@ def _read_unknown(path: Path) -> Picture:
     return _picture(decoded, tell(path, None), "TIFF", [])
 
 
-def _picture(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> Picture:
-    """An upright picture of what was decoded and what was said of it, with a profile that fits."""
+def _picture(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
+    """An upright image of what was decoded and what was said of it, with a profile that fits."""
     pixels = decoded.pixels if decoded.is_upright else _upright(decoded.pixels, told.orientation or 1)
     colour, alpha = _split(pixels)
     notes = [*notes, *decoded.notes, *told.notes]
@@ -107,7 +107,7 @@ def _picture(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> Pictu
     density = told.density
     if density is not None and told.orientation in (5, 6, 7, 8):
         density = density.turned()
-    return Picture(colour, alpha, icc, told.metadata, kind, notes, density, tags, decoded.bits)
+    return LoadedImage(colour, alpha, icc, told.metadata, kind, notes, density, tags, decoded.bits)
 
 
 def _split(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from srgan_kit.images.density import to_jfif
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import COMMENT, EXIF_PREFIX, Metadata, content, keyword
 
 LARGEST_SEGMENT = 65533
@@ -23,8 +23,8 @@ def too_large_for_jpeg(metadata: Metadata) -> set[str]:
     return {name for name, size in sizes.items() if size > LARGEST_SEGMENT}
 
 
-def jpeg_parts(data: bytes, picture: Picture) -> Iterator[bytes | memoryview]:
-    """A JPEG file that has no header of JFIF yet, piece by piece: its header, what is said of the picture, the rest."""
+def jpeg_parts(data: bytes, picture: LoadedImage) -> Iterator[bytes | memoryview]:
+    """A JPEG file that has no header of JFIF yet, piece by piece: its header, what is said of the image, the rest."""
     yield data[:2]
     yield _segment(APP0, b"JFIF\0\1\1" + struct.pack(">BHH2x", *to_jfif(picture.density)))
     said = picture.metadata
@@ -54,7 +54,7 @@ def _cut(block: bytes, length: int) -> list[bytes]:
     return [block[start : start + length] for start in range(0, len(block), length)]
 
 
-def webp_parts(data: bytes, picture: Picture) -> Iterator[bytes]:
+def webp_parts(data: bytes, picture: LoadedImage) -> Iterator[bytes]:
     """A WebP file, piece by piece, in the order of its specification."""
     said = picture.metadata
     blocks = {b"ICCP": picture.icc, b"EXIF": said.exif, b"XMP ": said.xmp}

@@ -26,7 +26,7 @@ DAMAGED_PROFILE = "the colour profile is not kept: it is damaged"
 EXIF_TAGS = frozenset(
     (269, 270, 271, 272, 274, 282, 283, 285, 296, 297, 305, 306, 315, 316, 318, 319, 18246, 18249, 33432)
 ) | frozenset((*range(40091, 40096), 50341))
-"""Tags of the main directory that say something of the picture, and which EXIF may have there."""
+"""Tags of the main directory that say something of the image, and which EXIF may have there."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Told:
 
 
 def tell(path: Path, image: Image.Image | None) -> Told:
-    """What the file of a picture that Pillow has opened (None: a TIFF file that it does not know) says of it."""
+    """What the file of an image that Pillow has opened (None: a TIFF file that it does not know) says of it."""
     kind = "TIFF" if image is None else image.format
     told = Told()
     try:
@@ -113,7 +113,7 @@ def _other(path: Path, image: Image.Image) -> Told:
 
 
 def _avif(path: Path, image: Image.Image) -> Told:
-    """Pillow says in EXIF how the picture is turned, which it rewrites for it; libvips gives it as it is."""
+    """Pillow says in EXIF how the image is turned, which it rewrites for it; libvips gives it as it is."""
     told = _other(path, image)
     told.orientation = 1
     colours = avif.code_points(path)
@@ -230,7 +230,7 @@ def _iptc_bytes(tiff: Directories, stored: bytes, kind: int) -> bytes:
 
 
 def _exif_of_tiff(tiff: Directories, fields: dict[int, exif.Field]) -> bytes | None:
-    """The tags of a TIFF file that say something of the picture; None if they say its density at most."""
+    """The tags of a TIFF file that say something of the image; None if they say its density at most."""
     main = exif.entries(tiff, fields, EXIF_TAGS)
     if not {entry[0] for entry in main} - {ORIENTATION, *RESOLUTION_TAGS}:
         return None

@@ -1,6 +1,6 @@
 """TIFF files, written in strips (TIFF 6.0; deflate and the horizontal predictor of its supplements).
 
-EXIF is a TIFF file itself. It is written first, as it is, and the picture's directory last: so nothing that EXIF says
+EXIF is a TIFF file itself. It is written first, as it is, and the image's directory last: so nothing that EXIF says
 of places in itself, makers' notes included, is wrong, and its entries are those of the directory.
 """
 
@@ -13,7 +13,7 @@ from isal import isal_zlib
 
 from srgan_kit.images.density import to_tiff
 from srgan_kit.images.exif import Directories, Entry, pack_directory
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import iptc_of
 
 BYTE, UNDEFINED, SHORT, LONG, LONG8 = 1, 7, 3, 4, 16
@@ -29,8 +29,8 @@ LARGEST_CLASSIC = 2**32 - 2**24
 """Bytes of pixels from which a file might not fit 32-bit places: then it is a BigTIFF."""
 
 
-def write_tiff(picture: Picture, path: Path) -> None:
-    """Write a picture of 8 or 16 bits a channel, with all that is said of it; EXIF only if the file is no BigTIFF.
+def write_tiff(picture: LoadedImage, path: Path) -> None:
+    """Write an image of 8 or 16 bits a channel, with all that is said of it; EXIF only if the file is no BigTIFF.
 
     Raises:
         OSError: the file cannot be written.
@@ -58,8 +58,8 @@ def write_tiff(picture: Picture, path: Path) -> None:
         file.write(struct.pack(order + ("Q" if big else "I"), place))
 
 
-def is_big(picture: Picture) -> bool:
-    """Whether the file of a picture is a BigTIFF, whose places are longer than those of EXIF."""
+def is_big(picture: LoadedImage) -> bool:
+    """Whether the file of an image is a BigTIFF, whose places are longer than those of EXIF."""
     return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes) > LARGEST_CLASSIC
 
 
@@ -70,13 +70,13 @@ def _entries_of(exif: bytes) -> dict[int, bytes]:
     return {field.tag: exif[field.place : field.place + 12] for field in fields if field.tag not in STORAGE_TAGS}
 
 
-def _rows(picture: Picture) -> int:
+def _rows(picture: LoadedImage) -> int:
     """Of a strip."""
     row_bytes = picture.pixels[0].nbytes + (0 if picture.alpha is None else picture.alpha[0].nbytes)
     return min(max(1, STRIP_BYTES // row_bytes), len(picture.pixels))
 
 
-def _strips(picture: Picture, order: str) -> Iterator[np.ndarray]:
+def _strips(picture: LoadedImage, order: str) -> Iterator[np.ndarray]:
     """Some rows at a time: each value its difference from the one to its left, in the file's byte order."""
     rows = _rows(picture)
     for start in range(0, len(picture.pixels), rows):
@@ -88,7 +88,7 @@ def _strips(picture: Picture, order: str) -> Iterator[np.ndarray]:
         yield differences.astype(order + differences.dtype.str[1:], copy=False)
 
 
-def _storage(picture: Picture, order: str, places: list[int], lengths: list[int]) -> list[Entry]:
+def _storage(picture: LoadedImage, order: str, places: list[int], lengths: list[int]) -> list[Entry]:
     """How the pixels are stored."""
     width, height = picture.size
     colours, depth = picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize
@@ -114,8 +114,8 @@ def _storage(picture: Picture, order: str, places: list[int], lengths: list[int]
     return entries if picture.alpha is None else [*entries, entry(338, [OPACITY])]
 
 
-def _described(picture: Picture, order: str) -> list[Entry]:
-    """What is said of the picture, beside EXIF."""
+def _described(picture: LoadedImage, order: str) -> list[Entry]:
+    """What is said of the image, beside EXIF."""
     said, entries = picture.metadata, [] if picture.density is None else to_tiff(picture.density, order)
     iptc = None if said.photoshop is None else iptc_of(said.photoshop)
     # XMP last: so the mark in it is near the file's end.

@@ -1,4 +1,4 @@
-"""Whether an upscaler draws the grid of its pixel shuffle over the image: the lattice ratio, and the pattern."""
+"""Checkerboard artifacts of an upscaler's pixel shuffle: the phase imbalance, and the pattern."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from srgan_kit.metrics.psnr_ssim import luma
 
 
-def lattice_ratio(images: Tensor, period: int = 4) -> Tensor:
+def phase_imbalance(images: Tensor, period: int = 4) -> Tensor:
     """How unevenly luma changes over the phases of a grid: 1 for none, about 1.04 for photographs at a period of 4.
 
     (N, 3, H, W) RGB or (N, 1, H, W) grey, float in [0, 1] or uint8, sides > period >= 2 -> (N,) float64 >= 1.
@@ -26,7 +26,7 @@ def lattice_ratio(images: Tensor, period: int = 4) -> Tensor:
     return (_phase_ratio(light, period) + _phase_ratio(light.mT, period)) / 2
 
 
-def lattice_pattern(images: Tensor, period: int = 4, window: int = 8) -> Tensor:
+def checkerboard_pattern(images: Tensor, period: int = 4, window: int = 8) -> Tensor:
     """How strong a pattern the image repeats at a period, in 8-bit levels of luma; 0 for none.
 
     (N, 3, H, W) RGB or (N, 1, H, W) grey, float in [0, 1] or uint8, sides >= `period` * (`window` + 1) -> (N,) float64

@@ -189,7 +189,7 @@ def evaluate_pairs(
 
 
 def bicubic_upscaler(scale: int) -> Upscale:
-    """The yardstick: MATLAB's bicubic in float64, rounded to 8 bits."""
+    """The baseline: MATLAB's bicubic in float64, rounded to 8 bits."""
 
     def upscale(image: np.ndarray) -> np.ndarray:
         enlarged = resize(_to_tensor(image).double(), float(scale))

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.generators.super_resolution.reparameterised import folded
@@ -17,7 +17,7 @@ from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.layers.virtual_batch_norm import VirtualBatchNetwork
 from srgan_kit.limits import building_at_most
 from srgan_kit.models.build import build_model
-from srgan_kit.models.pretrained import GENERATIVE_FORMAT, embedded_generators, embedded_models, read_summary
+from srgan_kit.models.pretrained import GENERATIVE_FORMAT, pretrained_generators, pretrained_models, read_summary
 from srgan_kit.models.super_resolution import save_model
 from srgan_kit.recipes.schema import Recipe
 
@@ -27,7 +27,7 @@ class SavedModel:
     """A trained generator with what it was trained by."""
 
     name: str
-    """The embedded model's name, or the run folder's or the file's."""
+    """The pretrained model's name, or the run folder's or the file's."""
     model: Model
     """In evaluation mode, frozen, on the CPU."""
     recipe: Recipe
@@ -79,14 +79,14 @@ def save_run(
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     try:
-        with appearing(path) as temporary:
+        with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata=metadata | own)
     except (OSError, SafetensorError) as error:
         raise UserError(f"model {path}: cannot be written: {error}") from None
 
 
 def load_saved(name_or_path: str | Path) -> SavedModel:
-    """The generator of a run folder, a file, or an embedded model's name.
+    """The generator of a run folder, a file, or a pretrained model's name.
 
     Raises:
         UserError: there is none, or it is no generative model of this version.
@@ -121,10 +121,10 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
 
 
 def _find(name_or_path: str | Path) -> Path:
-    embedded = embedded_models().get(str(name_or_path))
+    embedded = pretrained_models().get(str(name_or_path))
     if embedded is not None:
         if not read_summary(embedded).makes:
-            raise UserError(f"model {name_or_path}: enlarges images: see `srgan-kit upscale`")
+            raise UserError(f"model {name_or_path}: upscales images: see `srgan-kit upscale`")
         return embedded
     path = Path(name_or_path)
     if path.is_dir():
@@ -134,6 +134,6 @@ def _find(name_or_path: str | Path) -> Path:
             raise UserError(f"{path}: no model in it; a run writes model.safetensors at its first validation")
         return found
     if not path.is_file():
-        names = ", ".join(embedded_generators()) or "none"
-        raise UserError(f"model {str(name_or_path)!r}: neither a run folder, a file nor an embedded model ({names})")
+        names = ", ".join(pretrained_generators()) or "none"
+        raise UserError(f"model {str(name_or_path)!r}: neither a run folder, a file nor a pretrained model ({names})")
     return path

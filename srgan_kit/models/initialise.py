@@ -26,7 +26,7 @@ RRDB_KEYS = {
 def initialise(model: Model, source: str, parts: str) -> None:
     """Take a super-resolver's weights, or some of them; a latent layer that those lack starts without effect.
 
-    The source is an embedded model, a file of ours, or a community checkpoint of an architecture that the kit has.
+    The source is a pretrained model, a file of ours, or a community checkpoint of an architecture that the kit has.
 
     Raises:
         UserError: the weights do not fit the generator; the message names the first that does not.

@@ -19,7 +19,7 @@ IGNORED = (30, 31)
 SAME = (-233, -234)
 """Padding such that a layer's result is as large as its input."""
 LARGEST_FACTOR = 64
-"""Of one layer's enlargement or reduction."""
+"""Of one layer's upscaling or reduction."""
 
 
 @dataclass(frozen=True)

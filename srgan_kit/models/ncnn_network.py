@@ -2,7 +2,7 @@
 
 Converters fuse, split and reorder layers, so the graph itself is run and no architecture has to be guessed from it. It
 is checked from end to end before a weight is read: every layer and setting is understood, every number of channels
-fits, and the result is an enlarged image.
+fits, and the result is an upscaled image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from srgan_kit.models.ncnn_layers import Maps, Step, understood
 MOST_VALUES = 1 << 15
 """Numbers kept at a time for each pixel of the image; RRDBNet has 2048."""
 LARGEST_SCALE, LARGEST_MULTIPLE = 16, 64
-"""Of a network: enlargement, and what sides of the image must be multiples of."""
+"""Of a network: upscaling, and what sides of the image must be multiples of."""
 OUTPUTS = ("output", "out0")
 """What converters call the result, where a network has more than one."""
 PLAIN = {"BinaryOp", "Convolution", "Interp", "PixelShuffle", "PReLU", "ReLU", "Split"}
@@ -46,7 +46,7 @@ class Graph:
     source: str
     """The blob that is the image."""
     result: str
-    """The blob that is the enlarged image."""
+    """The blob that is the upscaled image."""
     channels: int
     """Of both."""
     scale: int
@@ -123,7 +123,7 @@ def understand(layers: Sequence[Layer], channels: int) -> Graph:
     """The graph of these layers for an image of that many channels.
 
     Raises:
-        Refusal: a layer that is not understood, or all of them are no network that enlarges an image.
+        Refusal: a layer that is not understood, or all of them are no network that upscales an image.
     """
     last_read = {name: number for number, layer in enumerate(layers) for name in layer.inputs}
     blobs: dict[str, Maps] = {}

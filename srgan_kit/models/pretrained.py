@@ -55,26 +55,26 @@ class ModelSummary:
         return {name: values[figure] for name, values in self.measured.items() if figure in values}
 
 
-def embedded_models() -> dict[str, Path]:
+def pretrained_models() -> dict[str, Path]:
     """Name -> file of the models that came with the package (a wheel or a checkout), by name."""
     inside = resources.files("srgan_kit") / "pretrained"
     folder = Path(str(inside)) if inside.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
     return {path.stem: path for path in sorted(folder.glob("[!.]*.safetensors"))}
 
 
-def embedded_upscalers() -> dict[str, Path]:
+def pretrained_upscalers() -> dict[str, Path]:
     """Those that enlarge images."""
-    return {name: path for name, path in embedded_models().items() if not read_summary(path).makes}
+    return {name: path for name, path in pretrained_models().items() if not read_summary(path).makes}
 
 
-def embedded_generators() -> dict[str, Path]:
+def pretrained_generators() -> dict[str, Path]:
     """Those that make images of nothing: what `srgan-kit generate` takes."""
-    return {name: path for name, path in embedded_models().items() if read_summary(path).makes}
+    return {name: path for name, path in pretrained_models().items() if read_summary(path).makes}
 
 
 def default_model(scale: float | None) -> str:
-    """The embedded model for an output scale: the fidelity model of the smallest scale that reaches it, else of x4."""
-    embedded = embedded_models()
+    """The model for an output scale: the fidelity model of the smallest scale that reaches it, else of x4."""
+    embedded = pretrained_models()
     reaching = [f"x{own}-fidelity" for own in (2, 3, 4) if scale is not None and scale <= own]
     return next((name for name in reaching if name in embedded), DEFAULT_MODEL)
 
@@ -96,7 +96,7 @@ def read_summary(path: Path) -> ModelSummary:
     return ModelSummary(
         name=path.stem,
         scale=metadata.get("scale", UNKNOWN),
-        makes=_made(recipe.get("data")) if metadata.get("format") == GENERATIVE_FORMAT else "",
+        makes=_output_kind(recipe.get("data")) if metadata.get("format") == GENERATIVE_FORMAT else "",
         system=_name(recipe.get("variant")),
         architecture=_name(generator),
         parameters=parameters,
@@ -111,7 +111,7 @@ def _name(table: object) -> str:
     return str(table.get("name", UNKNOWN)) if isinstance(table, dict) else UNKNOWN
 
 
-def _made(data: object) -> str:
+def _output_kind(data: object) -> str:
     """What images of these settings are."""
     if not isinstance(data, dict) or "size" not in data:
         return UNKNOWN

@@ -1,4 +1,4 @@
-"""Finding, reading and writing upscaling models: the embedded ones, our own files, community checkpoints.
+"""Finding, reading and writing upscaling models: the pretrained ones, our own files, community checkpoints.
 
 Nothing here executes code from a checkpoint: tensors only, from safetensors or `torch.load(weights_only=True)`.
 """
@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators import SRConfig
 from srgan_kit.generators.super_resolution.settings import SRSettings
@@ -28,13 +28,13 @@ from srgan_kit.models.pretrained import (
     DEFAULT_MODEL,
     FORMAT,
     GENERATIVE_FORMAT,
-    embedded_models,
-    embedded_upscalers,
+    pretrained_models,
+    pretrained_upscalers,
     read_summary,
 )
 from srgan_kit.problems import first_problem
 
-__all__ = ["DEFAULT_MODEL", "UpscalingModel", "embedded_upscalers", "load_model", "save_model"]
+__all__ = ["DEFAULT_MODEL", "UpscalingModel", "load_model", "pretrained_upscalers", "save_model"]
 LARGEST_BORDER = 64
 """Pixels by which a model's file may have images continued."""
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".param")
@@ -45,7 +45,7 @@ class UpscalingModel:
     """A network ready to upscale: in eval mode, frozen, fp32 weights on the CPU."""
 
     name: str
-    """The embedded model's name, that of the extra's, or the file's without its suffix."""
+    """The pretrained model's name, that of the extra's, or the file's without its suffix."""
     network: nn.Module
     """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1]."""
     scale: int
@@ -81,7 +81,7 @@ class UpscalingModel:
 
 
 def load_model(name_or_path: str | Path) -> UpscalingModel:
-    """The embedded model of that name, or of the extra `realesrgan`, or the model in that file.
+    """The pretrained model of that name, or of the extra `realesrgan`, or the model in that file.
 
     A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
     taken for a community checkpoint, whose architecture spandrel recognises from its tensors. A .param file is ncnn's,
@@ -92,10 +92,10 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     """
     if str(name_or_path) == AUTO:
         raise UserError("model auto: chooses for each image, which only `srgan-kit upscale` does; name a model here")
-    embedded = embedded_models().get(str(name_or_path))
+    embedded = pretrained_models().get(str(name_or_path))
     if embedded is not None:
         if read_summary(embedded).makes:
-            raise UserError(f"model {name_or_path}: makes images and enlarges none: see `srgan-kit generate`")
+            raise UserError(f"model {name_or_path}: makes images and upscales none: see `srgan-kit generate`")
         return _load_file(embedded)
     extra = realesrgan.find(str(name_or_path))
     if extra is not None:
@@ -104,8 +104,8 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
         return replace(_ncnn_model(file), name=about.name, licence=about.licence, metadata=metadata)
     path = Path(name_or_path)
     if not path.is_file():
-        names = ", ".join(embedded_upscalers()) or "none"
-        raise UserError(f"model {str(name_or_path)!r}: neither a file nor an embedded model (embedded: {names})")
+        names = ", ".join(pretrained_upscalers()) or "none"
+        raise UserError(f"model {str(name_or_path)!r}: neither a file nor a pretrained model (pretrained: {names})")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"model {path}: expected a file ending in {', '.join(SUFFIXES)}")
     return _load_file(path)
@@ -122,7 +122,7 @@ def save_model(network: nn.Module, config: SRSettings, path: Path, metadata: dic
     own = {"format": FORMAT, "generator": config.model_dump_json(), "scale": str(config.scale), "range": "[0, 1]"}
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     try:
-        with appearing(path) as temporary:
+        with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata=own | metadata)
     except (OSError, SafetensorError) as error:
         raise UserError(f"model {path}: cannot be written: {error}") from None
@@ -148,7 +148,7 @@ def _load_file(path: Path) -> UpscalingModel:
         if metadata.get("format") == FORMAT:
             return _own_model(path, tensors, metadata)
         if metadata.get("format") == GENERATIVE_FORMAT:
-            raise UserError(f"model {path}: makes images and enlarges none: see `srgan-kit generate`")
+            raise UserError(f"model {path}: makes images and upscales none: see `srgan-kit generate`")
         return _community_model(path, tensors, metadata)
     return _community_model(path, read_pickled(path), {})
 

@@ -91,7 +91,7 @@ class DistillationConfig(Settings):
     """Whose results the generator learns beside the real images (super-resolution)."""
 
     teachers: tuple[str, ...] = ()
-    """Embedded models' names, or files of models with the same upscaling factor, our own or a community's; each step
+    """Pretrained models' names, or files of models with the same upscaling factor, our own or a community's; each step
     asks one of them, drawn at random. The term `distillation` needs one or more."""
     distance: Literal["l1", "l2"] = "l1"
     """Mean absolute or mean squared difference."""

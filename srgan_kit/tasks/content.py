@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
-from srgan_kit.images.random_shift import draw_shifts, translated
+from srgan_kit.images.random_shift import draw_shifts, shifted
 from srgan_kit.images.resize import resize
 from srgan_kit.losses import (
     FeatureLoss,
@@ -37,9 +37,9 @@ PLAIN = {
 }
 """Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
 OF_PHASE = {"phase_balance": phase_balance, "phase_bias": phase_bias, "phase_evenness": phase_evenness}
-"""Content terms against the lattice: (fake, real, scale) -> scalar."""
+"""Content terms against the checkerboard artifact: (fake, real, scale) -> scalar."""
 OF_SCALE = frozenset({"consistency", "distillation", *OF_PHASE})
-"""Those that depend on the input that is enlarged, and so on the upscaling factor."""
+"""Those that depend on the input that is upscaled, and so on the upscaling factor."""
 NAMES = frozenset({*PLAIN, *OF_SCALE, "perceptual", "lpips"})
 PAIRED = NAMES - {"total_variation"}
 """Those that mean something only where the generated image should be the real one."""
@@ -72,7 +72,7 @@ class Content(nn.Module):
         """The terms by name.
 
         Raises:
-            ValueError: the images are too small for a comparing network, or for a term against the lattice.
+            ValueError: the images are too small for a comparing network, or for a term against checkerboards.
         """
         fake, real = sample.paired, batch.image
         terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
@@ -105,7 +105,7 @@ def _translated(largest: int, *images: Tensor) -> tuple[Tensor, ...]:
     if not largest:
         return images
     shifts = draw_shifts(len(images[0]), largest)
-    return tuple(translated(image, shifts, largest) for image in images)
+    return tuple(shifted(image, shifts, largest) for image in images)
 
 
 def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:

@@ -120,7 +120,7 @@ class SuperResolution:
 
     @torch.inference_mode()
     def sheet(self, model: Model, path: Path, rows: int = 4, side: int = 32) -> None:
-        """Draw the middle of a few validation images: enlarged input, bicubic, generated, real; one row each."""
+        """Draw the middle of a few validation images: upscaled input, bicubic, generated, real; one row each."""
         if not self.validation:
             return
         if model.autoregressive:

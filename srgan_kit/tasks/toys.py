@@ -1,4 +1,4 @@
-"""Points of a law that is known exactly, as a task: what a generator gets wrong can be counted."""
+"""Points of a distribution that is known exactly, as a task: what a generator gets wrong can be counted."""
 
 import hashlib
 from pathlib import Path
@@ -29,7 +29,7 @@ class ToyPoints(Dataset[tuple[Tensor, Tensor]]):
     """Point i of an endless sample, a function of (seed, i): an image (D, 1, 1), and its mode or -1.
 
     Args:
-        toy: the law.
+        toy: the distribution.
         seed: of the sample.
         labelled: part of the points whose mode is told, in [0, 1].
     """
@@ -57,7 +57,7 @@ class ToyTask:
 
     Args:
         recipe: what to train; data.channels is the toy's dimension.
-        toy: the law of the real points.
+        toy: the distribution of the real points.
         device: where batches go.
         labelled: part of the points whose mode is told, in [0, 1].
         reach: what the networks are shown lies in [-reach, reach]; dense networks, unlike those for images, learn fine
@@ -87,12 +87,12 @@ class ToyTask:
         self._drawn: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
 
     def fingerprint(self) -> str:
-        """A digest of the law."""
+        """A digest of the distribution."""
         law = b"".join(part.tobytes() for part in (self.toy.centres, self.toy.std, self.toy.weights))
         return hashlib.sha256(law).hexdigest()
 
     def describe(self) -> str:
-        """What the law is, for the person watching."""
+        """What the distribution is, for the person watching."""
         return f"endless points of {len(self.toy.weights)} Gaussians, {self.examples.labelled:.0%} of them labelled"
 
     def batch(self, items: tuple[Tensor, Tensor]) -> Batch:
@@ -136,7 +136,7 @@ class ToyTask:
 
 
 def density(values: Tensor, side: int = 128, full: float = 4.0) -> Tensor:
-    """A picture (1, side, side) of points (N, 1 or 2) in [0, 1], first coordinate to the right, second upwards.
+    """An image (1, side, side) of points (N, 1 or 2) in [0, 1], first coordinate to the right, second upwards.
 
     A pixel is black where `full` points or more lie; those outside are not drawn.
     """

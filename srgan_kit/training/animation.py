@@ -32,7 +32,7 @@ def animate_sheets(run: Path) -> Path | None:
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    """(width, height) of a picture that can be read to its end, else None."""
+    """(width, height) of an image that can be read to its end, else None."""
     try:
         with Image.open(path) as sheet:
             sheet.load()

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe_again
 from srgan_kit.recipes.schema import Recipe
@@ -52,7 +52,7 @@ def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
     """
     newest, written = run / NAME, None
     try:
-        with appearing(newest) as temporary:
+        with atomic_write(newest) as temporary:
             with temporary.open("wb") as file:
                 written = _Written(file)
                 torch.save(state, written)  # pyright: ignore[reportArgumentType]

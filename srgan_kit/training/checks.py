@@ -58,11 +58,11 @@ def check_weights(player: str, terms: set[str], named: Mapping[str, float], weig
 
     Args:
         player: "generator" or "critic".
-        terms: those that the rehearsal gave.
+        terms: those that the dry run gave.
         named: the recipe's own weights.
         weights: those and the published ones.
     """
-    of_gradients = CRITIC_TERMS if player == "critic" else frozenset()  # which the rehearsal does without
+    of_gradients = CRITIC_TERMS if player == "critic" else frozenset()  # which the dry run does without
     table = "weights" if player == "generator" else "critic_weights"
     for name in sorted(terms - weights.keys()):
         known = ", ".join(sorted(terms))

@@ -46,15 +46,15 @@ def diagnose(run: Run, network: Model) -> dict[str, float]:
         return {}
     with _measuring(run):
         batches = _split(held_out, run.recipe.data.batch)
-        samples = [network(batch, judged=True) for batch in batches]
+        samples = [network(batch, needs_prior_sample=True) for batch in batches]
         values = _latent(run, network, batches, samples)
         if run.critic is None:
             return values | _likelihood(run.variant, batches, samples)
         judged = [run.seen_by_critic.pair(batch, sample) for batch, sample in zip(batches, samples, strict=True)]
         of_training = zip(_training(run, batches), samples, strict=True)
-        real = _joined([_said(run.variant, critique) for critique, _ in judged])
-        fake = _joined([_said(run.variant, critique) for _, critique in judged])
-        seen = _joined([_said(run.variant, run.seen_by_critic.pair(*pair)[0]) for pair in of_training])
+        real = _joined([_critic_outputs(run.variant, critique) for critique, _ in judged])
+        fake = _joined([_critic_outputs(run.variant, critique) for _, critique in judged])
+        seen = _joined([_critic_outputs(run.variant, run.seen_by_critic.pair(*pair)[0]) for pair in of_training])
         label = torch.cat([_labels(batch) for batch in batches])
         return (
             _scores(real, fake, seen)
@@ -105,7 +105,7 @@ def _labels(batch: Batch) -> Tensor:
 # --- what the critic says -------------------------------------------------------------------------------------------
 
 
-def _said(variant: Variant, critique: Critique) -> dict[str, Tensor]:
+def _critic_outputs(variant: Variant, critique: Critique) -> dict[str, Tensor]:
     """What a critique says, by name: score, log_ratio, classifier, classes, categorical.0, ..., continuous."""
     said = {"score": variant.score(critique), "log_ratio": variant.log_ratio(critique)}
     said |= {"classifier": variant.classifier(critique), "classes": critique.class_logits}
@@ -219,7 +219,7 @@ def _latent(run: Run, network: Model, batches: list[Batch], samples: list[Sample
         return values
     apart = wrong = 0.0
     for batch, sample in zip(batches, samples, strict=True):
-        again = network(batch, judged=True)
+        again = network(batch, needs_prior_sample=True)
         one, two = (each.image if given else each.paired for each in (sample, again))
         apart += float((one - two).double().square().mean())
         wrong += float((one - batch.image).double().square().mean())

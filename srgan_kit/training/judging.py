@@ -61,7 +61,7 @@ class Judge:
 
     def _view(self, images: list[Tensor], batch: Batch) -> list[Critique]:
         training = self.network.training
-        shown = [self.techniques.shown(image) if training else image for image in images]
+        shown = [self.techniques.augment_for_critic(image) if training else image for image in images]
         beside = [batch.condition] if self.conditional and batch.condition is not None else []
         if len(shown) == 1:
             return [self.network(*shown, *beside)]

@@ -29,7 +29,7 @@ from srgan_kit.training.results import BEST, MODEL, export, is_finished, keep_be
 from srgan_kit.training.run import Run
 from srgan_kit.training.run_folder import RunLock, write_recipe
 from srgan_kit.training.signals import interruption
-from srgan_kit.training.telemetry import Silence, Telemetry
+from srgan_kit.training.telemetry import NullTelemetry, Telemetry
 
 __all__ = ["BEST", "MODEL", "Outcome", "Stopped", "is_finished", "start_accelerator", "train"]
 MIXED_PRECISION = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -101,7 +101,7 @@ def train(
         if replan or (limit.fit and run.step == run.steps < recipe.steps):
             run.planned = None  # all that was planned is done, and there is time for more
         try:
-            run.rehearse()
+            run.dry_run()
             if lock is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 _take(lock)
@@ -152,7 +152,7 @@ def _check_new(folder: Path, resume: bool) -> None:
 def _train(run: Run, limit: TimeLimit, warnings: list[str]) -> Outcome:
     main = run.accelerator.is_main_process
     with (
-        Telemetry(run.folder, run.step, run.steps, limit) if main else Silence() as telemetry,
+        Telemetry(run.folder, run.step, run.steps, limit) if main else NullTelemetry() as telemetry,
         interruption() as signals,
     ):
         _announce(telemetry, run, warnings)

@@ -109,7 +109,7 @@ class Activations:
 
 
 def check_step(activations: Activations, images: int, recipe: Recipe, device: torch.device) -> None:
-    """Raise a UserError if a step on whole batches does not fit, as a rehearsal with a few images tells."""
+    """Raise a UserError if a step on whole batches does not fit, as a dry run with a few images tells."""
     needed = int(KEPT * activations.bytes * recipe.data.batch / images)
     what = f"a step on {recipe.data.batch} images of {recipe.image_shape[1]}x{recipe.image_shape[1]}"
     _check(needed, device, what, "a smaller data.batch")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 from torch.utils.data import default_collate
 
-from srgan_kit.contracts import Batch, Critique, Sample, Turn
+from srgan_kit.contracts import Batch, Critique, Sample, Updates
 from srgan_kit.critics.heads import critic_parts
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
@@ -88,7 +88,7 @@ class Run:
         self.planned: int | None = None
         """The number of steps that fit into the run's time, once that was measured."""
         self._saved: tuple[int, int] | None = None
-        self.turn = Turn()
+        self.updates = Updates()
         self._pauses: Counter[str] = Counter()
 
     @property
@@ -140,12 +140,12 @@ class Run:
         values: dict[str, float] = {}
         critic_values: dict[str, float] = {}
         with self.accelerator.autocast():
-            sample = self.model(batch, judged=self.critic is not None)
+            sample = self.model(batch, needs_prior_sample=self.critic is not None)
             content = self.task.content_terms(batch, sample)
         self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
         for other in earlier:
             with self.accelerator.autocast(), torch.no_grad():
-                made = self.model(other, judged=True)
+                made = self.model(other, needs_prior_sample=True)
             self._train_critic(other, made)
         if self.critic is not None:
             critic_values = self._train_critic(batch, sample)
@@ -156,13 +156,13 @@ class Run:
         if detailed and len(terms) > 1:
             shares = self.generator.gradient_shares(terms, weights, routes)
             values |= {f"share/{name}": share for name, share in shares.items()}
-        self._pauses.update(["steps", *(player for player, plays in asdict(self.turn).items() if not plays)])
-        paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.turn, part))
+        self._pauses.update(["steps", *(player for player, plays in asdict(self.updates).items() if not plays)])
+        paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.updates, part))
         generator_values = self.generator.minimise(terms, weights, routes, paused, self.step, self.steps)
         if self.critic is not None:
             self.critic.network.requires_grad_(True)
         everywhere = self._of_all_processes(critic_values), self._of_all_processes(generator_values)
-        self.turn = self.variant.turn(*everywhere, self.turn)
+        self.updates = self.variant.next_updates(*everywhere, self.updates)
         self.step += 1
         self.average.update(self.model, self.step)
         if self.techniques is not None:
@@ -194,11 +194,11 @@ class Run:
         with self.accelerator.autocast():
             terms, scores = self._critic_terms(batch, sample)
         weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
-        paused = frozenset() if self.turn.critic else frozenset(self.critic.parts)
+        paused = frozenset() if self.updates.critic else frozenset(self.critic.parts)
         values = self.critic.minimise(terms, weights, routes, paused, self.step, self.steps)
         self.critic.network.requires_grad_(False)
         self.techniques.update("critic")
-        values |= self.techniques.penalty_now_and_then(values, self.step)
+        values |= self.techniques.lazy_penalty(values, self.step)
         named = {name if name.startswith("critic") else f"critic_{name}": value for name, value in values.items()}
         return named | scores
 
@@ -210,7 +210,7 @@ class Run:
         shown = _detached(sample)
         real, fake = self.seen_by_critic.pair(batch, shown)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=shown)
-        if torch.is_grad_enabled():  # else it is the rehearsal, and there are no gradients to penalise
+        if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
             terms |= self.techniques.critic_terms(lambda image: self.judge(image, batch), real, batch, shown, self.step)
         batch.image.requires_grad_(False)
         scores = {"score_real": self.variant.score(real), "score_fake": self.variant.score(fake)}
@@ -239,7 +239,7 @@ class Run:
         batch = self.task.batch(default_collate(items))
         noise, codes = model.draw(len(batch.image), batch.image.device, torch.Generator().manual_seed(self.recipe.seed))
         inputs = [each for each in (batch.condition, model.vector(noise, codes)) if each is not None]
-        # A super-resolver enlarges images of any size, which a reference of one size cannot go along with.
+        # A super-resolver upscales images of any size, which a reference of one size cannot go along with.
         candidates = (critic,) if self.recipe.task == "super-resolution" else (model.decoder, critic)
         players = [each for each in candidates if each is not None and has_batch_norm(each)]
         if not players:
@@ -255,7 +255,7 @@ class Run:
         return VirtualBatchNetwork(critic, batch.image, *shown)
 
     @torch.no_grad()
-    def rehearse(self) -> None:
+    def dry_run(self) -> None:
         """Compute every term of the first batch once, changing nothing, so that a recipe's mistakes show up at once.
 
         Raises:
@@ -281,7 +281,7 @@ class Run:
                 network.train()
 
     def _check_terms(self, batch: Batch) -> None:
-        sample = self.model(batch, judged=self.critic is not None)
+        sample = self.model(batch, needs_prior_sample=self.critic is not None)
         terms = self.task.content_terms(batch, sample)
         if self.critic is not None:
             check_classes(self.recipe, self.task, self.judge(batch.image, batch))
@@ -302,7 +302,7 @@ class Run:
             "fingerprint": self.fingerprint,
             "step": self.step,
             "steps": self.planned,
-            "turn": asdict(self.turn),
+            "turn": asdict(self.updates),
             "generator": self.generator.state(),
             "average": self.average.network.state_dict(),
             "critic": self.critic.state() if self.critic else None,
@@ -322,7 +322,7 @@ class Run:
         saved = check_belongs(state, self.folder, self.recipe, self.fingerprint)
         self.step = self.start = state["step"]
         self.planned = state.get("steps") if saved.steps == self.recipe.steps else None
-        self.turn = Turn(**state["turn"])
+        self.updates = Updates(**state["turn"])
         self.generator.restore(state["generator"])
         self.average.network.load_state_dict(state["average"])
         if self.critic is not None and self.techniques is not None:

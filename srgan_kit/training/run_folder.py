@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.schema import Recipe
 
@@ -73,7 +73,7 @@ class RunLock:
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """The recipe as it runs, in place of the one that was there."""
-    with appearing(folder / RECIPE) as temporary:
+    with atomic_write(folder / RECIPE) as temporary:
         temporary.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from srgan_kit.contracts import Batch, Critique, Sample
-from srgan_kit.images.random_shift import draw_shifts, translated
-from srgan_kit.losses import HistoricalAverage, Interval, feature_matching, gradient_penalty, r1_penalty
+from srgan_kit.images.random_shift import draw_shifts, shifted
+from srgan_kit.losses import HistoricalAverage, LazyRegularization, feature_matching, gradient_penalty, r1_penalty
 from srgan_kit.recipes.schema import Recipe
 
 GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
@@ -36,7 +36,7 @@ class Techniques:
             for player, network in self.networks.items()
             if "historical_averaging" in weights[player]
         }
-        self._interval = Interval(recipe.techniques.r1_every)
+        self._interval = LazyRegularization(recipe.techniques.r1_every)
         self.step, self.steps = 0, recipe.steps
         """Where the run is, and its end: noise falls, and shifts are drawn, by the step."""
         self._latest: dict[str, float] = {}
@@ -50,7 +50,7 @@ class Techniques:
         """Whether the critic's step takes the gradient of its score at real images."""
         return "r1" in self.recipe.critic_weights and self._interval.weight(step) > 0
 
-    def shown(self, image: Tensor) -> Tensor:
+    def augment_for_critic(self, image: Tensor) -> Tensor:
         """What the critic sees: the image, shifted, with noise that falls linearly to none at the last step."""
         if self.recipe.techniques.translation:
             image = self._translated(image, self.step)
@@ -85,7 +85,7 @@ class Techniques:
             terms["feature_matching"] = feature_matching(*matched, reduction="mean")
         return terms | self._history("generator")
 
-    def penalty_now_and_then(self, values: Mapping[str, float], step: int) -> dict[str, float]:
+    def lazy_penalty(self, values: Mapping[str, float], step: int) -> dict[str, float]:
         """R1 for the log: as it was when it was last computed, without the factor that makes up for the other steps."""
         if "r1" in values:
             self._latest = {"r1": values["r1"] / self._interval.weight(step)}
@@ -109,7 +109,7 @@ class Techniques:
         """Each image shifted by up to `translation` pixels, its edge mirrored: by the same in all calls of a step."""
         largest = self.recipe.techniques.translation
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
-        return translated(image, draw_shifts(len(image), largest, generator), largest)
+        return shifted(image, draw_shifts(len(image), largest, generator), largest)
 
     def _history(self, player: str) -> dict[str, Tensor]:
         if player not in self.averages:

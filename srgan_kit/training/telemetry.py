@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 from torch.utils.tensorboard import SummaryWriter
 
-from srgan_kit.atomic import appearing
+from srgan_kit.atomic import atomic_write
 from srgan_kit.training.health_checks import Alarms
 from srgan_kit.training.limit import TimeLimit
 
@@ -41,7 +41,7 @@ class TimeLeft(ProgressColumn):
 class Telemetry:
     """The log of one run; on resuming, lines written after the checkpoint are dropped, so that none is there twice.
 
-    Of several processes only the main one has a telemetry; the others have `Silence`.
+    Of several processes only the main one has a telemetry; the others have `NullTelemetry`.
     """
 
     def __init__(self, run: Path, start: int, steps: int, limit: TimeLimit) -> None:
@@ -49,7 +49,7 @@ class Telemetry:
         self._alarms = Alarms()
         path = run / LOG
         kept = {line: record for line in _lines(path) if (record := _record(line))["step"] <= start}
-        with appearing(path) as temporary:  # in place of a link, not through it
+        with atomic_write(path) as temporary:  # in place of a link, not through it
             temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         for record in kept.values():  # what was said before is not said again
             self._alarms.read({name: value for name, value in record.items() if _is_number(value)})
@@ -121,13 +121,13 @@ class Telemetry:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class Silence(Telemetry):
+class NullTelemetry(Telemetry):
     """The telemetry of the processes beside the main one: none."""
 
     def __init__(self) -> None:
         pass
 
-    def __enter__(self) -> "Silence":
+    def __enter__(self) -> "NullTelemetry":
         return self
 
     def __exit__(

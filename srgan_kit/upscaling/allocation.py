@@ -1,4 +1,4 @@
-"""Memory of freed tensors, kept for the next ones instead of given back to the system and asked for again."""
+"""Memory of freed tensors, kept for the next ones instead of reproduced exactly to the system and asked for again."""
 
 import ctypes
 import sys

@@ -5,7 +5,7 @@ The thresholds come from `scripts/choice_study.py`; docs/choosing.md has its tab
 
 from dataclasses import dataclass
 
-from srgan_kit.models.pretrained import default_model, embedded_models
+from srgan_kit.models.pretrained import default_model, pretrained_models
 from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {2: 72, 4: 88}
@@ -45,7 +45,7 @@ def clean_model(scale: float | None, fast: bool) -> str:
     """The fidelity model for a scale, of the fast tier where that is asked for and there is one."""
     clean = default_model(scale)
     quick = f"{clean}-fast"
-    return quick if fast and quick in embedded_models() else clean
+    return quick if fast and quick in pretrained_models() else clean
 
 
 def harm(evidence: Evidence, scale: int) -> str | None:

@@ -1,6 +1,6 @@
-"""Back-projection: an enlarged picture is corrected until reducing it gives the small picture it came from.
+"""Back-projection: an upscaled image is corrected until reducing it gives the small image it came from.
 
-The correction is one small picture, enlarged by bicubic and added; strips of rows are computed at a time, so the
+The correction is one small image, upscaled by bicubic and added; strips of rows are computed at a time, so the
 result is never held as floats.
 """
 
@@ -15,14 +15,14 @@ from srgan_kit.images.resize import local_weights, resize
 ENOUGH = 0.1
 """Largest difference, in levels, before rounding, which adds a quarter of a level or so."""
 ROUNDS = 16
-"""At most: 16-bit noise needs 14, a picture without black or white 4 to 8."""
+"""At most: 16-bit noise needs 14, an image without black or white 4 to 8."""
 SMALLEST_GAIN = 0.236
-"""Of U then D, at the small picture's finest checkerboard, for any scale from 1.3 on; the largest is 1."""
+"""Of U then D, at the small image's finest checkerboard, for any scale from 1.3 on; the largest is 1."""
 STEP = 4 / (1 + SMALLEST_GAIN**0.5) ** 2
 MOMENTUM = ((1 - SMALLEST_GAIN**0.5) / (1 + SMALLEST_GAIN**0.5)) ** 2
 """With these two, the slowest part of the difference shrinks to a third in each round."""
 STRIP = 64
-"""Rows of the small picture that are computed together."""
+"""Rows of the small image that are computed together."""
 
 
 @torch.inference_mode()
@@ -30,7 +30,7 @@ def back_project(large: np.ndarray, small: np.ndarray) -> float:
     """Change `large` in place so that MATLAB's bicubic reduces it to `small`; returns the largest deviation left.
 
     (H, W, C) and (h, w, C) of the same integer type, H >= h and W >= w. With D the antialiased bicubic reduction, U the
-    bicubic enlargement and c the correction, from c = 0 until all of the difference is below half a level:
+    bicubic upscaling and c the correction, from c = 0 until all of the difference is below half a level:
 
         difference = small - D(clip(large + U c));   c <- c + STEP difference + MOMENTUM (c - previous c)
 
@@ -55,7 +55,7 @@ def _back_project(large: np.ndarray, small: np.ndarray) -> float:
 
 
 def _reduced(large: np.ndarray, correction: Tensor) -> Tensor:
-    """The corrected large picture, reduced to the small one's size."""
+    """The corrected large image, reduced to the small one's size."""
     height, width = correction.shape
     strips = []
     for start, end in _strips(height):
@@ -66,7 +66,7 @@ def _reduced(large: np.ndarray, correction: Tensor) -> Tensor:
 
 
 def _corrected(large: np.ndarray, correction: Tensor, start: int, end: int) -> Tensor:
-    """Rows start ... end - 1 of the large picture with the enlarged correction, clipped; float."""
+    """Rows start ... end - 1 of the large image with the upscaled correction, clipped; float."""
     first, up = local_weights(len(correction), len(large), len(large) / len(correction), start, end - start)
     wide = resize(correction[first : first + up.shape[1]], (up.shape[1], large.shape[1]))
     rows = torch.from_numpy(large[start:end].astype(np.float32)).addmm_(up.float(), wide)

@@ -1,4 +1,4 @@
-"""Which files an upscaling command reads: named ones, those of globs, and the pictures in folders."""
+"""Which files an upscaling command reads: named ones, those of globs, and the images in folders."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
-class Found:
+class InputFile:
     """An input file, and its path below the folder or beside the files that were named."""
 
     path: Path
@@ -31,18 +31,18 @@ class Found:
     """Why it is left out, which is no mistake of anybody's."""
 
 
-def find(inputs: list[str], recursive: bool) -> list[Found]:
+def find(inputs: list[str], recursive: bool) -> list[InputFile]:
     """All input files in order, each once, however it is spelled.
 
-    What cannot be found or listed is there with its problem, and so are pictures in folders that cannot be decoded
+    What cannot be found or listed is there with its problem, and so are images in folders that cannot be decoded
     here. Results of earlier runs that a folder or a glob brings are left aside.
     """
-    found: dict[Path, Found] = {}
+    found: dict[Path, InputFile] = {}
     for name in inputs:
         try:
             items = list(_expand(name, recursive))
         except OSError as error:  # a folder that may not be searched
-            items = [Found(Path(name), Path(name), listed=True, problem=f"cannot be read: {error.strerror}")]
+            items = [InputFile(Path(name), Path(name), listed=True, problem=f"cannot be read: {error.strerror}")]
         for item in items:
             place = _place(item.path)
             if place not in found or (found[place].listed and not item.listed):  # its own name counts more
@@ -58,29 +58,29 @@ def _place(path: Path) -> Path:
         return path.absolute()
 
 
-def _expand(name: str, recursive: bool) -> Iterator[Found]:
+def _expand(name: str, recursive: bool) -> Iterator[InputFile]:
     path = Path(name)
     if name == "-":
-        yield Found(STDIN, Path("stdin"), listed=False)
+        yield InputFile(STDIN, Path("stdin"), listed=False)
     elif path.is_dir():
         yield from _in_folder(path, recursive)
     elif os.path.lexists(path) or not glob.has_magic(name):
-        yield Found(path, Path(path.name), listed=False, problem="" if path.exists() else "no such file")
+        yield InputFile(path, Path(path.name), listed=False, problem="" if path.exists() else "no such file")
     else:
         matches = sorted(Path(match) for match in glob.glob(name, recursive=True))
-        yield from (Found(match, Path(match.name), listed=True) for match in matches if match.is_file())
+        yield from (InputFile(match, Path(match.name), listed=True) for match in matches if match.is_file())
         if not any(match.is_file() for match in matches):
-            yield Found(path, path, listed=True, problem="no file matches")
+            yield InputFile(path, path, listed=True, problem="no file matches")
 
 
-def _in_folder(folder: Path, recursive: bool) -> Iterator[Found]:
-    """Pictures in (and below) a folder, sorted, without what is hidden; then a word about what is no picture."""
-    found: list[Found] = []
+def _in_folder(folder: Path, recursive: bool) -> Iterator[InputFile]:
+    """Images in (and below) a folder, sorted, without what is hidden; then a word about what is no image."""
+    found: list[InputFile] = []
     others: list[Path] = []
 
     def refuse(error: OSError) -> None:
         path = Path(error.filename)
-        found.append(Found(path, path, listed=True, problem=f"cannot be read: {error.strerror}"))
+        found.append(InputFile(path, path, listed=True, problem=f"cannot be read: {error.strerror}"))
 
     for place, folders, names in os.walk(folder, onerror=refuse):
         for path in (Path(place, name) for name in names if not name.startswith(".")):
@@ -88,14 +88,14 @@ def _in_folder(folder: Path, recursive: bool) -> Iterator[Found]:
             if not _may_be_a_file(path) or not (reason or path.suffix.lower() in readable_endings()):
                 others.append(path)
             else:
-                found.append(Found(path, path.relative_to(folder), listed=True, problem=reason or ""))
+                found.append(InputFile(path, path.relative_to(folder), listed=True, problem=reason or ""))
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
     yield from sorted(found, key=lambda item: item.path)
     if not found:
         hint = "" if recursive else " (--recursive looks into its folders)"
-        yield Found(folder, folder, listed=True, problem=f"no picture in this folder{hint}")
+        yield InputFile(folder, folder, listed=True, problem=f"no image in this folder{hint}")
     elif others:
-        yield Found(folder, folder, listed=True, aside=f"no pictures: {_names(sorted(others), folder)}")
+        yield InputFile(folder, folder, listed=True, aside=f"no images: {_names(sorted(others), folder)}")
 
 
 def _names(paths: list[Path], folder: Path) -> str:
@@ -113,7 +113,7 @@ def _may_be_a_file(path: Path) -> bool:
 # --- results of earlier runs ----------------------------------------------------------------------------------------
 
 
-def _without_results(found: list[Found]) -> list[Found]:
+def _without_results(found: list[InputFile]) -> list[InputFile]:
     """Results that were listed are left aside: those that say so themselves, and those called as an input's result.
 
     One that was named is left aside where both hold: then a shell has expanded a glob, and its original is named too.
@@ -126,12 +126,12 @@ def _without_results(found: list[Found]) -> list[Found]:
     return [_aside_if_result(item, every if item.listed else named) if item in usable else item for item in found]
 
 
-def _aside_if_result(item: Found, originals: set[Path]) -> Found:
+def _aside_if_result(item: InputFile, originals: set[Path]) -> InputFile:
     if not item.listed and not _is_called_as_a_result(item, originals):
         return item  # not looked into: it may be a pipe
     try:
         mark = read_mark(item.path)
-    except OSError:  # reading it as a picture will say why
+    except OSError:  # reading it as an image will say why
         mark = None
     if not item.listed:
         if mark is None:
@@ -144,7 +144,7 @@ def _aside_if_result(item: Found, originals: set[Path]) -> Found:
     return item
 
 
-def _is_called_as_a_result(item: Found, originals: set[Path]) -> bool:
+def _is_called_as_a_result(item: InputFile, originals: set[Path]) -> bool:
     """Whether there is an input that it could be made from: beside it, or mirrored by an output folder inside."""
     parts, stem = item.relative.parent.parts, item.relative.stem
     while (name := RESULT_NAME.fullmatch(stem)) is not None:  # a result of a result too

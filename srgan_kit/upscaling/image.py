@@ -1,4 +1,4 @@
-"""A whole picture, with transparency, to any size: the network, then antialiased resampling."""
+"""A whole image, with transparency, to any size: the network, then antialiased resampling."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srgan_kit.errors import UserError
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.back_projection import back_project
 from srgan_kit.upscaling.engine import Progress, Upscaler
 
@@ -32,17 +32,17 @@ def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
     return min(width, box[0]), min(height, box[1])
 
 
-def upscale_picture(
+def upscale_image(
     upscaler: Upscaler,
-    picture: Picture,
+    picture: LoadedImage,
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,
     *,
     consistent: bool = False,
-) -> Picture:
-    """The picture at `size` (width, height), by default the network's scale.
+) -> LoadedImage:
+    """The image at `size` (width, height), by default the network's scale.
 
-    Colour and opacity are enlarged apart. Opacity is resampled by antialiased bicubic. Colour that nobody sees is first
+    Colour and opacity are upscaled apart. Opacity is resampled by antialiased bicubic. Colour that nobody sees is first
     replaced by the visible colours around it, so that it never bleeds into a visible edge; all other colour goes to
     the network untouched, half transparent or not. With `consistent`, both are corrected until MATLAB's bicubic reduces
     them to what they came from, to half a level where their range allows it; a note says where it does not.
@@ -57,7 +57,7 @@ def upscale_picture(
         alpha = None if picture.alpha is None else resample(picture.alpha, size)
         notes = picture.notes + (_make_consistent(((pixels, colour), (alpha, picture.alpha))) if consistent else [])
     except MemoryError:
-        raise UserError(f"not enough memory for a picture of {size[0]}x{size[1]} pixels") from None
+        raise UserError(f"not enough memory for an image of {size[0]}x{size[1]} pixels") from None
     return replace(picture, pixels=pixels, alpha=alpha, notes=notes)
 
 

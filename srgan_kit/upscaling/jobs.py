@@ -9,7 +9,7 @@ from typing import Literal
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, readable_endings
-from srgan_kit.upscaling.folders import STDIN, Found
+from srgan_kit.upscaling.folders import STDIN, InputFile
 
 Size = tuple[int, int]
 STDOUT = Path("/dev/stdout")
@@ -52,13 +52,13 @@ class Destination:
         return self.path.suffix.lower() if self.kind == "file" else ""
 
 
-def parse_output(output: str | None, inputs: list[str], found: list[Found]) -> Destination:
+def parse_output(output: str | None, inputs: list[str], found: list[InputFile]) -> Destination:
     """What -o says; without it results lie beside their inputs, and that of standard input goes to standard output.
 
-    A name that ends with a slash, or has no ending of a picture, is a folder's.
+    A name that ends with a slash, or has no ending of an image, is a folder's.
 
     Raises:
-        UserError: a picture's ending that is not written, or one file for several inputs.
+        UserError: an image's ending that is not written, or one file for several inputs.
     """
     if output is None:
         return Destination("stdout", STDOUT) if inputs == ["-"] else Destination("beside")
@@ -80,7 +80,7 @@ def parse_output(output: str | None, inputs: list[str], found: list[Found]) -> D
     return Destination("folder", path)
 
 
-def plan(found: list[Found], destination: Destination, ending: str, suffix: str) -> list[Job]:
+def plan(found: list[InputFile], destination: Destination, ending: str, suffix: str) -> list[Job]:
     """A job for each input; where a.jpg and a.png would both become a_x4.png, a_jpg_x4.png and a_png_x4.png.
 
     Inputs that are called alike in this way too have their folder's name put before, and at last a number behind.
@@ -98,11 +98,11 @@ def plan(found: list[Found], destination: Destination, ending: str, suffix: str)
     return jobs
 
 
-def _targets(items: list[Found], destination: Destination, ending: str, suffix: str) -> dict[Found, Path]:
+def _targets(items: list[InputFile], destination: Destination, ending: str, suffix: str) -> dict[InputFile, Path]:
     """The path of each result, no two the same."""
     if destination.kind in ("file", "stdout"):
         return dict.fromkeys(items, destination.path)
-    targets: dict[Found, Path] = {}
+    targets: dict[InputFile, Path] = {}
     taken: set[Path] = set()
     for attempt in count():
         waiting = [item for item in items if item not in targets]
@@ -118,14 +118,14 @@ def _targets(items: list[Found], destination: Destination, ending: str, suffix: 
     raise AssertionError("count() does not end")
 
 
-def _stem(item: Found, attempt: int) -> str:
+def _stem(item: InputFile, attempt: int) -> str:
     """The name of a result without its ending: more is put into it with every attempt to be different."""
     kind = item.path.suffix[1:].lower()
     names = item.path.stem, f"{item.path.stem}_{kind}", f"{item.path.absolute().parent.name}_{item.path.stem}_{kind}"
     return names[attempt] if attempt < len(names) else f"{names[1]}_{attempt - 1}"
 
 
-def _target(item: Found, destination: Destination, name: str) -> Path:
+def _target(item: InputFile, destination: Destination, name: str) -> Path:
     if destination.kind == "folder":
         return destination.path / item.relative.with_name(name)
     return Path(name) if item.path == STDIN else item.path.with_name(name)

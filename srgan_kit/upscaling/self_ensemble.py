@@ -1,4 +1,4 @@
-"""Self-ensemble: a network sees each picture in the eight symmetries of the square, and its answers are averaged."""
+"""Self-ensemble: a network sees each image in the eight symmetries of the square, and its answers are averaged."""
 
 from dataclasses import replace
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.auto import Choice, choose, clean_model
@@ -15,8 +15,8 @@ AUTO_SCALE = 4
 """Of `auto` where no scale is asked for."""
 
 
-def evidence_of(picture: Picture, file: Path) -> Evidence:
-    """What is known of a picture from that file; what is hidden by transparency does not count."""
+def evidence_of(picture: LoadedImage, file: Path) -> Evidence:
+    """What is known of an image from that file; what is hidden by transparency does not count."""
     seen = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
     return evidence(seen, *of_file(file))
 
@@ -67,8 +67,8 @@ class Upscalers:
         name = AUTO if self.model == AUTO else self._first.model.name
         return {"model": name, **own, "device": str(self._first.device), "precision": dtype}
 
-    def of(self, picture: Picture, file: Path, factor: float | None) -> tuple[Upscaler, Choice | None]:
-        """The upscaler for an image from that file, enlarged by a factor, and why, where it was chosen."""
+    def of(self, picture: LoadedImage, file: Path, factor: float | None) -> tuple[Upscaler, Choice | None]:
+        """The upscaler for an image from that file, upscaled by a factor, and why, where it was chosen."""
         if self.model != AUTO:
             return self._first, None
         choice = choose(evidence_of(picture, file), factor, self._fast)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from srgan_kit import losses
-from srgan_kit.contracts import Batch, Critique, Sample, Turn, Variant
+from srgan_kit.contracts import Batch, Critique, Sample, Updates, Variant
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class DeePSiM(Variant):
         """The logit."""
         return critique.score
 
-    def turn(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Turn) -> Turn:
+    def next_updates(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Updates) -> Updates:
         """Keeps the players in balance: sec. 3.3 of the paper."""
         ratio = critic["critic"] / max(generator["adversarial"], 1e-12)
         critic_plays = ratio > self.pause_below if before.critic else ratio > self.resume_above
         generator_plays = ratio <= self.generator_pause_above
-        return Turn(critic=critic_plays, encoder=generator_plays, decoder=generator_plays)
+        return Updates(critic=critic_plays, encoder=generator_plays, decoder=generator_plays)

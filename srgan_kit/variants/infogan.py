@@ -40,7 +40,7 @@ class InfoGAN(Variant):
     def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`critic`, and what Q does not know of the codes: `categorical`, `continuous`; of labels: `labelled`."""
         terms = {"critic": losses.NonSaturating(self.smoothing).critic_loss(real.score, fake.score)}
-        terms |= self._unknown(fake.codes, sample.codes)
+        terms |= self._code_terms(fake.codes, sample.codes)
         if self.labels == "first-code":
             assert real.codes is not None
             assert batch.label is not None
@@ -50,7 +50,7 @@ class InfoGAN(Variant):
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`adversarial`, and minus the bound on the information in nats: `categorical`, `continuous`."""
         adversarial = losses.NonSaturating().generator_loss(fake.score)
-        return {"adversarial": adversarial} | self._unknown(fake.codes, sample.codes)
+        return {"adversarial": adversarial} | self._code_terms(fake.codes, sample.codes)
 
     def log_ratio(self, critique: Critique) -> Tensor | None:
         """The logit, unless labels are smoothed."""
@@ -65,7 +65,7 @@ class InfoGAN(Variant):
         """Whether the trunk learns to read codes."""
         return {"categorical": "codes", "continuous": "codes"} if self.information_trains == "q" else {}
 
-    def _unknown(self, posterior: CodePosterior | None, codes: Codes | None) -> dict[str, Tensor]:
+    def _code_terms(self, posterior: CodePosterior | None, codes: Codes | None) -> dict[str, Tensor]:
         assert posterior is not None
         assert codes is not None
         terms: dict[str, Tensor] = {}

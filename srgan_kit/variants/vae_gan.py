@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from srgan_kit import losses
-from srgan_kit.contracts import Batch, Critique, Sample, Turn, Variant
+from srgan_kit.contracts import Batch, Critique, Sample, Updates, Variant
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class VAEGAN(Variant):
             "adversarial": "decoder",
         }
 
-    def turn(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Turn) -> Turn:
+    def next_updates(self, critic: Mapping[str, float], generator: Mapping[str, float], before: Updates) -> Updates:
         """The critic pauses while it is too good, the decoder while it is; both play where both would pause."""
         terms = (critic["critic_real"], critic["critic_fake"])
         critic_plays = min(terms) >= self.equilibrium - self.margin
         decoder_plays = max(terms) <= self.equilibrium + self.margin
         if not critic_plays and not decoder_plays:
-            return Turn()
-        return Turn(critic=critic_plays, decoder=decoder_plays)
+            return Updates()
+        return Updates(critic=critic_plays, decoder=decoder_plays)

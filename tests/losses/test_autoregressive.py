@@ -1,4 +1,4 @@
-"""Likelihoods pixel by pixel: probabilities of all levels sum to 1, sampling follows the law, the formula in full."""
+"""Likelihoods pixel by pixel: all levels' probabilities sum to 1, sampling follows them, the formula in full."""
 
 import math
 
@@ -151,7 +151,7 @@ def test_grey_samples_follow_the_law_that_the_likelihood_states(seed: int, sprea
     deviations = (shares - law) / (law * (1 - law) / count).clamp(min=1 / count**2).sqrt()
     assert deviations[law * count > 20].abs().max() < 4.5
     assert shares[law * count < 1e-3].sum() == 0
-    # The likelihood of the samples is the entropy of the law.
+    # The likelihood of the samples is the entropy of the distribution.
     entropy = -(law * law.clamp(min=1e-300).log()).sum()
     torch.testing.assert_close(mixture_of_logistics_nll(wide, drawn) / count, entropy, atol=0.02, rtol=0)
 

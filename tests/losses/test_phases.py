@@ -1,4 +1,4 @@
-"""Phase balance and phase bias: known answers, what they do not see, and that minimising them removes a lattice."""
+"""Phase balance and phase bias: known answers, what they do not see; minimising them removes a checkerboard."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from losses import PhaseBalanceLoss, PhaseBiasLoss, PhaseEvennessLoss, phase_balance, phase_bias, phase_evenness
-from srgan_kit.metrics.checkerboard import lattice_pattern, lattice_ratio
+from srgan_kit.metrics.checkerboard import checkerboard_pattern, phase_imbalance
 
 
 def test_known_answer() -> None:
@@ -46,14 +46,14 @@ def test_minimising_it_removes_a_lattice() -> None:
     gain = torch.ones(1, 1, 1, 33, dtype=torch.float64)
     gain[..., ::4] = 0.2
     image = (0.5 + (target - 0.5) * gain * gain.mT).requires_grad_()
-    before = lattice_ratio(image.detach()).item()
+    before = phase_imbalance(image.detach()).item()
     optimizer = torch.optim.Adam([image], lr=0.01)
     for _ in range(100):
         optimizer.zero_grad()
         phase_balance(image, target).backward()
         optimizer.step()
     assert before > 1.3
-    assert lattice_ratio(image.detach()).item() < 1.1 < before
+    assert phase_imbalance(image.detach()).item() < 1.1 < before
     assert phase_balance(image, target).item() < 0.03
 
 
@@ -168,13 +168,13 @@ def test_minimising_bias_removes_a_pattern() -> None:
     torch.manual_seed(0)
     target = torch.rand(1, 3, 64, 64, dtype=torch.float64) * 0.2 + 0.4
     image = (target + 0.05 * drawn(4, 64)).requires_grad_()
-    before = lattice_pattern(image.detach()).item()
+    before = checkerboard_pattern(image.detach()).item()
     optimizer = torch.optim.Adam([image], lr=0.003)
     for _ in range(60):
         optimizer.zero_grad()
         phase_bias(image, target).backward()
         optimizer.step()
-    assert lattice_pattern(image.detach()).item() < 1.2 * lattice_pattern(target).item() < before / 2
+    assert checkerboard_pattern(image.detach()).item() < 1.2 * checkerboard_pattern(target).item() < before / 2
 
 
 def test_bias_gradients() -> None:

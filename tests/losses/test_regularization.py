@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from losses import HistoricalAverage, Interval, gradient_penalty, historical_averaging, r1_penalty, r2_penalty
+from losses import HistoricalAverage, LazyRegularization, gradient_penalty, historical_averaging, r1_penalty, r2_penalty
 
 PENALTIES = pytest.mark.parametrize("penalty", [r1_penalty, r2_penalty])
 
@@ -301,13 +301,13 @@ def test_parameters_that_do_not_fit_their_averages_are_a_value_error_that_says_w
 
 @given(st.integers(1, 64), st.integers(0, 5))
 def test_weights_at_intervals_are_one_on_average(every: int, rounds: int) -> None:
-    weights = [Interval(every).weight(step) for step in range(every * rounds, every * (rounds + 1))]
+    weights = [LazyRegularization(every).weight(step) for step in range(every * rounds, every * (rounds + 1))]
     assert sum(weights) == every
     assert [step for step, weight in enumerate(weights) if weight] == [0]
-    assert [Interval(every).is_due(step) for step in range(every)] == [True] + [False] * (every - 1)
+    assert [LazyRegularization(every).is_due(step) for step in range(every)] == [True] + [False] * (every - 1)
 
 
 @pytest.mark.parametrize("every", [0, -3])
 def test_interval_of_no_steps(every: int) -> None:
     with pytest.raises(ValueError, match=f"every: expected 1 or more, got {every}"):
-        Interval(every)
+        LazyRegularization(every)

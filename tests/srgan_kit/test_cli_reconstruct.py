@@ -193,7 +193,7 @@ def test_nothing_is_overwritten_unasked_and_no_input_at_all(
     status, _, err = command("reconstruct", run, two_classes / "left")
     assert (status, err) == (2, "error: reconstructions.png: exists already; --overwrite replaces it\n")
     status, _, err = command("reconstruct", run, "reconstructions.png", "--overwrite")
-    assert (status, err) == (2, "error: reconstructions.png: an input, and the picture would replace it\n")
+    assert (status, err) == (2, "error: reconstructions.png: an input, and the image would replace it\n")
     assert Path("reconstructions.png").read_bytes() == before
     assert command("reconstruct", run, two_classes / "left", "--overwrite")[0] == 0
     assert pairs().shape[:2] == (1, 4)

@@ -41,7 +41,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """A small picture, and larger ones that take seconds each."""
+    """A small image, and larger ones that take seconds each."""
     (tmp_path / "in").mkdir()
     for number, side in enumerate((16, 400, 400)):
         noise = np.random.default_rng(number).integers(0, 256, (side, side, 3), dtype=np.uint8)
@@ -57,7 +57,7 @@ def test_upscale_ends_between_two_results(pictures: Path, number: signal.Signals
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == STATUS[number]
-    assert errors == f"stopped by {number.name}: 1 of 3 pictures done\n"
+    assert errors == f"stopped by {number.name}: 1 of 3 images done\n"
     assert sorted(os.listdir(pictures / "out")) == ["0_x4.png"]
     images = json.loads((pictures / "r.json").read_text())["images"]
     assert [(image["status"], image["reason"]) for image in images] == [
@@ -68,13 +68,13 @@ def test_upscale_ends_between_two_results(pictures: Path, number: signal.Signals
 
 @pytest.mark.parametrize("number", STATUS)
 def test_a_signal_while_a_file_is_written_leaves_nothing(pictures: Path, number: signal.Signals) -> None:
-    slow = "import srgan_kit.images.png as png, time; png._filtered_strips = lambda picture: iter(time.sleep(60), 1)"
+    slow = "import srgan_kit.images.png as png, time; png._filtered_strips = lambda image: iter(time.sleep(60), 1)"
     process = start(pictures, "upscale", "in/0.png", "-o", "out", before=slow)
     wait_for(lambda: (pictures / "out").exists() and any("unfinished" in n for n in os.listdir(pictures / "out")))
     wait_for(lambda: any(name.endswith(".png") for name in os.listdir(pictures / "out")))
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (STATUS[number], f"stopped by {number.name}: 0 of 1 pictures done\n")
+    assert (process.returncode, errors) == (STATUS[number], f"stopped by {number.name}: 0 of 1 images done\n")
     assert os.listdir(pictures / "out") == []
 
 
@@ -134,4 +134,4 @@ images.read_image = broken
 """
     process = start(pictures, "upscale", "in", "-o", "out", before=swallowing)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (143, "stopped by SIGTERM: 0 of 3 pictures done\n")
+    assert (process.returncode, errors) == (143, "stopped by SIGTERM: 0 of 3 images done\n")

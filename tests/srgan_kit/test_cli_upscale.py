@@ -27,7 +27,7 @@ from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.upscaling import image as pipeline
 from srgan_kit.upscaling import upscalers
-from srgan_kit.upscaling.image import upscale_picture
+from srgan_kit.upscaling.image import upscale_image
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.upscalers import Upscalers
 
@@ -138,7 +138,7 @@ def test_a_name_that_is_too_long_does_not_stop_the_others(tmp_path: Path, weight
 def test_folders_are_mirrored(tmp_path: Path, weights: str) -> None:
     picture(tmp_path / "in" / "a.png")
     picture(tmp_path / "in" / "deep" / "er" / "b.jpg")
-    (tmp_path / "in" / "notes.txt").write_text("not a picture")
+    (tmp_path / "in" / "notes.txt").write_text("not an image")
     assert run(tmp_path, "in", "-m", weights, "-o", "flat").returncode == 0
     assert names(tmp_path / "flat") == ["a_x4.png"]
     assert run(tmp_path, "in", "-m", weights, "-o", "out", "--recursive", "--format", "webp").returncode == 0
@@ -576,9 +576,9 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
 ) -> None:
     def write_too(*arguments: Any, **options: Any) -> Any:
         (tmp_path / "a_x4.png").write_text("mine")
-        return upscale_picture(*arguments, **options)
+        return upscale_image(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "upscale_picture", write_too)
+    monkeypatch.setattr(pipeline, "upscale_image", write_too)
     picture(tmp_path / "a.png")
     done = run(tmp_path, "a.png", "-m", weights)
     assert (done.returncode, done.stderr) == (1, "error: a.png: a_x4.png exists (--overwrite replaces it)\n")

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from srgan_kit.images import avif
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import missing_extra
-from srgan_kit.images.read import Picture, read_image
+from srgan_kit.images.read import LoadedImage, read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PATCHES = np.array([(200, 100, 50), (40, 160, 90), (128, 128, 128), (20, 20, 220)], np.uint8)
@@ -41,9 +41,9 @@ def shown(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))[8, 8::16].astype(int)
 
 
-def tagged(path: Path, tags: dict[str, bytes], pixels: np.ndarray = PIXELS) -> Picture:
+def tagged(path: Path, tags: dict[str, bytes], pixels: np.ndarray = PIXELS) -> LoadedImage:
     """A PNG file with tags, read again."""
-    write_image(Picture(pixels, tags=tags), path)
+    write_image(LoadedImage(pixels, tags=tags), path)
     return read_image(path)
 
 
@@ -126,7 +126,7 @@ def test_grey_of_another_gamma_looks_the_same(tmp_path: Path, suffix: str, dtype
 @pytest.mark.parametrize(
     ("pixels", "icc", "reason"),
     [
-        (PIXELS[:, :, :1], SRGB, "it is for RGB, the picture is GRAY"),
+        (PIXELS[:, :, :1], SRGB, "it is for RGB, the image is GRAY"),
         (PIXELS, b"no profile at all", "it is damaged"),
         (PIXELS, SRGB[:200], "it is damaged"),
     ],
@@ -145,7 +145,7 @@ def test_a_profile_that_does_not_fit_is_left_out_with_a_note(
 INKS = np.array([(200, 60, 20, 10), (0, 0, 0, 0), (255, 255, 255, 255), (30, 120, 240, 60)], np.uint8)
 
 
-def cmyk(path: Path, dtype: type, profile: bytes | None = None) -> Picture:
+def cmyk(path: Path, dtype: type, profile: bytes | None = None) -> LoadedImage:
     inks = INKS[None].repeat(4, 0).astype(dtype) * (np.iinfo(dtype).max // 255)
     tags = [] if profile is None else [(34675, 7, len(profile), profile, True)]
     tifffile.imwrite(path, inks, photometric="separated", extratags=tags)
@@ -174,7 +174,7 @@ def test_cmyk_with_a_profile_is_the_same_in_8_and_16_bits(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("profile", "reason"), [(SRGB, "it is for RGB, the picture is CMYK"), (b"none", "it is damaged")]
+    ("profile", "reason"), [(SRGB, "it is for RGB, the image is CMYK"), (b"none", "it is damaged")]
 )
 def test_cmyk_with_a_profile_of_another_kind_says_so(tmp_path: Path, profile: bytes, reason: str) -> None:
     picture = cmyk(tmp_path / "a.tif", np.uint16, profile)
@@ -210,7 +210,7 @@ def test_colours_that_cannot_be_are_named(tmp_path: Path, tags: dict[str, bytes]
 
 
 def test_a_png_profile_that_cannot_be_unpacked_is_named(tmp_path: Path) -> None:
-    write_image(Picture(PIXELS), tmp_path / "in.png")
+    write_image(LoadedImage(PIXELS), tmp_path / "in.png")
     content = (tmp_path / "in.png").read_bytes()
     body = b"iCCP" + b"name\0\0no zlib stream"
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
@@ -231,18 +231,18 @@ def test_a_jpeg_profile_of_which_a_part_is_missing_is_named(tmp_path: Path) -> N
 
 @pytest.mark.skipif(missing_extra("JPEG XL") is not None, reason="needs the extra jxl")
 def test_colours_are_converted_for_jpeg_xl_whose_plugin_writes_no_profile(tmp_path: Path) -> None:
-    notes = write_image(Picture(PIXELS, tags=P3), tmp_path / "a.jxl", quality=100)
+    notes = write_image(LoadedImage(PIXELS, tags=P3), tmp_path / "a.jxl", quality=100)
     assert notes == ["colours are converted to sRGB, as the JPEG XL plugin writes no colour profile"]
     assert np.abs(read_image(tmp_path / "a.jxl").pixels[8, 8::16].astype(int) - P3_PATCHES).max() <= 1
 
 
 @pytest.mark.skipif(missing_extra("HEIF") is not None, reason="needs the extra heif")
 def test_code_points_of_heif_are_read_and_written(tmp_path: Path) -> None:
-    assert write_image(Picture(PIXELS, tags=PQ), tmp_path / "a.heic", quality=100) == []
+    assert write_image(LoadedImage(PIXELS, tags=PQ), tmp_path / "a.heic", quality=100) == []
     picture = read_image(tmp_path / "a.heic")
     assert picture.tags == PQ
     assert np.abs(picture.pixels[8, 8::16].astype(int) - PATCHES).max() <= 4
     assert write_image(picture, tmp_path / "a.png") == []
     assert read_image(tmp_path / "a.png").tags == PQ
-    assert write_image(Picture(PIXELS), tmp_path / "b.heic") == []
+    assert write_image(LoadedImage(PIXELS), tmp_path / "b.heic") == []
     assert read_image(tmp_path / "b.heic").tags == {}  # sRGB

@@ -129,7 +129,7 @@ def test_a_teacher_that_fails_in_half_precision_works_in_fp32(
     ("teachers", "message"),
     [
         ([], "needs distillation.teachers"),
-        (["nobody"], "distillation.teachers: model 'nobody': neither a file nor an embedded model"),
+        (["nobody"], "distillation.teachers: model 'nobody': neither a file nor a pretrained model"),
         (["x4-fidelity", "x2-fidelity"], "'x2-fidelity': expected scale 4, got 2"),
     ],
 )

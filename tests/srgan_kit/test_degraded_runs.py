@@ -27,7 +27,7 @@ REDUCED_ONLY = LightConfig.model_validate({"name": "light", "first": QUIET, "fin
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Smooth pictures, most of sizes that are no multiples of 4."""
+    """Smooth images, most of sizes that are no multiples of 4."""
     root = tmp_path_factory.mktemp("pictures")
     for seed, size in enumerate([(61, 54), (50, 83), (47, 60), (58, 49), (70, 53)]):
         rough = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), dtype=np.uint8)

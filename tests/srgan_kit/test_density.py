@@ -10,7 +10,7 @@ from PIL import Image
 
 from srgan_kit.images.density import NONE, Density
 from srgan_kit.images.encode import write_image
-from srgan_kit.images.read import Picture, read_image
+from srgan_kit.images.read import LoadedImage, read_image
 
 PIXELS = np.full((24, 40, 3), (90, 120, 150), np.uint8)
 
@@ -60,24 +60,24 @@ def test_density_of_exif_alone_goes_to_png(tmp_path: Path) -> None:
     picture = read_image(jpeg(tmp_path / "in.jpg", exif.tobytes()))
     write_image(picture, tmp_path / "out.png")
     with Image.open(tmp_path / "out.png") as image:
-        assert image.info["dpi"] == pytest.approx((100, 200), abs=0.02)  # turned with the picture
+        assert image.info["dpi"] == pytest.approx((100, 200), abs=0.02)  # turned with the image
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
 def test_the_shape_of_pixels_is_kept(tmp_path: Path, suffix: str) -> None:
-    picture = Picture(PIXELS, density=Density(Fraction(2), Fraction(1), ""))
+    picture = LoadedImage(PIXELS, density=Density(Fraction(2), Fraction(1), ""))
     write_image(picture, tmp_path / f"a.{suffix}")
     assert read_image(tmp_path / f"a.{suffix}").density == picture.density
 
 
 def test_no_density_is_invented(tmp_path: Path) -> None:
     for suffix in ("png", "jpg", "tif", "bmp"):
-        write_image(Picture(PIXELS), tmp_path / f"a.{suffix}")
+        write_image(LoadedImage(PIXELS), tmp_path / f"a.{suffix}")
         assert read_image(tmp_path / f"a.{suffix}").density is None
 
 
 def test_bmp_has_no_place_for_the_shape_alone(tmp_path: Path) -> None:
-    wide = Picture(PIXELS, density=Density(Fraction(2), Fraction(1), NONE))
+    wide = LoadedImage(PIXELS, density=Density(Fraction(2), Fraction(1), NONE))
     assert write_image(wide, tmp_path / "a.bmp") == [
         "not kept, as BMP has no place for it: density (pixels of shape 2:1)"
     ]

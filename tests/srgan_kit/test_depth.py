@@ -13,7 +13,7 @@ from PIL import Image
 from srgan_kit.errors import UserError
 from srgan_kit.images import avif
 from srgan_kit.images.encode import write_image
-from srgan_kit.images.read import Picture, read_image
+from srgan_kit.images.read import LoadedImage, read_image
 
 RANDOM = np.random.default_rng(0)
 
@@ -79,7 +79,9 @@ def test_avif_keeps_its_depth(tmp_path: Path, bits: int, channels: int) -> None:
 def test_16_bits_become_12_in_avif_with_a_note(tmp_path: Path) -> None:
     pixels = np.full((32, 32, 3), 65535, np.uint16)
     pixels[16:] = 30000
-    assert write_image(Picture(pixels), tmp_path / "a.avif") == ["16 bits a channel are reduced to 12, as AVIF needs"]
+    assert write_image(LoadedImage(pixels), tmp_path / "a.avif") == [
+        "16 bits a channel are reduced to 12, as AVIF needs"
+    ]
     back = read_image(tmp_path / "a.avif").pixels
     assert np.abs(back.astype(int) - pixels).max() < 65535 / 255 / 2
 

@@ -15,7 +15,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
 from srgan_kit.generators.super_resolution.srresnet import SRResNet
-from srgan_kit.models.pretrained import embedded_upscalers
+from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import UpscalingModel, load_model, save_model
 from srgan_kit.upscaling.engine import Upscaler
 
@@ -260,7 +260,7 @@ def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
 # --- borders ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", embedded_upscalers())
+@pytest.mark.parametrize("name", pretrained_upscalers())
 def test_flat_colours_stay_within_two_levels_and_have_no_frame(name: str) -> None:
     upscaler = Upscaler(load_model(name), "cpu", "fp32")
     for colour in ((0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)):

@@ -55,9 +55,9 @@ def test_shipped_recipes_fit_mnist(name: str, variant: str, tmp_path: Path) -> N
     assert type(recipe.variant) is type(load_recipe(name, [f"variant={variant}"]).variant)
     accelerator = Accelerator(cpu=True)
     run = Run(recipe, tmp_path, accelerator, build_task(recipe, accelerator.device, tmp_path))
-    run.rehearse()
+    run.dry_run()
     image = torch.from_numpy(np.where(random[:4, None] < 0.5, 0.0, 1.0)).float()
-    values = nats(recipe, run.model(Batch(image), judged=False), image)
+    values = nats(recipe, run.model(Batch(image), needs_prior_sample=False), image)
     assert values["nll"].item() == pytest.approx(28 * 28 * math.log(2), rel=0.1)  # untrained: about a bit per pixel
 
 
@@ -85,7 +85,7 @@ def test_elbo_iwae_and_the_likelihood_by_quadrature(tmp_path: Path) -> None:
     given = torch.stack([log_given(model, code, image).diagonal() for code in drawn])
     weights = given + (Normal(0.0, 1.0).log_prob(drawn) - law.log_prob(drawn)).sum(2)
     few, many = (torch.stack([iwae_bound(group) for group in weights.split(k)]).mean().item() for k in (5, 500))
-    terms = [nats(recipe, model(Batch(image), judged=False), image) for _ in range(200)]
+    terms = [nats(recipe, model(Batch(image), needs_prior_sample=False), image) for _ in range(200)]
     of_variant = -torch.stack([term["nll"] + term["kl"] for term in terms]).mean().item()
     assert weights.mean().item() == pytest.approx(of_variant, abs=0.2)  # the loss of training is the bound itself
     assert of_variant < few < many
@@ -114,7 +114,7 @@ def test_a_trained_pixelcnn_is_a_law_over_all_images(tmp_path: Path) -> None:
     model = load_saved(tmp_path / "run").model
 
     every = torch.tensor(list(itertools.product([0.0, 1.0], repeat=9))).view(512, 1, 3, 3)
-    levels = model(Batch(every), judged=False).levels
+    levels = model(Batch(every), needs_prior_sample=False).levels
     assert levels is not None
     one_by_one = [
         nats(recipe, Sample(image, levels=of_image), image)["nll"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from srgan_kit import atomic as files
-from srgan_kit.atomic import UNFINISHED, appearing, claimed, remove_leftovers
+from srgan_kit.atomic import UNFINISHED, atomic_write, claimed, remove_leftovers
 
 needs_locks = pytest.mark.skipif(files.fcntl is None, reason="files are not locked here")
 
@@ -35,16 +35,16 @@ def other_process(program: str, folder: Path) -> Iterator[subprocess.Popen[bytes
         process.wait()
 
 
-WRITING = "with appearing(Path('a.png')) as path: path.write_bytes(b'half'); time.sleep(60)"
+WRITING = "with atomic_write(Path('a.png')) as path: path.write_bytes(b'half'); time.sleep(60)"
 CLAIMING = "with claimed(Path('a.png')): time.sleep(60)"
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    with appearing(tmp_path / "a.txt") as path:
+    with atomic_write(tmp_path / "a.txt") as path:
         path.write_text("whole")
         assert names(tmp_path) == [path.name]
     assert (tmp_path / "a.txt").read_text() == "whole"
-    with pytest.raises(ZeroDivisionError), appearing(tmp_path / "a.txt") as path:
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "a.txt") as path:
         path.write_text(str(1 // 0))
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "whole"
@@ -58,9 +58,9 @@ def test_a_file_that_exists_stays(tmp_path: Path, has_links: bool, monkeypatch: 
     if not has_links:
         monkeypatch.setattr(files.os, "link", refuse)
     for text in ("first", "second"):
-        with appearing(tmp_path / text, replace=False) as path:
+        with atomic_write(tmp_path / text, replace=False) as path:
             path.write_text(text)
-    with pytest.raises(FileExistsError), appearing(tmp_path / "first", replace=False) as path:
+    with pytest.raises(FileExistsError), atomic_write(tmp_path / "first", replace=False) as path:
         path.write_text("other")
     assert names(tmp_path) == ["first", "second"]
     assert (tmp_path / "first").read_text() == "first"
@@ -73,7 +73,7 @@ def test_what_a_dead_process_left_is_removed_and_nothing_of_a_living_one(tmp_pat
         remove_leftovers(tmp_path)
         assert len(names(tmp_path)) == 1
     assert len(names(tmp_path)) == 1  # killed: it could not tidy up
-    with appearing(tmp_path / "b.txt") as path:  # the next file in this folder
+    with atomic_write(tmp_path / "b.txt") as path:  # the next file in this folder
         path.write_text("b")
     assert names(tmp_path) == ["b.txt"]
 

@@ -1,4 +1,4 @@
-"""Pictures survive the way from file to file: every format, mode, bit depth, transparency and tag."""
+"""Images survive the way from file to file: every format, mode, bit depth, transparency and tag."""
 
 import os
 import resource
@@ -20,7 +20,7 @@ from srgan_kit.images.density import from_jfif
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import FORMATS, missing_extra
 from srgan_kit.images.metadata import Metadata, with_iptc
-from srgan_kit.images.read import Picture, read_image
+from srgan_kit.images.read import LoadedImage, read_image
 from srgan_kit.upscaling.image import fill_hidden, fitted_size, resample, scaled_size
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -39,7 +39,7 @@ def test_every_format_round_trips(tmp_path: Path, suffix: str, channels: int) ->
     if missing_extra(FORMATS[suffix]):
         pytest.skip("the extra is not installed")
     pixels = smooth(channels=channels)
-    assert write_image(Picture(pixels), tmp_path / f"a{suffix}", 100) == []
+    assert write_image(LoadedImage(pixels), tmp_path / f"a{suffix}", 100) == []
     back = read_image(tmp_path / f"a{suffix}")
     assert back.alpha is None
     result = back.pixels if back.pixels.shape == pixels.shape else back.pixels[:, :, :1]  # WebP and AVIF have no grey
@@ -51,7 +51,7 @@ def test_every_format_round_trips(tmp_path: Path, suffix: str, channels: int) ->
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".avif"])
 def test_transparency_round_trips(tmp_path: Path, suffix: str) -> None:
     alpha = smooth(channels=1)
-    write_image(Picture(smooth(), alpha), tmp_path / f"a{suffix}", 100)
+    write_image(LoadedImage(smooth(), alpha), tmp_path / f"a{suffix}", 100)
     back = read_image(tmp_path / f"a{suffix}")
     assert back.alpha is not None
     assert np.abs(back.alpha.astype(int) - alpha).max() <= 6
@@ -61,7 +61,7 @@ def test_transparency_round_trips(tmp_path: Path, suffix: str) -> None:
 def test_transparency_is_laid_on_white_where_it_cannot_be_kept(tmp_path: Path, suffix: str) -> None:
     alpha = np.full((24, 40, 1), 255, np.uint8)
     alpha[:12] = 0
-    notes = write_image(Picture(np.full((24, 40, 3), 80, np.uint8), alpha), tmp_path / f"a{suffix}")
+    notes = write_image(LoadedImage(np.full((24, 40, 3), 80, np.uint8), alpha), tmp_path / f"a{suffix}")
     assert "white" in notes[0]
     pixels = read_image(tmp_path / f"a{suffix}").pixels
     assert pixels[4, 20].min() >= 254
@@ -73,7 +73,7 @@ def test_transparency_is_laid_on_white_where_it_cannot_be_kept(tmp_path: Path, s
 def test_16_bits_stay_16_bits(tmp_path: Path, suffix: str, channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 65536, (9, 7, channels)).astype(np.uint16)
     alpha = np.random.default_rng(1).integers(0, 65536, (9, 7, 1)).astype(np.uint16)
-    write_image(Picture(pixels, alpha), tmp_path / f"a{suffix}")
+    write_image(LoadedImage(pixels, alpha), tmp_path / f"a{suffix}")
     back = read_image(tmp_path / f"a{suffix}")
     assert back.alpha is not None
     assert np.array_equal(back.pixels, pixels)
@@ -82,11 +82,11 @@ def test_16_bits_stay_16_bits(tmp_path: Path, suffix: str, channels: int) -> Non
 
 def test_16_bits_are_said_to_become_8(tmp_path: Path) -> None:
     pixels = np.full((20, 20, 3), 65535, np.uint16)
-    assert "16 bits" in write_image(Picture(pixels), tmp_path / "a.jpg")[0]
+    assert "16 bits" in write_image(LoadedImage(pixels), tmp_path / "a.jpg")[0]
     assert read_image(tmp_path / "a.jpg").pixels.min() == 255
 
 
-def save(image: Image.Image, path: Path, **options: object) -> Picture:
+def save(image: Image.Image, path: Path, **options: object) -> LoadedImage:
     image.save(path, **options)  # pyright: ignore[reportArgumentType]
     return read_image(path)
 
@@ -185,7 +185,7 @@ def truncated(path: Path) -> None:
 
 def truncated_16_bit(path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 65536, (99, 99, 3)).astype(np.uint16)
-    write_image(Picture(pixels), path.with_suffix(".png"))
+    write_image(LoadedImage(pixels), path.with_suffix(".png"))
     path.write_bytes(path.with_suffix(".png").read_bytes()[:20000])
 
 
@@ -197,7 +197,7 @@ def bomb(path: Path) -> None:
     ("make", "reason"),
     [
         (lambda path: path.write_bytes(b""), "empty"),
-        (lambda path: path.write_text("no picture"), "not an image"),
+        (lambda path: path.write_text("no image"), "not an image"),
         (truncated, "cannot be read"),
         (truncated_16_bit, "cannot be read"),
         (bomb, "400000000 pixels"),
@@ -227,10 +227,10 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     xmp = b"<x:xmpmeta tiff:Orientation='1'/>"
     texts = (("tEXt", b"Title\0a title"), ("zTXt", b"Comment\0\0" + zlib.compress(b"said")))
     said = Metadata(exif.tobytes().removeprefix(b"Exif\0\0"), xmp, (), with_iptc(b"\x1c\x02\x50\0\x01N"), texts)
-    picture = Picture(pixels, None, SRGB, said, density=from_jfif(1, 300, 300), tags={"gAMA": b"\0\1\0\0"})
+    picture = LoadedImage(pixels, None, SRGB, said, density=from_jfif(1, 300, 300), tags={"gAMA": b"\0\1\0\0"})
     for suffix in ("png", "jpg", "webp", "bmp", "tif", "avif"):
         write_image(picture, folder / f"a.{suffix}")
-    wide = Picture(pixels.astype(np.uint16) * 257, metadata=said, tags={"cICP": bytes((9, 16, 0, 1))})
+    wide = LoadedImage(pixels.astype(np.uint16) * 257, metadata=said, tags={"cICP": bytes((9, 16, 0, 1))})
     for name in ("deep.png", "deep.tif", "deep.avif"):
         write_image(wide, folder / name)
     (folder / "deep.ppm").write_bytes(b"P6 # comment\n24 20 65535\n" + wide.pixels.astype(">u2").tobytes())
@@ -263,9 +263,9 @@ def test_extreme_shapes_work(tmp_path: Path, size: tuple[int, int]) -> None:
 
 def test_formats_have_their_limits(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="16383"):
-        write_image(Picture(np.zeros((1, 16384, 3), np.uint8)), tmp_path / "a.webp")
+        write_image(LoadedImage(np.zeros((1, 16384, 3), np.uint8)), tmp_path / "a.webp")
     with pytest.raises(UserError, match="known"):
-        write_image(Picture(np.zeros((1, 1, 3), np.uint8)), tmp_path / "a.xyz")
+        write_image(LoadedImage(np.zeros((1, 1, 3), np.uint8)), tmp_path / "a.xyz")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -275,21 +275,21 @@ def test_more_than_4_gib_is_one_line(tmp_path: Path) -> None:
     except MemoryError:
         pytest.skip("no 4 GiB of address space")
     with pytest.raises(UserError, match="65536x65537 cannot be written as") as caught:
-        write_image(Picture(pixels), tmp_path / "a.bmp")
+        write_image(LoadedImage(pixels), tmp_path / "a.bmp")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_reading_leaves_the_warning_filters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(smooth()).save(tmp_path / "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)  # the picture has 960: a warning, not yet a refusal
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)  # the image has 960: a warning, not yet a refusal
     with pytest.warns(Image.DecompressionBombWarning):  # a caller in threads must silence it once, around all of them
         read_image(tmp_path / "a.png")
 
 
 def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
-        write_image(Picture(smooth()), tmp_path / "missing" / "a.png")
+        write_image(LoadedImage(smooth()), tmp_path / "missing" / "a.png")
 
 
 FULL_DISK = """
@@ -297,10 +297,10 @@ import sys, numpy as np
 from pathlib import Path
 from srgan_kit.errors import UserError
 from srgan_kit.images.encode import write_image
-from srgan_kit.images.read import Picture
+from srgan_kit.images.read import LoadedImage
 noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
 try:
-    write_image(Picture(noise), Path(sys.argv[1]))
+    write_image(LoadedImage(noise), Path(sys.argv[1]))
 except UserError as error:
     print(error)
 """

@@ -11,7 +11,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.images import formats
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import readable_endings, why_unreadable
-from srgan_kit.images.image import Picture
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.mark import software_tag
 from srgan_kit.upscaling.folders import STDIN, find
 from srgan_kit.upscaling.jobs import STDOUT, Destination, keep_inputs, parse_output, plan
@@ -50,9 +50,9 @@ def test_what_cannot_be_decoded_is_named(here: Path) -> None:
     found = {str(item.path): item for item in find(["in"], recursive=False)}
     assert [name for name, item in found.items() if item.problem] == ["in/b.CR2", "in/c.svg", "in/d.exr"]
     assert "camera's raw file" in found["in/b.CR2"].problem
-    assert found["in"].aside == "no pictures: noname, notes.txt"
+    assert found["in"].aside == "no images: noname, notes.txt"
     files(*(f"many/{number}.txt" for number in range(9)), "many/a.png")
-    assert find(["many"], recursive=False)[-1].aside == "no pictures: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 4 more"
+    assert find(["many"], recursive=False)[-1].aside == "no images: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 4 more"
 
 
 @pytest.mark.parametrize(("ending", "extra"), [(".heic", "heif"), (".HIF", "heif"), (".jxl", "jxl")])
@@ -178,7 +178,7 @@ def test_what_a_shell_made_of_a_glob_holds_no_results(here: Path) -> None:
     for folder in ("", "in/"):
         files(f"{folder}p.png", f"{folder}q.png")
         for name in ("p_x2", "p_x2_x3", "alone_x2"):
-            image = Picture(np.zeros((4, 4, 3), np.uint8))
+            image = LoadedImage(np.zeros((4, 4, 3), np.uint8))
             write_image(image, Path(f"{folder}{name}.png"), software=software_tag("a", "x2"))
     assert taken("alone_x2.png", "p.png", "p_x2.png", "p_x2_x3.png", "q.png") == ["alone_x2.png", "p.png", "q.png"]
     aside = find(["p.png", "p_x2.png"], recursive=False)[1].aside

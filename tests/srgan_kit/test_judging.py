@@ -114,7 +114,7 @@ def test_a_critic_with_batch_norm_is_measured_by_the_statistics_that_it_plays_wi
         batch = tiny.batch(run)
         run.step = step
         with torch.no_grad():
-            fake = made(batch, judged=True).image
+            fake = made(batch, needs_prior_sample=True).image
         loss = nn.functional.softplus(-critic(batch.image).score) + nn.functional.softplus(critic(fake).score)
         optimizer.zero_grad()
         loss.mean().backward()

@@ -11,7 +11,7 @@ from srgan_kit.images.exif import pack
 from srgan_kit.images.formats import FORMATS, missing_extra
 from srgan_kit.images.mark import ENDS, marked, read_mark, software_tag
 from srgan_kit.images.metadata import Metadata, with_iptc
-from srgan_kit.images.read import Picture, read_image
+from srgan_kit.images.read import LoadedImage, read_image
 
 NOISE = np.random.default_rng(0).integers(0, 256, (700, 800, 3), dtype=np.uint8)
 
@@ -24,7 +24,7 @@ def test_every_format_but_bmp_keeps_the_mark(tmp_path: Path, suffix: str, with_e
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     block = exif.tobytes().removeprefix(b"Exif\0\0") if with_exif else None
-    picture = Picture(NOISE, metadata=Metadata(block))
+    picture = LoadedImage(NOISE, metadata=Metadata(block))
     path = tmp_path / f"renamed{suffix}"
     write_image(picture, path, software=software_tag("my model", "x2.5"))
     assert path.stat().st_size > 2 * ENDS  # found at either end of a file that is not read whole
@@ -37,7 +37,7 @@ def test_every_format_but_bmp_keeps_the_mark(tmp_path: Path, suffix: str, with_e
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
 def test_other_programs_read_the_software_tag(tmp_path: Path, suffix: str, dtype: type) -> None:
-    write_image(Picture(NOISE.astype(dtype)), tmp_path / f"a{suffix}", software=software_tag("x4-photo", "x4"))
+    write_image(LoadedImage(NOISE.astype(dtype)), tmp_path / f"a{suffix}", software=software_tag("x4-photo", "x4"))
     with Image.open(tmp_path / f"a{suffix}") as image:
         packet = image.tag_v2[700] if suffix == ".tif" else image.info["xmp"]  # pyright: ignore[reportAttributeAccessIssue]
     assert b'tiff:Software="srgan-kit ' in packet
@@ -82,7 +82,7 @@ def test_long_metadata_does_not_hide_the_mark(tmp_path: Path, suffix: str) -> No
     photoshop = with_iptc(letters)
     for said in (Metadata(exif), Metadata(exif, xmp), Metadata(exif, photoshop=photoshop)):
         path = tmp_path / f"a{suffix}"
-        write_image(Picture(NOISE, metadata=said), path, software=software_tag("a", "x2"))
+        write_image(LoadedImage(NOISE, metadata=said), path, software=software_tag("a", "x2"))
         assert read_mark(path) == "a, x2"
         found = read_image(path).metadata
         assert found.exif == exif

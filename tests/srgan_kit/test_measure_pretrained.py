@@ -1,4 +1,4 @@
-"""What measuring the embedded models writes, and that the pages here are what it wrote."""
+"""What measuring the pretrained models writes, and that the pages here are what it wrote."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import measure_pretrained
 import pytest
 import torch
 
-from srgan_kit.models.pretrained import embedded_upscalers, read_summary
+from srgan_kit.models.pretrained import pretrained_upscalers, read_summary
 from srgan_kit.models.super_resolution import load_model
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +67,8 @@ def test_the_page_the_cards_and_the_headers_are_what_was_measured() -> None:
     everything = json.loads(measure_pretrained.FOUND.read_text(encoding="utf-8"))
     photos = json.loads(measure_pretrained.PHOTO.read_text(encoding="utf-8"))
     assert measure_pretrained.page(everything, photos) == measure_pretrained.PAGE.read_text(encoding="utf-8")
-    assert everything.keys() == embedded_upscalers().keys()
-    for name, path in embedded_upscalers().items():
+    assert everything.keys() == pretrained_upscalers().keys()
+    for name, path in pretrained_upscalers().items():
         assert json.loads(load_model(name).metadata["measured"]) == everything[name]
         assert measure_pretrained.table(everything[name]) in path.with_suffix(".md").read_text(encoding="utf-8")
 

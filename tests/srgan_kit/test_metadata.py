@@ -13,12 +13,12 @@ from srgan_kit.images import density, tiff
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import FORMATS
 from srgan_kit.images.metadata import Metadata
-from srgan_kit.images.read import Picture, pixels_limited, read_image
+from srgan_kit.images.read import LoadedImage, pixels_limited, read_image
 
 PIXELS = np.full((24, 40, 3), (90, 120, 150), np.uint8)
 ARTIST = "Jürgen Groß".encode()
 MAKER_NOTE = bytes(range(40))
-THUMBNAIL = b"\xff\xd8 a small picture \xff\xd9"
+THUMBNAIL = b"\xff\xd8 a small image \xff\xd9"
 XMP = (
     b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
     b"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' xmlns:exif='http://ns.adobe.com/exif/1.0/' "
@@ -97,7 +97,7 @@ def test_exif_stays_byte_for_byte_but_for_what_must_change(tmp_path: Path, suffi
 def test_exif_of_a_tiff_is_the_same_directory(tmp_path: Path, order: str, dtype: type) -> None:
     pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (200, 99, 3)).astype(dtype)
     block = exif_block(order, 1, (99, 200))
-    picture = Picture(pixels, metadata=Metadata(block), density=density.from_jfif(1, 300, 300))
+    picture = LoadedImage(pixels, metadata=Metadata(block), density=density.from_jfif(1, 300, 300))
     assert write_image(picture, tmp_path / "a.tif") == []
     content = (tmp_path / "a.tif").read_bytes()
     assert content[8 : len(block)] == block[8:]  # no place in it is wrong, those of the maker's note neither
@@ -117,7 +117,7 @@ def test_exif_of_a_tiff_is_the_same_directory(tmp_path: Path, order: str, dtype:
 
 
 def test_a_directory_that_points_to_itself_is_followed_once(tmp_path: Path) -> None:
-    write_image(Picture(PIXELS, metadata=Metadata(exif_block("<", 1, (40, 24)))), tmp_path / "a.tif")
+    write_image(LoadedImage(PIXELS, metadata=Metadata(exif_block("<", 1, (40, 24)))), tmp_path / "a.tif")
     content = bytearray((tmp_path / "a.tif").read_bytes())
     place = content.rindex(struct.pack("<HHI", 0x8769, 4, 1)) + 8
     content[place : place + 4] = content[4:8]
@@ -128,7 +128,7 @@ def test_a_directory_that_points_to_itself_is_followed_once(tmp_path: Path) -> N
 
 
 def test_large_dimensions_become_long_numbers(tmp_path: Path) -> None:
-    picture = Picture(np.zeros((1, 70000, 3), np.uint8), metadata=Metadata(exif_block(">", 1, (40, 24))))
+    picture = LoadedImage(np.zeros((1, 70000, 3), np.uint8), metadata=Metadata(exif_block(">", 1, (40, 24))))
     write_image(picture, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert image.getexif().get_ifd(ExifTags.IFD.Exif)[0xA002] == 70000
@@ -171,7 +171,7 @@ def test_iptc_is_kept_where_it_can_be(tmp_path: Path, suffix: str) -> None:
     notes = write_image(picture, tmp_path / f"out.{suffix}")
     back = read_image(tmp_path / f"out.{suffix}").metadata.photoshop
     if suffix in ("png", "jpg", "tif"):
-        assert (notes, back) == ([], RESOURCES)  # without the small picture
+        assert (notes, back) == ([], RESOURCES)  # without the small image
     else:
         assert notes == [f"not kept, as {FORMATS['.' + suffix]} has no place for it: IPTC"]
         assert back is None
@@ -238,14 +238,14 @@ def test_a_text_that_hides_exif_is_exif(tmp_path: Path) -> None:
 
 def test_a_damaged_text_is_left_out_with_a_note(tmp_path: Path) -> None:
     texts = (("zTXt", b"Raw profile type iptc\0\0" + zlib.compress(b"\niptc\n 4\nno digits")), ("tEXt", b"Title\0T"))
-    write_image(Picture(PIXELS, metadata=Metadata(texts=texts)), tmp_path / "damaged.png")
+    write_image(LoadedImage(PIXELS, metadata=Metadata(texts=texts)), tmp_path / "damaged.png")
     picture = read_image(tmp_path / "damaged.png")
     assert picture.metadata == Metadata(texts=(("tEXt", b"Title\0T"),))
     assert picture.notes[0].startswith("Raw profile type iptc is damaged and not kept: ")
 
 
 def test_what_is_too_large_for_a_jpeg_is_named(tmp_path: Path) -> None:
-    picture = Picture(PIXELS, metadata=Metadata(xmp=b"<x:xmpmeta>" + b" " * 70000))
+    picture = LoadedImage(PIXELS, metadata=Metadata(xmp=b"<x:xmpmeta>" + b" " * 70000))
     assert write_image(picture, tmp_path / "a.jpg") == ["not kept, as JPEG has no place for it: XMP"]
     assert write_image(picture, tmp_path / "a.webp") == []
 
@@ -254,7 +254,7 @@ def test_a_bigtiff_has_all_but_exif(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tiff, "LARGEST_CLASSIC", 100)
     pixels = np.random.default_rng(0).integers(0, 65536, (300, 700, 3)).astype(np.uint16)
     said = Metadata(exif_block(">", 1, (700, 300)), XMP % (1, 700), photoshop=RESOURCES)
-    notes = write_image(Picture(pixels, metadata=said), tmp_path / "a.tif")
+    notes = write_image(LoadedImage(pixels, metadata=said), tmp_path / "a.tif")
     assert notes == ["not kept, as TIFF has no place for it: EXIF"]
     assert (tmp_path / "a.tif").read_bytes()[:4] == b"II\x2b\0"
     back = read_image(tmp_path / "a.tif")
@@ -297,7 +297,7 @@ def test_metadata_and_profile_of_jpeg_2000_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
 def test_a_long_text_or_profile_does_not_hide_the_picture(tmp_path: Path, kind: bytes) -> None:
-    write_image(Picture(np.full((8, 9, 3), 7, np.uint8)), tmp_path / "in.png")
+    write_image(LoadedImage(np.full((8, 9, 3), 7, np.uint8)), tmp_path / "in.png")
     content = (tmp_path / "in.png").read_bytes()
     long = np.random.default_rng(0).bytes(3_000_000).hex().encode()  # Pillow's own limit is 1 MiB
     body = kind + b"name\0\0" + zlib.compress(long, 1)

@@ -211,7 +211,7 @@ def test_square_images_too_large_for_memory_are_refused_before_they_are_made(two
 
 
 def test_a_step_is_measured_by_what_its_layers_put_out(two_classes: Path, tmp_path: Path, monkeypatch) -> None:
-    """The check of a whole batch follows from a rehearsal; it is of the size that its layers say."""
+    """The check of a whole batch follows from a dry run; it is of the size that its layers say."""
     wide = "generator={name='residual', channels=64, groups=1}"
     found: list[int] = []
     check = memory._check

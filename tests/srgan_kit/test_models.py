@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
-from srgan_kit.models.super_resolution import embedded_upscalers, load_model, save_model
+from srgan_kit.models.super_resolution import load_model, pretrained_upscalers, save_model
 
 CONFIG = ResidualSRConfig(scale=3, channels=4, groups=1)
 
@@ -73,7 +73,7 @@ def test_an_unknown_architecture_is_one_line(data_folder: Path) -> None:
 def test_an_unknown_name_lists_the_embedded_upscalers() -> None:
     with pytest.raises(UserError, match="'x5-nothing'") as caught:
         load_model("x5-nothing")
-    for name in embedded_upscalers():
+    for name in pretrained_upscalers():
         assert name in str(caught.value)
 
 

@@ -21,7 +21,7 @@ from srgan_kit.models.super_resolution import load_model
 
 
 def two_convolutions() -> Graph:
-    """3 to 12 channels, PReLU, 12 to 12 channels, enlarged by 2."""
+    """3 to 12 channels, PReLU, 12 to 12 channels, upscaled by 2."""
     graph = Graph()
     maps = graph.convolution(graph.add("Input"), nn.Conv2d(3, 12, 3, padding=1))
     graph.weights(torch.rand(12), tagged=False)

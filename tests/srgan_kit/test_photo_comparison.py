@@ -49,7 +49,7 @@ def test_the_comparison_prints_what_it_finds_on_a_few_and_writes_nothing(
     assert measure_pretrained.PAGE.read_text(encoding="utf-8") == before
     assert measure_pretrained.PHOTO.exists() == written
     page = measure_pretrained.page(json.loads(measure_pretrained.FOUND.read_text()), {"x4": {"light": {}}})
-    assert page.index("## Degraded photographs") < page.index("## Pictures")
+    assert page.index("## Degraded photographs") < page.index("## Images")
 
 
 def test_the_sheet_has_a_row_for_each_photograph(data_folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """PixelCNN, Row LSTM, Diagonal BiLSTM: probabilities sum to 1, no value sees itself or a later one, samples follow the
-law."""
+distribution."""
 
 import itertools
 import math

@@ -61,7 +61,7 @@ def test_sheets_of_another_size_and_broken_ones_are_passed_over(tmp_path: Path) 
     Image.new("L", (40, 12), 50).save(tmp_path / "sheets" / "0000005.png")
     broken = tmp_path / "sheets" / "0000015.png"
     broken.write_bytes((tmp_path / "sheets" / "0000010.png").read_bytes()[:50])
-    (tmp_path / "sheets" / "0000025.png").write_text("not a picture")
+    (tmp_path / "sheets" / "0000025.png").write_text("not an image")
     animate_sheets(tmp_path)
     assert levels_of(tmp_path / NAME) == [0, 100, 200]
 

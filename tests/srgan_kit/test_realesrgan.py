@@ -105,4 +105,4 @@ def test_the_picture_of_the_documentation_has_a_column_for_each(monkeypatch: pyt
     assert picture.shape == (3, 3 * 40, 4 * 40)
     columns = picture.unflatten(2, (4, 40)).unbind(2)
     for first, second in itertools.combinations(columns, 2):
-        assert 0.005 < (first - second).abs().mean() < 0.1  # the same parts, enlarged in different ways
+        assert 0.005 < (first - second).abs().mean() < 0.1  # the same parts, upscaled in different ways

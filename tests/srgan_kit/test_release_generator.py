@@ -1,4 +1,4 @@
-"""Releasing a generator: the measured figures, the card and the picture of a real run."""
+"""Releasing a generator: the measured figures, the card and the image of a real run."""
 
 import json
 import sys

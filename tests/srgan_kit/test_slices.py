@@ -1,4 +1,4 @@
-"""Training in slices of time and stage after stage: deadlines, trunks of other scales, the embedded models' plans."""
+"""Training in slices of time and stage after stage: deadlines, trunks of other scales, the pretrained models' plans."""
 
 import shlex
 import sys
@@ -50,7 +50,7 @@ def test_the_trunk_of_another_scale_starts_a_run(two_classes: Path, tmp_path: Pa
         train(recipe(two_classes, *still, f"initialise_from={source}"), tmp_path / "all")
 
 
-# --- the embedded models ---------------------------------------------------------------------------------------------
+# --- the pretrained models ------------------------------------------------------------------------------------------
 
 
 def test_every_plan_is_of_valid_recipes_and_its_files_are_small(tmp_path: Path) -> None:

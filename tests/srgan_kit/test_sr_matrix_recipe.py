@@ -42,7 +42,7 @@ def test_every_run_builds_rehearses_and_steps(name: str, data: Path, tmp_path: P
     recipe = load_recipe(sr_matrix.RECIPE, [*sr_matrix.SHORT, *labels, *TINY, comparator], data / "images")
     accelerator = Accelerator(cpu=True)
     run = Run(recipe, tmp_path, accelerator, build_task(recipe, accelerator.device, tmp_path))
-    run.rehearse()
+    run.dry_run()
     before = [parameter.detach().clone() for parameter in run.model.decoder.parameters()]
     items = [run.task.examples[index] for index in range(recipe.data.batch)]
     batches = [run.task.batch(default_collate(items)) for _ in range(run.batches)]

@@ -1,4 +1,4 @@
-"""The students that are taught on an accelerator: their network, their crops, what they learn from, and a rehearsal."""
+"""The students that are taught on an accelerator: their network, their crops, what they learn from, and a dry run."""
 
 import json
 from pathlib import Path
@@ -161,7 +161,7 @@ def test_answers_lie_beside_their_images(data_folder: Path, tmp_path: Path) -> N
     pixels = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8)
     for number, (width, height) in enumerate(((384, 384), (321, 481))):  # the second is turned and cut
         Image.fromarray(pixels[number]).resize((width, height)).save(tmp_path / f"{number}.png")
-    images = StudentImages(sorted(tmp_path.iterdir()), data_folder / "weights", torch.device("cpu"), rehearsal=True)
+    images = StudentImages(sorted(tmp_path.iterdir()), data_folder / "weights", torch.device("cpu"), dry_run=True)
     square, wide = images.fidelity(2)
     assert square.low.shape == (1, 192, 192, 3)
     assert wide.low.shape == (1, 160, 240, 3)

@@ -1,4 +1,4 @@
-"""Toys: their law against integrals and published numbers, and points as images."""
+"""Toys: their distribution against integrals and published numbers, and points as images."""
 
 import numpy as np
 import pytest

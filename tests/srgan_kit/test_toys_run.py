@@ -1,4 +1,4 @@
-"""The task on points of a known law, driven as any other: real points score as they should, training helps."""
+"""The task on points of a known distribution, driven as any other: real points score as they should, training helps."""
 
 import math
 

@@ -214,7 +214,7 @@ for step in range(8):
     first = (2 * step + accelerator.process_index) * recipe.data.batch
     items = default_collate([run.task.examples[first + number] for number in range(recipe.data.batch)])
     run.train_step(run.task.batch(items))
-    turns.append(astuple(run.turn))
+    turns.append(astuple(run.updates))
 weights = [parameter for player in (run.generator, run.critic) for parameter in player.network.parameters()]
 weights = torch.cat([weight.detach().flatten() for weight in weights])
 torch.save((turns, weights), f"{folder}/{accelerator.process_index}.pt")

@@ -4,24 +4,24 @@ import pytest
 import torch
 
 from srgan_kit.errors import UserError
-from srgan_kit.images.random_shift import draw_shifts, translated
+from srgan_kit.images.random_shift import draw_shifts, shifted
 from srgan_kit.recipes.load import load_recipe
 
 
 def test_a_shift_moves_every_pixel_and_mirrors_at_the_edge() -> None:
     image = torch.arange(16.0).view(1, 1, 4, 4)
-    assert torch.equal(translated(image, torch.tensor([[0, 0]]), 2), image)
-    down = translated(image, torch.tensor([[1, 0]]), 2)
+    assert torch.equal(shifted(image, torch.tensor([[0, 0]]), 2), image)
+    down = shifted(image, torch.tensor([[1, 0]]), 2)
     assert torch.equal(down[0, 0, :3], image[0, 0, 1:])
     assert torch.equal(down[0, 0, 3], image[0, 0, 2])  # beyond the last row lies the one before it
-    left = translated(image, torch.tensor([[0, -2]]), 2)
+    left = shifted(image, torch.tensor([[0, -2]]), 2)
     assert torch.equal(left[0, 0, :, 2:], image[0, 0, :, :2])
     assert torch.equal(left[0, 0, :, 0], image[0, 0, :, 2])
 
 
 def test_each_image_has_its_own_shift_and_gradients_pass() -> None:
     image = torch.rand(2, 3, 6, 6, requires_grad=True)
-    moved = translated(image, torch.tensor([[2, -1], [0, 1]]), 2)
+    moved = shifted(image, torch.tensor([[2, -1], [0, 1]]), 2)
     assert torch.equal(moved[0, :, :4, 1:], image[0, :, 2:, :-1])
     assert torch.equal(moved[1, :, :, :-1], image[1, :, :, 1:])
     moved[:, :, 2:-2, 2:-2].sum().backward()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from srgan_kit import losses
-from srgan_kit.contracts import Batch, CodePosterior, Codes, Critique, Gaussian, Sample, Turn
+from srgan_kit.contracts import Batch, CodePosterior, Codes, Critique, Gaussian, Sample, Updates
 from srgan_kit.errors import UserError
 from srgan_kit.training.run import Run
 from srgan_kit.variants.deepsim import DeePSiM
@@ -37,7 +37,7 @@ def moved(tiny, run: Run, before: dict[str, Tensor]) -> set[str]:
 def parts_trained_by(tiny, folder: Path, task: str, variant: str, player: str, term: str, *more: str) -> set[str]:
     """What one step changes if this term alone has a weight."""
     run = tiny.run(tiny.recipe(task, variant, *more), folder)
-    sample = run.model(tiny.batch(run), judged=True)
+    sample = run.model(tiny.batch(run), needs_prior_sample=True)
     terms = {
         "weights": run.task.content_terms(tiny.batch(run), sample) | run._generator_terms(tiny.batch(run), sample),
         "critic_weights": run._critic_terms(tiny.batch(run), sample)[0],
@@ -101,11 +101,11 @@ def test_what_of_infogans_critic_learns_to_read_codes(setting: str, parts: set[s
 def test_a_paused_player_stands_still(tiny, tmp_path) -> None:
     run = tiny.run(tiny.recipe("reconstruction", "vae-gan"), tmp_path)
     for turn, parts in (
-        (Turn(critic=False), {"generator.encoder", "generator.decoder"}),
-        (Turn(decoder=False), {"generator.encoder", "critic.trunk"}),
-        (Turn(encoder=False, decoder=False), {"critic.trunk"}),
+        (Updates(critic=False), {"generator.encoder", "generator.decoder"}),
+        (Updates(decoder=False), {"generator.encoder", "critic.trunk"}),
+        (Updates(encoder=False, decoder=False), {"critic.trunk"}),
     ):
-        run.turn = turn
+        run.updates = turn
         before = tiny.weights(run)
         tiny.step(run)
         assert moved(tiny, run, before) == parts
@@ -116,8 +116,8 @@ def test_the_optimiser_of_a_paused_player_is_left_alone(tiny, tmp_path, monkeypa
     calls: list[str] = []
     for player in (run.generator, run.critic):
         monkeypatch.setattr(player.optimizer, "step", lambda name=player.name: calls.append(name))
-    for turn, who in ((Turn(critic=False), ["generator"]), (Turn(encoder=False, decoder=False), ["critic"])):
-        run.turn = turn
+    for turn, who in ((Updates(critic=False), ["generator"]), (Updates(encoder=False, decoder=False), ["critic"])):
+        run.updates = turn
         tiny.step(run)
         assert calls == who
         calls.clear()
@@ -139,7 +139,7 @@ def test_a_layer_or_code_or_class_that_there_is_not_is_named_before_the_first_st
         ),
     ):
         with pytest.raises(UserError, match=message):
-            tiny.run(tiny.recipe("unconditional", variant, *more), tmp_path).rehearse()
+            tiny.run(tiny.recipe("unconditional", variant, *more), tmp_path).dry_run()
 
 
 def test_too_few_classes_for_the_labels_are_named_before_the_first_step(tiny, tmp_path) -> None:
@@ -154,7 +154,7 @@ def test_too_few_classes_for_the_labels_are_named_before_the_first_step(tiny, tm
         recipe = tiny.recipe("unconditional", variant, *more)
         data = recipe.data.model_copy(update={"folder": tmp_path / "images"})
         with pytest.raises(UserError, match=rf"have 3 classes, but its variant tells 2 apart; set {setting}"):
-            tiny.run(recipe.model_copy(update={"data": data}), tmp_path / "run").rehearse()
+            tiny.run(recipe.model_copy(update={"data": data}), tmp_path / "run").dry_run()
 
 
 def test_the_log_has_r1_as_last_computed_and_without_its_factor(tiny, tmp_path) -> None:
@@ -171,26 +171,26 @@ def test_the_log_has_r1_as_last_computed_and_without_its_factor(tiny, tmp_path) 
 def test_vae_gan_pauses_who_is_too_good() -> None:
     variant = VAEGAN(equilibrium=0.68, margin=0.35)
 
-    def turn(real: float, fake: float) -> Turn:
-        return variant.turn({"critic_real": real, "critic_fake": fake}, {}, Turn())
+    def turn(real: float, fake: float) -> Updates:
+        return variant.next_updates({"critic_real": real, "critic_fake": fake}, {}, Updates())
 
-    assert turn(0.68, 0.68) == Turn()
-    assert turn(0.3, 0.7) == Turn(critic=False)
-    assert turn(0.7, 1.1) == Turn(decoder=False)
-    assert turn(0.3, 1.1) == Turn()
+    assert turn(0.68, 0.68) == Updates()
+    assert turn(0.3, 0.7) == Updates(critic=False)
+    assert turn(0.7, 1.1) == Updates(decoder=False)
+    assert turn(0.3, 1.1) == Updates()
 
 
 def test_deepsim_pauses_with_hysteresis() -> None:
     variant = DeePSiM()
 
-    def turn(ratio: float, before: Turn) -> Turn:
-        return variant.turn({"critic": ratio}, {"adversarial": 1.0}, before)
+    def turn(ratio: float, before: Updates) -> Updates:
+        return variant.next_updates({"critic": ratio}, {"adversarial": 1.0}, before)
 
-    assert turn(0.3, Turn()).critic
-    assert not turn(0.09, Turn()).critic
-    assert not turn(0.3, Turn(critic=False)).critic  # until the ratio is above .5
-    assert turn(0.51, Turn(critic=False)).critic
-    assert turn(11.0, Turn()) == Turn(critic=True, encoder=False, decoder=False)
+    assert turn(0.3, Updates()).critic
+    assert not turn(0.09, Updates()).critic
+    assert not turn(0.3, Updates(critic=False)).critic  # until the ratio is above .5
+    assert turn(0.51, Updates(critic=False)).critic
+    assert turn(11.0, Updates()) == Updates(critic=True, encoder=False, decoder=False)
     with pytest.raises(ValueError, match="expected pause_below < resume_above < generator_pause_above"):
         DeePSiM(pause_below=0.6)
 

@@ -123,8 +123,8 @@ class PixelNetwork(nn.Module):
     ) -> Tensor:
         """Draws images value after value, each from its softmax given those drawn: `shape` (N, C, H, W) -> [0, 1].
 
-        Logits are divided by the temperature: 1 follows the law, less is less diverse. The work is about that of one
-        forward pass for each channel.
+        Logits are divided by the temperature: 1 follows the distribution, less is less diverse. The work is about that
+        of one forward pass for each channel.
         """
         if len(shape) != 4 or shape[1] != self.image_channels or min(shape) < 1:
             expected = f"(N, {self.image_channels}, H, W)"

@@ -36,7 +36,7 @@ class InversionGenerator(nn.Module):
     -> logits (N, image_channels, size, size); image = sigmoid(logits). No batch norm. Weights start as He's for that
     slope (He et al. 2015, arXiv:1502.01852).
 
-    Features of at least 4x4 are enlarged to the next size / 2^k, bilinearly, and noise is repeated at every position.
+    Features of at least 4x4 are upscaled to the next size / 2^k, bilinearly, and noise is repeated at every position.
     Smaller ones have no layout worth keeping: they and the noise are one vector, and the two layers are dense.
 
     Args:

@@ -12,7 +12,7 @@ from srgan_kit.generators.settings import GeneratorSpec
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.settings import Depth
 
-# Input channels of each scale: scale 2 folds 2x2 pixels into channels, so that the network itself always enlarges by 4.
+# Input channels of each scale: scale 2 folds 2x2 pixels into channels, so that the network itself always upscales by 4.
 INPUT_CHANNELS = {4: 3, 2: 12}
 
 
@@ -69,7 +69,7 @@ class ResidualInResidual(nn.Module):
 
 
 class RRDBNet(nn.Module):
-    """The ESRGAN generator: residual-in-residual dense blocks, then nearest-neighbour enlargement with convolutions.
+    """The ESRGAN generator: residual-in-residual dense blocks, then nearest-neighbour upscaling with convolutions.
 
     (N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale), nominally [0, 1].
 
