@@ -1,11 +1,29 @@
-"""What several test files need."""
+"""What several files of tests need: data, small images and weights to train on, a step or two of training."""
 
 import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from hypothesis import settings
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from srgan_kit.cli import main
+from srgan_kit.cli.stopping import SIGNALS
+from srgan_kit.contracts import Batch
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.tasks import build_task
+from srgan_kit.training.loop import train
+from srgan_kit.training.run import Run
+from srgan_kit.variants import VARIANTS
 
 # A busy machine is not a failure, and the first example pays for imports.
 settings.register_profile("no deadline", deadline=None)
@@ -24,3 +42,252 @@ def data_folder() -> Path:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """The command's entry point is called in this process too, and leaves the signals to nobody."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def two_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of eight small images in two inner folders, which are two classes."""
+    root = tmp_path_factory.mktemp("two_classes")
+    random = np.random.default_rng(0)
+    for number in range(8):
+        folder = root / ("left" if number % 2 else "right")
+        folder.mkdir(exist_ok=True)
+        rough = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(rough).resize((40, 36), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a VGG19 up to conv1_2."""
+    generator = torch.Generator().manual_seed(0)
+    state: dict[str, torch.Tensor] = {}
+    for position, channels in (("0", 3), ("2", 64)):
+        state[f"features.{position}.weight"] = torch.randn(64, channels, 3, 3, generator=generator) / channels
+        state[f"features.{position}.bias"] = torch.zeros(64)
+    path = tmp_path_factory.mktemp("vgg") / "vgg.pth"
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def squeezenet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of SqueezeNet 1.1."""
+    from torchvision.models import squeezenet1_1
+
+    path = tmp_path_factory.mktemp("squeezenet") / "squeezenet.pth"
+    torch.save(squeezenet1_1(weights=None).state_dict(), path)
+    return path
+
+
+def next_batches(run: Run) -> list[Batch]:
+    """The batches of the run's next step, one for each of the critic's steps."""
+    size, first = run.recipe.data.batch, run.step * run.batches
+    numbers = [range((first + number) * size, (first + number + 1) * size) for number in range(run.batches)]
+    return [run.task.batch(default_collate([run.task.examples[index] for index in some])) for some in numbers]
+
+
+@pytest.fixture
+def train_two_steps(tmp_path: Path) -> Callable[[Recipe], tuple[Run, dict[str, float]]]:
+    """Builds a run, rehearses it and takes two steps; the run, and what the second one logs."""
+
+    def train(recipe: Recipe) -> tuple[Run, dict[str, float]]:
+        accelerator = Accelerator(cpu=True)
+        run = Run(recipe, tmp_path, accelerator, build_task(recipe, accelerator.device, tmp_path))
+        run.dry_run()
+        values: dict[str, float] = {}
+        for _ in range(2):
+            *earlier, batch = next_batches(run)
+            values = run.train_step(batch, detailed=True, earlier=earlier)
+        return run, values
+
+    return train
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs `srgan-kit` with these arguments in this process; exit status, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["srgan-kit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main.run()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+TINY_RUNS = {
+    "gan": ("unconditional", "variant=gan", "critic={name='dcgan', channels=4}", "latent.noise=6"),
+    "infogan": (
+        "unconditional",
+        "variant={name='infogan', labels='first-code'}",
+        "critic={name='dcgan', channels=4}",
+        "latent={noise=6, categorical=[3, 2], continuous=2}",
+    ),
+    "unlabelled": (
+        "unconditional",
+        "variant=infogan",
+        "critic={name='dcgan', channels=4}",
+        "latent={categorical=[3]}",
+    ),
+    "pixel": (
+        "unconditional",
+        "variant=pixelrnn",
+        "generator={name='pixelcnn', levels=4, channels=6, layers=2}",
+        "latent={noise=2, categorical=[2]}",
+        "data.size=8",
+        "data.channels=1",
+    ),
+    "vae": ("reconstruction", "variant=vae", "latent.noise=6"),
+    "autoencoder": ("reconstruction", "weights.pixel=1", "latent.noise=6", "data.channels=1"),
+    "inversion": (
+        "reconstruction",
+        "weights.pixel=1",
+        "reconstruction.source=features",
+        "perceptual.layers={conv1_2=1.0}",
+        "generator={name='inversion', channels=4}",
+    ),
+    "pixel-autoencoder": (
+        "reconstruction",
+        "variant=pixelrnn",
+        "generator={name='pixelcnn', levels=4, channels=6, layers=2}",
+        "latent.noise=4",
+        "data.size=8",
+        "data.channels=1",
+    ),
+    "steered": (
+        "super-resolution",
+        "variant=infogan",
+        "critic={name='dcgan', channels=4}",
+        "latent={noise=4, categorical=[3]}",
+    ),
+    "detail": ("super-resolution", "variant=vae", "latent.noise=4"),
+    "plain": ("super-resolution", "weights.pixel=1"),
+    "pixel-super-resolution": (
+        "super-resolution",
+        "variant=pixelrnn",
+        "generator={name='pixelcnn', levels=4, channels=6, layers=2, scale=2}",
+        "data.patch=4",
+    ),
+}
+"""Task and settings of runs that differ in what can be made with them."""
+
+
+@pytest.fixture(scope="session")
+def tiny_run(two_classes: Path, vgg_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a finished run of `TINY_RUNS`, trained when it is first asked for."""
+    root = tmp_path_factory.mktemp("tiny_runs")
+    done: dict[str, Path] = {}
+
+    def run(name: str) -> Path:
+        if name not in done:
+            task, *settings = TINY_RUNS[name]
+            decoder, rate = ("residual", 0.003) if task == "super-resolution" else ("dcgan", 0.02)
+            lines = [f"name='{name}'", f"task='{task}'", "steps=10", "device='cpu'", "precision='fp32'", "ema=0.5"]
+            lines += [f"generator={{name='{decoder}', channels=4}}"]
+            lines += [f"optimizer={{learning_rate={rate}, warmup=0, clip_gradient=1e6}}"]
+            lines += ["data={size=16, patch=4, batch=4, augment='none'}", "encoder.channels=4"]
+            lines += ["validation={every=5, holdout=2, holdout_part=1, largest_side=32}"]
+            lines += [f"perceptual.weights='{vgg_file}'"]
+            (root / f"{name}.toml").write_text("\n".join(lines))
+            train(load_recipe(str(root / f"{name}.toml"), settings, two_classes), root / name)
+            done[name] = root / name
+        return done[name]
+
+    return run
+
+
+NETWORKS = {
+    "unconditional": "latent={noise=6}\n[generator]\nname='dcgan'\nchannels=4",
+    "super-resolution": "[generator]\nname='residual'\nchannels=4\ngroups=1\nconvolutions=1",
+    "reconstruction": "latent={noise=6}\n[generator]\nname='dcgan'\nchannels=4",
+}
+FOR_REQUIREMENT = {
+    "critic": ["critic.name=dcgan", "critic.channels=4"],
+    "autoencoder": ["critic.name=autoencoder", "critic.embedding=8"],
+    "class_logits": ["critic.classes=2"],
+    "codes": ["latent.categorical=[3]", "latent.continuous=1"],
+    "posterior": ["latent.noise=6", "encoder.channels=4"],
+    "comparator": ["perceptual.layers={conv1_1=1.0}"],
+    "levels": ["generator={name='pixelcnn', levels=4, channels=6, layers=2}"],
+}
+"""What a recipe needs besides its networks for a variant that requires this."""
+
+
+class TinyRuns:
+    """Makes recipes and runs on a few images of two classes, with the weights of a comparator beside them."""
+
+    size = 32
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.images = root, root / "images"
+        random = np.random.default_rng(0)
+        for number in range(8):
+            folder = self.images / ("left" if number % 2 else "right")
+            folder.mkdir(parents=True, exist_ok=True)
+            rough = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+            Image.fromarray(rough).resize((40, 36), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(64, 3, 3, 3, generator=generator)
+        torch.save({"features.0.weight": weight, "features.0.bias": torch.zeros(64)}, root / "vgg.pth")
+        for task, networks in NETWORKS.items():
+            text = f"name='tiny'\ntask='{task}'\nsteps=10\nprecision='fp32'\ndevice='cpu'\n{networks}\n"
+            (root / f"{task}.toml").write_text(text)
+
+    def recipe(self, task: str, variant: str, *more: str) -> Recipe:
+        """The task's recipe with what the variant requires, and with more settings."""
+        required = VARIANTS[variant]().requirements()
+        settings = [setting for need, needed in FOR_REQUIREMENT.items() if need in required for setting in needed]
+        if not required:
+            settings.append("weights.pixel=1" if task != "unconditional" else "weights.total_variation=1")
+        settings += [f"data.size={self.size}", "data.patch=8", "data.batch=4", "validation.holdout=2"]
+        settings += ["validation.holdout_part=1"]
+        settings += [f"perceptual.weights={self.root / 'vgg.pth'}"]
+        settings += [f"data.augment={'none' if task != 'super-resolution' else 'flips'}"]
+        return load_recipe(str(self.root / f"{task}.toml"), [f"variant={variant}", *settings, *more], self.images)
+
+    @staticmethod
+    def run(recipe: Recipe, folder: Path) -> Run:
+        """A run of that recipe."""
+        accelerator = Accelerator(cpu=True)
+        return Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
+
+    batches = staticmethod(next_batches)
+
+    def batch(self, run: Run) -> Batch:
+        """The batch that the generator learns from in the run's next step."""
+        return next_batches(run)[-1]
+
+    def step(self, run: Run) -> dict[str, float]:
+        """Take one step."""
+        *earlier, batch = next_batches(run)
+        return run.train_step(batch, detailed=True, earlier=earlier)
+
+    @staticmethod
+    def weights(run: Run) -> dict[str, Tensor]:
+        """A copy of every parameter of every player."""
+        players = {"generator": run.generator, "critic": run.critic}
+        return {
+            f"{name}.{key}": value.detach().clone()
+            for name, player in players.items()
+            if player is not None
+            for key, value in player.network.named_parameters()
+        }
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyRuns:
+    """Tiny runs."""
+    return TinyRuns(tmp_path_factory.mktemp("tiny"))

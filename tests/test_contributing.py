@@ -14,7 +14,7 @@ from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.variant import variant_name
 from srgan_kit.variants import VARIANTS
 
-PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
+PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 SMALL = ["data.batch=4", "precision=fp32", "validation.holdout=0", "critic={name='dcgan', channels=4}"]
 TASKS = {
     "dcgan": ["data.size=32", "generator.channels=4", "latent.noise=6"],

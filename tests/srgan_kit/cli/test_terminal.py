@@ -90,7 +90,7 @@ def test_closed_streams_are_no_obstacle(tmp_path: Path, weights: str, closed: st
 def test_a_folder_that_was_deleted(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     command = f'rmdir ../gone; "$0" -c "{MAIN}" upscale a.png'
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run(
         ["sh", "-c", command, sys.executable], cwd=tmp_path / "gone", capture_output=True, check=False, env=environment
     )
