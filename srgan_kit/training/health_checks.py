@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 COLLAPSED = 0.2
 """Least pairwise distance of generated images, as a part of that of real ones. Two neighbouring modes of the ring of
-eight score .32, one mode scores .03 (`tests/srgan_kit/training/test_health_checks.py`); samples that look right score .8 or more."""
+eight score .32, one mode scores .03 (`tests/srgan_kit/training/test_health_checks.py`); samples that look right score
+.8 or more."""
 UNUSED_LATENT = 0.02
 """Least distance of two outputs for one input, as a part of their distance from the real image: below it no one sees
 which latent vector was drawn."""

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 
 from srgan_kit.atomic import claimed
 from srgan_kit.cli import main
-from srgan_kit.cli.upscaling_batch import Existing, Wish, run_jobs
+from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.data.image_folder import read_rgb
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
@@ -289,7 +289,7 @@ def test_no_failure_stops_the_others(
             raise error
 
     jobs = [Job(picture(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
-    run_jobs(jobs, Upscalers(weights, device="cpu"), Wish(wanted), Existing())
+    run_jobs(jobs, Upscalers(weights, device="cpu"), UpscaleOptions(wanted), Existing())
     assert [job.status for job in jobs] == ["done", "failed", "done"]
     assert capsys.readouterr().err == f"error: {jobs[1].source}: {reason}\n"
 
@@ -374,7 +374,7 @@ def test_what_the_engine_could_not_do_is_said_once(
     fragile = replace(load_model(weights), supports_bf16=False)
     monkeypatch.setattr(upscalers, "load_model", lambda _: fragile)
     jobs = [Job(picture(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
-    run_jobs(jobs, Upscalers(weights, device="cpu", precision="bf16"), Wish(lambda _: None), Existing())
+    run_jobs(jobs, Upscalers(weights, device="cpu", precision="bf16"), UpscaleOptions(lambda _: None), Existing())
     assert [len(job.notes) for job in jobs] == [1, 0]
     assert "bfloat16" in jobs[0].notes[0]
 
