@@ -19,7 +19,7 @@ from srgan_kit.devices import pick_device, pick_precision
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks import build_task
+from srgan_kit.tasks import Task, build_task
 from srgan_kit.training.animation import animate_sheets
 from srgan_kit.training.checkpoint import has_checkpoint, held_out_as_before
 from srgan_kit.training.diagnostics import diagnose
@@ -66,6 +66,7 @@ def train(
     minutes: float | None = None,
     fit: bool = False,
     replan: bool = False,
+    task: Task | None = None,
 ) -> Outcome:
     """Train `recipe` in `folder`; the averaged weights are in `folder/model.safetensors` wherever the run ends.
 
@@ -79,6 +80,8 @@ def train(
             fixed once, from the speed of the first steps, and kept in the checkpoint. A run that has done all its steps
             is given as many more as fit.
         replan: whether a resumed run's number of steps is the recipe's again, instead of the one that was fixed.
+        task: where images come from and how they are measured; None for the recipe's own. A script can train on
+            anything with an object that has what `tasks.Task` says.
 
     Raises:
         UserError: data, weights or a checkpoint that cannot be used, an existing run without `resume`, a folder in
@@ -96,7 +99,7 @@ def train(
         _check_new(folder, resume)
         if resume:
             recipe = held_out_as_before(folder, recipe)
-        run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder), resume)
+        run = Run(recipe, folder, accelerator, task or build_task(recipe, accelerator.device, folder), resume)
         warnings = run.restore() if resume else []
         if replan or (limit.fit and run.step == run.steps < recipe.steps):
             run.planned = None  # all that was planned is done, and there is time for more

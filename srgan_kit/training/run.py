@@ -332,14 +332,6 @@ class Run:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
 
-def _critic_parts(critic: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """The head that reads codes, and everything else."""
-    parts: dict[str, list[nn.Parameter]] = {"codes": [], "trunk": []}
-    for name, parameter in critic.named_parameters():
-        parts["codes" if "code_head" in name else "trunk"].append(parameter)
-    return parts
-
-
 def _detached(sample: Sample) -> Sample:
     """The images alone, without gradients to the generator; codes and noise have none."""
     reconstruction = None if sample.reconstruction is None else sample.reconstruction.detach()
