@@ -1,8 +1,9 @@
 """What all settings of a recipe have in common."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 Depth = Annotated[int, Field(ge=1, le=300)]
 """Layers or blocks of a network; more cannot be trained, and would take minutes to build."""
@@ -19,5 +20,21 @@ def table_of(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-NAMED = BeforeValidator(table_of)
-"""Of settings whose kind is chosen by `name`."""
+class Named:
+    """Of a setting whose kind is chosen by `name`: the name alone may stand for a table of it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(table_of, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        table = handler(schema)
+        names = [kind["mapping"] for kind in _tables(table) if "mapping" in kind]
+        return {"anyOf": [{"enum": [*names[0]]} if names else {"type": "string"}, table]}
+
+
+def _tables(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What says how a kind is chosen, in a schema or in those it is one of."""
+    return [schema.get("discriminator", {}), *(each.get("discriminator", {}) for each in schema.get("anyOf", []))]
+
+
+NAMED = Named()

@@ -7,6 +7,7 @@ from srgan_kit.cli.demo import demo
 from srgan_kit.cli.evaluate import evaluate
 from srgan_kit.cli.generate import generate
 from srgan_kit.cli.models import models
+from srgan_kit.cli.recipes import recipes
 from srgan_kit.cli.reconstruct import reconstruct
 from srgan_kit.cli.train import train
 from srgan_kit.cli.upscale import upscale
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (upscale, demo, models, evaluate, train, generate, reconstruct):
+for command in (upscale, demo, models, evaluate, train, recipes, generate, reconstruct):
     app.command()(command)
 
 

@@ -24,6 +24,24 @@ def recipe_names() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in _shipped().iterdir() if f.name.endswith(".toml"))
 
 
+def recipe_text(name_or_file: str) -> str:
+    """A recipe's TOML as it stands in its file.
+
+    Raises:
+        UserError: no such recipe, or a file that cannot be read.
+    """
+    if name_or_file in recipe_names():
+        return (_shipped() / f"{name_or_file}.toml").read_text(encoding="utf-8")
+    if not name_or_file.endswith(".toml"):
+        names, hint = recipe_names(), did_you_mean(name_or_file, recipe_names())
+        raise UserError(f"recipe {name_or_file!r}: expected one of {', '.join(names)}, or a .toml file{hint}")
+    try:
+        return Path(name_or_file).read_text(encoding="utf-8-sig")  # some editors begin with a mark
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UserError(f"recipe {name_or_file}: cannot be read ({reason})") from None
+
+
 def load_recipe(name_or_file: str, overrides: list[str] | None = None, data: Path | None = None) -> Recipe:
     """The recipe of that name or in that TOML file, with `key=value` overrides applied (dotted keys, TOML values).
 
@@ -69,17 +87,7 @@ def _shipped() -> Traversable:
 
 
 def _read_toml(name_or_file: str) -> dict[str, object]:
-    if name_or_file in recipe_names():
-        text = (_shipped() / f"{name_or_file}.toml").read_text(encoding="utf-8")
-    elif name_or_file.endswith(".toml"):
-        try:
-            text = Path(name_or_file).read_text(encoding="utf-8-sig")  # some editors begin with a mark
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise UserError(f"recipe {name_or_file}: cannot be read ({reason})") from None
-    else:
-        names, hint = recipe_names(), did_you_mean(name_or_file, recipe_names())
-        raise UserError(f"recipe {name_or_file!r}: expected one of {', '.join(names)}, or a .toml file{hint}")
+    text = recipe_text(name_or_file)
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 
 from srgan_kit.errors import UserError
 from srgan_kit.models.generative import save_run
+from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.run import Run
 
 MODEL = "model.safetensors"
@@ -59,9 +60,10 @@ def _validated(path: Path, measure: str, step: int) -> float | None:
 def leave(run: Run) -> str:
     """Save what can be saved of a run that ends by an error: in words, how to go on, if that was possible.
 
-    In the middle of a step there is no state to go on from, yet the averaged model is whole.
+    In the middle of a step there is no state to go on from, yet the averaged model is whole. It is kept beside an
+    earlier checkpoint alone: without one the run has to start again, for which its folder must be free.
     """
-    if run.step == run.start or not run.accelerator.is_main_process:
+    if run.step == run.start or not run.accelerator.is_main_process or not (run.whole or has_checkpoint(run.folder)):
         return ""
     with suppress(UserError):
         if _metadata(run.folder / MODEL).get("steps") != str(run.step):

@@ -64,7 +64,7 @@ def test_known_answers_of_the_relativistic_average() -> None:
     cost = {"logistic": lambda s: math.log1p(math.exp(-s)), "least-squares": lambda s: (s - 1) ** 2}
     cost["hinge"] = lambda s: max(0.0, 1 - s)
     for form, h in cost.items():
-        loss = RelativisticAverage(form)
+        loss = RelativisticAverage(form)  # pyright: ignore[reportArgumentType]
         critic = (h(2) + h(0) + h(2) + h(0)) / 2
         generator = (h(-2) + h(0) + h(-2) + h(0)) / 2
         assert loss.critic_loss(real, fake).item() == pytest.approx(critic)
@@ -191,7 +191,7 @@ def test_half_precision_is_computed_in_fp32(loss) -> None:
 
 @every
 def test_compiles_without_graph_breaks(loss) -> None:
-    torch._dynamo.reset()  # pyright: ignore  # or the many losses of this file count as one that is compiled anew
+    torch._dynamo.reset()  # or the many losses of this file count as one that is compiled anew
     real, fake = torch.randn(4, 1), torch.randn(4, 1)
     critic = torch.compile(loss.critic_loss, backend="eager", fullgraph=True)
     generator = torch.compile(loss.generator_loss, backend="eager", fullgraph=True)

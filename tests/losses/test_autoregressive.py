@@ -230,7 +230,7 @@ def test_finite_at_extremes_and_in_fp32_at_least(loss, shape, dtype) -> None:
 
 @every
 def test_compiles_without_graph_breaks(loss, shape) -> None:
-    torch._dynamo.reset()  # pyright: ignore
+    torch._dynamo.reset()
     x = torch.randn(shape)
     torch.testing.assert_close(torch.compile(loss, backend="eager", fullgraph=True)(x), loss(x))
 

@@ -204,7 +204,7 @@ def test_half_precision_is_computed_in_fp32(dtype) -> None:
 
 @every
 def test_compiles_without_graph_breaks(loss) -> None:
-    torch._dynamo.reset()  # pyright: ignore
+    torch._dynamo.reset()
     logits = torch.randn(6, 5)
     torch.testing.assert_close(torch.compile(loss, backend="eager", fullgraph=True)(logits), loss(logits))
 

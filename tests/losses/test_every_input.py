@@ -38,7 +38,7 @@ def key_of(case: ParameterSet) -> tuple[str, str]:
     return key, name
 
 
-quickly = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+quickly = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))  # pyright: ignore[reportArgumentType]
 
 
 def with_value(tensor: Tensor, place: float, value: float) -> Tensor:
@@ -77,7 +77,7 @@ def test_one_nan_anywhere_makes_the_value_nan(call: Call, name: str, place: floa
     assert call(**{name: torch.full_like(call.tensors[name], torch.nan)}).isnan().any()
 
 
-@pytest.mark.parametrize(("call", "name"), [case for case in USED if case.values[1] not in case.values[0].bounded])
+@pytest.mark.parametrize(("call", "name"), [case for case in USED if case.values[1] not in case.values[0].bounded])  # pyright: ignore[reportAttributeAccessIssue]
 @quickly
 @given(place=st.floats(0, 1), value=st.sampled_from([torch.inf, -torch.inf]))
 @pytest.mark.filterwarnings("ignore:.*far outside")

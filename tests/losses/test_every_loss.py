@@ -229,7 +229,7 @@ def test_autocast_does_not_cost_digits(case: Case) -> None:
 
 @every
 def test_compiles_without_graph_breaks(case: Case) -> None:
-    torch._dynamo.reset()  # pyright: ignore
+    torch._dynamo.reset()
     x = torch.rand(case.shape)
     compiled = torch.compile(case.function, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(x), case.function(x))

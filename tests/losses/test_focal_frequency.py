@@ -90,7 +90,7 @@ def test_weights_have_no_gradient() -> None:
 def test_fourier_l1_is_the_mean_over_real_and_imaginary_parts(pair) -> None:
     a, b = pair
     parts = [spectrum((a - b)[i, c].numpy()) for i, c in np.ndindex(*a.shape[:2])]
-    expected = np.mean([(np.abs(d.real) + np.abs(d.imag)).mean() / 2 for d in parts])
+    expected = np.mean([(np.abs(d.real) + np.abs(d.imag)).mean() / 2 for d in parts])  # pyright: ignore[reportAttributeAccessIssue]
     assert fourier_l1(a, b).item() == pytest.approx(expected)
     torch.testing.assert_close(fourier_l1(a[0, 0], b[0, 0]).item(), (np.abs(parts[0].view(float))).mean().item())
 

@@ -185,7 +185,8 @@ def test_finite_at_extremes_and_16_bit_input_is_computed_in_fp32(dtype) -> None:
     codes = torch.randint(10, (64,))
     assert torch.equal(categorical_information(noise, codes), categorical_information(noise.float(), codes))
     assert torch.equal(
-        gaussian_information(noise, noise, noise * 2), gaussian_information(*(noise.float() * k for k in (1, 1, 2)))
+        gaussian_information(noise, noise, noise * 2),
+        gaussian_information(*(noise.float() * k for k in (1, 1, 2))),  # pyright: ignore[reportArgumentType]
     )
 
 

@@ -131,4 +131,4 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
         local_discriminative(image.byte(), image)
     for window, said in ((1, "3 or more"), (4, "an odd number"), (17, "an odd number .* fits"), (5.5, "whole")):
         with pytest.raises(ValueError, match=f"window: expected .*{said}.* got {window}"):
-            local_discriminative(image, image, window=window)
+            local_discriminative(image, image, window=window)  # pyright: ignore[reportArgumentType]

@@ -207,7 +207,7 @@ def test_autocast_runs_the_network_in_bf16_and_the_distance_in_fp32(squeeze: LPI
 
 
 def test_compiles_without_graph_breaks(squeeze: LPIPSLoss) -> None:
-    torch._dynamo.reset()  # pyright: ignore
+    torch._dynamo.reset()
     images = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(torch.compile(squeeze, backend="eager", fullgraph=True)(*images), squeeze(*images))
 

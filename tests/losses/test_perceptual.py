@@ -202,7 +202,7 @@ def test_gradient_is_finite_at_equal_constant_and_extreme_images(vgg19) -> None:
 
 
 def test_compiles_without_graph_breaks(vgg19, images) -> None:
-    torch._dynamo.reset()  # pyright: ignore
+    torch._dynamo.reset()
     loss = VGGFeatureLoss(["conv1_2", "conv2_2"], weights=keys_of(vgg19, 10))
     torch.testing.assert_close(torch.compile(loss, backend="eager", fullgraph=True)(*images), loss(*images))
 
@@ -323,12 +323,12 @@ def test_feature_distance_is_linear_in_the_weights_symmetric_and_not_negative(we
     layers = {str(i): weight for i, weight in enumerate(weights)}
     a, b = ({k: torch.randn(2, 3, generator=generator, dtype=torch.float64) for k in layers} for _ in range(2))
     for distance, power in (("l1", 1), ("l2", 2), ("euclidean", 2)):
-        value = feature_distance(a, b, layers, distance, scale)
-        each = [feature_distance(a, b, {k: 1.0}, distance) for k in layers]
+        value = feature_distance(a, b, layers, distance, scale)  # pyright: ignore[reportArgumentType]
+        each = [feature_distance(a, b, {k: 1.0}, distance) for k in layers]  # pyright: ignore[reportArgumentType]
         torch.testing.assert_close(value, scale**power * sum(w * d for w, d in zip(weights, each, strict=True)))
-        torch.testing.assert_close(feature_distance(b, a, layers, distance, scale), value)
+        torch.testing.assert_close(feature_distance(b, a, layers, distance, scale), value)  # pyright: ignore[reportArgumentType]
         assert value >= 0
-        assert feature_distance(a, a, layers, distance) == 0
+        assert feature_distance(a, a, layers, distance) == 0  # pyright: ignore[reportArgumentType]
 
 
 def test_missing_layers_and_unknown_distances_are_a_value_error() -> None:

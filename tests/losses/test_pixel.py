@@ -15,8 +15,8 @@ FUNCTIONS = [
     l1,
     mse,
     charbonnier,
-    lambda a, b, reduction="mean", weight=None: huber(a, b, 0.5, reduction, weight),
-    lambda a, b, reduction="mean", weight=None: charbonnier(a, b, 0.1, "barron", reduction, weight),
+    lambda a, b, reduction="mean", weight=None: huber(a, b, 0.5, reduction, weight),  # pyright: ignore[reportArgumentType]
+    lambda a, b, reduction="mean", weight=None: charbonnier(a, b, 0.1, "barron", reduction, weight),  # pyright: ignore[reportArgumentType]
 ]
 NUMBERS = st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=1, max_size=20)
 
@@ -93,7 +93,7 @@ def test_weights_of_all_zeros_or_ones_and_of_another_shape(function) -> None:
     a, b = torch.rand(2, 3, 4, 5, requires_grad=True), torch.rand(2, 3, 4, 5)
     nothing = function(a, b, weight=torch.zeros(1))
     assert nothing == 0
-    assert (torch.autograd.grad(nothing, a)[0] == 0).all()
+    assert (torch.autograd.grad(nothing, a)[0] == 0).all()  # pyright: ignore[reportArgumentType, reportCallIssue]
     torch.testing.assert_close(function(a, b, weight=torch.ones_like(a)), function(a, b))
     with pytest.raises(ValueError, match=r"weight: expected one that can be broadcast .* \(2, 4\) for \(2, 3, 4, 5\)"):
         function(a, b, weight=torch.ones(2, 4))

@@ -121,7 +121,7 @@ def test_gram_matrices_are_in_fp32_inside_autocast() -> None:
 
 
 def test_compiles_without_graph_breaks() -> None:
-    torch._dynamo.reset()  # pyright: ignore
+    torch._dynamo.reset()
     loss = StyleLoss("relu1_1", weights=RANDOM_VGG)
     images = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(torch.compile(loss, backend="eager", fullgraph=True)(*images), loss(*images))

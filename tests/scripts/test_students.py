@@ -207,7 +207,7 @@ def test_stages_start_from_what_was_trained_before(stage: Stage) -> None:
     names = [each.name for each in STAGES]
     assert stage.start is None or names.index(stage.start) < names.index(stage.name)
     assert (stage.terms is None) == (stage.kind == "fidelity")
-    student = BranchedStudent(config_of(stage).build(), torch.float32)  # pyright: ignore[reportArgumentType]
+    student = BranchedStudent(config_of(stage).build(), torch.float32)
     assert student.scale == stage.scale
     assert stage.batch % BATCH == 0
 

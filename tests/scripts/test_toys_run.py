@@ -41,9 +41,9 @@ def test_a_gan_comes_near_the_gaussian_by_the_steps_of_any_run() -> None:
         recipe = toys.recipe_of("gan, non-saturating", "gaussian", True, 0, {"steps": steps})
         run = toys.trained(recipe, TOYS["gaussian"](), 0.0)
         assert isinstance(run.task, ToyTask)
-        points = run.task.points(run.average.network, MEASURED)
+        points = run.task.points(run.average.network, MEASURED)  # pyright: ignore[reportArgumentType]
         errors.append(abs(points.mean()) + abs(points.std() - 1))
-        assert set(run.task.validate(run.average.network)) == {"modes", "high_quality"}
+        assert set(run.task.validate(run.average.network)) == {"modes", "high_quality"}  # pyright: ignore[reportArgumentType]
     assert errors[1] < 0.7 * errors[0]
 
 
@@ -52,7 +52,7 @@ def test_a_gan_covers_the_ring_better_after_some_hundred_steps() -> None:
     for steps in (1, 300):
         recipe = toys.recipe_of("gan, non-saturating", "ring", True, 0, {"steps": steps})
         run = toys.trained(recipe, TOYS["ring"](), 0.0)
-        measured.append(run.task.validate(run.average.network))
+        measured.append(run.task.validate(run.average.network))  # pyright: ignore[reportArgumentType]
     assert measured[1]["modes"] >= 7 > measured[0]["modes"]
     assert measured[1]["high_quality"] > 0.2 > measured[0]["high_quality"]
 

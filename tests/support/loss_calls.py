@@ -202,7 +202,7 @@ CALLS: dict[str, Call] = {
         for form in ("paper", "log-ratio")
         for key, call in adversarial(
             f"FDivergence {name} {alpha} {form}",
-            losses.FDivergence(name, form, alpha=alpha),  # pyright: ignore[reportArgumentType]
+            losses.FDivergence(name, form, alpha=alpha),
             **ONE_SIDE,
         ).items()
     },

@@ -163,7 +163,7 @@ def write_span(network: SPAN, graph: Graph) -> Graph:
 
 def runtime(path: Path, image: Tensor) -> Tensor:
     """What ncnn makes of (1, C, h, w), in fp32."""
-    network = ncnn.Net()
+    network = ncnn.Net()  # pyright: ignore[reportAttributeAccessIssue]
     network.opt.num_threads = 1
     for name in ("vulkan_compute", "fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
         setattr(network.opt, f"use_{name}", False)
@@ -171,7 +171,7 @@ def runtime(path: Path, image: Tensor) -> Tensor:
     assert network.load_model(str(path.with_suffix(".bin"))) == 0
     extractor = network.create_extractor()
     pixels = np.ascontiguousarray(image[0].numpy())
-    given = ncnn.Mat(pixels).clone()  # layers may overwrite it, and it must outlive them
+    given = ncnn.Mat(pixels).clone()  # layers may overwrite it, and it must outlive them  # pyright: ignore[reportAttributeAccessIssue]
     extractor.input(network.input_names()[0], given)
     status, result = extractor.extract(network.output_names()[0])
     assert status == 0

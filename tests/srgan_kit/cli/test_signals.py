@@ -28,7 +28,7 @@ def start(folder: Path, *arguments: str, before: str = "") -> subprocess.Popen[s
 
     command = [sys.executable, "-c", program, *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, text=True, preexec_fn=hear, **streams)
+    return subprocess.Popen(command, cwd=folder, text=True, preexec_fn=hear, **streams)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

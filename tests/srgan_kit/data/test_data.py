@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("images")
     (root / "inner").mkdir()
     for number, name in enumerate(["a.png", "b.bmp", "inner/c.tiff", "inner/d.webp"]):
-        picture(40 + number, 52, number).save(root / name, **({"lossless": True} if name.endswith("webp") else {}))
+        picture(40 + number, 52, number).save(root / name, **({"lossless": True} if name.endswith("webp") else {}))  # pyright: ignore[reportArgumentType]
     return root
 
 

@@ -226,7 +226,7 @@ def test_some_labels_are_kept_of_the_training_images_alone(tmp_path: Path) -> No
         ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.zeros(2)}, r"whole number .* got float64 \(2,\)"),
         ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([0, -2])}, "or -1 for none, got -2"),
         (
-            {"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([0, 2]), "classes": np.array(["a", "b"])},
+            {"images": np.zeros((3, 4, 4), np.uint8), "labels": np.array([0, 1, 2]), "classes": np.array(["a", "b"])},
             r"classes: expected a name for each of 3 labels, got \(2,\)",
         ),
     ],

@@ -138,7 +138,7 @@ def test_inversion_starts_with_activations_of_even_size() -> None:
     """He's weights for the slope: the variance neither vanishes nor explodes over fifteen layers."""
     logits = InversionGenerator(256, 4, 128, 3, 16)(torch.randn(4, 256, 4, 4))
     assert 0.2 < logits.std() < 5
-    slopes = {m.negative_slope for m in modules(InversionGenerator(4, 1, 16), nn.LeakyReLU)}  # pyright: ignore
+    slopes = {m.negative_slope for m in modules(InversionGenerator(4, 1, 16), nn.LeakyReLU)}
     assert slopes == {0.3}
 
 
@@ -155,7 +155,7 @@ def test_mlp_generator(normalisation, size: int, image_channels: int) -> None:
 
 
 def test_mlp_generator_is_the_papers() -> None:
-    dense = [(m.in_features, m.out_features) for m in modules(MLPGenerator(100, 28, 1), nn.Linear)]  # pyright: ignore
+    dense = [(m.in_features, m.out_features) for m in modules(MLPGenerator(100, 28, 1), nn.Linear)]
     assert dense == [(100, 500), (500, 500), (500, 784)]
 
 
@@ -169,7 +169,7 @@ def test_mlp_generator_makes_points() -> None:
 def test_dcgan_generator_layout() -> None:
     """The common 64x64 form of the paper's fig. 1, half as wide."""
     layers = modules(DCGANGenerator(100, 64), nn.ConvTranspose2d)
-    assert [m.out_channels for m in layers] == [512, 256, 128, 64, 3]  # pyright: ignore[reportAttributeAccessIssue]
+    assert [m.out_channels for m in layers] == [512, 256, 128, 64, 3]
     assert [m.bias is not None for m in layers] == [False] * 4 + [True]
     assert len(modules(DCGANGenerator(100, 64), nn.BatchNorm2d)) == 4
 
@@ -423,7 +423,7 @@ def test_unconditional_critics_do_not_look_at_a_condition(name: str) -> None:
 def test_conditions_of_all_sizes(size: int) -> None:
     heads = Heads(6, condition=(3, size))
     assert heads(torch.randn(2, 6), [], torch.randn(2, 3, size, size)).score.shape == (2, 1)
-    assert [m.in_features for m in modules(heads, nn.Linear)] == [3 * min(size, 4) ** 2, 6 + 128]  # pyright: ignore
+    assert [m.in_features for m in modules(heads, nn.Linear)] == [3 * min(size, 4) ** 2, 6 + 128]
 
 
 @pytest.mark.parametrize("name", SEEING)
@@ -536,4 +536,4 @@ def test_spectral_norm(name: str) -> None:
         weight = layer.weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else layer.weight
         assert isinstance(weight, Tensor)
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
-    assert_gradients_reach_everything(network, *outputs(result))  # pyright: ignore[reportPossiblyUnboundVariable]
+    assert_gradients_reach_everything(network, *outputs(result))

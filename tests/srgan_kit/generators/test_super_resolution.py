@@ -73,7 +73,7 @@ def test_the_residual_network_is_the_interpolated_image_plus_its_residual(skip: 
     nn.init.zeros_(network.tail.weight)
     wanted = F.interpolate(image, scale_factor=2, mode=skip, **({"align_corners": False} if skip == "bilinear" else {}))
     assert torch.equal(network(image), wanted)
-    network.tail.bias.data[:] = torch.arange(
+    network.tail.bias.data[:] = torch.arange(  # pyright: ignore[reportOptionalMemberAccess]
         12.0
     )  # the pixel shuffle puts channel 4c + 2i + j at row i, column j of colour c
     residual = network(image) - wanted

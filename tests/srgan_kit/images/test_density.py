@@ -16,7 +16,7 @@ PIXELS = np.full((24, 40, 3), (90, 120, 150), np.uint8)
 
 
 def jpeg(path: Path, exif: bytes = b"", **options: object) -> Path:
-    Image.fromarray(PIXELS).save(path, "JPEG", exif=exif, **options)  # pyright: ignore[reportArgumentType]
+    Image.fromarray(PIXELS).save(path, "JPEG", exif=exif, **options)
     return path
 
 

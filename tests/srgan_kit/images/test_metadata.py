@@ -68,7 +68,7 @@ def exif_block(order: str, turn: int, size: tuple[int, int], thumbnail: bytes = 
 
 
 def jpeg(path: Path, exif: bytes | None = None, **options: object) -> Path:
-    Image.fromarray(PIXELS).save(path, "JPEG", **({"exif": b"Exif\0\0" + exif} if exif else {}), **options)  # pyright: ignore[reportArgumentType]
+    Image.fromarray(PIXELS).save(path, "JPEG", **({"exif": b"Exif\0\0" + exif} if exif else {}), **options)
     return path
 
 

@@ -37,7 +37,7 @@ def test_overrides_reach_nested_keys_and_keep_toml_types() -> None:
         ("variant.margin=1", "expected one of none, gan"),
         ("variant={name='ebgan', margine=1}", "ebgan has no setting 'margine'; its settings are margin"),
         ("variant={name='ebgan', margin=-1}", "margin: expected a positive number, got -1"),
-        ("generator={name='dcgan'}", r"'dcgan' upscales no image; use residual"),
+        ("generator={name='dcgan'}", r"'dcgan' upscales no image; use one of residual"),
         ("task=unconditional", r"'residual' is for super-resolution; unconditional needs dcgan"),
         ("optimizer.betas=[0.9, 1.5]", r"optimizer\.betas\.1: .* got 1\.5"),
         ("seed=99999999999", "seed: "),

@@ -76,7 +76,7 @@ def test_crops_that_are_too_small_for_a_term_are_named_with_it() -> None:
 
 def saved(path: Path, scale: int = 4) -> str:
     """A small super-resolver with random weights, which no symmetry leaves as it is, in a file."""
-    config = ResidualSRConfig(channels=4, groups=1, scale=scale)
+    config = ResidualSRConfig(channels=4, groups=1, scale=scale)  # pyright: ignore[reportArgumentType]
     network = config.build()
     torch.nn.init.normal_(next(network.parameters()))
     save_model(network, config, path, {})

@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("pictures")
     for seed, size in enumerate([(61, 54), (50, 83), (47, 60), (58, 49), (70, 53)]):
         rough = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), dtype=np.uint8)
-        Image.fromarray(rough).resize(size[::-1], Image.Resampling.BICUBIC).save(root / f"{seed}.png")
+        Image.fromarray(rough).resize(size[::-1], Image.Resampling.BICUBIC).save(root / f"{seed}.png")  # pyright: ignore[reportArgumentType]
     return root
 
 

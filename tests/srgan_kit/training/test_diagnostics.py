@@ -75,7 +75,7 @@ def measured(
     network = run.average.network
     network.decoder, network.squashed = Exact(generator), False  # pyright: ignore
     if encoder is not None:
-        network.encoder = Exact(encoder)  # pyright: ignore
+        network.encoder = Exact(encoder)
     if critic is not None:
         assert run.critic is not None
         run.critic.network = Exact(critic)
@@ -263,9 +263,7 @@ def test_what_the_latent_vector_changes_is_compared_with_what_is_open(scale: flo
     real = large + torch.randn(64, 1, 1, 1)
     run = Run(recipe, tmp_path, Accelerator(cpu=True), Known(real, Batch(real, low)))  # pyright: ignore
     network = run.average.network
-    network.decoder = Exact(  # pyright: ignore[reportAttributeAccessIssue]
-        lambda low, z: nn.functional.interpolate(low, scale_factor=4) + scale * z[..., None, None]
-    )
+    network.decoder = Exact(lambda low, z: nn.functional.interpolate(low, scale_factor=4) + scale * z[..., None, None])
     assert diagnose(run, network)["latent/spread"] == pytest.approx(spread, abs=0.2)  # pyright: ignore
 
 
@@ -300,8 +298,11 @@ def test_diagnoses_leave_no_trace_in_a_run(tmp_path: Path) -> None:
     runs = []
     for diagnosed in (False, True):
         run = Run(
-            load_recipe(str(recipe_file), more), tmp_path, Accelerator(cpu=True), Known(images, Batch(images[:8]))
-        )  # pyright: ignore
+            load_recipe(str(recipe_file), more),
+            tmp_path,
+            Accelerator(cpu=True),
+            Known(images, Batch(images[:8])),  # pyright: ignore[reportArgumentType]
+        )
         log = []
         for step in range(3):
             log.append(run.train_step(Batch(images[4 * step : 4 * step + 4].clone()), detailed=True))

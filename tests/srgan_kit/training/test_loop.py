@@ -143,13 +143,13 @@ def logged_steps(run: Path) -> list[int]:
 
 def assert_same(a: object, b: object) -> None:
     if isinstance(a, torch.Tensor):
-        assert torch.equal(a, b)
+        assert torch.equal(a, b)  # pyright: ignore[reportArgumentType]
     elif isinstance(a, dict):
-        assert a.keys() == b.keys()
+        assert a.keys() == b.keys()  # pyright: ignore[reportAttributeAccessIssue]
         for key in a:
-            assert_same(a[key], b[key])
+            assert_same(a[key], b[key])  # pyright: ignore[reportIndexIssue]
     elif isinstance(a, list | tuple):
-        for x, y in zip(a, b, strict=True):
+        for x, y in zip(a, b, strict=True):  # pyright: ignore[reportArgumentType]
             assert_same(x, y)
     else:
         assert a == b
@@ -423,6 +423,6 @@ def test_the_moving_average_by_hand() -> None:
     average = MovingAverage(network, decay=0.25)
     network.weight.data.fill_(1.0)
     average.update(network, step=1)  # decay min(.25, 2/11)
-    assert average.network.weight.item() == pytest.approx(1 - 2 / 11)
+    assert average.network.weight.item() == pytest.approx(1 - 2 / 11)  # pyright: ignore[reportCallIssue]
     average.update(network, step=100)
-    assert average.network.weight.item() == pytest.approx(1 - 0.25 * 2 / 11)
+    assert average.network.weight.item() == pytest.approx(1 - 0.25 * 2 / 11)  # pyright: ignore[reportCallIssue]

@@ -139,10 +139,14 @@ def test_a_file_that_cannot_be_written_ends_a_run_that_is_saved(two_classes: Pat
 
 
 def test_a_run_that_diverges_leaves_the_model_of_the_last_whole_step(two_classes: Path, tmp_path: Path) -> None:
+    much = ["optimizer.learning_rate=1e30", "optimizer.warmup=0"]
     with pytest.raises(Diverged, match=r"^step 2: .* is nan; the run has stopped$"):
-        train(recipe(two_classes, "optimizer.learning_rate=1e30", "optimizer.warmup=0"), tmp_path / "run")
+        train(recipe(two_classes, *much, "checkpoint_every=1"), tmp_path / "run")
     assert metadata(tmp_path / "run" / MODEL)["steps"] == "1"
-    assert not (tmp_path / "run" / NAME).exists()  # there is nothing to go on from
+    with pytest.raises(Diverged):
+        train(recipe(two_classes, *much), tmp_path / "early")
+    left = [name for name in (MODEL, NAME) if (tmp_path / "early" / name).exists()]
+    assert left == []  # there is nothing to go on from: the run can start again in this folder
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix")

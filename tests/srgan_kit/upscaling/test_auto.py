@@ -65,7 +65,7 @@ def test_half_the_standards_table_is_quality_75() -> None:
 def test_other_lossy_formats_are_known(
     name: str, options: dict[str, object], lossy: str | None, tmp_path: Path
 ) -> None:
-    photograph(64).save(tmp_path / name, **options)
+    photograph(64).save(tmp_path / name, **options)  # pyright: ignore[reportArgumentType]
     assert of_file(tmp_path / name) == (None, lossy)
 
 

@@ -145,7 +145,7 @@ def test_a_precision_that_the_network_does_not_bear_becomes_fp32(precision: str,
 
 
 def test_fp32_on_cuda_is_without_tf32() -> None:
-    before = torch.backends.cudnn.enabled, torch.backends.cudnn.conv.fp32_precision
+    before = torch.backends.cudnn.enabled, torch.backends.cudnn.conv.fp32_precision  # pyright: ignore[reportAttributeAccessIssue]
     torch.set_float32_matmul_precision("high")
     try:
         with autocast(torch.device("cuda"), torch.float32):
@@ -155,7 +155,7 @@ def test_fp32_on_cuda_is_without_tf32() -> None:
         assert torch.backends.cuda.matmul.fp32_precision == "tf32"
     finally:
         torch.set_float32_matmul_precision("highest")
-    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.conv.fp32_precision) == before
+    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.conv.fp32_precision) == before  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_too_little_memory_means_smaller_tiles() -> None:

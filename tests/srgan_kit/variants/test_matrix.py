@@ -22,14 +22,14 @@ def moves_and_resumes(tiny, recipe: Recipe, folder: Path) -> None:
     run = tiny.run(recipe, folder)
     run.dry_run()
     before = tiny.weights(run)
-    frozen = {name: value.clone() for name, value in run.task.content.named_parameters()}  # pyright: ignore
+    frozen = {name: value.clone() for name, value in run.task.content.named_parameters()}
     tiny.step(run)
     values = tiny.step(run)
     assert all(np.isfinite(value) for value in values.values())
     after = tiny.weights(run)
     unused = "score_head" if "class_logits" in recipe.variant.requirements() else "none"  # classes are their score
     assert [name for name in before if torch.equal(before[name], after[name]) and unused not in name] == []
-    for name, value in run.task.content.named_parameters():  # pyright: ignore
+    for name, value in run.task.content.named_parameters():
         assert torch.equal(value, frozen[name])
     run.save()
     again = tiny.run(recipe, folder)
