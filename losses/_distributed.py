@@ -36,7 +36,7 @@ class _Gather(Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
         parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(processes())]
-        distributed.all_gather(parts, tensor.contiguous())  # pyright: ignore[reportUnknownMemberType]
+        distributed.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
     @staticmethod
@@ -50,7 +50,7 @@ class _OwnSum(Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
         total = tensor.contiguous().clone()
-        distributed.all_reduce(total)  # pyright: ignore[reportUnknownMemberType]
+        distributed.all_reduce(total)
         return total.chunk(processes())[distributed.get_rank()].clone()
 
     @staticmethod

@@ -61,7 +61,7 @@ class LPIPSLoss(nn.Module):
             self.register_buffer(f"head{number}", head, persistent=False)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.to(memory_format=torch.channels_last)
         self.requires_grad_(False)
         self.train(False)
         self.warn = RangeWarning()

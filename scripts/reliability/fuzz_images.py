@@ -78,7 +78,7 @@ def intact() -> dict[str, bytes]:
 
 def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
     file = io.BytesIO()
-    image.save(file, kind, **options)  # pyright: ignore[reportArgumentType]
+    image.save(file, kind, **options)
     return file.getvalue()
 
 

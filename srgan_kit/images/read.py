@@ -28,7 +28,7 @@ def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
     """
     before, longest = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
     PngImagePlugin.MAX_TEXT_CHUNK = max(longest, LARGEST_TEXT)
-    Image.MAX_IMAGE_PIXELS = most / 2  # pyright: ignore[reportAttributeAccessIssue]  # Pillow refuses from twice as many
+    Image.MAX_IMAGE_PIXELS = most / 2  # Pillow refuses from twice as many
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualS
 class ReparameterisedConfig(ResidualSRConfig):
     """Residual groups whose convolutions have branches in training."""
 
-    name: Literal["reparameterised"] = "reparameterised"  # pyright: ignore[reportIncompatibleVariableOverride]
+    name: Literal["reparameterised"] = "reparameterised"
     """Which generator this is."""
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> ResidualSR:
