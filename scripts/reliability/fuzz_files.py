@@ -23,7 +23,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
 from srgan_kit.models.super_resolution import load_model, save_model
-from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.load import load_recipe, recipe_text
 
 PARAM = """7767517
 5 5
@@ -57,9 +57,8 @@ def intact(folder: Path) -> dict[str, bytes]:
             Image.new("RGB", (9, 9), (number, 0, 0)).save(image, "PNG")
             file.writestr(f"in/{number}.png", image.getvalue())
     made["images.zip"] = archive.getvalue()
-    recipes = Path(load_recipe.__code__.co_filename).parent / "recipes"
     for name in ("fidelity-x4", "infogan", "photo-gan-x4"):
-        made[f"{name}.toml"] = (recipes / f"{name}.toml").read_bytes()
+        made[f"{name}.toml"] = recipe_text(name).encode()
     made["model.param"] = PARAM.encode()
     return made
 

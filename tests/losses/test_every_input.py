@@ -18,7 +18,7 @@ import losses
 
 WITHOUT_TENSORS = {
     "AdversarialLoss": "a type",
-    "Interval": "counts steps",
+    "LazyRegularization": "counts steps",
     "bits_per_dimension": "takes numbers as well",
     "categorical_entropy": "a constant",
     "uniform_entropy": "a constant",

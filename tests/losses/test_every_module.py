@@ -62,7 +62,7 @@ NEEDED: dict[str, Callable[[], dict[str, Any]]] = {
     "FDivergence": lambda: {"name": "kl"},
     "FeatureLoss": lambda: {"extractor": maps_of},
     "HistoricalAverage": lambda: {"parameters": [torch.ones(2)]},
-    "Interval": lambda: {"every": 2},
+    "LazyRegularization": lambda: {"every": 2},
     "LPIPSLoss": lambda: {"network": "squeeze", "weights": squeezenet()},
     "MinibatchDiscrimination": lambda: {"features": 4},
     "SqueezeNetFeatures": lambda: {"layers": ["relu1"], "weights": squeezenet()},
