@@ -21,6 +21,7 @@ from srgan_kit.contracts import Batch
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import build_task
+from srgan_kit.training.dry_run import dry_run
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run
 from srgan_kit.variants import VARIANTS
@@ -103,7 +104,7 @@ def train_two_steps(tmp_path: Path) -> Callable[[Recipe], tuple[Run, dict[str, f
     def train(recipe: Recipe) -> tuple[Run, dict[str, float]]:
         accelerator = Accelerator(cpu=True)
         run = Run(recipe, tmp_path, accelerator, build_task(recipe, accelerator.device, tmp_path))
-        run.dry_run()
+        dry_run(run)
         values: dict[str, float] = {}
         for _ in range(2):
             *earlier, batch = next_batches(run)

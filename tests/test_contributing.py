@@ -1,4 +1,4 @@
-"""The worked example of CONTRIBUTING.md: a variant written as it says trains under every task."""
+"""The worked examples of CONTRIBUTING.md do what it says: a variant, a content term."""
 
 import math
 import re
@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from srgan_kit.contracts import Batch, Critique, Sample
+from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.variant import variant_name
+from srgan_kit.tasks import content
+from srgan_kit.training import checks
 from srgan_kit.variants import VARIANTS
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
@@ -24,13 +27,26 @@ TASKS = {
 """A shipped recipe of each task, made small."""
 
 
+def block_below(heading: str) -> str:
+    """The source of the one block of Python in the page's part with that heading."""
+    text, flags = PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    (part,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, flags)
+    (source,) = re.findall(r"^```python\n(.*?)^```", part, flags)
+    return source
+
+
+def module_below(heading: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """That block, imported."""
+    module = ModuleType("example_of_contributing")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(block_below(heading), "CONTRIBUTING.md", "exec"), module.__dict__)
+    return module
+
+
 @pytest.fixture
 def lsgan(monkeypatch: pytest.MonkeyPatch):
     """The class that the page's Python defines, in VARIANTS as its step 2 says."""
-    (source,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    module = ModuleType("example_of_contributing")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(source, "CONTRIBUTING.md", "exec"), module.__dict__)
+    module = module_below("Add a variant in four steps", monkeypatch)
     monkeypatch.setitem(VARIANTS, "lsgan", module.LSGAN)
     return module.LSGAN
 
@@ -57,3 +73,33 @@ def test_the_terms_of_the_page_are_the_papers(lsgan) -> None:
     assert float(terms["critic"]) == pytest.approx((0.25 + 2.25) / 4 + 9 / 2)
     terms = variant.generator_terms(real=None, fake=fake, batch=Batch(nothing), sample=Sample(nothing))
     assert float(terms["adversarial"]) == pytest.approx(6.25 / 2)
+
+
+# --- a content term -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's content term, in TERMS."""
+    monkeypatch.setattr(content, "TERMS", dict(content.TERMS))  # the page adds to the table that it imports
+    monkeypatch.setattr(checks, "CONTENT_TERMS", content.TERMS)
+    module_below("Add a content term in three", monkeypatch)
+
+
+@pytest.mark.usefixtures("_edges")
+@pytest.mark.parametrize("recipe_name", ["autoencoder", "smoke"])
+def test_the_term_of_the_page_is_trained_on_and_logged(recipe_name, two_classes, train_two_steps) -> None:
+    settings = [*SMALL[:-1], *TASKS[recipe_name], "weights={pixel=1, edges=0.5}"]
+    run, values = train_two_steps(load_recipe(recipe_name, settings, two_classes))
+    assert values["edges"] > 0
+    assert values["share/edges"] > 0
+    ramp = torch.arange(4.0).expand(1, 1, 3, 4)  # neighbours in a row differ by 1, those in a column by 0
+    terms = run.task.content(Batch(torch.zeros(1, 1, 3, 4)), Sample(ramp))
+    assert (float(terms["edges"]), float(terms["pixel"])) == (1.0, 1.5)
+
+
+@pytest.mark.usefixtures("_edges")
+def test_the_term_of_the_page_is_refused_where_nothing_is_compared(two_classes, train_two_steps) -> None:
+    settings = [*SMALL, *TASKS["dcgan"], "weights.edges=0.5"]
+    with pytest.raises(UserError, match=r"weights\.edges needs generated images with real partners"):
+        train_two_steps(load_recipe("dcgan", settings, two_classes))

@@ -4,14 +4,17 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srgan_kit.errors import UserError
 
+if TYPE_CHECKING:
+    from srgan_kit.recipes.schema import Recipe
+
 SHIPPED = ", ".join(sorted(file.stem for file in (Path(__file__).parents[1] / "recipes").glob("*.toml")))
-"""Names of the recipes; `config.recipe_names` has them too, but imports torch."""
+"""Names of the recipes; `recipes.load.recipe_names` has them too, but imports torch."""
 
 
 def train(
@@ -44,50 +47,40 @@ def train(
     """Train a model on images."""
     if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
         raise UserError(f"--minutes {minutes:g}: expected a number above 0")
-    main = os.environ.get("RANK", "0") == "0"  # of several processes, as torchrun numbers them, the first one speaks
     try:
-        status = _train(recipe, data, output, settings, resume, minutes)
+        chosen, folder = _recipe_and_folder(recipe, data, output, settings, resume)
+        from srgan_kit.training import loop
+
+        replan = any(setting.startswith("steps=") for setting in settings or [])
+        outcome = loop.train(chosen, folder, resume is not None, minutes, fit=minutes is not None, replan=replan)
     except UserError as error:
+        main = os.environ.get("RANK", "0") == "0"  # torchrun's number of the process: the first one speaks
         if main or error.exit_status != UserError.exit_status:  # mistakes are the same in all processes
             raise
-        status = error.exit_status
-    raise typer.Exit(status)
-
-
-def _train(
-    recipe: str | None,
-    data: Path | None,
-    output: Path | None,
-    settings: list[str] | None,
-    resume: Path | None,
-    minutes: float | None,
-) -> int:
-    """The exit status: 128 and the signal's number where one stopped it."""
-    from srgan_kit.recipes.load import load_recipe
-
-    if resume is None:
-        if recipe is None:
-            raise UserError(f"train: expected a recipe ({SHIPPED}, or a .toml file), or --resume RUN_DIR")
-        chosen = load_recipe(recipe, settings, data)
-        folder = output or Path("runs") / chosen.name
-    else:
-        for given, name in ((recipe, "the RECIPE"), (output, "-o")):
-            if given is not None:
-                raise UserError(
-                    f"--resume {resume}: goes on by the run's own recipe, in its folder; remove {name} {given}"
-                )
-        from srgan_kit.training.checkpoint import saved_recipe
-
-        chosen, folder = saved_recipe(resume, settings, data), resume
-
-    from srgan_kit.training import loop
-
-    replan = any(setting.startswith("steps=") for setting in settings or [])
-    outcome = loop.train(chosen, folder, resume is not None, minutes, fit=minutes is not None, replan=replan)
+        raise typer.Exit(error.exit_status) from None
     if outcome.model is None:
-        return 0
+        return
     measured = "".join(f", {name} {value:.2f}" for name, value in outcome.measured.items())
     print(f"{outcome.model}: {outcome.step} steps{measured}")
     if not outcome.finished:
         print(f"stopped at step {outcome.step} of {outcome.steps}; go on with --resume {folder}", file=sys.stderr)
-    return 0 if outcome.signal is None else 128 + outcome.signal
+    raise typer.Exit(0 if outcome.signal is None else 128 + outcome.signal)
+
+
+def _recipe_and_folder(
+    recipe: str | None, data: Path | None, output: Path | None, settings: list[str] | None, resume: Path | None
+) -> "tuple[Recipe, Path]":
+    """What to train, and the run's folder."""
+    if resume is None:
+        from srgan_kit.recipes.load import load_recipe
+
+        if recipe is None:
+            raise UserError(f"train: expected a recipe ({SHIPPED}, or a .toml file), or --resume RUN_DIR")
+        chosen = load_recipe(recipe, settings, data)
+        return chosen, output or Path("runs") / chosen.name
+    for given, name in ((recipe, "the RECIPE"), (output, "-o")):
+        if given is not None:
+            raise UserError(f"--resume {resume}: goes on by the run's own recipe, in its folder; remove {name} {given}")
+    from srgan_kit.training.checkpoint import saved_recipe
+
+    return saved_recipe(resume, settings, data), resume

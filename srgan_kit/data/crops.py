@@ -14,29 +14,52 @@ from torch.utils.data import Dataset, Sampler
 from srgan_kit.data.degradation import MARGIN, degradation_random, degrade
 from srgan_kit.data.degradation_settings import RoundsConfig
 from srgan_kit.data.image_folder import ImageFolder
-from srgan_kit.data.labels import labelled_turn
+from srgan_kit.data.labels import labelled_draw
 from srgan_kit.errors import UserError
 from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_8bit
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What sample i is: where it is cut and how it is turned."""
+    """What sample i is: where it is cut, and how it is flipped and rotated."""
 
     image: int
     """Number of the image."""
     reduction: int
     """Number of the factor that the image is reduced by first."""
     top: int
-    """Of the crop, in low-resolution pixels."""
+    """The crop's first row, in low-resolution pixels."""
     left: int
-    """Likewise."""
+    """The crop's first column, in low-resolution pixels."""
     flip: bool
-    """Whether it is mirrored left to right; before it is turned."""
+    """Whether it is mirrored left to right, before it is rotated."""
     quarter_turns: int
-    """0 ... 3, counter-clockwise."""
+    """Rotations by 90 degrees counter-clockwise: 0 ... 3."""
     channels: tuple[int, int, int]
     """Which channel each of the result's is; three times the same one for a grey crop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropSettings:
+    """What crops are cut, and how they are augmented."""
+
+    scale: int
+    """High-resolution pixels per low-resolution pixel."""
+    patch: int
+    """Side of the low-resolution crop."""
+    seed: int
+    """The run's seed."""
+    augment: str = "none"
+    """"none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square)."""
+    labelled_share: float = 0.0
+    """Fraction of the samples that are drawn from the labelled images alone."""
+    reductions: Sequence[float] = (1.0,)
+    """Factors of which one is drawn to reduce the image by first; those that leave an image smaller than a crop are
+    passed over, so the largest must leave none so small."""
+    shuffle_channels: bool = False
+    """Whether the colour channels change places, the same six ways in every pixel."""
+    grey: float = 0.0
+    """Fraction of the crops of which one channel stands for all three."""
 
 
 class CropPlan:
@@ -44,60 +67,42 @@ class CropPlan:
 
     Args:
         sizes: (height, width) of each image.
-        scale: high-resolution pixels per low-resolution pixel.
-        patch: side of the low-resolution crop.
-        augment: "none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square).
-        seed: the run's seed.
+        settings: what is cut.
         labelled: numbers of the images that have a label.
-        labelled_share: part of the samples that are drawn from the labelled images alone.
-        reductions: factors of which one is drawn; those that leave an image smaller than a crop are passed over, so the
-            largest must leave none so small.
-        shuffle_channels: whether the colour channels change places, the same six ways in every pixel.
-        grey: part of the crops of which one channel stands for all three.
     """
 
     def __init__(
-        self,
-        sizes: Sequence[tuple[int, int]],
-        scale: int,
-        patch: int,
-        augment: str,
-        seed: int,
-        labelled: np.ndarray | None = None,
-        labelled_share: float = 0.0,
-        reductions: Sequence[float] = (1.0,),
-        shuffle_channels: bool = False,
-        grey: float = 0.0,
+        self, sizes: Sequence[tuple[int, int]], settings: CropSettings, labelled: np.ndarray | None = None
     ) -> None:
-        self.sizes, self.scale, self.patch = sizes, scale, patch
-        self.augment, self.seed = augment, seed
-        self.reductions, self.shuffle_channels, self.grey = tuple(reductions), shuffle_channels, grey
+        self.sizes, self.settings = sizes, settings
         self._labelled = np.zeros(0, dtype=np.int64) if labelled is None else labelled
-        self._labelled_share = labelled_share if len(self._labelled) else 0.0
+        self._labelled_share = settings.labelled_share if len(self._labelled) else 0.0
 
     def __call__(self, index: int) -> Crop:
         """Sample `index`."""
-        random = np.random.default_rng((self.seed, index))
-        if labelled_turn(index, self._labelled_share)[1]:
+        settings = self.settings
+        random = np.random.default_rng((settings.seed, index))
+        if labelled_draw(index, self._labelled_share)[1]:
             image = int(random.choice(self._labelled))
         else:
             image = int(random.integers(len(self.sizes)))
         reduction = 0
-        if len(self.reductions) > 1:
-            large_enough = [number for number, factor in enumerate(self.reductions) if self._fits(image, factor)]
+        if len(settings.reductions) > 1:
+            large_enough = [number for number, factor in enumerate(settings.reductions) if self._fits(image, factor)]
             reduction = int(random.choice(large_enough))
-        height, width = (side // self.scale for side in reduced_size(self.sizes[image], self.reductions[reduction]))
-        top = int(random.integers(height - self.patch + 1))
-        left = int(random.integers(width - self.patch + 1))
-        flip = self.augment != "none" and bool(random.integers(2))
-        quarter_turns = int(random.integers(4)) if self.augment == "flips-and-rotations" else 0
-        channels = tuple(map(int, random.permutation(3))) if self.shuffle_channels else (0, 1, 2)
-        if self.grey and random.random() < self.grey:
+        reduced = reduced_size(self.sizes[image], settings.reductions[reduction])
+        height, width = (side // settings.scale for side in reduced)
+        top = int(random.integers(height - settings.patch + 1))
+        left = int(random.integers(width - settings.patch + 1))
+        flip = settings.augment != "none" and bool(random.integers(2))
+        quarter_turns = int(random.integers(4)) if settings.augment == "flips-and-rotations" else 0
+        channels = tuple(map(int, random.permutation(3))) if settings.shuffle_channels else (0, 1, 2)
+        if settings.grey and random.random() < settings.grey:
             channels = (int(random.integers(3)),) * 3
         return Crop(image, reduction, top, left, flip, quarter_turns, cast(tuple[int, int, int], channels))
 
     def _fits(self, image: int, factor: float) -> bool:
-        return min(reduced_size(self.sizes[image], factor)) >= self.patch * self.scale
+        return min(reduced_size(self.sizes[image], factor)) >= self.settings.patch * self.settings.scale
 
 
 def reduced_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
@@ -107,59 +112,41 @@ def reduced_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
 
 
 class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Sample i: a random crop of a random image, turned at random, with its low-resolution partner.
+    """Sample i: a random crop of a random image, augmented, with its low-resolution partner.
 
     -> (3, patch * scale, patch * scale) and (3, patch, patch), uint8; the image's label, () int64.
 
     Args:
         high: the high-resolution images.
         low: low-resolution partners in the same order (see `check_partner`), or None to make them.
-        scale: high-resolution pixels per low-resolution pixel.
-        patch: side of the low-resolution crop.
-        augment: as in `CropPlan`, and so are the seed, the labelled share, reductions, shuffle_channels and grey.
-        seed: the run's seed.
+        settings: what is cut; reductions need partners that are made.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
-        labelled_share: part of the samples that are drawn from the labelled images alone.
-        reductions: needs partners that are made.
-        shuffle_channels: whether the colour channels change places.
-        grey: part of the crops that are grey.
         degradation: how partners are made, each anew, as a function of (seed, i); None for the MATLAB-exact 8-bit
-            bicubic. The crop is degraded as it is turned, with some of the image around it.
+            bicubic. The crop is degraded as it is augmented, with some of the image around it.
     """
 
     def __init__(
         self,
         high: ImageFolder,
         low: ImageFolder | None,
-        scale: int,
-        patch: int,
-        augment: str,
-        seed: int,
+        settings: CropSettings,
         labels: np.ndarray | None = None,
-        labelled_share: float = 0.0,
-        reductions: Sequence[float] = (1.0,),
-        shuffle_channels: bool = False,
-        grey: float = 0.0,
         degradation: RoundsConfig | None = None,
     ) -> None:
-        assert low is None or (tuple(reductions) == (1.0,) and degradation is None)
-        self.high, self.low, self.degradation = high, low, degradation
+        assert low is None or (tuple(settings.reductions) == (1.0,) and degradation is None)
+        self.high, self.low, self.settings, self.degradation = high, low, settings, degradation
         self.labels = np.full(len(high), -1, dtype=np.int64) if labels is None else labels
-        self.scale, self.patch = scale, patch
-        labelled = np.flatnonzero(self.labels >= 0)
-        sizes = [high.sizes[path] for path in high.paths]
-        stretch = reductions, shuffle_channels, grey
-        self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, *stretch)
+        self.plan = CropPlan([high.sizes[path] for path in high.paths], settings, np.flatnonzero(self.labels >= 0))
         self._reduced: dict[tuple[int, float], Tensor] = {}
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         crop = self.plan(index)
-        image = self._image(crop.image, self.plan.reductions[crop.reduction])
-        top, left, patch, scale = crop.top, crop.left, self.patch, self.scale
+        image = self._image(crop.image, self.settings.reductions[crop.reduction])
+        top, left, patch, scale = crop.top, crop.left, self.settings.patch, self.settings.scale
         label = torch.tensor(self.labels[crop.image])
         if self.degradation is not None:
-            around = _turn(_surroundings(image, crop, patch, scale), crop)
-            low = degrade(around, scale, self.degradation, degradation_random(self.plan.seed, index))
+            around = _augmented(_surroundings(image, crop, patch, scale), crop)
+            low = degrade(around, scale, self.degradation, degradation_random(self.settings.seed, index))
             return _without_margin(around, MARGIN * scale), _without_margin(low, MARGIN), label
         if self.low is None:
             image = crop_to_multiple(image, scale)
@@ -167,7 +154,7 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         else:
             low = self.low[crop.image][:, top : top + patch, left : left + patch]
         high = image[:, top * scale : (top + patch) * scale, left * scale : (left + patch) * scale]
-        return _turn(high, crop), _turn(low, crop), label
+        return _augmented(high, crop), _augmented(low, crop), label
 
     def _image(self, number: int, factor: float) -> Tensor:
         """The image, reduced; reductions are made once and kept in memory."""
@@ -191,8 +178,8 @@ def _without_margin(image: Tensor, margin: int) -> Tensor:
     return image[:, margin:-margin, margin:-margin].contiguous()
 
 
-def _turn(image: Tensor, crop: Crop) -> Tensor:
-    """(3, H, W) with its channels in their places, mirrored and turned."""
+def _augmented(image: Tensor, crop: Crop) -> Tensor:
+    """(3, H, W) with its channels in their places, flipped and rotated."""
     if crop.channels != (0, 1, 2):
         image = image[list(crop.channels)]
     return torch.rot90(image.flip(2) if crop.flip else image, crop.quarter_turns, (1, 2))

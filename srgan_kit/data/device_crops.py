@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srgan_kit.data.crops import CropPlan
+from srgan_kit.data.crops import CropPlan, CropSettings
 from srgan_kit.data.image_folder import ImageFolder
 from srgan_kit.images.resize import TIE_TOLERANCE, bicubic_weights, resize_8bit
 
@@ -24,43 +24,22 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     Args:
         images: the high-resolution images.
-        scale: high-resolution pixels per low-resolution pixel.
-        patch: side of the low-resolution crop.
-        augment: as in `CropPlan`.
-        seed: the run's seed.
+        settings: what is cut; reduced images are made at the start and take their own memory.
         device: where the images and the batches are.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
-        labelled_share: part of the samples that are drawn from the labelled images alone.
-        reductions: factors; the reduced images are made at the start and take their own memory.
-        shuffle_channels: whether the colour channels change places.
-        grey: part of the crops that are grey.
     """
 
     def __init__(
-        self,
-        images: ImageFolder,
-        scale: int,
-        patch: int,
-        augment: str,
-        seed: int,
-        device: torch.device,
-        labels: np.ndarray | None = None,
-        labelled_share: float = 0.0,
-        reductions: Sequence[float] = (1.0,),
-        shuffle_channels: bool = False,
-        grey: float = 0.0,
+        self, images: ImageFolder, settings: CropSettings, device: torch.device, labels: np.ndarray | None = None
     ) -> None:
-        self.scale, self.patch, self.device = scale, patch, device
+        self.settings, self.device = settings, device
         labels = np.full(len(images), -1, dtype=np.int64) if labels is None else labels
         self.labels = torch.from_numpy(labels).to(device)
-        sizes = [images.sizes[path] for path in images.paths]
-        labelled = np.flatnonzero(labels >= 0)
-        stretch = reductions, shuffle_channels, grey
-        self.plan = CropPlan(sizes, scale, patch, augment, seed, labelled, labelled_share, *stretch)
+        self.plan = CropPlan([images.sizes[path] for path in images.paths], settings, np.flatnonzero(labels >= 0))
         planes, places = [], []
         start = 0
         maker = torch.device("cpu") if device.type == "mps" else device  # which has no float64 to reduce images in
-        for factor in reductions:
+        for factor in settings.reductions:
             for number in range(len(images)):
                 image = images[number].to(maker)
                 image = image if factor == 1 else resize_8bit(image, factor)
@@ -70,9 +49,9 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self._pixels = torch.cat(planes, dim=1).to(device)
         self._places = np.array(places, dtype=np.int64)
         self._dtype = torch.float32 if device.type == "mps" else torch.float64
-        self._margin, weights = _phase(scale, patch)
+        self._margin, weights = _phase(settings.scale, settings.patch)
         self._weights = weights.to(device, self._dtype)
-        self._offsets = torch.arange(-self._margin, patch * scale + self._margin, device=device)
+        self._offsets = torch.arange(-self._margin, settings.patch * settings.scale + self._margin, device=device)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         high, low, label = self.batch([index])
@@ -89,15 +68,17 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         table = torch.tensor(rows, dtype=torch.int64).to(self.device, non_blocking=True)
         region = self._region(*table[:, :5].unbind(1))
         low = self._reduce(region)
-        side = self.patch * self.scale
+        side = self.settings.patch * self.settings.scale
         high = region[..., self._margin : self._margin + side, self._margin : self._margin + side]
-        turns = table[:, 5], table[:, 6], table[:, 7:10]
-        return _turn(high, *turns), _turn(low, *turns), self.labels[table[:, 10]]
+        flips, quarter_turns, channels = table[:, 5], table[:, 6], table[:, 7:10]
+        high, low = (_augmented(image, flips, quarter_turns, channels) for image in (high, low))
+        return high, low, self.labels[table[:, 10]]
 
     def _region(self, start: Tensor, height: Tensor, width: Tensor, top: Tensor, left: Tensor) -> Tensor:
         """The crops with what their reduction needs around them, mirrored at the images' borders; (N, 3, R, R)."""
+        scale = self.settings.scale
         y, x = (
-            _mirrored(first[:, None] * self.scale + self._offsets, (side // self.scale * self.scale)[:, None])
+            _mirrored(first[:, None] * scale + self._offsets, (side // scale * scale)[:, None])
             for first, side in ((top, height), (left, width))
         )
         places = (start[:, None] + y * width[:, None])[:, :, None] + x[:, None, :]
@@ -134,8 +115,8 @@ def _mirrored(position: Tensor, size: Tensor) -> Tensor:
     return torch.minimum(folded, 2 * size - 1 - folded)
 
 
-def _turn(image: Tensor, flip: Tensor, quarter_turns: Tensor, channels: Tensor) -> Tensor:
-    """(N, 3, S, S), each with its channels in their places, mirrored left to right, then turned counter-clockwise."""
+def _augmented(image: Tensor, flip: Tensor, quarter_turns: Tensor, channels: Tensor) -> Tensor:
+    """(N, 3, S, S), each with its channels in their places, mirrored left to right, then rotated counter-clockwise."""
     batch = torch.arange(len(image), device=image.device)
     image = image[batch[:, None], channels]
 

@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,14 +17,14 @@ from torch.utils.data import Dataset
 
 from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
-from srgan_kit.data.labels import class_folders, labelled_subset, labelled_turn
+from srgan_kit.data.labels import class_folders, labelled_draw, labelled_subset
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.errors import UserError
 
 Augmentation = Literal["none", "flips"]
 
 
-class Strips(Sequence[Tensor]):
+class PackedImages(Sequence[Tensor]):
     """Images (C, h, w) uint8 of any shape in one block of memory: thousands of tensors as cheap to share as one."""
 
     def __init__(self, images: Iterable[Tensor]) -> None:
@@ -40,7 +41,7 @@ class Strips(Sequence[Tensor]):
         return self.pixels[self._starts[index] : self._starts[index + 1]].view(self.shapes[index])
 
 
-class SquareImages(Dataset[tuple[Tensor, Tensor]]):
+class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     """Sample i: image i of an endless row of epochs, each in an order of its own; with its label.
 
     -> (C, size, size) uint8 and () int64, -1 = unlabelled. Along an image's longer side the crop is at random.
@@ -51,12 +52,12 @@ class SquareImages(Dataset[tuple[Tensor, Tensor]]):
         augment: "none" or "flips" (left-right).
         seed: the run's seed.
         skipped: files that were to be images and are not among them.
-        labelled_share: part of the samples that are drawn from the labelled images alone, in epochs of their own.
+        labelled_share: fraction of the samples that are drawn from the labelled images alone, in epochs of their own.
     """
 
     def __init__(
         self,
-        images: Strips,
+        images: PackedImages,
         labels: np.ndarray,
         augment: Augmentation,
         seed: int,
@@ -76,7 +77,7 @@ class SquareImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        before, from_labelled = labelled_turn(index, self._labelled_share)
+        before, from_labelled = labelled_draw(index, self._labelled_share)
         if from_labelled:
             which = int(self._labelled[self._draw(before, len(self._labelled))])
         else:
@@ -91,7 +92,7 @@ class SquareImages(Dataset[tuple[Tensor, Tensor]]):
         return image.contiguous(), self.labels[which]
 
     def _draw(self, number: int, of: int) -> int:
-        """Draw number `number` in an endless row of epochs of `of` things."""
+        """Number `number` in an endless row of epochs, each of which has the numbers 0 ... `of` - 1 once."""
         epoch, position = divmod(number, of)
         return int(_order(self.seed, epoch, of)[position])
 
@@ -115,7 +116,7 @@ class HeldOut(NamedTuple):
 class DatasetSplits(NamedTuple):
     """A data set for generative models."""
 
-    train: SquareImages
+    train: ImageDataset
     """What to train on."""
     held_out: HeldOut
     """What to measure on."""
@@ -129,40 +130,51 @@ class DatasetSplits(NamedTuple):
         return len(images) == 1 == len(held) and torch.equal(_middle(images[0], self.train.size), held[0])
 
 
-def load_squares(
-    path: Path,
-    size: int,
-    channels: int,
-    augment: Augmentation,
-    seed: int,
-    holdout: int,
-    labelled: int | float | None = None,
-    leave_out: Path | None = None,
-    labelled_share: float = 0.0,
-    holdout_part: float = 1.0,
-) -> DatasetSplits:
+@dataclass(frozen=True, kw_only=True)
+class DatasetSettings:
+    """What is made of the images of a data set, and which of them are held out and keep their label.
+
+    Raises:
+        ValueError: a size, number of channels or holdout that cannot be.
+    """
+
+    size: int
+    """Side of the images, in pixels."""
+    channels: int
+    """1 (grey: luma) or 3 (RGB)."""
+    seed: int
+    """The run's seed; it also chooses the images held out and the labels kept."""
+    holdout: int
+    """How many images to hold out, if the file has no test set of its own; a single one is trained on too."""
+    holdout_part: float = 1.0
+    """At most this fraction of the images is held out."""
+    augment: Augmentation = "none"
+    """"none" or "flips" (left-right)."""
+    labelled: int | float | None = None
+    """How many of the training images keep their label, see `labelled_subset`; None for all."""
+    labelled_share: float = 0.0
+    """Fraction of the samples that are drawn from the labelled images alone, see `ImageDataset`."""
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.channels not in (1, 3) or self.holdout < 0:
+            got = f"size {self.size}, {self.channels}, holdout {self.holdout}"
+            raise ValueError(f"expected a positive size, 1 or 3 channels, got {got}")
+
+
+def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None = None) -> DatasetSplits:
     """A folder of images, whose inner folders are its classes, or an .npz (see `read_arrays`), as square images.
 
     The shorter side of each image becomes `size`, by Pillow's antialiased bicubic; all are kept in memory.
 
     Args:
         path: the folder or the .npz file.
-        size: side of the images, in pixels.
-        channels: 1 (grey: luma) or 3 (RGB).
-        augment: "none" or "flips" (left-right).
-        seed: the run's seed; it also chooses the images held out and the labels kept.
-        holdout: how many images to hold out, if the file has no test set of its own; a single one is trained on too.
-        labelled: how many of the training images keep their label, see `labelled_subset`; None for all.
+        settings: what is made of the images.
         leave_out: images below this folder are not part of the data.
-        labelled_share: see `SquareImages`.
-        holdout_part: at most this part of the images is held out.
 
     Raises:
         UserError: no such file or folder, no usable image, arrays that are not images and labels, too few labels.
-        ValueError: a size, number of channels or holdout that cannot be.
     """
-    if size < 1 or channels not in (1, 3) or holdout < 0:
-        raise ValueError(f"expected a positive size, 1 or 3 channels, got size {size}, {channels}, holdout {holdout}")
+    size, channels, seed = settings.size, settings.channels, settings.seed
     if not path.exists():
         raise UserError(f"{path}: expected a folder of images or an .npz file, but there is neither")
     skipped: list[Skipped] = []
@@ -181,18 +193,19 @@ def load_squares(
         file = read_arrays(path)
         images, labels, classes = _fit_all(file.train.images, size, channels), file.train.labels, file.classes
         test = file.test and (_fit_all(file.test.images, size, channels), file.test.labels)
-    if test is None and holdout and len(images) == 1:
+    if test is None and settings.holdout and len(images) == 1:
         test = list(images), labels
     if test is None:
         order = np.random.default_rng((seed, 2)).permutation(len(images))
-        held, kept = (np.sort(part) for part in np.split(order, [holdout_count(len(images), holdout, holdout_part)]))
+        count = holdout_count(len(images), settings.holdout, settings.holdout_part)
+        held, kept = (np.sort(part) for part in np.split(order, [count]))
         test = [images[index] for index in held], labels[held]
         images, labels = [images[index] for index in kept], labels[kept]
-    if labelled is not None:
-        labels = labelled_subset(labels, len(classes), labelled, seed)
+    if settings.labelled is not None:
+        labels = labelled_subset(labels, len(classes), settings.labelled, seed)
     held_out = [_middle(image, size) for image in test[0]]
     stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)
-    train = SquareImages(Strips(images), labels, augment, seed, skipped, labelled_share)
+    train = ImageDataset(PackedImages(images), labels, settings.augment, seed, skipped, settings.labelled_share)
     return DatasetSplits(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
 
 
@@ -234,12 +247,12 @@ def _fit_all(images: np.ndarray, size: int, channels: int) -> Sequence[Tensor]:
 
 def _fit(image: np.ndarray, size: int, channels: int) -> Tensor:
     """(H, W, 1 or 3) uint8 -> (channels, h, w) uint8 with min(h, w) = size."""
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L" if channels == 1 else "RGB")
-    shrink = size / min(picture.size)
-    width, height = (max(size, round(side * shrink)) for side in picture.size)
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(picture)).view(height, width, channels).permute(2, 0, 1).contiguous()
+    scaled = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L" if channels == 1 else "RGB")
+    shrink = size / min(scaled.size)
+    width, height = (max(size, round(side * shrink)) for side in scaled.size)
+    if scaled.size != (width, height):
+        scaled = scaled.resize((width, height), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(scaled)).view(height, width, channels).permute(2, 0, 1).contiguous()
 
 
 def _middle(image: Tensor, size: int) -> Tensor:

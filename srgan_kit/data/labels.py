@@ -53,10 +53,10 @@ def labelled_subset(labels: np.ndarray, classes: int, amount: int | float, seed:
     return kept
 
 
-def labelled_turn(index: int, share: float) -> tuple[int, bool]:
+def labelled_draw(index: int, share: float) -> tuple[int, bool]:
     """Of the samples before sample `index`, how many are drawn from the labelled images, and whether it is too.
 
-    >>> [labelled_turn(index, 0.5) for index in range(4)]
+    >>> [labelled_draw(index, 0.5) for index in range(4)]
     [(0, False), (0, True), (1, False), (1, True)]
     """
     before = int(index * share)

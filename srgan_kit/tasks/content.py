@@ -1,6 +1,9 @@
-"""Terms that compare the generated image with the real one: those of content, the same for every task."""
+"""Content terms: what compares a generated image with the real one, the same for every task. `TERMS` has them all."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,45 +31,107 @@ from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.sections import LPIPSConfig, PerceptualConfig
 from srgan_kit.tasks.distillation import Distillation
 
-PLAIN = {
-    "pixel": l1,
-    "mse": mse,
-    "charbonnier": charbonnier,
-    "fourier": fourier_l1,
-    "total_variation": lambda fake, real: total_variation(fake),
+Needs = Literal["output", "real image", "scale", "input", "network", "teacher"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A row of `TERMS`: how a content term is computed, and what it needs for that.
+
+    Images are (N, C, H, W) float in [0, 1], nominally: outputs are not clamped. `needs` says what `compute` is:
+
+    - "output": (output) -> scalar;
+    - "real image": (output, real image) -> scalar;
+    - "scale": (output, real image, upscaling factor) -> scalar; super-resolution only;
+    - "input": (output, low-resolution input) -> scalar; super-resolution only;
+    - "network": (recipe) -> a module (output, real image) -> scalar, which holds the network that compares them;
+    - "teacher": (recipe, device) -> a module (output, low-resolution input) -> scalar; super-resolution only.
+    """
+
+    compute: Callable[..., Any]
+    needs: Needs = "real image"
+
+    @property
+    def paired(self) -> bool:
+        """Whether it means something only where the output should be the real image."""
+        return self.needs != "output"
+
+    @property
+    def super_resolution_only(self) -> bool:
+        """Whether it depends on the input that is upscaled, and so on the upscaling factor."""
+        return self.needs in ("scale", "input", "teacher")
+
+
+class RandomlyShifted(nn.Module):
+    """A comparing network on RGB images, both shifted alike by up to `largest` pixels, each pair anew.
+
+    The shifts are drawn from the global generator, which the run seeds before each step.
+    """
+
+    def __init__(self, network: nn.Module, largest: int) -> None:
+        super().__init__()
+        self.network, self.largest = network, largest
+
+    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
+        """The network's distance: two (N, 1 or 3, H, W) -> scalar."""
+        if self.largest:
+            shifts = draw_shifts(len(fake), self.largest)
+            fake, real = (shifted(image, shifts, self.largest) for image in (fake, real))
+        return self.network(rgb(fake), rgb(real))
+
+
+def bicubic_consistency(fake: Tensor, low: Tensor) -> Tensor:
+    """Distance between the output, reduced by the bicubic, and the input: (N, C, H, W), (N, C, h, w) -> scalar."""
+    scale = fake.shape[-1] // low.shape[-1]
+    return consistency(fake, low, lambda image: resize(image, 1 / scale))
+
+
+def perceptual_term(recipe: Recipe) -> RandomlyShifted:
+    """The recipe's feature loss, as `[perceptual]` says."""
+    return RandomlyShifted(comparator(recipe.perceptual), recipe.perceptual.translation)
+
+
+def lpips_term(recipe: Recipe) -> RandomlyShifted:
+    """The recipe's LPIPS, as `[lpips]` says."""
+    return RandomlyShifted(lpips(recipe.lpips), recipe.lpips.translation)
+
+
+TERMS: dict[str, Term] = {
+    "charbonnier": Term(charbonnier),
+    "fourier": Term(fourier_l1),
+    "mse": Term(mse),
+    "pixel": Term(l1),
+    "total_variation": Term(total_variation, needs="output"),
+    "perceptual": Term(perceptual_term, needs="network"),
+    "lpips": Term(lpips_term, needs="network"),
+    "consistency": Term(bicubic_consistency, needs="input"),
+    "distillation": Term(Distillation, needs="teacher"),
+    "phase_balance": Term(phase_balance, needs="scale"),
+    "phase_bias": Term(phase_bias, needs="scale"),
+    "phase_evenness": Term(phase_evenness, needs="scale"),
 }
-"""Content terms that need no network: (fake, real), each (N, C, H, W) in [0, 1], -> scalar."""
-OF_PHASE = {"phase_balance": phase_balance, "phase_bias": phase_bias, "phase_evenness": phase_evenness}
-"""Content terms against the checkerboard artifact: (fake, real, scale) -> scalar."""
-OF_SCALE = frozenset({"consistency", "distillation", *OF_PHASE})
-"""Those that depend on the input that is upscaled, and so on the upscaling factor."""
-NAMES = frozenset({*PLAIN, *OF_SCALE, "perceptual", "lpips"})
-PAIRED = NAMES - {"total_variation"}
-"""Those that mean something only where the generated image should be the real one."""
+"""Every content term, by the name that `[weights]` gives it, in the order in which the terms of a run are summed."""
 
 
 class Content(nn.Module):
     """The content terms that the recipe gives a weight other than 0.
 
     Raises:
-        UserError: a comparator or teacher whose weights cannot be had; terms that the task has no use for.
+        UserError: a comparing network or teacher whose weights cannot be had; terms that the task has no use for.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
-        self.names = sorted(name for name in NAMES if recipe.generator_weights.get(name))
-        of_scale = sorted(OF_SCALE & {*self.names})
-        if of_scale and recipe.task != "super-resolution":
-            raise UserError(f"recipe: weights.{of_scale[0]} depends on an upscaling factor: super-resolution only")
-        self.comparing = nn.ModuleDict()
-        self.translation: dict[str, int] = {}
-        if "perceptual" in self.names:
-            self.comparing["perceptual"] = comparator(recipe.perceptual).to(device)
-            self.translation["perceptual"] = recipe.perceptual.translation
-        if "lpips" in self.names:
-            self.comparing["lpips"] = lpips(recipe.lpips).to(device)
-            self.translation["lpips"] = recipe.lpips.translation
-        self.distillation = Distillation(recipe, device) if "distillation" in self.names else None
+        self.terms = {name: term for name, term in TERMS.items() if recipe.generator_weights.get(name)}
+        for name, term in self.terms.items():
+            if term.super_resolution_only and recipe.task != "super-resolution":
+                raise UserError(f"recipe: weights.{name} depends on an upscaling factor: super-resolution only")
+        self.networks = nn.ModuleDict()
+        for name, term in self.terms.items():
+            if term.needs == "network":
+                self.networks[name] = term.compute(recipe).to(device)
+            elif term.needs == "teacher":
+                self.networks[name] = term.compute(recipe, device)
 
     def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """The terms by name.
@@ -74,38 +139,26 @@ class Content(nn.Module):
         Raises:
             ValueError: the images are too small for a comparing network, or for a term against checkerboards.
         """
-        fake, real = sample.paired, batch.image
-        terms = {name: PLAIN[name](fake.float(), real) for name in self.names if name in PLAIN}
-        for name, network in self.comparing.items():
-            terms[name] = network(*(rgb(image) for image in _translated(self.translation[name], fake, real)))
-        if OF_SCALE.isdisjoint(self.names):
-            return terms
-        return terms | self._of_scale(fake.float(), batch)
+        return {name: self._value(name, term, sample.paired, batch) for name, term in self.terms.items()}
 
-    def _of_scale(self, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
-        low = batch.condition
+    def _value(self, name: str, term: Term, fake: Tensor, batch: Batch) -> Tensor:
+        real, low = batch.image, batch.condition
+        if term.needs == "network":
+            return self.networks[name](fake, real)
+        fake = fake.float()
+        if term.needs == "output":
+            return term.compute(fake)
+        if term.needs == "real image":
+            return term.compute(fake, real)
         assert low is not None  # super-resolution always has one
-        scale = batch.image.shape[-1] // low.shape[-1]
-        terms: dict[str, Tensor] = {}
-        if "consistency" in self.names:
-            terms["consistency"] = consistency(fake, low, lambda image: resize(image, 1 / scale))
-        if self.distillation is not None:
-            terms["distillation"] = self.distillation(fake, low)
-        for name in self.names:
-            if name in OF_PHASE:
-                try:
-                    terms[name] = OF_PHASE[name](fake, batch.image, scale)
-                except ValueError as error:
-                    raise ValueError(f"weights.{name}: {error}; a larger data.patch makes them larger") from None
-        return terms
-
-
-def _translated(largest: int, *images: Tensor) -> tuple[Tensor, ...]:
-    """Partners shifted alike, at random; the run seeds the global generator before each step."""
-    if not largest:
-        return images
-    shifts = draw_shifts(len(images[0]), largest)
-    return tuple(shifted(image, shifts, largest) for image in images)
+        if term.needs == "input":
+            return term.compute(fake, low)
+        if term.needs == "teacher":
+            return self.networks[name](fake, low)
+        try:
+            return term.compute(fake, real, real.shape[-1] // low.shape[-1])
+        except ValueError as error:
+            raise ValueError(f"weights.{name}: {error}; a larger data.patch makes them larger") from None
 
 
 def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:
@@ -136,12 +189,12 @@ def lpips(config: LPIPSConfig) -> LPIPSLoss:
 
 def _unusable(table: str, weights: Path | None, error: Exception) -> UserError:
     """What is wrong with a comparator, and the key that its weights are given by."""
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    if "weights_only" in str(error) or "Weights only" in said:  # torch's advice is to have the file run code
-        said = f"{weights}: damaged, or more than weights (code is never run)"
-    if weights is None and "layer" not in said.partition(":")[0]:
-        said += f" Here the key is {table}.weights: --set {table}.weights=FILE"
-    return UserError(f"recipe: {table}: {said}")
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if "weights_only" in str(error) or "Weights only" in reason:  # torch's advice is to have the file run code
+        reason = f"{weights}: damaged, or more than weights (code is never run)"
+    if weights is None and "layer" not in reason.partition(":")[0]:
+        reason += f" Here the key is {table}.weights: --set {table}.weights=FILE"
+    return UserError(f"recipe: {table}: {reason}")
 
 
 def rgb(image: Tensor) -> Tensor:

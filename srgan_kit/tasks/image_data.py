@@ -1,4 +1,4 @@
-"""Data of the tasks on square images: unconditional generation and reconstruction."""
+"""Training and held-out images of the tasks unconditional and reconstruction, as batches."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 from srgan_kit.contracts import Batch
 from srgan_kit.data.holdout import ALONE
-from srgan_kit.data.image_dataset import load_squares
+from srgan_kit.data.image_dataset import DatasetSettings, load_dataset
 from srgan_kit.data.image_folder import Skipped
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.schema import Recipe
 
 
-class SquareData:
+class ImageData:
     """Training images and held-out ones, of a folder or an .npz file.
 
     Raises:
@@ -28,18 +28,17 @@ class SquareData:
             raise UserError(f"recipe: data.augment: {recipe.task} takes 'none' or 'flips', got 'flips-and-rotations'")
         if settings.channels == 2:
             raise UserError("recipe: data.channels: images have 3 (RGB) or 1 (grey), got 2, which are points'")
-        loaded = load_squares(
-            settings.folder,
-            settings.size,
-            settings.channels,
-            settings.augment,
-            recipe.seed,
-            recipe.validation.holdout,
-            labels.amount,
-            leave_out=run,
-            labelled_share=labels.share,
+        dataset = DatasetSettings(
+            size=settings.size,
+            channels=settings.channels,
+            seed=recipe.seed,
+            holdout=recipe.validation.holdout,
             holdout_part=recipe.validation.holdout_part,
+            augment=settings.augment,
+            labelled=labels.amount,
+            labelled_share=labels.share,
         )
+        loaded = load_dataset(settings.folder, dataset, leave_out=run)
         self.device = device
         self.examples, self.held, self.classes = loaded.train, loaded.held_out, loaded.classes
         self.skipped: list[Skipped] = loaded.train.skipped

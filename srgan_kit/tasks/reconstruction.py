@@ -13,7 +13,7 @@ from srgan_kit.images.grid import below_each_other, save_picture
 from srgan_kit.losses import mse
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content, comparator, rgb
-from srgan_kit.tasks.image_data import SquareData
+from srgan_kit.tasks.image_data import ImageData
 
 MEASURED = 64
 """Images that a validation reconstructs."""
@@ -24,7 +24,7 @@ class Reconstruction:
 
     def __init__(self, recipe: Recipe, device: torch.device, run: Path) -> None:
         self.recipe = recipe
-        self.data = SquareData(recipe, device, run)
+        self.data = ImageData(recipe, device, run)
         self.content = Content(recipe, device)
         self.examples, self.classes = self.data.examples, self.data.classes
         self.skipped, self.notes = self.data.skipped, self.data.notes

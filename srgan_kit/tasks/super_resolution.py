@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srgan_kit.contracts import Batch, Sample
-from srgan_kit.data.crops import PairedCrops, check_partner
+from srgan_kit.data.crops import CropSettings, PairedCrops, check_partner
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.holdout import ALONE, holdout_count
@@ -65,12 +65,20 @@ class SuperResolution:
         if recipe.labels.amount is not None:
             labels = labelled_subset(labels, len(self.classes), recipe.labels.amount, recipe.seed)
         self.labelled = bool((labels >= 0).any())
-        settings = self.scale, data.patch, data.augment, recipe.seed
-        more = labels, recipe.labels.share, data.reductions, data.shuffle_channels, data.grey
+        crops = CropSettings(
+            scale=self.scale,
+            patch=data.patch,
+            seed=recipe.seed,
+            augment=data.augment,
+            labelled_share=recipe.labels.share,
+            reductions=data.reductions,
+            shuffle_channels=data.shuffle_channels,
+            grey=data.grey,
+        )
         if data.pipeline == "device":
-            self.examples = DeviceCrops(self.images, *settings, device, *more)
+            self.examples = DeviceCrops(self.images, crops, device, labels)
         else:
-            self.examples = PairedCrops(self.images, low, *settings, *more, data.random_degradation)
+            self.examples = PairedCrops(self.images, low, crops, labels, data.random_degradation)
         self.validation = self._validation_pairs(usable.only(held_out))
 
     def fingerprint(self) -> str:
@@ -114,7 +122,7 @@ class SuperResolution:
         if model.autoregressive:  # value after value: only a crop of the size that it draws
             pairs = [_middle(pair, self.scale, self.recipe.data.patch) for pair in pairs[:1]]
         values = [
-            float(psnr_y(self._enlarged(model, low).cpu().clamp(0, 1), high[None], self.scale)) for low, high in pairs
+            float(psnr_y(self._upscaled(model, low).cpu().clamp(0, 1), high[None], self.scale)) for low, high in pairs
         ]
         return {"psnr_y": sum(values) / len(values)} if values else {}
 
@@ -131,7 +139,7 @@ class SuperResolution:
             views = [
                 F.interpolate(low[None].float() / 255, scale_factor=self.scale, mode="nearest")[0],
                 resize(low.float() / 255, float(self.scale)),
-                self._enlarged(model, low)[0].cpu(),
+                self._upscaled(model, low)[0].cpu(),
                 high.float() / 255,
             ]
             strips.append(torch.cat([view.clamp(0, 1) for view in views], dim=2))
@@ -139,7 +147,7 @@ class SuperResolution:
         sheet = torch.cat([F.pad(strip, (0, width - strip.shape[2])) for strip in strips], dim=1)
         save_picture(sheet, path)
 
-    def _enlarged(self, model: Model, low: Tensor) -> Tensor:
+    def _upscaled(self, model: Model, low: Tensor) -> Tensor:
         """(3, h, w) uint8 -> (1, 3, H, W); latent vectors are 0, the middle of their prior."""
         condition = (low[None].float() / 255).to(self.device, memory_format=torch.channels_last)
         latent = condition.new_zeros(1, model.latent.size) if model.latent.size else None

@@ -11,7 +11,7 @@ from srgan_kit.images.grid import grid, save_picture
 from srgan_kit.metrics.samples import pairwise_diversity, ratio_to_real, sharpness
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
-from srgan_kit.tasks.image_data import SquareData
+from srgan_kit.tasks.image_data import ImageData
 
 MEASURED = 64
 """Images that a validation makes and compares."""
@@ -24,7 +24,7 @@ class Unconditional:
 
     def __init__(self, recipe: Recipe, device: torch.device, run: Path) -> None:
         self.recipe = recipe
-        self.data = SquareData(recipe, device, run)
+        self.data = ImageData(recipe, device, run)
         self.content = Content(recipe, device)
         self.examples, self.classes = self.data.examples, self.data.classes
         self.skipped, self.notes = self.data.skipped, self.data.notes

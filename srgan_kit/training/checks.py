@@ -11,8 +11,7 @@ from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.variant import variant_name
 from srgan_kit.suggestions import did_you_mean
 from srgan_kit.tasks import Task
-from srgan_kit.tasks.content import NAMES as CONTENT
-from srgan_kit.tasks.content import PAIRED
+from srgan_kit.tasks.content import TERMS as CONTENT_TERMS
 from srgan_kit.training.techniques import CRITIC_TERMS, GENERATOR_TERMS
 
 
@@ -36,8 +35,8 @@ def check_requirements(recipe: Recipe, task: Task, model: Model, critic: nn.Modu
     for need in sorted(variant.requirements()):
         if not provided.get(need, need in of_critic):
             raise UserError(f"recipe: variant {variant_name(variant)!r} needs {REQUIREMENTS[need]}")
-    for name in sorted(name for name in PAIRED if recipe.generator_weights.get(name)):
-        if not provided["paired"]:
+    for name, term in sorted(CONTENT_TERMS.items()):
+        if term.paired and recipe.generator_weights.get(name) and not provided["paired"]:
             raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
     if model.autoregressive and "levels" not in variant.requirements():
         raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
@@ -67,8 +66,8 @@ def check_weights(player: str, terms: set[str], named: Mapping[str, float], weig
     for name in sorted(terms - weights.keys()):
         known = ", ".join(sorted(terms))
         raise UserError(f"recipe: no weight for the term {name!r} of the {player}'s loss; its terms are {known}")
-    all_terms = terms | (CONTENT | GENERATOR_TERMS if player == "generator" else CRITIC_TERMS)
-    off = {name for name, weight in named.items() if not weight and name in CONTENT}
+    all_terms = terms | (CONTENT_TERMS.keys() | GENERATOR_TERMS if player == "generator" else CRITIC_TERMS)
+    off = {name for name, weight in named.items() if not weight and name in CONTENT_TERMS}
     for name in sorted(named.keys() - terms - of_gradients - off):
         there = f"they are {', '.join(sorted(all_terms))}"
         hint = did_you_mean(f"{table}.{name}", [f"{table}.{term}" for term in all_terms])

@@ -17,11 +17,11 @@ from srgan_kit.contracts import Batch, Codes, Critique, Sample, Variant
 from srgan_kit.generators.model import Model
 from srgan_kit.metrics.classification import cluster_error, error_rate
 from srgan_kit.metrics.samples import class_usage
-from srgan_kit.training.judging import as_it_plays
+from srgan_kit.training.critic_view import evaluating_with_batch_statistics
 from srgan_kit.training.run import Run
 
 COUNT = 512
-"""Held-out images, and as many training images and samples, that are judged; fewer where fewer are held out."""
+"""Held-out images, and as many training images and samples, that the critic scores; fewer where fewer are held out."""
 ACTIVE = 0.01
 """A latent unit is active if the mean of its posterior varies over images by more than this variance (Burda et al.
 2015, "Importance Weighted Autoencoders", sec. 5.2, arXiv:1509.00519)."""
@@ -50,11 +50,13 @@ def diagnose(run: Run, network: Model) -> dict[str, float]:
         values = _latent(run, network, batches, samples)
         if run.critic is None:
             return values | _likelihood(run.variant, batches, samples)
-        judged = [run.seen_by_critic.pair(batch, sample) for batch, sample in zip(batches, samples, strict=True)]
+        critiques = [
+            run.critic_view.real_and_fake(batch, sample) for batch, sample in zip(batches, samples, strict=True)
+        ]
         of_training = zip(_training(run, batches), samples, strict=True)
-        real = _joined([_critic_outputs(run.variant, critique) for critique, _ in judged])
-        fake = _joined([_critic_outputs(run.variant, critique) for _, critique in judged])
-        seen = _joined([_critic_outputs(run.variant, run.seen_by_critic.pair(*pair)[0]) for pair in of_training])
+        real = _joined([_critic_outputs(run.variant, critique) for critique, _ in critiques])
+        fake = _joined([_critic_outputs(run.variant, critique) for _, critique in critiques])
+        seen = _joined([_critic_outputs(run.variant, run.critic_view.real_and_fake(*pair)[0]) for pair in of_training])
         label = torch.cat([_labels(batch) for batch in batches])
         return (
             _scores(real, fake, seen)
@@ -68,9 +70,9 @@ def diagnose(run: Run, network: Model) -> dict[str, float]:
 
 @contextmanager
 def _measuring(run: Run) -> Iterator[None]:
-    playing = nullcontext() if run.critic is None else as_it_plays(run.critic.network)
+    critic = nullcontext() if run.critic is None else evaluating_with_batch_statistics(run.critic.network)
     device = run.accelerator.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad(), playing:
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad(), critic:
         torch.manual_seed(run.recipe.seed)  # the same noise each time, so that curves show the networks alone
         yield
 
@@ -106,13 +108,13 @@ def _labels(batch: Batch) -> Tensor:
 
 
 def _critic_outputs(variant: Variant, critique: Critique) -> dict[str, Tensor]:
-    """What a critique says, by name: score, log_ratio, classifier, classes, categorical.0, ..., continuous."""
-    said = {"score": variant.score(critique), "log_ratio": variant.log_ratio(critique)}
-    said |= {"classifier": variant.classifier(critique), "classes": critique.class_logits}
+    """The outputs of a critique by name: score, log_ratio, classifier, classes, categorical.0, ..., continuous."""
+    outputs = {"score": variant.score(critique), "log_ratio": variant.log_ratio(critique)}
+    outputs |= {"classifier": variant.classifier(critique), "classes": critique.class_logits}
     if critique.codes is not None:
-        said |= {f"categorical.{number}": logits for number, logits in enumerate(critique.codes.categorical)}
-        said["continuous"] = critique.codes.mean
-    return {name: value.double() for name, value in said.items() if value is not None}
+        outputs |= {f"categorical.{number}": logits for number, logits in enumerate(critique.codes.categorical)}
+        outputs["continuous"] = critique.codes.mean
+    return {name: value.double() for name, value in outputs.items() if value is not None}
 
 
 def _joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

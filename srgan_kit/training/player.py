@@ -135,19 +135,14 @@ class Player:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _backward(self, weighted: Mapping[str, Tensor], routes: Mapping[str, str]) -> None:
+        backward = Tensor.backward if self.accelerator.scaler is None else self.accelerator.backward
         if not routes:
-            self._differentiate(torch.stack(list(weighted.values())).sum())
+            backward(torch.stack(list(weighted.values())).sum())
             return
         for part, parameters in self.parts.items():
             own = [term for name, term in weighted.items() if routes.get(name, part) == part and term.requires_grad]
             if own:
-                self._differentiate(torch.stack(own).sum(), inputs=parameters, retain_graph=True)
-
-    def _differentiate(self, loss: Tensor, **settings: Any) -> None:
-        if self.accelerator.scaler is None:
-            loss.backward(**settings)
-        else:
-            self.accelerator.backward(loss, **settings)
+                backward(torch.stack(own).sum(), inputs=parameters, retain_graph=True)
 
     def _clip(self) -> float:
         """Scale the gradients down to the largest norm allowed; their norm before."""

@@ -4,32 +4,33 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 from torch._functorch import config as functorch_config
-from torch.utils.data import default_collate
 
 from srgan_kit.contracts import Batch, Critique, Sample, Updates
 from srgan_kit.critics.heads import critic_parts
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.layers.spectral_norm import with_spectral_norm
-from srgan_kit.layers.virtual_batch_norm import VirtualBatchNetwork
 from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
 from srgan_kit.training.checkpoint import check_belongs, restore_newest, save_checkpoint
-from srgan_kit.training.checks import check_classes, check_requirements, check_weights
+from srgan_kit.training.checks import check_requirements
+from srgan_kit.training.critic_view import CriticView
 from srgan_kit.training.ema import MovingAverage
-from srgan_kit.training.judging import Judge, has_batch_norm
-from srgan_kit.training.memory import Activations, check_networks, check_step
+from srgan_kit.training.memory import check_networks
 from srgan_kit.training.player import Diverged, Player
+from srgan_kit.training.processes import mean_over_processes
 from srgan_kit.training.techniques import Techniques
+from srgan_kit.training.virtual_batch_norm import with_virtual_batch_norm
 
 __all__ = ["Diverged", "Run"]
 
@@ -67,7 +68,7 @@ class Run:
         if recipe.initialise_from is not None and not resumed:
             initialise(model, recipe.initialise_from, recipe.initialise_parts)
         if recipe.techniques.virtual_batch_norm:
-            critic = self._virtual(model, critic)
+            critic = with_virtual_batch_norm(model, critic, recipe, task)
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
         self.average = MovingAverage(model, recipe.ema)
         if recipe.compile:
@@ -76,7 +77,7 @@ class Run:
             model.decoder.compile()  # in place, after the average was copied: that one sees images of any size
         self.critic: Player | None = None
         self.techniques: Techniques | None = None
-        self._judge: Judge | None = None
+        self._critic_view: CriticView | None = None
         if critic is not None:
             if recipe.techniques.spectral_norm:
                 with_spectral_norm(critic)
@@ -98,101 +99,70 @@ class Run:
         return self.generator.network
 
     def judge(self, image: Tensor, batch: Batch, sample: Sample | None = None) -> Critique:
-        """The critic's view of an image, and of the sample's reconstruction where the variant wants it."""
-        return self.seen_by_critic.one(image, batch, sample)
+        """What the critic says of an image, and of the sample's reconstruction where the variant requires it."""
+        return self.critic_view.image(image, batch, sample)
 
     @property
-    def seen_by_critic(self) -> Judge:
-        """How the critic sees images now."""
+    def critic_view(self) -> CriticView:
+        """How the critic sees images in this step."""
         assert self.critic is not None
         assert self.techniques is not None
-        if self._judge is None or self._judge.network is not self.critic.network:
-            self._judge = Judge(self.recipe, self.critic.network, self.techniques)
+        if self._critic_view is None or self._critic_view.network is not self.critic.network:
+            self._critic_view = CriticView(self.recipe, self.critic.network, self.techniques)
         self.techniques.step, self.techniques.steps = self.step, self.steps
-        return self._judge
+        return self._critic_view
 
     @property
     def batches(self) -> int:
-        """Batches of a step: one for each of the critic's steps."""
+        """Number of batches in a step: one for each of the critic's steps."""
         return 1 if self.critic is None else self.recipe.critic_steps
 
     @property
     def steps(self) -> int:
-        """Of the whole run: as many as the recipe says, or as were found to fit into its time."""
+        """Steps of the whole run: as many as the recipe says, or as were found to fit into its time."""
         return self.recipe.steps if self.planned is None else self.planned
+
+    @property
+    def learning_rate(self) -> float:
+        """The generator's learning rate in the last step."""
+        return self.generator.optimizer.param_groups[0]["lr"]
+
+    # --- a step -----------------------------------------------------------------------------------------------------
 
     def train_step(self, batch: Batch, detailed: bool = False, earlier: Sequence[Batch] = ()) -> dict[str, float]:
         """Critic, then generator, on one batch; the numbers to log, if `detailed` with each term's gradient share.
 
         Args:
-            batch: what the generator learns from, and the critic's last step.
+            batch: what the generator learns from, and the critic in its last step.
             detailed: whether gradient shares are measured.
             earlier: a batch for each of the critic's steps before the last.
         """
-        recipe = self.recipe
         if len(earlier) != self.batches - 1:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
-        self.whole = False
-        # All randomness inside a step is a function of (seed, step, rank): a resumed run needs no generator state.
-        seed = (recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index
-        on_cpu = self.accelerator.device.type == "cpu"  # where torch.manual_seed would spend its time on other devices
-        (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
-        values: dict[str, float] = {}
-        critic_values: dict[str, float] = {}
+        self._begin_step()
         with self.accelerator.autocast():
             sample = self.model(batch, needs_prior_sample=self.critic is not None)
             content = self.task.content_terms(batch, sample)
         self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
+        critic_values: dict[str, float] = {}
         for other in earlier:
             with self.accelerator.autocast(), torch.no_grad():
-                made = self.model(other, needs_prior_sample=True)
-            self._train_critic(other, made)
+                other_sample = self.model(other, needs_prior_sample=True)
+            self.critic_step(other, other_sample)
         if self.critic is not None:
-            critic_values = self._train_critic(batch, sample)
-        values |= critic_values
-        with self.accelerator.autocast():
-            terms = content | self._generator_terms(batch, sample)
-        weights, routes = recipe.generator_weights, self.variant.routes()
-        if detailed and len(terms) > 1:
-            shares = self.generator.gradient_shares(terms, weights, routes)
-            values |= {f"share/{name}": share for name, share in shares.items()}
-        self._pauses.update(["steps", *(player for player, plays in asdict(self.updates).items() if not plays)])
-        paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.updates, part))
-        generator_values = self.generator.minimise(terms, weights, routes, paused, self.step, self.steps)
-        if self.critic is not None:
-            self.critic.network.requires_grad_(True)
-        everywhere = self._of_all_processes(critic_values), self._of_all_processes(generator_values)
-        self.updates = self.variant.next_updates(*everywhere, self.updates)
-        self.step += 1
-        self.average.update(self.model, self.step)
-        if self.techniques is not None:
-            self.techniques.update("generator")
-        self.whole = True
-        values |= generator_values
+            critic_values = self.critic_step(batch, sample)
+        shares, generator_values = self.generator_step(batch, sample, content, detailed)
+        self._end_step(critic_values, generator_values)
+        values = critic_values | shares | generator_values
         return values | self._paused_shares() if detailed else values
 
-    def _of_all_processes(self, values: dict[str, float]) -> dict[str, float]:
-        """Means over the processes, which must agree on who plays."""
-        if self.accelerator.num_processes == 1 or not values:
-            return values
-        names = sorted(values)
-        mean = self.accelerator.reduce(torch.tensor([values[n] for n in names], device=self.accelerator.device), "mean")
-        assert isinstance(mean, Tensor)
-        return dict(zip(names, mean.tolist(), strict=True))
-
-    def _paused_shares(self) -> dict[str, float]:
-        """The part of the steps since the last call in which a player paused, for those that did."""
-        steps = self._pauses.pop("steps")
-        shares = {player: count / steps for player, count in self._pauses.items()}
-        self._pauses.clear()
-        return {f"paused/{player}": shares[player] for player in ("critic", *self.generator.parts) if player in shares}
-
-    def _train_critic(self, batch: Batch, sample: Sample) -> dict[str, float]:
+    def critic_step(self, batch: Batch, sample: Sample) -> dict[str, float]:
+        """One step of the critic; its terms, its gradient norm and its mean scores, to log."""
         assert self.critic is not None
         assert self.techniques is not None
         self.critic.network.requires_grad_(True)
         with self.accelerator.autocast():
-            terms, scores = self._critic_terms(batch, sample)
+            terms, scores = self.critic_terms(batch, sample)
         weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
         paused = frozenset() if self.updates.critic else frozenset(self.critic.parts)
         values = self.critic.minimise(terms, weights, routes, paused, self.step, self.steps)
@@ -202,28 +172,46 @@ class Run:
         named = {name if name.startswith("critic") else f"critic_{name}": value for name, value in values.items()}
         return named | scores
 
-    def _critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
+    def generator_step(
+        self, batch: Batch, sample: Sample, content: dict[str, Tensor], detailed: bool
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """One step of the generator; the terms' gradient shares if `detailed`, and its terms and gradient norm."""
+        with self.accelerator.autocast():
+            terms = content | self.generator_terms(batch, sample)
+        weights, routes = self.recipe.generator_weights, self.variant.routes()
+        shares: dict[str, float] = {}
+        if detailed and len(terms) > 1:
+            shares = self.generator.gradient_shares(terms, weights, routes)
+        paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.updates, part))
+        values = self.generator.minimise(terms, weights, routes, paused, self.step, self.steps)
+        if self.critic is not None:
+            self.critic.network.requires_grad_(True)
+        return {f"share/{name}": share for name, share in shares.items()}, values
+
+    def critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
         """The critic's terms, and its mean scores of real and of fake images."""
         assert self.techniques is not None
         if self.techniques.needs_image_gradient(self.step) and torch.is_grad_enabled():
             batch.image.requires_grad_(True)
-        shown = _detached(sample)
-        real, fake = self.seen_by_critic.pair(batch, shown)
-        terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=shown)
+        detached = _detached(sample)
+        real, fake = self.critic_view.real_and_fake(batch, detached)
+        terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=detached)
         if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
-            terms |= self.techniques.critic_terms(lambda image: self.judge(image, batch), real, batch, shown, self.step)
+            judge = partial(self.judge, batch=batch)
+            terms |= self.techniques.critic_terms(judge, real, batch, detached, self.step)
         batch.image.requires_grad_(False)
         scores = {"score_real": self.variant.score(real), "score_fake": self.variant.score(fake)}
         return terms, {name: float(score.detach().mean()) for name, score in scores.items()}
 
-    def _generator_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+    def generator_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
+        """The generator's terms besides those of content: the variant's and the techniques'."""
         if self.critic is None or self.techniques is None:
             empty = Critique(score=sample.image.new_zeros(0))
             return self.variant.generator_terms(real=None, fake=empty, batch=batch, sample=sample)
         compares = "real_in_generator_step" in self.variant.requirements()
         compares = compares or self.techniques.needs_real_in_generator_step
-        if compares and self.seen_by_critic.together:
-            real, fake = self.seen_by_critic.pair(batch, sample)
+        if compares and self.critic_view.together:
+            real, fake = self.critic_view.real_and_fake(batch, sample)
         else:
             with torch.no_grad():
                 real = self.judge(batch.image, batch) if compares else None
@@ -231,64 +219,31 @@ class Run:
         terms = self.variant.generator_terms(real=real, fake=fake, batch=batch, sample=sample)
         return terms | self.techniques.generator_terms(real, fake)
 
-    # --- checks at the start ----------------------------------------------------------------------------------------
+    def _begin_step(self) -> None:
+        self.whole = False
+        # All randomness inside a step is a function of (seed, step, rank): a resumed run needs no generator state.
+        seed = (self.recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index
+        on_cpu = self.accelerator.device.type == "cpu"  # where torch.manual_seed would spend its time on other devices
+        (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
+        self._pauses.update(["steps", *(player for player, plays in asdict(self.updates).items() if not plays)])
 
-    def _virtual(self, model: Model, critic: nn.Module | None) -> nn.Module | None:
-        """Batch norm becomes virtual batch norm, on a reference batch that is drawn once and kept."""
-        items = [self.task.examples[index] for index in range(self.recipe.data.batch)]
-        batch = self.task.batch(default_collate(items))
-        noise, codes = model.draw(len(batch.image), batch.image.device, torch.Generator().manual_seed(self.recipe.seed))
-        inputs = [each for each in (batch.condition, model.vector(noise, codes)) if each is not None]
-        # A super-resolver upscales images of any size, which a reference of one size cannot go along with.
-        candidates = (critic,) if self.recipe.task == "super-resolution" else (model.decoder, critic)
-        players = [each for each in candidates if each is not None and has_batch_norm(each)]
-        if not players:
-            raise UserError(
-                "recipe: techniques.virtual_batch_norm: neither the critic nor, but for super-resolution, the "
-                "generator has batch norm"
-            )
-        if model.decoder in players:
-            model.decoder = VirtualBatchNetwork(model.decoder, *inputs)
-        if critic not in players or self.recipe.critic is None:
-            return critic
-        shown = [batch.condition] if self.recipe.critic.conditional else []
-        return VirtualBatchNetwork(critic, batch.image, *shown)
+    def _end_step(self, critic_values: dict[str, float], generator_values: dict[str, float]) -> None:
+        # The processes must agree on who learns next.
+        critic_values = mean_over_processes(critic_values, self.accelerator)
+        generator_values = mean_over_processes(generator_values, self.accelerator)
+        self.updates = self.variant.next_updates(critic_values, generator_values, self.updates)
+        self.step += 1
+        self.average.update(self.model, self.step)
+        if self.techniques is not None:
+            self.techniques.update("generator")
+        self.whole = True
 
-    @torch.no_grad()
-    def dry_run(self) -> None:
-        """Compute every term of the first batch once, changing nothing, so that a recipe's mistakes show up at once.
-
-        Raises:
-            UserError: terms and weights do not match, the images do not fit the critic or the perceptual loss, or a
-                step on whole batches would not fit into memory.
-        """
-        networks = [player.network for player in (self.generator, self.critic) if player is not None]
-        for network in networks:
-            network.eval()  # batch norm and spectral norm update their statistics only in training
-        try:
-            items = [self.task.examples[index] for index in range(min(4, self.recipe.data.batch))]
-            activations, content = Activations(), getattr(self.task, "content", None)
-            watched = [*networks, *([content] if isinstance(content, nn.Module) else [])]
-            with self.accelerator.autocast(), activations.watching(watched):
-                self._check_terms(self.task.batch(default_collate(items)))
-            check_step(activations, len(items), self.recipe, self.accelerator.device)
-        except UserError:
-            raise
-        except ValueError as error:
-            raise UserError(f"recipe: {error}") from None
-        finally:
-            for network in networks:
-                network.train()
-
-    def _check_terms(self, batch: Batch) -> None:
-        sample = self.model(batch, needs_prior_sample=self.critic is not None)
-        terms = self.task.content_terms(batch, sample)
-        if self.critic is not None:
-            check_classes(self.recipe, self.task, self.judge(batch.image, batch))
-            critic_terms, _ = self._critic_terms(batch, sample)
-            check_weights("critic", {*critic_terms}, self.recipe.critic_weights, self.recipe.all_critic_weights)
-        terms |= self._generator_terms(batch, sample)
-        check_weights("generator", {*terms}, self.recipe.weights, self.recipe.generator_weights)
+    def _paused_shares(self) -> dict[str, float]:
+        """The fraction of the steps since the last call in which a player paused, for those that did."""
+        steps = self._pauses.pop("steps")
+        shares = {player: count / steps for player, count in self._pauses.items()}
+        self._pauses.clear()
+        return {f"paused/{player}": shares[player] for player in ("critic", *self.generator.parts) if player in shares}
 
     # --- saving -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 from scripts.experiments.sr_matrix import run as sr_matrix
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import build_task
+from srgan_kit.training.dry_run import dry_run
 from srgan_kit.training.run import Run
 
 TINY = ["device=cpu", "precision=fp32", "data.patch=8", "data.batch=4", "labels.share=0.5", "validation.holdout=0"]
@@ -42,7 +43,7 @@ def test_every_run_builds_rehearses_and_steps(name: str, data: Path, tmp_path: P
     recipe = load_recipe(sr_matrix.RECIPE, [*sr_matrix.SHORT, *labels, *TINY, comparator], data / "images")
     accelerator = Accelerator(cpu=True)
     run = Run(recipe, tmp_path, accelerator, build_task(recipe, accelerator.device, tmp_path))
-    run.dry_run()
+    dry_run(run)
     before = [parameter.detach().clone() for parameter in run.model.decoder.parameters()]
     items = [run.task.examples[index] for index in range(recipe.data.batch)]
     batches = [run.task.batch(default_collate(items)) for _ in range(run.batches)]

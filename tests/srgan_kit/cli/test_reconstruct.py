@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from srgan_kit.data.image_dataset import load_squares
+from srgan_kit.data.image_dataset import DatasetSettings, load_dataset
 from srgan_kit.images.grid import below_each_other
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.models.generative import load_saved
@@ -58,7 +58,8 @@ def test_originals_above_reconstructions_and_the_psnr_of_each(
 
 def test_the_originals_are_what_training_would_hold_out(tiny_run: TinyRun, command: Command, two_classes: Path) -> None:
     command("reconstruct", tiny_run("vae"), two_classes / "left")
-    held = load_squares(two_classes / "left", 16, 3, "none", seed=0, holdout=3).held_out.images
+    settings = DatasetSettings(size=16, channels=3, seed=0, holdout=3)
+    held = load_dataset(two_classes / "left", settings).held_out.images
     shown = pairs()[0, :, 0, ::4, ::4].transpose(0, 3, 1, 2)
     for image in held.numpy():
         assert any(np.array_equal(image, each) for each in shown)

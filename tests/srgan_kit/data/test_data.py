@@ -1,5 +1,6 @@
 """Image folders and crops: real files of many kinds, and samples that depend on their number alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srgan_kit.data.crops import PairedCrops, StepSampler, check_partner
+from srgan_kit.data.crops import CropSettings, PairedCrops, StepSampler, check_partner
 from srgan_kit.data.image_folder import ImageFolder, find_images, find_partners, read_rgb
 from srgan_kit.errors import UserError
 from srgan_kit.images.resize import crop_to_multiple, resize_8bit
@@ -87,8 +88,9 @@ def read_rgb_of(image: Image.Image, folder: Path) -> torch.Tensor:
 )
 def test_a_sample_is_a_function_of_seed_and_number(folder: Path, index: int, seed: int, augment: str) -> None:
     images = ImageFolder(find_images(folder), 1)
-    first = PairedCrops(images, None, 2, 8, augment, seed)[index]
-    again = PairedCrops(ImageFolder(find_images(folder), 0), None, 2, 8, augment, seed)[index]
+    settings = CropSettings(scale=2, patch=8, augment=augment, seed=seed)
+    first = PairedCrops(images, None, settings)[index]
+    again = PairedCrops(ImageFolder(find_images(folder), 0), None, settings)[index]
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
     assert (first[0].shape, first[1].shape) == ((3, 16, 16), (3, 8, 8))
@@ -96,11 +98,12 @@ def test_a_sample_is_a_function_of_seed_and_number(folder: Path, index: int, see
 
 def test_a_crop_and_its_partner_are_the_same_place_turned_the_same_way(folder: Path) -> None:
     images = ImageFolder(find_images(folder), 1)
-    crops = PairedCrops(images, None, 4, 5, "flips-and-rotations", seed=3)
+    settings = CropSettings(scale=4, patch=5, augment="flips-and-rotations", seed=3)
+    crops = PairedCrops(images, None, settings)
     partners = ImageFolder(images.paths, 1)
     for index, path in enumerate(images.paths):
         partners._cache[path] = resize_8bit(crop_to_multiple(images[index], 4), 0.25)
-    paired = PairedCrops(images, partners, 4, 5, "flips-and-rotations", seed=3)
+    paired = PairedCrops(images, partners, settings)
     for index in range(30):
         for made, given_ in zip(crops[index], paired[index], strict=True):
             assert torch.equal(made, given_)
@@ -111,9 +114,10 @@ def test_all_eight_turns_occur_and_none_without_augmentation(folder: Path) -> No
     square = ImageFolder(images.paths, 1)
     square._cache[square.paths[0]] = images[0][:, :16, :16].contiguous()
     square.sizes[square.paths[0]] = (16, 16)
-    crops = PairedCrops(square, None, 2, 8, "flips-and-rotations", seed=0)
+    settings = CropSettings(scale=2, patch=8, augment="flips-and-rotations", seed=0)
+    crops = PairedCrops(square, None, settings)
     assert len({crops[i][0].numpy().tobytes() for i in range(100)}) == 8
-    still = PairedCrops(square, None, 2, 8, "none", seed=0)
+    still = PairedCrops(square, None, replace(settings, augment="none"))
     assert all(torch.equal(still[i][0], square[0]) for i in range(10))
 
 

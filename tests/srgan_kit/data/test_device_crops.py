@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.utils.data import default_collate
 
-from srgan_kit.data.crops import PairedCrops
+from srgan_kit.data.crops import CropSettings, PairedCrops
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.image_folder import ImageFolder, find_images
 from srgan_kit.images.resize import resize_8bit
@@ -39,8 +39,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
 @pytest.mark.parametrize("more", [PLAIN, MORE, GREY], ids=["plain", "reduced and shuffled", "some grey"])
 def test_a_batch_is_what_the_loader_makes(images: ImageFolder, scale: int, augment: str, more: dict) -> None:
     labels = np.array([0, -1, 1])
-    loader = PairedCrops(images, None, scale, 8, augment, 5, labels, 0.5, **more)
-    device = DeviceCrops(images, scale, 8, augment, 5, CPU, labels, 0.5, **more)
+    settings = CropSettings(scale=scale, patch=8, augment=augment, seed=5, labelled_share=0.5, **more)
+    loader = PairedCrops(images, None, settings, labels)
+    device = DeviceCrops(images, settings, CPU, labels)
     numbers = list(range(40, 120))
     expected = default_collate([loader[number] for number in numbers])
     for made, wanted in zip(device.batch(numbers), expected, strict=True):
@@ -52,15 +53,14 @@ def test_a_batch_is_what_the_loader_makes(images: ImageFolder, scale: int, augme
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_float32_rounds_as_float64_does(images: ImageFolder, scale: int) -> None:
-    exact = DeviceCrops(images, scale, 8, "none", 0, CPU)
-    short = DeviceCrops(images, scale, 8, "none", 0, CPU)
+    exact, short = (DeviceCrops(images, CropSettings(scale=scale, patch=8, seed=0), CPU) for _ in range(2))
     short._dtype, short._weights = torch.float32, short._weights.float()
     numbers = list(range(200))
     assert torch.equal(short.batch(numbers)[1], exact.batch(numbers)[1])
 
 
 def test_more_augmentation_gives_all_sizes_and_all_orders_of_channels(images: ImageFolder) -> None:
-    crops = PairedCrops(images, None, 4, 8, "none", 0, **MORE)
+    crops = PairedCrops(images, None, CropSettings(scale=4, patch=8, seed=0, **MORE))
     plans = [crops.plan(number) for number in range(600)]
     assert {(plan.image, plan.reduction) for plan in plans} == {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)}
     assert len({plan.channels for plan in plans}) == 6
@@ -82,7 +82,8 @@ def test_images_that_no_reduction_leaves_large_enough_are_named(tmp_path: Path, 
 
 
 def test_a_part_of_the_crops_is_grey_and_the_others_stay_as_they_are(images: ImageFolder) -> None:
-    crops, before = (PairedCrops(images, None, 4, 8, "flips", 0, **more) for more in (GREY, MORE))
+    flipped = CropSettings(scale=4, patch=8, augment="flips", seed=0)
+    crops, before = (PairedCrops(images, None, replace(flipped, **more)) for more in (GREY, MORE))
     plans = [crops.plan(number) for number in range(1200)]
     grey = [number for number, plan in enumerate(plans) if len(set(plan.channels)) == 1]
     assert 240 < len(grey) < 360  # four standard deviations about a quarter

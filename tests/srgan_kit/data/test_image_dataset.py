@@ -11,14 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srgan_kit.data.image_dataset import SquareImages, Strips, load_squares
+from srgan_kit.data.image_dataset import DatasetSettings, DatasetSplits, ImageDataset, PackedImages, load_dataset
 from srgan_kit.errors import UserError
 
 
-def numbered(count: int, height: int = 4, width: int = 4) -> Strips:
+def load(
+    path: Path,
+    size: int,
+    channels: Any,
+    augment: Any,
+    seed: int,
+    holdout: int,
+    leave_out: Path | None = None,
+    **more: Any,
+) -> DatasetSplits:
+    settings = {"size": size, "channels": channels, "augment": augment, "seed": seed, "holdout": holdout, **more}
+    return load_dataset(path, DatasetSettings(**settings), leave_out)
+
+
+def numbered(count: int, height: int = 4, width: int = 4) -> PackedImages:
     """Images whose pixels say which image and column they are."""
     columns = torch.arange(width, dtype=torch.uint8).expand(1, height, width)
-    return Strips(columns + 16 * number for number in range(count))
+    return PackedImages(columns + 16 * number for number in range(count))
 
 
 def picture(height: int, width: int, level: int | None = None) -> Image.Image:
@@ -31,17 +45,17 @@ def save(path: Path, **arrays: Any) -> Path:
     return path
 
 
-def test_strips_give_back_the_images() -> None:
+def test_packed_images_are_the_images() -> None:
     images = [torch.randint(0, 256, shape, dtype=torch.uint8) for shape in ((3, 4, 9), (3, 6, 4), (1, 4, 4))]
-    strips = Strips(images)
-    assert len(strips) == 3
-    assert all(torch.equal(strips[index], image) for index, image in enumerate(images))
+    packed = PackedImages(images)
+    assert len(packed) == 3
+    assert all(torch.equal(packed[index], image) for index, image in enumerate(images))
 
 
 @given(index=st.integers(0, 10**9), seed=st.integers(0, 100))
 def test_a_sample_is_a_function_of_seed_and_number(index: int, seed: int) -> None:
     images, labels = numbered(7, 4, 9), np.arange(7)
-    dataset = SquareImages(images, labels, "flips", seed)
+    dataset = ImageDataset(images, labels, "flips", seed)
     other = pickle.loads(pickle.dumps(dataset))
     _ = other[index + 1]
     for first, again in zip(dataset[index], other[index], strict=True):
@@ -53,29 +67,29 @@ def test_a_sample_is_a_function_of_seed_and_number(index: int, seed: int) -> Non
 
 
 def test_each_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:
-    dataset = SquareImages(numbered(12), np.arange(12), "none", seed=5)
+    dataset = ImageDataset(numbered(12), np.arange(12), "none", seed=5)
     epochs = [[int(dataset[epoch * 12 + i][1]) for i in range(12)] for epoch in range(3)]
     assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
-    other = SquareImages(numbered(12), np.arange(12), "none", seed=6)
+    other = ImageDataset(numbered(12), np.arange(12), "none", seed=6)
     assert epochs[0] != [int(other[i][1]) for i in range(12)]
 
 
 def test_a_share_of_the_samples_is_drawn_from_the_labelled_images_alone() -> None:
     labels = np.array([-1, 0, -1, -1, 1, -1])
-    dataset = SquareImages(numbered(6), labels, "none", seed=5, labelled_share=0.25)
+    dataset = ImageDataset(numbered(6), labels, "none", seed=5, labelled_share=0.25)
     drawn = [int(dataset[index][0][0, 0, 0]) // 16 for index in range(32)]
     assert sorted(drawn[3::4]) == [1] * 4 + [4] * 4
     others = [which for index, which in enumerate(drawn) if index % 4 != 3]
     assert sorted(others) == sorted([*range(6)] * 4)
     assert [int(dataset[index][1]) for index in range(32)] == [labels[which] for which in drawn]
-    plain = SquareImages(numbered(6), np.full(6, -1), "none", seed=5, labelled_share=0.25)
+    plain = ImageDataset(numbered(6), np.full(6, -1), "none", seed=5, labelled_share=0.25)
     assert sorted(int(plain[index][0][0, 0, 0]) // 16 for index in range(6)) == [*range(6)]
 
 
 def test_every_crop_and_flip_occurs_and_no_flip_without_augmentation() -> None:
     def seen(augment: Any) -> set[tuple[int, ...]]:
-        dataset = SquareImages(numbered(1, 4, 6), np.array([0]), augment, seed=0)
+        dataset = ImageDataset(numbered(1, 4, 6), np.array([0]), augment, seed=0)
         return {tuple(dataset[i][0][0, 0].tolist()) for i in range(100)}
 
     still = {(0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5)}
@@ -84,13 +98,13 @@ def test_every_crop_and_flip_occurs_and_no_flip_without_augmentation() -> None:
 
 
 def test_the_fingerprint_is_that_of_images_and_labels() -> None:
-    dataset = SquareImages(numbered(3), np.arange(3), "none", 0)
-    assert dataset.fingerprint() == SquareImages(numbered(3), np.arange(3), "flips", 1).fingerprint()
+    dataset = ImageDataset(numbered(3), np.arange(3), "none", 0)
+    assert dataset.fingerprint() == ImageDataset(numbered(3), np.arange(3), "flips", 1).fingerprint()
     changed = numbered(3)
     changed.pixels[5] += 1
-    turned = Strips(numbered(3)[index].reshape(1, 2, 8) for index in range(3))
+    turned = PackedImages(numbered(3)[index].reshape(1, 2, 8) for index in range(3))
     others = [(changed, np.arange(3)), (numbered(3), np.array([0, 1, -1])), (turned, np.arange(3))]
-    prints = {SquareImages(images, labels, "none", 0).fingerprint() for images, labels in others}
+    prints = {ImageDataset(images, labels, "none", 0).fingerprint() for images, labels in others}
     assert len(prints | {dataset.fingerprint()}) == 4
 
 
@@ -104,8 +118,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_folder_gives_squares_labels_and_what_it_skipped(folder: Path) -> None:
-    train, held_out, classes = load_squares(folder, 8, 3, "none", seed=0, holdout=2)
+def test_a_folder_gives_square_images_labels_and_what_it_skipped(folder: Path) -> None:
+    train, held_out, classes = load(folder, 8, 3, "none", seed=0, holdout=2)
     assert classes == ("daisy", "roses")
     assert [each.path.name for each in train.skipped] == ["broken.png"]
     assert len(train) == 3
@@ -116,13 +130,11 @@ def test_a_folder_gives_squares_labels_and_what_it_skipped(folder: Path) -> None
 
 
 def test_the_seed_chooses_what_is_held_out_and_one_image_is_left(folder: Path) -> None:
-    chosen = {
-        tuple(load_squares(folder, 4, 1, "none", seed, 1).held_out.images[:, 0, 0, 0].tolist()) for seed in range(20)
-    }
+    chosen = {tuple(load(folder, 4, 1, "none", seed, 1).held_out.images[:, 0, 0, 0].tolist()) for seed in range(20)}
     assert len(chosen) > 2
-    squares = load_squares(folder, 4, 1, "none", 0, 99)
-    assert (len(squares.train), len(squares.held_out.images)) == (1, 4)
-    assert load_squares(folder, 4, 1, "none", 0, 0).held_out.images.shape == (0, 1, 4, 4)
+    splits = load(folder, 4, 1, "none", 0, 99)
+    assert (len(splits.train), len(splits.held_out.images)) == (1, 4)
+    assert load(folder, 4, 1, "none", 0, 0).held_out.images.shape == (0, 1, 4, 4)
 
 
 def test_large_images_are_reduced_without_aliasing_and_small_ones_enlarged(tmp_path: Path) -> None:
@@ -130,22 +142,22 @@ def test_large_images_are_reduced_without_aliasing_and_small_ones_enlarged(tmp_p
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
     picture(3, 5, 77).save(tmp_path / "tiny.png")
-    images = load_squares(tmp_path, 8, 1, "none", 0, 0).train.images
+    images = load(tmp_path, 8, 1, "none", 0, 0).train.images
     assert images.shapes == [(1, 8, 12), (1, 8, 13)]
     assert (images[0].float() - 127.5).abs().max() < 6
     assert images[1].eq(77).all()
 
 
 def test_images_below_the_run_folder_are_left_out(folder: Path) -> None:
-    assert load_squares(folder, 4, 1, "none", 0, 0, leave_out=folder / "roses").classes == ("daisy",)
+    assert load(folder, 4, 1, "none", 0, 0, leave_out=folder / "roses").classes == ("daisy",)
 
 
 def test_grey_is_luma_and_grey_becomes_rgb(tmp_path: Path) -> None:
     red = np.zeros((4, 4, 4, 3), dtype=np.uint8)
     red[..., 0] = 200
-    grey = load_squares(save(tmp_path / "a.npz", images=red), 4, 1, "none", 0, 0).train
+    grey = load(save(tmp_path / "a.npz", images=red), 4, 1, "none", 0, 0).train
     assert grey[0][0].eq(round(0.299 * 200)).all()
-    back = load_squares(save(tmp_path / "b.npz", images=red[..., 0]), 4, 3, "none", 0, 0).train
+    back = load(save(tmp_path / "b.npz", images=red[..., 0]), 4, 3, "none", 0, 0).train
     assert torch.equal(back[0][0], torch.full((3, 4, 4), 200, dtype=torch.uint8))
 
 
@@ -157,13 +169,13 @@ def test_an_npz_of_every_documented_form(
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     labels = {label_name: np.arange(6, dtype=np.uint8)[:, None] % 3} if label_name else {}
     channels = shape[3] if len(shape) == 4 else 1
-    train, _, classes = load_squares(save(tmp_path / "a.npz", **{name: images}, **labels), 5, channels, "none", 0, 0)
+    train, _, classes = load(save(tmp_path / "a.npz", **{name: images}, **labels), 5, channels, "none", 0, 0)
     assert torch.equal(torch.stack(list(map(train.images.__getitem__, range(6)))).flatten(1), planes(images))
     assert train.labels.tolist() == ([0, 1, 2, 0, 1, 2] if label_name else [-1] * 6)
     assert classes == (("0", "1", "2") if label_name else ())
     near = (images + np.random.default_rng(1).uniform(-0.4, 0.4, shape)).clip(0, 255) / 255
     floats = save(tmp_path / "b.npz", **{name: near.astype(np.float32)}, **labels)
-    assert load_squares(floats, 5, channels, "none", 0, 0).train.fingerprint() == train.fingerprint()
+    assert load(floats, 5, channels, "none", 0, 0).train.fingerprint() == train.fingerprint()
 
 
 def planes(images: np.ndarray) -> torch.Tensor:
@@ -173,10 +185,10 @@ def planes(images: np.ndarray) -> torch.Tensor:
 
 def test_another_size_is_resized_and_an_oblong_array_cropped(tmp_path: Path) -> None:
     file = save(tmp_path / "a.npz", images=np.full((3, 28, 42), 9, dtype=np.uint8), classes=np.array(["only"]))
-    squares = load_squares(file, 32, 1, "none", 0, 1)
-    assert squares.train.images.shapes == [(1, 32, 48)] * 2
-    assert squares.held_out.images.shape == (1, 1, 32, 32)
-    assert squares.train[0][0].eq(9).all()
+    splits = load(file, 32, 1, "none", 0, 1)
+    assert splits.train.images.shapes == [(1, 32, 48)] * 2
+    assert splits.held_out.images.shape == (1, 1, 32, 32)
+    assert splits.train[0][0].eq(9).all()
 
 
 def test_a_test_set_in_the_file_is_what_is_held_out(tmp_path: Path) -> None:
@@ -187,27 +199,27 @@ def test_a_test_set_in_the_file_is_what_is_held_out(tmp_path: Path) -> None:
         "x_test": images[6:],
         "y_test": np.array([2, 0, 1, 2]),
     }
-    squares = load_squares(save(tmp_path / "a.npz", **arrays, classes=np.array(list("abc"))), 4, 1, "none", 0, 3)
-    assert squares.classes == ("a", "b", "c")
-    assert len(squares.train) == 6
-    assert squares.held_out.images[:, 0, 0, 0].tolist() == [6, 7, 8, 9]
-    assert squares.held_out.labels.tolist() == [2, 0, 1, 2]
+    splits = load(save(tmp_path / "a.npz", **arrays, classes=np.array(list("abc"))), 4, 1, "none", 0, 3)
+    assert splits.classes == ("a", "b", "c")
+    assert len(splits.train) == 6
+    assert splits.held_out.images[:, 0, 0, 0].tolist() == [6, 7, 8, 9]
+    assert splits.held_out.labels.tolist() == [2, 0, 1, 2]
     del arrays["y_test"]
-    assert load_squares(save(tmp_path / "b.npz", **arrays), 4, 1, "none", 0, 3).held_out.labels.tolist() == [-1] * 4
+    assert load(save(tmp_path / "b.npz", **arrays), 4, 1, "none", 0, 3).held_out.labels.tolist() == [-1] * 4
 
 
 def test_some_labels_are_kept_of_the_training_images_alone(tmp_path: Path) -> None:
     file = save(tmp_path / "a.npz", images=np.zeros((100, 4, 4), np.uint8), labels=np.arange(100) % 2)
-    squares = load_squares(file, 4, 1, "none", 0, 20, labelled=10)
-    assert (squares.train.labels >= 0).sum() == 10
-    assert (squares.held_out.labels >= 0).all()
-    half = load_squares(file, 4, 1, "none", 0, 0, labelled=0.5).train.labels
+    splits = load(file, 4, 1, "none", 0, 20, labelled=10)
+    assert (splits.train.labels >= 0).sum() == 10
+    assert (splits.held_out.labels >= 0).all()
+    half = load(file, 4, 1, "none", 0, 0, labelled=0.5).train.labels
     assert [int((half == label).sum()) for label in (0, 1)] == [25, 25]
     with pytest.raises(UserError, match="got 1"):
-        load_squares(file, 4, 1, "none", 0, 0, labelled=1)
+        load(file, 4, 1, "none", 0, 0, labelled=1)
     bare = save(tmp_path / "b.npz", images=np.zeros((9, 4, 4), np.uint8))
     with pytest.raises(UserError, match="labels: there are none"):
-        load_squares(bare, 4, 1, "none", 0, 0, labelled=0.5)
+        load(bare, 4, 1, "none", 0, 0, labelled=0.5)
 
 
 @pytest.mark.parametrize(
@@ -233,39 +245,39 @@ def test_some_labels_are_kept_of_the_training_images_alone(tmp_path: Path) -> No
 )
 def test_arrays_that_are_not_as_described_are_errors(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        load_squares(save(tmp_path / "a.npz", **arrays), 4, 1, "none", 0, 0)
+        load(save(tmp_path / "a.npz", **arrays), 4, 1, "none", 0, 0)
 
 
 def test_files_that_are_no_data_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent\.npz: expected a folder of images or an \.npz"):
-        load_squares(tmp_path / "absent.npz", 4, 1, "none", 0, 0)
+        load(tmp_path / "absent.npz", 4, 1, "none", 0, 0)
     with pytest.raises(UserError, match="no image found"):
-        load_squares(tmp_path, 4, 1, "none", 0, 0)
+        load(tmp_path, 4, 1, "none", 0, 0)
     (tmp_path / "text.npz").write_text("text")
     whole = save(tmp_path / "whole.npz", images=np.random.default_rng(0).random((9, 9, 9)))
     (tmp_path / "cut.npz").write_bytes(whole.read_bytes()[:-100])
     np.save(tmp_path / "single.npy", np.zeros(3))
     for name in ("text.npz", "cut.npz", "single.npy"):
         with pytest.raises(UserError, match=r"not an \.npz file"):
-            load_squares(tmp_path / name, 4, 1, "none", 0, 0)
+            load(tmp_path / name, 4, 1, "none", 0, 0)
     damaged = bytearray(whole.read_bytes())
     damaged[500] ^= 255
     (tmp_path / "damaged.npz").write_bytes(damaged)
     with pytest.raises(UserError, match=r"damaged\.npz: cannot be read"):
-        load_squares(tmp_path / "damaged.npz", 4, 1, "none", 0, 0)
+        load(tmp_path / "damaged.npz", 4, 1, "none", 0, 0)
     (tmp_path / "zero.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"no usable image among 1 files .*zero\.png"):
-        load_squares(tmp_path, 4, 1, "none", 0, 0)
+        load(tmp_path, 4, 1, "none", 0, 0)
 
 
 def test_mnist_and_flowers_load(data_folder: Path) -> None:
-    mnist = load_squares(data_folder / "gan" / "mnist.npz", 28, 1, "none", 0, 500, labelled=100)
+    mnist = load(data_folder / "gan" / "mnist.npz", 28, 1, "none", 0, 500, labelled=100)
     assert len(mnist.train) == 60000
     assert mnist.held_out.images.shape == (10000, 1, 28, 28)
     assert np.bincount(mnist.train.labels[mnist.train.labels >= 0]).tolist() == [10] * 10
     first = [int(label) for _, label in map(mnist.train.__getitem__, range(1000))]
     assert first.count(-1) > 990, "the few labels are spread over the epoch"
-    flowers = load_squares(data_folder / "gan" / "flowers64.npz", 64, 3, "flips", 0, 200)
+    flowers = load(data_folder / "gan" / "flowers64.npz", 64, 3, "flips", 0, 200)
     assert flowers.classes == ("daisy", "dandelion", "roses", "sunflowers", "tulips")
     assert (len(flowers.train), flowers.held_out.images.shape) == (3470, (200, 3, 64, 64))
     assert flowers.train[5][0].shape == (3, 64, 64)

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from srgan_kit.data.crops import PairedCrops
+from srgan_kit.data.crops import CropSettings, PairedCrops
 from srgan_kit.data.degradation_settings import LightConfig, RoundsConfig, SecondOrderConfig
 from srgan_kit.data.image_folder import ImageFolder, find_images, read_rgb
 from srgan_kit.errors import UserError
@@ -41,8 +41,8 @@ def images(folder: Path) -> ImageFolder:
 
 
 def crops(images: ImageFolder, degradation: RoundsConfig | None, seed: int = 5, **more) -> PairedCrops:
-    settings = {"scale": 4, "patch": 8, "augment": "flips-and-rotations"} | more
-    return PairedCrops(images, None, seed=seed, degradation=degradation, **settings)
+    settings = {"scale": 4, "patch": 8, "augment": "flips-and-rotations", "seed": seed} | more
+    return PairedCrops(images, None, CropSettings(**settings), degradation=degradation)
 
 
 @pytest.mark.parametrize("more", [{}, {"reductions": (1.0, 0.8), "shuffle_channels": True}], ids=["plain", "more"])

@@ -32,7 +32,7 @@ def moved_heads(run: Run, penalty: str) -> set[str]:
     """Which heads of the critic the gradient of the penalty reaches."""
     assert run.critic is not None
     batch = run.task.batch(default_collate([run.task.examples[number] for number in range(4)]))
-    terms, _ = run._critic_terms(batch, run.model(batch, needs_prior_sample=True))
+    terms, _ = run.critic_terms(batch, run.model(batch, needs_prior_sample=True))
     heads = {name: value for name, value in run.critic.network.named_parameters() if name.endswith("head.weight")}
     gradients = torch.autograd.grad(terms[penalty], list(heads.values()), allow_unused=True)
     pairs = zip(heads, gradients, strict=True)

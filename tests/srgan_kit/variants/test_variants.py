@@ -12,6 +12,7 @@ from torch import Tensor
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, CodePosterior, Codes, Critique, Gaussian, Sample, Updates
 from srgan_kit.errors import UserError
+from srgan_kit.training.dry_run import dry_run
 from srgan_kit.training.run import Run
 from srgan_kit.variants.deepsim import DeePSiM
 from srgan_kit.variants.f_gan import FGAN
@@ -39,8 +40,8 @@ def parts_trained_by(tiny, folder: Path, task: str, variant: str, player: str, t
     run = tiny.run(tiny.recipe(task, variant, *more), folder)
     sample = run.model(tiny.batch(run), needs_prior_sample=True)
     terms = {
-        "weights": run.task.content_terms(tiny.batch(run), sample) | run._generator_terms(tiny.batch(run), sample),
-        "critic_weights": run._critic_terms(tiny.batch(run), sample)[0],
+        "weights": run.task.content_terms(tiny.batch(run), sample) | run.generator_terms(tiny.batch(run), sample),
+        "critic_weights": run.critic_terms(tiny.batch(run), sample)[0],
     }
     alone = [f"{who}.{name}={float((who, name) == (player, term))}" for who, names in terms.items() for name in names]
     run = tiny.run(tiny.recipe(task, variant, *more, *alone), folder)
@@ -139,7 +140,7 @@ def test_a_layer_or_code_or_class_that_there_is_not_is_named_before_the_first_st
         ),
     ):
         with pytest.raises(UserError, match=message):
-            tiny.run(tiny.recipe("unconditional", variant, *more), tmp_path).dry_run()
+            dry_run(tiny.run(tiny.recipe("unconditional", variant, *more), tmp_path))
 
 
 def test_too_few_classes_for_the_labels_are_named_before_the_first_step(tiny, tmp_path) -> None:
@@ -154,7 +155,7 @@ def test_too_few_classes_for_the_labels_are_named_before_the_first_step(tiny, tm
         recipe = tiny.recipe("unconditional", variant, *more)
         data = recipe.data.model_copy(update={"folder": tmp_path / "images"})
         with pytest.raises(UserError, match=rf"have 3 classes, but its variant tells 2 apart; set {setting}"):
-            tiny.run(recipe.model_copy(update={"data": data}), tmp_path / "run").dry_run()
+            dry_run(tiny.run(recipe.model_copy(update={"data": data}), tmp_path / "run"))
 
 
 def test_the_log_has_r1_as_last_computed_and_without_its_factor(tiny, tmp_path) -> None:

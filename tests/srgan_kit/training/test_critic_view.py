@@ -11,8 +11,8 @@ from srgan_kit.critics.dcgan import DCGANCritic
 from srgan_kit.layers.rows import rows
 from srgan_kit.losses import MinibatchDiscrimination, feature_matching, learned_similarity
 from srgan_kit.tasks.content import Content
+from srgan_kit.training.critic_view import evaluating_with_batch_statistics
 from srgan_kit.training.diagnostics import diagnose
-from srgan_kit.training.judging import as_it_plays
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run
 
@@ -34,7 +34,7 @@ def test_half_the_contrast_is_far_from_the_whole_where_both_are_judged_together(
     run = tiny.run(tiny.recipe("unconditional", variant, *COMPARING[variant], "critic.channels=16"), tmp_path)
     batch, sample = half_contrast(run, tiny)
     with torch.no_grad():
-        real, fake = run.seen_by_critic.pair(batch, sample)
+        real, fake = run.critic_view.real_and_fake(batch, sample)
         apart = run.judge(batch.image, batch), run.judge(sample.image, batch, sample)
     together = learned_similarity(real.feature(-1), of_compared(fake))
     assert together > 10 * learned_similarity(apart[0].feature(-1), of_compared(apart[1]))
@@ -49,7 +49,7 @@ def test_a_pair_is_one_forward_of_the_whole_batch(variant: str, tiny, tmp_path: 
     assert run.critic is not None
     with torch.no_grad():
         whole = run.critic.network(torch.cat(images))
-        real, fake = run.seen_by_critic.pair(batch, sample)
+        real, fake = run.critic_view.real_and_fake(batch, sample)
     assert torch.equal(real.score, whole.score[:4])
     assert torch.equal(fake.score, whole.score[4:8])
     assert torch.equal(real.feature(-1), whole.features[-1][:4])
@@ -72,7 +72,7 @@ def test_systems_that_compare_nothing_judge_each_kind_by_itself(tiny, tmp_path: 
         run = tiny.run(tiny.recipe("unconditional", variant, *more), tmp_path)
         batch, sample = half_contrast(run, tiny)
         with torch.no_grad():
-            real, fake = run.seen_by_critic.pair(batch, sample)
+            real, fake = run.critic_view.real_and_fake(batch, sample)
             assert torch.equal(real.score, run.judge(batch.image, batch).score)
             assert torch.equal(fake.score, run.judge(sample.image, batch, sample).score)
 
@@ -84,7 +84,7 @@ def test_minibatch_discrimination_sees_each_kind_alone_all_the_same(tiny, tmp_pa
     seen: list[int] = []
     layer.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     batch, sample = half_contrast(run, tiny)
-    run.seen_by_critic.pair(batch, sample)
+    run.critic_view.real_and_fake(batch, sample)
     run.judge(batch.image, batch)
     assert seen == [4, 4, 4, 4]
 
@@ -132,11 +132,11 @@ def test_a_critic_with_batch_norm_is_measured_by_the_statistics_that_it_plays_wi
     assert values["held_out/score_real"] > 0 > values["held_out/score_fake"]
 
 
-def test_as_it_plays_is_evaluation_but_for_batch_norm_and_leaves_no_trace() -> None:
+def test_evaluating_with_batch_statistics_is_evaluation_but_for_batch_norm_and_leaves_no_trace() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5)).train()
     image = torch.rand(2, 3, 8, 8)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    with as_it_plays(network), torch.no_grad():
+    with evaluating_with_batch_statistics(network), torch.no_grad():
         hidden = network(image)
         assert torch.equal(hidden, network(image))  # no dropout
     assert hidden.mean(dim=(0, 2, 3)).abs().max() < 1e-6  # the batch's own statistics

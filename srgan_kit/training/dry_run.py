@@ -1,0 +1,50 @@
+"""Every term of a run computed once before its first step, so that a recipe's mistakes show up at once."""
+
+import torch
+from torch import nn
+from torch.utils.data import default_collate
+
+from srgan_kit.contracts import Batch
+from srgan_kit.errors import UserError
+from srgan_kit.training.checks import check_classes, check_weights
+from srgan_kit.training.memory import Activations, check_step
+from srgan_kit.training.run import Run
+
+
+@torch.no_grad()
+def dry_run(run: Run) -> None:
+    """Compute the terms of both players on at most four images, changing nothing of the run.
+
+    Raises:
+        UserError: terms and weights do not match, the images do not fit the critic or the perceptual loss, or a
+            step on whole batches would not fit into memory.
+    """
+    networks = [player.network for player in (run.generator, run.critic) if player is not None]
+    for network in networks:
+        network.eval()  # batch norm and spectral norm update their statistics only in training
+    try:
+        items = [run.task.examples[index] for index in range(min(4, run.recipe.data.batch))]
+        activations, content = Activations(), getattr(run.task, "content", None)
+        watched = [*networks, *([content] if isinstance(content, nn.Module) else [])]
+        with run.accelerator.autocast(), activations.watching(watched):
+            _check_terms(run, run.task.batch(default_collate(items)))
+        check_step(activations, len(items), run.recipe, run.accelerator.device)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"recipe: {error}") from None
+    finally:
+        for network in networks:
+            network.train()
+
+
+def _check_terms(run: Run, batch: Batch) -> None:
+    recipe = run.recipe
+    sample = run.model(batch, needs_prior_sample=run.critic is not None)
+    terms = run.task.content_terms(batch, sample)
+    if run.critic is not None:
+        check_classes(recipe, run.task, run.judge(batch.image, batch))
+        critic_terms, _ = run.critic_terms(batch, sample)
+        check_weights("critic", {*critic_terms}, recipe.critic_weights, recipe.all_critic_weights)
+    terms |= run.generator_terms(batch, sample)
+    check_weights("generator", {*terms}, recipe.weights, recipe.generator_weights)
