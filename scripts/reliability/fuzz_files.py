@@ -1,6 +1,6 @@
 """Read mutated models, checkpoints, arrays, archives and recipes, and count what should not happen.
 
-    python scripts/reliability/fuzz_files.py [--count 3000] [--seed 1] [--show]
+    python -m scripts.reliability.fuzz_files [--count 3000] [--seed 1] [--show]
 
 The files are made by code. A mutant may be read, or refused in one line.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fuzzing import ending_in, fuzz, print_summary
 from PIL import Image
 
+from scripts.reliability.fuzzing import ending_in, fuzz, print_summary
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.data.unpack import Unpacked
 from srgan_kit.errors import UserError

@@ -1,6 +1,6 @@
 """Upscale mutated images of every format, as the command does, and count what should not happen.
 
-    python scripts/reliability/fuzz_images.py [--count 5000] [--seed 1] [--show] [--only jxl]
+    python -m scripts.reliability.fuzz_images [--count 5000] [--seed 1] [--show] [--only jxl]
 
 Images are made by code, with EXIF, XMP, profiles and text where the format has room. A mutant may be upscaled, or
 refused in one line. A traceback, more than 20 seconds, or a file that is left behind is counted.
@@ -12,9 +12,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from fuzzing import ending_in, fuzz, print_summary
 from PIL import Image, ImageCms, PngImagePlugin
 
+from scripts.reliability.fuzzing import ending_in, fuzz, print_summary
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.images.encode import write_image

@@ -1,6 +1,6 @@
 """Kill `srgan-kit upscale` and `srgan-kit train` at random moments, and count what should not happen.
 
-    python scripts/reliability/kills.py [--count 40] [--seed 1] [--show]
+    python -m scripts.reliability.kills [--count 40] [--seed 1] [--show]
 
 Real processes are ended with SIGKILL, SIGTERM, SIGHUP or SIGINT, and the same is done again to its end: the rest of the
 images, or the run by `--resume`. Counted are files that are there and not whole, temporary files that the next run
@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fuzzing import print_summary
 from PIL import Image
 from safetensors import safe_open
 
@@ -31,6 +30,7 @@ import srgan_kit.cli.app
 import srgan_kit.cli.main
 import srgan_kit.training.loop
 import srgan_kit.upscaling.image
+from scripts.reliability.fuzzing import print_summary
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import save_model
 

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-import architectures_page
-import holdout
 import numpy as np
 import pytest
-import search_architecture
 from PIL import Image, ImageFilter
 
+from scripts.experiments.architectures import page as architectures_page
+from scripts.experiments.architectures import search as search_architecture
+from scripts.lib import holdout
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig

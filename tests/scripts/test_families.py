@@ -5,7 +5,6 @@ import json
 import math
 from pathlib import Path
 
-import compare_families
 import numpy as np
 import pytest
 import torch
@@ -13,6 +12,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
+from scripts.experiments.families import compare as compare_families
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.generators.model import Model
 from srgan_kit.losses import iwae_bound

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import grid_study
 import pytest
-from results_file import Results
 
+from scripts.experiments import checkerboard as grid_study
+from scripts.lib.results import Results
 from srgan_kit.recipes.load import load_recipe
 
 ROOT = Path(__file__).parents[2]

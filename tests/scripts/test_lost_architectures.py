@@ -2,9 +2,16 @@
 
 import pytest
 import torch
-from lost_architectures import AttentionBlock, DepthwiseBlock, DepthwiseConfig, LargeKernelBlock, LargeKernelConfig
 from pydantic import ValidationError
 from torch import nn
+
+from scripts.experiments.architectures.networks import (
+    AttentionBlock,
+    DepthwiseBlock,
+    DepthwiseConfig,
+    LargeKernelBlock,
+    LargeKernelConfig,
+)
 
 
 def silenced(block: nn.Module) -> nn.Module:

@@ -4,10 +4,10 @@ import json
 import os
 from pathlib import Path
 
-import measure_pretrained
 import pytest
 import torch
 
+from scripts.pretrained import measure as measure_pretrained
 from srgan_kit.models.pretrained import pretrained_upscalers, read_summary
 from srgan_kit.models.super_resolution import load_model
 

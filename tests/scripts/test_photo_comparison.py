@@ -4,12 +4,12 @@ import json
 import sys
 from pathlib import Path
 
-import measure_pretrained
-import photo_comparison
-import photo_sheet
 import pytest
 import torch
 
+from scripts.lib import photo_comparison
+from scripts.pretrained import measure as measure_pretrained
+from scripts.pretrained import photo_figure as photo_sheet
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.degradation_settings import LightConfig
 from srgan_kit.images.resize import resize

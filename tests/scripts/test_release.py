@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-import release_model
 
+from scripts.pretrained import release as release_model
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import release_generator
-import train_pretrained
 from safetensors import safe_open
 
+from scripts.pretrained import release_generator
+from scripts.pretrained import train as train_pretrained
 from srgan_kit.models.pretrained import read_summary
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train

@@ -4,13 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fuzz_files
-import fuzz_images
-import kills
 import numpy as np
 import pytest
-from fuzzing import fuzz, mutated
 
+from scripts.reliability import fuzz_files, fuzz_images, kills
+from scripts.reliability.fuzzing import fuzz, mutated
 from srgan_kit.errors import UserError
 
 
@@ -28,7 +26,7 @@ def test_mutated_other_files() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix")
 def test_kills() -> None:
     """In a process of its own: forks of one with threads, as this may be, could hang."""
-    command = [sys.executable, kills.__file__, "--count", "6", "--seed", "12"]
+    command = [sys.executable, "-m", kills.__name__, "--count", "6", "--seed", "12"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.startswith(
         "6 kills, seed 12: 0 partial outputs, 0 leftovers, 0 tracebacks, 0 wrong exit statuses, "

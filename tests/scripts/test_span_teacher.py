@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from span_teacher import branches, main
 from torch import Tensor
 from torch.nn import functional as F
 
+from scripts.pretrained.teachers.span import branches, main
 from srgan_kit.models.super_resolution import load_model
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sr_matrix
 import torch
 from accelerate import Accelerator
 from PIL import Image
 from torch.utils.data import default_collate
 
+from scripts.experiments.sr_matrix import run as sr_matrix
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.run import Run

@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import x4plus_teacher
-from branched_student import BranchedStudent
-from crop_pools import Pool, sample
-from degraded_pairs import KINDS, low_resolution, make_pairs
-from holdout import photograph_of, split
 from PIL import Image
-from release_student import card
 from safetensors.torch import load_file
-from smfanet_teacher import load_smfanet
-from student_loop import train_student
-from student_pools import StudentImages
-from student_stages import BATCH, STAGES, Stage, config_of
-from text_pages import text_page
 from torch import Tensor
 from torch.nn import functional as F
 
+from scripts.lib.holdout import photograph_of, split
+from scripts.lib.text_pages import text_page
+from scripts.pretrained.students.branched import BranchedStudent
+from scripts.pretrained.students.crop_pools import Pool, sample
+from scripts.pretrained.students.degraded_pairs import KINDS, low_resolution, make_pairs
+from scripts.pretrained.students.images import StudentImages
+from scripts.pretrained.students.loop import train_student
+from scripts.pretrained.students.release import card
+from scripts.pretrained.students.stages import BATCH, STAGES, Stage, config_of
+from scripts.pretrained.teachers import realesrgan_x4plus as x4plus_teacher
+from scripts.pretrained.teachers.smfanet import load_smfanet
 from srgan_kit.data.image_folder import read_rgb
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSR

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-import system_runs
 
+from scripts.experiments.systems import run as system_runs
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.variant import variant_name
 from srgan_kit.variants import VARIANTS

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-import toys
 
+from scripts.experiments.toys import run as toys
 from srgan_kit.data.toys import TOYS
 from srgan_kit.metrics.modes import mode_coverage
 from srgan_kit.tasks.toys import MEASURED, ToyPoints, ToyTask, density

@@ -4,11 +4,11 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pack_training_images
 import pytest
 import torch
 from PIL import Image, ImageFilter
 
+from scripts.pretrained import pack_images as pack_training_images
 from srgan_kit.data.image_folder import find_images, read_rgb
 from srgan_kit.data.unpack import Unpacked
 from srgan_kit.errors import UserError

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from lost_architectures import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from torch import nn
 from torch.nn import functional as F
 
+from scripts.experiments.architectures.networks import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators import SUPER_RESOLVERS
 from srgan_kit.generators.super_resolution.pixel_shuffle import PixelShuffleSettings

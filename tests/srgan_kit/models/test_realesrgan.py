@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import realesrgan_picture
 import torch
 from ncnn_writing import runtime
 from PIL import Image
 
+from scripts.examples import realesrgan as realesrgan_picture
 from srgan_kit.errors import UserError
 from srgan_kit.models import realesrgan
 from srgan_kit.models.super_resolution import load_model

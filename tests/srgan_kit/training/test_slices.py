@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import train_pretrained
 from safetensors.torch import load_file, save_file
 
+from scripts.pretrained import train as train_pretrained
 from srgan_kit.errors import UserError
 from srgan_kit.models.build import build_model
 from srgan_kit.models.super_resolution import load_model

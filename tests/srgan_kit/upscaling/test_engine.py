@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lost_architectures import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scripts.experiments.architectures.networks import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from srgan_kit.devices import autocast
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lost_architectures import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scripts.experiments.architectures.networks import AttentionConfig, DepthwiseConfig, LargeKernelConfig
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSR

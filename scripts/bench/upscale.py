@@ -1,0 +1,236 @@
+"""Speed and memory of upscaling, as ratios measured in one run, against thresholds; writes what it finds as JSON.
+
+    python -m scripts.bench.upscale [--model NAME_OR_FILE] [--side 512] [--memory-side 4096] [-o FILE.json]
+
+With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5 and the time against Real-ESRGAN's compact checkpoint.
+"""
+
+import argparse
+import copy
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from scripts.lib import paths
+from scripts.lib.photo_comparison import COMPACT_FILE
+from scripts.lib.timing import Check, Work, median_seconds, report
+from srgan_kit.devices import autocast, cpu_has_bf16, pick_precision
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.read import read_image
+from srgan_kit.metrics.folder import evaluate_pairs, pair_images
+from srgan_kit.models.pretrained import DEFAULT_MODEL
+from srgan_kit.models.super_resolution import UpscalingModel, load_model
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.image import upscale_image
+
+CPU = torch.device("cpu")
+AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.85, "rate_1024": 0.9, "rate_2048": 0.9}
+"""speedup counts only where the CPU has bf16; rates are pixels per second beside an image of SMALL_SIDE: end to end
+beside the network alone, the others both without files."""
+SMALL_SIDE, LARGE_SIDES = 256, (1024, 2048)
+"""A small image is one tile, whose layers stay in the cache and in memory that the process has already."""
+AT_MOST = {
+    "time_against_compact": 1.3,
+    "bf16_psnr_change_db": 0.01,
+    "seconds_for_help": 0.3,
+    "peak_gib_auto": 1.5,
+    "peak_gib_fp32": 1.5,
+    "growth_gib_auto": 0.1,
+    "growth_gib_fp32": 0.1,
+}
+"""The peaks are meant for inputs of MEMORY_SIDE; growth is without the decoded input and the result."""
+MEMORY_SIDE = 4096
+
+
+def check(found: dict[str, object]) -> list[Check]:
+    """Every threshold whose value was measured and counts on this machine."""
+    checks = []
+    for name, value in found.items():
+        if not isinstance(value, float) or (name == "speedup" and not cpu_has_bf16()):
+            continue
+        if name in AT_LEAST:
+            checks.append(Check(name, value, f">= {AT_LEAST[name]}", value >= AT_LEAST[name]))
+        if name in AT_MOST and not (name.startswith("peak") and found["memory_side"] != MEMORY_SIDE):
+            checks.append(Check(name, value, f"<= {AT_MOST[name]}", value <= AT_MOST[name]))
+    return checks
+
+
+def photograph(side: int) -> np.ndarray:
+    """A real photograph of side x side: scikit-image's astronaut, mirrored until it is large enough."""
+    from skimage.data import astronaut
+
+    picture = np.asarray(astronaut())
+    missing = max(side - len(picture), 0)
+    return np.pad(picture, [(0, missing), (0, missing), (0, 0)], mode="symmetric")[:side, :side].copy()
+
+
+def bare(model: UpscalingModel, pixels: np.ndarray, dtype: torch.dtype, layout: torch.memory_format) -> Work:
+    """The network alone on the whole image as a tensor that is already there."""
+    network = copy.deepcopy(model.network)
+    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=layout)
+
+    def run() -> object:
+        with torch.inference_mode(), autocast(CPU, dtype):
+            return network(image)
+
+    return run
+
+
+def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
+    """Ours against the plain forward of the whole image, and what end to end is made of: network, decoder, encoder."""
+    pixels, small = photograph(side), photograph(SMALL_SIDE)
+    fast, exact = Upscaler(model, "cpu", "auto"), Upscaler(model, "cpu", "fp32")
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.png"), Path(folder, "out.png")
+        Image.fromarray(pixels).save(source)
+        result = upscale_image(fast, read_image(source))
+        work: dict[str, Work] = {
+            "plain": bare(model, pixels, torch.float32, torch.contiguous_format),
+            "bare": bare(model, small, fast.dtype, torch.channels_last),
+            "ours": lambda: fast.upscale(pixels),
+            "ours_fp32": lambda: exact.upscale(pixels),
+            "end_to_end": lambda: write_image(upscale_image(fast, read_image(source)), target),
+            "decode": lambda: read_image(source),
+            "encode": lambda: write_image(result, target),
+        }
+        data = data_folder()
+        if data is not None:
+            compact = load_model(data / COMPACT_FILE)
+            work["compact"] = bare(compact, small, fast.dtype, torch.channels_last)
+        seconds = median_seconds(work, repeats)
+    ratios = {
+        "speedup": seconds["plain"] / seconds["ours"],
+        "speedup_fp32": seconds["plain"] / seconds["ours_fp32"],
+        "end_to_end_rate": seconds["bare"] / seconds["end_to_end"] * (side / SMALL_SIDE) ** 2,
+        "share_of_decoder_and_encoder": (seconds["decode"] + seconds["encode"]) / seconds["end_to_end"],
+        "bare_seconds_per_megapixel": seconds["bare"] / (SMALL_SIDE**2 / 1e6),
+    }
+    if "compact" in seconds:
+        ratios["time_against_compact"] = seconds["bare"] / seconds["compact"]
+    return {f"seconds_{name}": value for name, value in seconds.items()} | ratios
+
+
+def rates(model: UpscalingModel, repeats: int) -> dict[str, float]:
+    """Pixels per second of large images beside a small one, taken in turn."""
+    upscaler = Upscaler(model, "cpu", "auto")
+    small, found = photograph(SMALL_SIDE), dict[str, float]()
+    for side in LARGE_SIDES:
+        large = photograph(side)
+        work: dict[str, Work] = {"small": lambda: upscaler.upscale(small), "large": partial(upscaler.upscale, large)}
+        seconds = median_seconds(work, repeats)
+        found[f"rate_{side}"] = seconds["small"] / seconds["large"] * (side / SMALL_SIDE) ** 2
+    return found
+
+
+def cost_of_bf16(model: UpscalingModel) -> dict[str, float]:
+    """PSNR on Set5 in fp32 and bf16; nothing without the data."""
+    data = data_folder()
+    if data is None:
+        return {}
+    folder = data / "sr_test" / "Set5"
+    pairs = pair_images(folder / "HR", folder / "LR_bicubic" / f"X{model.scale}", model.scale)
+    psnr = {}
+    for precision in ("fp32", "bf16"):
+        scores = evaluate_pairs(pairs, Upscaler(model, "cpu", precision).upscale, model.scale)
+        psnr[precision] = statistics.fmean(score.psnr_y for score in scores)
+    change = abs(psnr["bf16"] - psnr["fp32"])
+    return {"set5_fp32": psnr["fp32"], "set5_bf16": psnr["bf16"], "bf16_psnr_change_db": change}
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import torch
+
+def peak():  # not getrusage, whose peak a process inherits from the one that started it
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+
+before = peak()
+from srgan_kit.images.encode import write_image
+from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.images.read import read_image
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.upscaling.image import upscale_image
+upscaler = Upscaler(load_model(sys.argv[1]), "cpu", sys.argv[2])
+write_image(upscale_image(upscaler, read_image(Path(sys.argv[3]))), Path(sys.argv[4]))
+print((peak() - before) / 2**20)
+"""
+
+
+def peak_gib(model: str, precision: str, side: int) -> float:
+    """Peak memory of one run, from file to file, above the interpreter with torch loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.png"), Path(folder, "out.png")
+        Image.fromarray(photograph(side)).save(source, compress_level=1)
+        command = [sys.executable, "-c", PEAK, model, precision, str(source), str(target)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def memory(model: str, scale: int, side: int) -> dict[str, float]:
+    """The peak at `side`, and how much of it beyond the decoded input and the result is not there at half the side."""
+    found = {}
+    for precision in ("auto", "fp32"):
+        peaks = {size: peak_gib(model, precision, size) for size in (side // 2, side)}
+        beyond = {size: peak - 3 * size**2 * (1 + scale**2) / 2**30 for size, peak in peaks.items()}
+        found[f"peak_gib_{precision}"] = peaks[side]
+        found[f"beyond_buffers_gib_{precision}_half_side"] = beyond[side // 2]
+        found[f"beyond_buffers_gib_{precision}"] = beyond[side]
+        found[f"growth_gib_{precision}"] = beyond[side] - beyond[side // 2]
+    return found
+
+
+def seconds_for_help(repeats: int) -> float:
+    """Median time of `srgan-kit --help` as a process."""
+    command = [sys.executable, "-c", "from srgan_kit.cli.main import run; run()", "--help"]
+    work: Work = lambda: subprocess.run(command, capture_output=True, check=True)  # noqa: E731
+    return median_seconds({"help": work}, repeats)["help"]
+
+
+def data_folder() -> Path | None:
+    """Test images and weights, where SRGAN_KIT_DATA names them."""
+    folder = os.environ.get("SRGAN_KIT_DATA")
+    return Path(folder) if folder else None
+
+
+def main() -> None:
+    """Measure everything, print it and write it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="pretrained model or file")
+    parser.add_argument("--side", type=int, default=512, help="side of the timed input")
+    parser.add_argument(
+        "--memory-side", type=int, default=MEMORY_SIDE, help="side of the input for peak memory; 0: none"
+    )
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("-o", "--output", type=Path, default=paths.RESULTS / "bench_upscale.json")
+    options = parser.parse_args()
+    model = load_model(options.model)
+    found: dict[str, object] = {
+        "model": model.name,
+        "parameters": model.parameters,
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "precision_auto": str(pick_precision("auto", CPU)),
+        "side": options.side,
+        "memory_side": options.memory_side,
+    }
+    found |= speed(model, options.side, options.repeats) | rates(model, min(options.repeats, 3)) | cost_of_bf16(model)
+    found["seconds_for_help"] = seconds_for_help(options.repeats)
+    if options.memory_side:
+        found |= memory(options.model, model.scale, options.memory_side)
+    report(found, check(found), options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measured studies: each writes the results, tables and figures of its page in docs/."""

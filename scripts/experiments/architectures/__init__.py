@@ -1,0 +1,1 @@
+"""Which network and data suit a pretrained super-resolver."""

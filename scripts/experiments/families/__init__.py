@@ -1,0 +1,1 @@
+"""Reconstruction by every family of generative models."""

@@ -1,0 +1,1 @@
+"""Every adversarial system as a super-resolver."""

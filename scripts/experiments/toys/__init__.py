@@ -1,0 +1,1 @@
+"""Every adversarial system on synthetic distributions with known density."""

@@ -1,0 +1,1 @@
+"""How the pretrained models were trained, released and measured."""

@@ -1,0 +1,252 @@
+"""Turn a finished generative run into a pretrained model: measure it, write pretrained/NAME.safetensors, card, image.
+
+    SRGAN_KIT_DATA=... python -m scripts.pretrained.release_generator infogan-mnist --fails "What you saw."
+        [--runs runs]
+
+NAME is one of the generators that `scripts/pretrained/train.py` trains; its run is in runs/NAME.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from scripts.experiments.families.compare import IMPORTANCE, TESTED, bounds
+from scripts.experiments.systems.run import exported, generated, held_out, infogan, restored, samples, traversal
+from scripts.lib import paths
+from scripts.pretrained.release import PRETRAINED, stage_line, stages_of
+from scripts.pretrained.train import COMPARATORS, PLANS
+from srgan_kit.atomic import atomic_write
+from srgan_kit.errors import UserError
+from srgan_kit.images.grid import grid, save_picture
+from srgan_kit.losses import SqueezeNetFeatures
+from srgan_kit.metrics.samples import frechet_distance, nearest_training_distance
+from srgan_kit.models.generative import load_saved
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.tasks.unconditional import fixed_images
+from srgan_kit.training.loop import MODEL
+from srgan_kit.training.run import Run
+
+IMAGES = paths.IMAGES
+LARGEST = 4e6
+"""Bytes of a file."""
+DRAWN = 3000
+"""Images whose features are compared with the real ones'."""
+DEEPEST = "fire9"
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Generator:
+    """What is said of one generator."""
+
+    title: str
+    use: str
+    """Commands, each with what it shows."""
+    data: str
+    terms: str
+    measure: Callable[[Run], dict[str, float]]
+    meaning: str
+    """Of the measured figures."""
+    picture: Callable[[Run], Tensor]
+
+
+# --- measures -------------------------------------------------------------------------------------------------------
+
+
+def flowers(run: Run) -> dict[str, float]:
+    """Diversity, sharpness, the distance of the features' distributions, and of samples to training images."""
+    weights = Path(os.environ["SRGAN_KIT_DATA"]) / "weights" / COMPARATORS["lpips"]
+    network = SqueezeNetFeatures([DEEPEST], weights)
+    made = generated(run, DRAWN)[0].clamp(0, 1)
+    items = [run.task.examples[number][0] for number in range(DRAWN)]
+    real = run.task.batch((torch.stack(items), torch.full((DRAWN,), -1))).image
+    laws = [
+        torch.cat([network(part)[DEEPEST].mean(dim=(2, 3)) for part in images.split(250)]) for images in (made, real)
+    ]
+    small_made, small_real, small_held = (
+        F.interpolate(images, 16, mode="area") for images in (made[:256], real, held_out(run, 128).image)
+    )
+    nearest, of_held_out = (
+        nearest_training_distance(images, small_real)[0].median() for images in (small_made, small_held)
+    )
+    found = samples(run) | {"feature distance": frechet_distance(*laws)}
+    return found | {"nearest": float(nearest / of_held_out)}
+
+
+def digits_of_codes(run: Run) -> dict[str, float]:
+    """What Q reads of the codes, and the error of the first as a classifier of test images."""
+    found = infogan(run)
+    return {("class error, %" if name == "error_percent" else name.replace("_", " ")): found[name] for name in found}
+
+
+def vae(run: Run) -> dict[str, float]:
+    """Bounds on the negative log likelihood of test images made black and white, in nats."""
+    found = bounds(exported(run), (held_out(run, TESTED).image >= 0.5).float())
+    return {"-ELBO, nats": float(found["nats"]), f"IWAE-{IMPORTANCE}, nats": float(found["iwae"])}
+
+
+def sheet(run: Run) -> Tensor:
+    """64 samples."""
+    return grid(fixed_images(exported(run), 64, torch.device("cpu")))
+
+
+UNSETTLED = "Whether weights inherit terms from the images they were trained on is unsettled."
+MNIST = "MNIST (60,000 digits, CC BY-SA 3.0)"
+MNIST_TERMS = f"""\
+The weights are under Apache-2.0, as the code is. They were trained on MNIST (LeCun and Cortes), whose images are under
+CC BY-SA 3.0. {UNSETTLED}"""
+SPREAD = """\
+Diversity and sharpness are parts of what held-out images score: 1 is as diverse and as sharp
+(`srgan_kit/metrics/samples.py`)."""
+GENERATORS: dict[str, Generator] = {
+    "dcgan-flowers": Generator(
+        "Photographs of flowers, 64x64 RGB, by a DCGAN.",
+        """\
+srgan-kit generate dcgan-flowers                              # samples.png, 64 flowers
+srgan-kit generate dcgan-flowers --interpolate -o between.png""",
+        "TensorFlow's flower photographs (3,670 at 64x64, CC BY 2.0)",
+        f"""\
+The weights are under Apache-2.0, as the code is. They were trained on the flower photographs that TensorFlow's
+tutorials use, each under CC BY 2.0 by its own author. {UNSETTLED}""",
+        flowers,
+        f"""\
+{SPREAD} Feature distance is the Fréchet distance of {DRAWN:,} samples from as many training
+images, on the means of SqueezeNet's {DEEPEST}: not the published FID, and comparable only among models measured so.
+Nearest is how far samples are from their nearest training image at 16x16, over the same of held-out images: much less
+than 1 would be copying.""",
+        sheet,
+    ),
+    "infogan-mnist": Generator(
+        "Handwritten digits, 28x28 grey, by an InfoGAN whose first code is the digit.",
+        """\
+srgan-kit generate infogan-mnist --class 7 -o sevens.png
+srgan-kit generate infogan-mnist --traverse continuous.0 -o code.png   # along a row only this code changes""",
+        MNIST,
+        MNIST_TERMS,
+        digits_of_codes,
+        f"""\
+{SPREAD} Information is what Q reads of the code of classes in generated images, in nats, of
+at most ln 10 = 2.303; class error is that code as a classifier of the test images; continuous rmse is the error of Q's
+guess of the two numbers, which are uniform on [-1, 1].""",
+        traversal,
+    ),
+    "vae-mnist": Generator(
+        "Handwritten digits, 28x28 black and white, by a variational auto-encoder.",
+        """\
+srgan-kit generate vae-mnist                                  # samples.png, 64 digits
+srgan-kit generate vae-mnist --interpolate -o between.png
+srgan-kit reconstruct vae-mnist digits/ -o pairs.png           # images, with what the code keeps of them""",
+        MNIST,
+        MNIST_TERMS,
+        vae,
+        f"""\
+Upper bounds on the mean negative log likelihood of {TESTED:,} test images, made black and white at half, in nats: the
+negative ELBO, and the importance-weighted bound with {IMPORTANCE} samples. In training, grey values counted as
+probabilities of white.""",
+        sheet,
+    ),
+}
+
+
+# --- releasing ------------------------------------------------------------------------------------------------------
+
+
+def finished_run(name: str, folder: Path, data: Path) -> Run:
+    """The run as it was after its last step."""
+    recipe = Recipe.model_validate_json((folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe = recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"folder": data / PLANS[name].data}), "device": "cpu"}
+    )
+    return restored(recipe, folder)
+
+
+def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) -> str:
+    """The model card, in Markdown."""
+    about = GENERATORS[name]
+    saved = load_saved(stages[-1])
+    parameters = sum(weight.numel() for weight in saved.model.state_dict().values())
+    rows = "\n".join(f"| {figure} | {value:g} |" for figure, value in measured.items())
+    settings = json.dumps(saved.recipe.generator.model_dump(exclude={"name"}, exclude_defaults=True))
+    trained = "<br>".join(stage_line(stage) for stage in stages)
+    latent = saved.recipe.latent
+    codes = f", categorical codes {list(latent.categorical)}" if latent.categorical else ""
+    codes += f", {latent.continuous} continuous" if latent.continuous else ""
+    return f"""\
+# {name}
+
+{about.title}
+
+```
+{about.use}
+```
+
+![Made by {name}](../docs/images/{name}.png)
+
+| | |
+|---|---|
+| architecture | `{saved.recipe.generator.name}` {settings} |
+| parameters | {parameters:,} |
+| made of | {latent.noise} Gaussian numbers{codes} |
+| training | {trained} |
+| training data | {about.data} |
+| licence | {LICENCE}, see below |
+
+| measured | |
+|---|---|
+{rows}
+
+{about.meaning} Measured by `scripts/pretrained/release_generator.py`.
+
+## Terms
+
+{about.terms}
+
+## Where it fails
+
+{fails}
+"""
+
+
+def main() -> None:
+    """Measure, write weights, card and image."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=GENERATORS)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where NAME's folder is")
+    parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
+    options = parser.parse_args()
+    data = os.environ.get("SRGAN_KIT_DATA")
+    if not data:
+        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of training images")
+    name = options.name
+    try:
+        stages = stages_of(options.runs / name)
+        path = stages[-1] / MODEL
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path}: has {path.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:g}")
+        run = finished_run(name, stages[-1], Path(data))
+        torch.manual_seed(0)
+        with torch.no_grad():
+            found = GENERATORS[name].measure(run)
+            save_picture(GENERATORS[name].picture(run), IMAGES / f"{name}.png")
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    measured = {figure: float(f"{value:.4g}") for figure, value in found.items()}
+    own = {"licence": LICENCE, "training_data": GENERATORS[name].data, "measured": json.dumps({"samples": measured})}
+    metadata = load_saved(stages[-1]).metadata | own
+    with atomic_write(PRETRAINED / f"{name}.safetensors") as temporary:
+        save_file(load_file(path), temporary, metadata=metadata)
+    (PRETRAINED / f"{name}.md").write_text(card(name, stages, measured, options.fails), encoding="utf-8")
+    print(json.dumps(measured, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Small super-resolvers that learn from large ones' answers."""

@@ -1,0 +1,120 @@
+"""Turn a trained student into a pretrained model: write pretrained/NAME.safetensors and its model card.
+
+    python -m scripts.pretrained.students.release runs/students x4-fidelity --fails "What you saw."
+
+The folder is what `scripts/pretrained/students/train.py` wrote. Measurements are added to the card
+afterwards by `scripts/pretrained/measure.py NAME --headers`.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from scripts.pretrained.release import LICENCE, PRETRAINED, PURPOSE
+from scripts.pretrained.students.stages import STAGES, Stage, config_of
+from scripts.pretrained.students.train import LOG
+from srgan_kit.atomic import atomic_write
+from srgan_kit.errors import UserError
+from srgan_kit.models.super_resolution import load_model, save_model
+
+TRAINING_DATA = (
+    "BSDS500 train+test (376 images, non-commercial research), CC0 photographs (550 crops), sharp photographs (398 "
+    "crops: public domain, MIT, Unsplash and Pexels licences, CC-BY)"
+)
+TEACHERS = {
+    "fidelity": "SMFANet+ (Apache-2.0; trained on DIV2K and Flickr2K, which are for academic research)",
+    "photo": "Real-ESRGAN x4plus (BSD-3-Clause; trained on DIV2K, Flickr2K and OutdoorSceneTraining)",
+}
+COMPARING = (
+    "VGG19 trained on ImageNet, activations normalised (deep-transfer, Apache-2.0); SqueezeNet 1.1 trained on ImageNet "
+    "(ONNX model zoo, Apache-2.0), heads of lpips 0.1 (BSD-2-Clause)"
+)
+TARGETS = {
+    "fidelity": "absolute, then squared distances to the originals and, with more weight, to the teacher's answers",
+    "perceptual": "pixels, LPIPS and VGG19 features, consistency with the input, terms against a checkerboard",
+    "photo": "pixels, LPIPS and VGG19 features, terms against a checkerboard; targets are the teacher's answers to "
+    "degraded images, and the originals of clean images and of drawn pages of text",
+}
+BORDER = "4"
+"""Pixels by which images are continued: without them a flat colour gets a frame."""
+TERMS = f"""\
+The weights are under {LICENCE}, as the code is. The training images have terms of their own (above): BSDS500 is
+offered for non-commercial research, 84 of the sharp photographs are under CC-BY, the rest is in the public domain or
+under permissive licences. So have the networks that it learnt from. Whether weights inherit terms from what they were
+trained on is unsettled; who needs certainty for commercial use should train again on images of their own."""
+
+
+def release(folder: Path, stage: Stage, fails: str) -> None:
+    """Write the weights and the card.
+
+    Raises:
+        UserError: the folder has no such student, or no log of its training.
+    """
+    try:
+        log = json.loads((folder / LOG).read_text(encoding="utf-8"))
+        trained = log[stage.name]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{folder / LOG}: expected the log of {stage.name}'s training ({error!r})") from None
+    model = load_model(folder / f"{stage.name}.safetensors")
+    metadata = {"licence": LICENCE, "training_data": TRAINING_DATA, "training": training(stage, trained, log)}
+    metadata["border"] = BORDER
+    save_model(model.network, config_of(stage), PRETRAINED / f"{stage.name}.safetensors", metadata)
+    with atomic_write(PRETRAINED / f"{stage.name}.md") as temporary:
+        temporary.write_text(card(stage, training(stage, trained, log), model.parameters, fails), encoding="utf-8")
+
+
+def training(stage: Stage, trained: dict[str, Any], log: dict[str, Any]) -> str:
+    """How it was trained, in a line."""
+    start = f", from {trained['start']}" if trained["start"] else ""
+    crops = f"{trained['steps'] * trained['batch']:,} crops of {trained['patch']}x{trained['patch']}"
+    time = f"{trained['seconds']:.0f} seconds on one {log['device']}"
+    script = "`scripts/pretrained/students/train.py`"
+    return f"{script}: {trained['steps']:,} steps{start}, {crops}, {time}; {TARGETS[stage.kind]}"
+
+
+def card(stage: Stage, trained: str, parameters: int, fails: str) -> str:
+    """The model card, in Markdown, without what is measured."""
+    settings = json.dumps(config_of(stage).model_dump(exclude={"name"}))
+    teacher = f"\n| taught by | {TEACHERS[stage.kind]} |" if stage.kind in TEACHERS else ""
+    compared = f"\n| compared by | {COMPARING} |" if stage.terms else ""
+    return f"""\
+# {stage.name}
+
+Upscales photographs {stage.scale} times along each side. {PURPOSE[stage.kind]}
+
+| | |
+|---|---|
+| architecture | `residual` {settings} |
+| parameters | {parameters:,} |
+| input and output | RGB in [0, 1], any size |
+| training | {trained} |
+| training data | {TRAINING_DATA}, compressed as AVIF of quality 80 for the way to the accelerator |{teacher}{compared}
+| licence | {LICENCE}, see below |
+
+## Terms
+
+{TERMS}
+
+## Where it fails
+
+{fails}
+"""
+
+
+def main() -> None:
+    """Release one student."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="what train_students.py wrote")
+    parser.add_argument("name", choices=[stage.name for stage in STAGES])
+    parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
+    options = parser.parse_args()
+    try:
+        release(options.folder, next(stage for stage in STAGES if stage.name == options.name), options.fails)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

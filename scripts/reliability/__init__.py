@@ -1,0 +1,1 @@
+"""Fuzzers, and a program that kills commands: each counts what should not happen."""
