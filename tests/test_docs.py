@@ -74,7 +74,7 @@ def numbers(value: object) -> list[Tensor]:
     return [value if isinstance(value, Tensor) else torch.tensor(value)]
 
 
-PAGE = (ROOT / "docs/losses.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/guide/losses.md").read_text(encoding="utf-8")
 SECTIONS = sections(PAGE)
 
 

@@ -46,7 +46,7 @@ SEED = 5
 COMPARED = ("bicubic", "fidelity", "photo")
 CLEARLY = 0.05
 """Part by which a distance has to be smaller for its model to count as the better one."""
-PAGE = paths.STUDIES / "choosing.md"
+PAGE = paths.GUIDE / "choosing.md"
 START, END = "<!-- choice -->", "<!-- end of choice -->"
 
 Treatment = Callable[[Image.Image, np.random.Generator], tuple[Image.Image, bytes | None]]
@@ -163,7 +163,7 @@ def scale_of(number: int, images: int) -> int:
 
 
 def page(rows: list[Row], everything: list[tuple[str, np.ndarray]]) -> str:
-    """The tables of docs/choosing.md."""
+    """The tables of docs/guide/choosing.md."""
     for row in rows:
         low, file, _ = treated(everything[row["number"] % len(everything)][1], row["scale"], row["number"])
         row["taken"] = chosen(low, file, row["scale"])

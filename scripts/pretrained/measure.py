@@ -1,20 +1,21 @@
-"""Measure the pretrained super-resolvers: docs/models.md, a table in each card, an image of crops for each.
+"""Measure the pretrained super-resolvers: docs/guide/models.md, a table in each card, an image of crops for each.
 
     SRGAN_KIT_DATA=... python -m scripts.pretrained.measure [NAME ...] [--headers] [--keep-speed]
     SRGAN_KIT_DATA=... python -m scripts.pretrained.measure --photo [--limit 3]
 
 PSNR, SSIM, the LPIPS-like distance and the phase imbalance come from the sets' own low-resolution files, in fp32; the
 speed from 256x256 pixels, beside Real-ESRGAN's compact checkpoint in turns. `--headers` writes the figures into the
-models' files too, where `srgan-kit models` reads them. Figures already in docs/models.json are kept for models not
-named. `--photo` compares them on degraded photographs instead (`scripts/lib/photo_comparison.py`) and writes
-docs/photo.json and the page; with `--limit` it looks at the first few photographs and only prints. The test sets are
-for models that are ready to be released, never for a choice.
+models' files too, where `srgan-kit models` reads them. Figures already in docs/results/models.json are kept for models
+not named. `--photo` compares them on degraded photographs instead (`scripts/lib/photo_comparison.py`) and writes
+docs/results/photo.json and the page; with `--limit` it looks at the first few photographs and only prints. The test
+sets are for models that are ready to be released, never for a choice.
 """
 
 import argparse
 import json
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 import torch
@@ -40,7 +41,7 @@ from srgan_kit.models.pretrained import pretrained_generators, pretrained_upscal
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import Upscaler
 
-FOUND, PAGE = paths.RESULTS / "models.json", paths.DOCS / "models.md"
+FOUND, PAGE = paths.RESULTS / "models.json", paths.GUIDE / "models.md"
 PHOTO = paths.RESULTS / "photo.json"
 START, END = "<!-- measured by scripts/pretrained/measure.py -->", "<!-- end -->"
 STRIP = "Low resolution, bicubic, model, original"
@@ -106,16 +107,18 @@ def table(found: dict[str, Figures]) -> str:
         if name != "speed"
     ]
     s = found["speed"]
+    speed = (
+        f"Speed on {s['threads']:.0f} CPU threads, fp32 / bf16: {both(s, 'megapixels_per_second', 3)} megapixels "
+        f"of input per second; {both(s, 'time_against_compact', 2)} times the time of Real-ESRGAN's compact "
+        "checkpoint in the same run." + ("" if "megapixels_per_second_bf16" in s else " A dash: that CPU has no bf16.")
+    )
     return "\n".join(
         [
             "| test set | PSNR / SSIM on Y | bicubic | LPIPS-like | bicubic | phase imbalance / pattern | originals' |",
             "|---|---|---|---|---|---|---|",
             *rows,
             "",
-            f"Speed on {s['threads']:.0f} CPU threads, fp32 / bf16: {both(s, 'megapixels_per_second', 3)} megapixels "
-            f"of input per second; {both(s, 'time_against_compact', 2)} times the time of Real-ESRGAN's compact "
-            "checkpoint in the same run."
-            + ("" if "megapixels_per_second_bf16" in s else " A dash: that CPU has no bf16."),
+            textwrap.fill(speed, 120, break_on_hyphens=False),
         ]
     )
 
@@ -132,7 +135,7 @@ def both(speed: Figures, figure: str, digits: int) -> str:
 
 
 def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None) -> str:
-    """docs/models.md; the comparison on degraded photographs is left out where there is none yet."""
+    """docs/guide/models.md; the comparison on degraded photographs is left out where there is none yet."""
     rows = []
     for name, found in everything.items():
         summary = read_summary(pretrained_upscalers()[name])
@@ -140,12 +143,12 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
         b100, s = found.get("B100", {}), found["speed"]
         perceptual = [f"{b100['lpips_like']:.4f}", lattice(b100), lattice(b100, "original_")] if b100 else ["–"] * 3
         rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
-        cells = [f"[{name}](../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
+        cells = [f"[{name}](../../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
         cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]
         rows.append(f"| {' | '.join(cells)} |")
     headings = ["model", "scale", "parameters", "file", "Set5", "B100", "LPIPS-like", "checkerboard", "originals'"]
     headings += ["MP/s fp32 / bf16", "time against compact", "licence"]
-    strips = [f"![{name}: {STRIP.lower()}](images/{name}.png)" for name in everything]
+    strips = [f"![{name}: {STRIP.lower()}](../images/{name}.png)" for name in everything]
     return "\n".join(
         [
             "# Pretrained models",
@@ -191,7 +194,7 @@ def generators() -> list[str]:
         measured = "; ".join(f"{figure} {value:g}" for figure, value in summary.measured.get("samples", {}).items())
         size = f"{summary.parameters:,} | {summary.bytes / 1e6:.1f} MB"
         lines.append(
-            f"| [{name}](../pretrained/{name}.md) | {summary.makes} | {summary.system} | {size} | {measured} |"
+            f"| [{name}](../../pretrained/{name}.md) | {summary.makes} | {summary.system} | {size} | {measured} |"
         )
     return [
         *lines,

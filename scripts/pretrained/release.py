@@ -196,8 +196,9 @@ Upscales photographs {model.scale} times along each side. {PURPOSE[name.split("-
 |---|---|---|
 {rows}
 
-Measured by `scripts/pretrained/release.py` with the protocol of `docs/evaluation.md` from the sets' low-resolution
-files, in fp32; no test image was used for training or for any choice. Speed and other figures: below, under Measured.
+Measured by `scripts/pretrained/release.py` with the protocol of `docs/guide/evaluation.md` from the sets'
+low-resolution files, in fp32; no test image was used for training or for any choice. Speed and other figures: below,
+under Measured.
 
 ## Terms
 

@@ -146,7 +146,7 @@ CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100"
 BRANCHED = (
     "generator={name='reparameterised', channels=64, groups=5, convolutions=3, image_skip='bilinear', scale=4}",
 )
-"""The winner of docs/architectures.md; it is exported as the plain network, which the later stages train on."""
+"""The winner of docs/studies/architectures.md; it is exported as the plain network, which the later stages train on."""
 INFOGAN = ("generator.channels=32", "variant.labels=first-code")
 """The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
 TAUGHT = (*STRETCH, *SQUARED, "weights.distillation=3", "distillation.distance=l2", "optimizer.warmup=100")

@@ -185,7 +185,7 @@ def rows_of(names: list[str], budget: float) -> list[dict[str, object]]:
 
 def test_the_tables_say_what_was_found(tmp_path: Path) -> None:
     written = tmp_path / "page.md"
-    written.write_text((ROOT / "docs" / "architectures.md").read_text(encoding="utf-8"), encoding="utf-8")
+    written.write_text(architectures_page.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     plain, second = architectures_page.PLAIN, list(architectures_page.ARCHITECTURES)[2]
     architectures_page.render(rows_of([plain, second, "BSDS alone"], 6.0), written)
     lines = written.read_text(encoding="utf-8").splitlines()

@@ -131,10 +131,9 @@ def test_a_trained_pixelcnn_is_a_law_over_all_images(tmp_path: Path) -> None:
 
 
 def test_the_pages_hold_the_measured_numbers() -> None:
-    root = Path(__file__).parents[2]
-    document = json.loads((root / "docs" / "families.json").read_text(encoding="utf-8"))
+    document = json.loads(compare_families.RESULTS.read_text(encoding="utf-8"))
     for page, table in compare_families.tables(document).items():
-        text = (root / "docs" / f"{page}.md").read_text(encoding="utf-8")
+        text = compare_families.PAGES[page].read_text(encoding="utf-8")
         assert compare_families.filled(text, table) == text, page
     measured = {(row["family"], int(row["seed"])) for row in document["runs"]}
     assert measured <= set(compare_families.jobs())

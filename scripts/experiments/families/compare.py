@@ -1,4 +1,4 @@
-"""VAE, PixelCNN, PixelRNN and GAN on the same binary MNIST at about equal parameters: docs/families.md.
+"""VAE, PixelCNN, PixelRNN and GAN on the same binary MNIST at about equal parameters: docs/studies/families.md.
 
     OMP_NUM_THREADS=1 python -m scripts.experiments.families.compare --data mnist.npz   # in one shell per core
     python -m scripts.experiments.families.compare --render
@@ -6,8 +6,8 @@
 Without --data and --photos it takes gan/mnist.npz and sr_train/bsds of the folder SRGAN_KIT_DATA. Every run is one of
 the training loop, with a shipped recipe and the settings in FAMILIES, and a few of other tasks in OTHERS; what is
 measured goes to the run's folder, and a run that has been measured is neither repeated nor started by two processes.
---render collects them into docs/families.json, the images and the tables in docs/families.md, docs/vae.md and
-docs/pixelrnn.md. Without run folders the tables are those of docs/families.json.
+--render collects them into docs/results/families.json, the images, and the tables in docs/studies/families.md,
+docs/systems/vae.md and docs/systems/pixelrnn.md. Without run folders the tables are those of families.json.
 """
 
 import argparse
@@ -449,7 +449,7 @@ def cell(rows: list[Measured], key: str) -> str:
 
 
 def table(found: dict[str, list[Measured]], real: Measured, steps: list[dict[str, Any]]) -> str:
-    """The generated part of docs/families.md."""
+    """The generated part of docs/studies/families.md."""
     quality = ["frechet", "sharpness", "diversity", "sure", "classes", "entropy", "nearest"]
     lines = ["| family | parameters that draw | others | steps of 64 | seeds | failed |", "|---|--:|--:|--:|--:|---|"]
     for name, rows in found.items():
@@ -530,7 +530,7 @@ def collect(folder: Path) -> dict[str, Any]:
 
 
 def render(folder: Path) -> None:
-    """docs/families.json, the tables between the marks in the pages, the images."""
+    """docs/results/families.json, the tables between the marks in the pages, the images."""
     if (folder / "real.json").exists():
         RESULTS.write_text(json.dumps(collect(folder), indent=1) + "\n", encoding="utf-8")
         present = [name for name in FAMILIES if (folder / f"{name}-0" / "samples.png").exists()]

@@ -2,7 +2,7 @@
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run                  # all, about 40 minutes on one core
     SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run infogan catgan   # some of them
-    python -m scripts.experiments.systems.run --render                 # docs/systems.json, images, lines of the pages
+    python -m scripts.experiments.systems.run --render                  # docs/results/systems.json, images, pages
 
 A run that was stopped goes on where it was; one that is finished is only measured again. The networks are narrower and
 the runs far shorter than the recipes': they show that a system works, not what it can reach.
@@ -285,7 +285,7 @@ def collect(name: str, folder: Path) -> None:
 
 
 def render() -> None:
-    """Fill `<!-- measured NAME: text with {keys} -->` ... `<!-- end -->` in the pages from docs/systems.json."""
+    """Fill `<!-- measured NAME: text with {keys} -->` ... `<!-- end -->` in the pages from results/systems.json."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
     for page in sorted(paths.DOCS.rglob("*.md")):
         before = page.read_text(encoding="utf-8")
