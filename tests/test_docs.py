@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import losses
@@ -105,13 +106,18 @@ def test_the_page_says_what_is_in_the_table_of_divergences() -> None:
 
 
 @pytest.mark.usefixtures("_vgg_at_hand")
-def test_the_readmes_python_runs_with_a_generator_and_a_critic_at_hand() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (source,) = [source for kind, source in blocks_and_examples(text) if kind == "python"]
+def test_the_readmes_python_runs_beside_a_photograph_with_a_generator_and_a_critic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.effect_noise((24, 16), 50).convert("RGB").save("photo.jpg")
     output = torch.rand(1, 3, 64, 64, requires_grad=True)
     target, critic = torch.rand(1, 3, 64, 64), torch.nn.Conv2d(3, 1, 16, 16)
     names: dict[str, object] = {"output": output, "target": target, "critic": critic}
-    run(source, names)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for kind, source in blocks_and_examples(text):
+        if kind == "python":
+            run(source, names)
     loss = names["loss"]
     assert isinstance(loss, Tensor)
     loss.backward()
