@@ -8,7 +8,6 @@ LPIPS has that folder's SqueezeNet.
 """
 
 import argparse
-import os
 import platform
 import warnings
 from collections.abc import Callable
@@ -123,7 +122,7 @@ def lpips_figures(image: Tensor, target: Tensor, repeats: int) -> dict[str, floa
     import lpips
     from torchvision.models import squeezenet1_1
 
-    weights = data_file("weights/squeezenet1_1_onnxzoo_tvkeys.pth")
+    weights = squeezenet()
     state = squeezenet1_1(weights=None).state_dict() if weights is None else torch.load(weights, weights_only=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision's, about how the package calls it
@@ -245,10 +244,10 @@ def gan_figures(batch: int, repeats: int) -> dict[str, object]:
     }
 
 
-def data_file(name: str) -> Path | None:
-    """A file of the folder that SRGAN_KIT_DATA names."""
-    folder = os.environ.get("SRGAN_KIT_DATA")
-    return Path(folder, name) if folder else None
+def squeezenet() -> Path | None:
+    """Weights of the LPIPS loss, where there are any."""
+    folder = paths.optional_data_folder()
+    return folder / "weights" / paths.NETWORKS["lpips"] if folder else None
 
 
 def main() -> None:
@@ -262,7 +261,7 @@ def main() -> None:
     torch.manual_seed(0)
     target = torch.rand(options.batch, 3, options.side, options.side)
     image = (target + 0.1 * torch.randn_like(target)).clamp(0, 1)
-    lpips_weights = "random" if data_file("weights") is None else "SRGAN_KIT_DATA/weights/squeezenet1_1_onnxzoo_tvkeys"
+    lpips_weights = "random" if squeezenet() is None else "SRGAN_KIT_DATA/weights/squeezenet1_1_onnxzoo_tvkeys"
     found: dict[str, object] = {
         "torch": torch.__version__,
         "machine": platform.machine(),

@@ -6,8 +6,6 @@ With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5 and the time agai
 """
 
 import argparse
-import copy
-import os
 import platform
 import statistics
 import subprocess
@@ -16,14 +14,13 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
 from scripts.lib import paths
 from scripts.lib.photo_comparison import COMPACT_FILE
-from scripts.lib.timing import Check, Work, median_seconds, report
-from srgan_kit.devices import autocast, cpu_has_bf16, pick_precision
+from scripts.lib.timing import CPU, Check, Work, bare, median_seconds, photograph, report
+from srgan_kit.devices import cpu_has_bf16, pick_precision
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.read import read_image
 from srgan_kit.metrics.folder import evaluate_pairs, pair_images
@@ -32,7 +29,6 @@ from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.image import upscale_image
 
-CPU = torch.device("cpu")
 AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.85, "rate_1024": 0.9, "rate_2048": 0.9}
 """speedup counts only where the CPU has bf16; rates are pixels per second beside an image of SMALL_SIDE: end to end
 beside the network alone, the others both without files."""
@@ -64,28 +60,6 @@ def check(found: dict[str, object]) -> list[Check]:
     return checks
 
 
-def photograph(side: int) -> np.ndarray:
-    """A real photograph of side x side: scikit-image's astronaut, mirrored until it is large enough."""
-    from skimage.data import astronaut
-
-    picture = np.asarray(astronaut())
-    missing = max(side - len(picture), 0)
-    return np.pad(picture, [(0, missing), (0, missing), (0, 0)], mode="symmetric")[:side, :side].copy()
-
-
-def bare(model: UpscalingModel, pixels: np.ndarray, dtype: torch.dtype, layout: torch.memory_format) -> Work:
-    """The network alone on the whole image as a tensor that is already there."""
-    network = copy.deepcopy(model.network)
-    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
-    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=layout)
-
-    def run() -> object:
-        with torch.inference_mode(), autocast(CPU, dtype):
-            return network(image)
-
-    return run
-
-
 def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
     """Ours against the plain forward of the whole image, and what end to end is made of: network, decoder, encoder."""
     pixels, small = photograph(side), photograph(SMALL_SIDE)
@@ -103,7 +77,7 @@ def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
             "decode": lambda: read_image(source),
             "encode": lambda: write_image(result, target),
         }
-        data = data_folder()
+        data = paths.optional_data_folder()
         if data is not None:
             compact = load_model(data / COMPACT_FILE)
             work["compact"] = bare(compact, small, fast.dtype, torch.channels_last)
@@ -134,7 +108,7 @@ def rates(model: UpscalingModel, repeats: int) -> dict[str, float]:
 
 def cost_of_bf16(model: UpscalingModel) -> dict[str, float]:
     """PSNR on Set5 in fp32 and bf16; nothing without the data."""
-    data = data_folder()
+    data = paths.optional_data_folder()
     if data is None:
         return {}
     folder = data / "sr_test" / "Set5"
@@ -195,12 +169,6 @@ def seconds_for_help(repeats: int) -> float:
     command = [sys.executable, "-c", "from srgan_kit.cli.main import run; run()", "--help"]
     work: Work = lambda: subprocess.run(command, capture_output=True, check=True)  # noqa: E731
     return median_seconds({"help": work}, repeats)["help"]
-
-
-def data_folder() -> Path | None:
-    """Test images and weights, where SRGAN_KIT_DATA names them."""
-    folder = os.environ.get("SRGAN_KIT_DATA")
-    return Path(folder) if folder else None
 
 
 def main() -> None:

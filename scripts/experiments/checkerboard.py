@@ -9,7 +9,6 @@ images, as in `scripts/experiments/architectures`; no test image is used. The fi
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -17,13 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from scripts.experiments.architectures.search import SOURCES, link_images
-from scripts.experiments.toys.page import fill
 from scripts.lib import paths
+from scripts.lib.holdout import SOURCES, link_images
+from scripts.lib.pages import fill
 from scripts.lib.quality import Figures, checkerboard_of_originals, mean_figures, original
 from scripts.lib.results import Results
-from scripts.pretrained.release import training_hours
-from scripts.pretrained.train import COMPARATORS
+from scripts.lib.runs import training_hours
 from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.errors import UserError
 from srgan_kit.images.grid import save_picture
@@ -62,10 +60,10 @@ def held_out(images: Path) -> list[Path]:
     return [path for source in SOURCES for path in find_images(images / "validation" / source)[:EACH]]
 
 
-def measure(model: Path | str, paths: list[Path], distance: PerceptualDistance) -> Figures:
+def measure(model: Path | str, images: list[Path], distance: PerceptualDistance) -> Figures:
     """Means over the images."""
     upscale = Upscaler(load_model(model), "cpu", "fp32").upscale
-    originals = (original(path, 4) for path in paths)
+    originals = (original(path, 4) for path in images)
     return mean_figures(upscale, ((resize_8bit(high, 1 / 4), high) for high in originals), 4, distance)
 
 
@@ -77,7 +75,7 @@ def folder_of(name: str, runs: Path) -> Path:
 def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, results: Results) -> None:
     """Train, measure, append."""
     images, folder = runs / "images", folder_of(name, runs)
-    weights = [f"{term}.weights={json.dumps(str(data / 'weights' / file))}" for term, file in COMPARATORS.items()]
+    weights = [f"{term}.weights={json.dumps(str(data / 'weights' / file))}" for term, file in paths.NETWORKS.items()]
     recipe = load_recipe("perceptual-x4", [*SHORT, *weights, *RUNS[name]], images / "training")
     if not is_finished(folder) and not train(recipe, folder, has_checkpoint(folder)).finished:
         sys.exit(130)  # as `srgan-kit train` where it was stopped
@@ -121,7 +119,7 @@ def render(results: Results, page: Path = PAGE) -> None:
             m = found[name]
             first = f"{m['lpips_like']:.4f} | {m['psnr_y']:.2f}" if "psnr_y" in m else "0 | "
             lines.append(f"| {name} | {first} | {m['lattice_ratio']:.3f} | {m['lattice_pattern']:.2f} |")
-    fill({"grid": "\n".join(lines)}, page)
+    fill(page, {"grid": "\n".join(lines)})
 
 
 def main() -> None:
@@ -138,13 +136,10 @@ def main() -> None:
         return
     if unknown := [name for name in options.names if name not in RUNS]:
         parser.error(f"{unknown[0]!r}: expected one of {'; '.join(RUNS)}")
-    shared = os.environ.get("SRGAN_KIT_DATA")
-    if not shared:
-        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of training images and weights")
-    data, images = Path(shared), options.runs / "images"
+    data, images = paths.data_folder("training images and weights"), options.runs / "images"
     try:
         link_images(data / "sr_train", images)
-        distance = lpips_like(data / "weights" / COMPARATORS["lpips"])
+        distance = lpips_like(data / "weights" / paths.NETWORKS["lpips"])
         if not results.rows(name=START_MODEL):
             references(images, distance, results)
         for name in options.names or RUNS:

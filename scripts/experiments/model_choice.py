@@ -8,7 +8,6 @@ is the lower LPIPS-like distance with VGG16, on which nothing was trained; PSNR 
 
 import argparse
 import io
-import os
 import statistics
 import sys
 import time
@@ -22,6 +21,7 @@ from PIL import Image
 
 from scripts.lib import paths
 from scripts.lib.holdout import split
+from scripts.lib.pages import fill
 from scripts.lib.results import Results, Row
 from scripts.lib.text_pages import text_page
 from srgan_kit.data.image_folder import find_images, rgb_planes
@@ -47,7 +47,6 @@ COMPARED = ("bicubic", "fidelity", "photo")
 CLEARLY = 0.05
 """Part by which a distance has to be smaller for its model to count as the better one."""
 PAGE = paths.GUIDE / "choosing.md"
-START, END = "<!-- choice -->", "<!-- end of choice -->"
 
 Treatment = Callable[[Image.Image, np.random.Generator], tuple[Image.Image, bytes | None]]
 
@@ -212,17 +211,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, help="stop after so many")
     options = parser.parse_args()
-    data = os.environ.get("SRGAN_KIT_DATA")
-    if not data:
-        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of images and weights")
+    data = paths.data_folder("images and weights")
     try:
-        everything = originals(Path(data))
-        run(Path(data), everything, options.minutes)
+        everything = originals(data)
+        run(data, everything, options.minutes)
     except UserError as error:
         sys.exit(f"error: {error}")
-    before, rest = PAGE.read_text(encoding="utf-8").split(START)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{START}\n{page(Results(RESULTS).rows(), everything)}\n{END}{after}", encoding="utf-8")
+    fill(PAGE, {"choice": page(Results(RESULTS).rows(), everything)})
 
 
 if __name__ == "__main__":

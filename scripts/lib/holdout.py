@@ -1,11 +1,17 @@
 """Which photographs are kept out of training: chosen by their names alone, with every crop that was cut from them."""
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from srgan_kit.data.image_folder import find_images
 from srgan_kit.data.unpack import PACKED_ENDING
+
+SOURCES = ("bsds", "cc0")
+HELD_OUT, MEASURED = 0.1, 24
+"""Part of each source's photographs that is kept out, and how many of their images are measured on."""
 
 
 def photograph_of(path: Path) -> str:
@@ -29,3 +35,26 @@ def split(paths: Sequence[Path], fraction: float) -> tuple[list[Path], list[Path
 def digest(name: str) -> bytes:
     """What orders names in a way that has nothing to do with what the images show."""
     return hashlib.sha256(name.encode()).digest()
+
+
+def training_and_measured(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The images to train on and those to measure on, which have no photograph in common; chosen by names alone."""
+    training, kept_out = split(paths, HELD_OUT)
+    return training, sorted(kept_out, key=lambda path: digest(path.name))[:MEASURED]
+
+
+def link_images(data: Path, target: Path) -> None:
+    """Links in target/training/SOURCE and target/validation/SOURCE to the images of data/SOURCE.
+
+    Raises:
+        UserError: a source is missing.
+    """
+    for source in SOURCES:
+        for purpose, files in zip(
+            ("training", "validation"), training_and_measured(find_images(data / source)), strict=True
+        ):
+            folder = target / purpose / source
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in files:
+                with contextlib.suppress(FileExistsError):
+                    (folder / path.name).symlink_to(path.resolve())

@@ -14,15 +14,26 @@ GUIDE = DOCS / "guide"
 STUDIES = DOCS / "studies"
 """Pages of the experiments."""
 SYSTEMS = DOCS / "systems"
-"""Pages of the adversarial and other generative systems."""
+"""Pages of the generative systems."""
 IMAGES = DOCS / "images"
 """Figures of all pages."""
+NETWORKS = {"perceptual": "vgg_normalised_conv3_1.pth", "lpips": "squeezenet1_1_onnxzoo_tvkeys.pth"}
+"""Files in the data folder's weights/ of the networks that terms compare with."""
 
 
-def data_folder(*, missing: str = "SRGAN_KIT_DATA must name the data folder") -> Path:
-    """The folder that the environment variable SRGAN_KIT_DATA names; without it the script ends with status 2."""
-    folder = os.environ.get("SRGAN_KIT_DATA", "")
-    if not folder:
-        print(missing, file=sys.stderr)
-        raise SystemExit(2)
-    return Path(folder)
+def optional_data_folder() -> Path | None:
+    """The folder that the environment variable SRGAN_KIT_DATA names, if it is set."""
+    folder = os.environ.get("SRGAN_KIT_DATA")
+    return Path(folder) if folder else None
+
+
+def data_folder(holds: str) -> Path:
+    """The folder that SRGAN_KIT_DATA names; the script ends with a message where it is not set.
+
+    Args:
+        holds: what the script looks for there, for the message.
+    """
+    folder = optional_data_folder()
+    if folder is None:
+        sys.exit(f"error: SRGAN_KIT_DATA is not set: it names the folder of {holds}")
+    return folder

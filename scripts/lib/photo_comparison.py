@@ -83,5 +83,5 @@ def section(found: Found) -> str:
 
 
 def _cell(measured: Figures) -> str:
-    lattice = f"{measured['lattice_ratio']:.3f} / {measured['lattice_pattern']:.2f}"
-    return f"{measured['lpips_like']:.4f} / {measured['psnr_y']:.2f} / {lattice}"
+    checkerboard = f"{measured['lattice_ratio']:.3f} / {measured['lattice_pattern']:.2f}"
+    return f"{measured['lpips_like']:.4f} / {measured['psnr_y']:.2f} / {checkerboard}"

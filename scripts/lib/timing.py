@@ -1,5 +1,6 @@
 """What the benchmarks share: times of pieces of work that take turns, thresholds, and the report."""
 
+import copy
 import json
 import statistics
 import time
@@ -7,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+
+from srgan_kit.devices import autocast
+from srgan_kit.models.super_resolution import UpscalingModel
+
 Work = Callable[[], object]
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -39,3 +47,25 @@ def report(found: Mapping[str, object], checks: Sequence[Check], output: Path) -
     for each in checks:
         print(f"{'pass' if each.ok else 'FAIL'}  {each.name:50} {each.value:.4g} {each.bound}")
     output.write_text(json.dumps({**found, "thresholds": [asdict(each) for each in checks]}, indent=2) + "\n")
+
+
+def photograph(side: int) -> np.ndarray:
+    """A real photograph of side x side: scikit-image's astronaut, mirrored until it is large enough."""
+    from skimage.data import astronaut
+
+    picture = np.asarray(astronaut())
+    missing = max(side - len(picture), 0)
+    return np.pad(picture, [(0, missing), (0, missing), (0, 0)], mode="symmetric")[:side, :side].copy()
+
+
+def bare(model: UpscalingModel, pixels: np.ndarray, dtype: torch.dtype, layout: torch.memory_format) -> Work:
+    """The network alone on the whole image as a tensor that is already there."""
+    network = copy.deepcopy(model.network)
+    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=layout)
+
+    def run() -> object:
+        with torch.inference_mode(), autocast(CPU, dtype):
+            return network(image)
+
+    return run

@@ -13,7 +13,6 @@ sets are for models that are ready to be released, never for a choice.
 
 import argparse
 import json
-import os
 import sys
 import textwrap
 from pathlib import Path
@@ -23,12 +22,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from scripts.bench.upscale import CPU, bare, photograph
 from scripts.lib import paths
+from scripts.lib.pages import filled
 from scripts.lib.photo_comparison import COMPACT_FILE, Found, compare, section
 from scripts.lib.quality import Figures, checkerboard_of_originals, mean_figures, original
-from scripts.lib.timing import Work, median_seconds
-from scripts.pretrained.train import COMPARATORS
+from scripts.lib.timing import CPU, Work, bare, median_seconds, photograph
 from srgan_kit.atomic import atomic_write
 from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.devices import cpu_has_bf16
@@ -43,7 +41,6 @@ from srgan_kit.upscaling.engine import Upscaler
 
 FOUND, PAGE = paths.RESULTS / "models.json", paths.GUIDE / "models.md"
 PHOTO = paths.RESULTS / "photo.json"
-START, END = "<!-- measured by scripts/pretrained/measure.py -->", "<!-- end -->"
 STRIP = "Low resolution, bicubic, model, original"
 SIDE, REPEATS = 256, 7
 
@@ -87,8 +84,8 @@ def measure(
     for name in ("Set5", "B100"):
         own = quality(upscale, model.scale, data / "sr_test" / name, distance)
         if own:
-            yardstick = quality(bicubic_upscaler(model.scale), model.scale, data / "sr_test" / name, distance)
-            found[name] = own | {f"bicubic_{figure}": value for figure, value in yardstick.items()}
+            bicubic = quality(bicubic_upscaler(model.scale), model.scale, data / "sr_test" / name, distance)
+            found[name] = own | {f"bicubic_{figure}": value for figure, value in bicubic.items()}
             originals = checkerboard_of_originals(find_images(data / "sr_test" / name / "HR"), model.scale)
             found[name] |= {f"original_{figure}": value for figure, value in originals.items()}
     found["speed"] = speed_before or speed(model, load_model(data / COMPACT_FILE))
@@ -102,7 +99,8 @@ def table(found: dict[str, Figures]) -> str:
     """One model's figures, beside bicubic's."""
     rows = [
         f"| {name} | {m['psnr_y']:.2f} / {m['ssim_y']:.4f} | {m['bicubic_psnr_y']:.2f} / {m['bicubic_ssim_y']:.4f} "
-        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} | {lattice(m)} | {lattice(m, 'original_')} |"
+        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} "
+        f"| {checkerboard(m)} | {checkerboard(m, 'original_')} |"
         for name, m in found.items()
         if name != "speed"
     ]
@@ -123,7 +121,7 @@ def table(found: dict[str, Figures]) -> str:
     )
 
 
-def lattice(found: Figures, whose: str = "") -> str:
+def checkerboard(found: Figures, whose: str = "") -> str:
     """How unevenly luma changes over the phases of the pixel shuffle, and how strong a pattern it repeats."""
     return f"{found[f'{whose}lattice_ratio']:.3f} / {found[f'{whose}lattice_pattern']:.2f}"
 
@@ -141,7 +139,9 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
         summary = read_summary(pretrained_upscalers()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
-        perceptual = [f"{b100['lpips_like']:.4f}", lattice(b100), lattice(b100, "original_")] if b100 else ["–"] * 3
+        perceptual = (
+            [f"{b100['lpips_like']:.4f}", checkerboard(b100), checkerboard(b100, "original_")] if b100 else ["–"] * 3
+        )
         rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
         cells = [f"[{name}](../../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
         cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]
@@ -206,11 +206,9 @@ def generators() -> list[str]:
 
 def with_table(card: str, content: str) -> str:
     """The card with its measured part replaced, or put at its end."""
-    block = f"{START}\n\n{content}\n\n{END}\n"
-    if START not in card:
-        return f"{card.rstrip()}\n\n## Measured\n\n{block}"
-    before, rest = card.split(START)
-    return before + block + rest.split(END)[1].removeprefix("\n")
+    if "<!-- measured -->" not in card:
+        card = f"{card.rstrip()}\n\n## Measured\n\n<!-- measured -->\n<!-- end of measured -->\n"
+    return filled(card, {"measured": f"\n{content}\n"})
 
 
 def crops() -> list[Tensor]:
@@ -260,15 +258,13 @@ def main() -> None:
     files = pretrained_upscalers()
     if unknown := [name for name in options.names if name not in files]:
         parser.error(f"{unknown[0]!r}: expected one of {', '.join(files)}")
-    data = os.environ.get("SRGAN_KIT_DATA")
-    if not data:
-        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of test images and weights")
+    data = paths.data_folder("test images and weights")
     try:
         everything: dict[str, dict[str, Figures]] = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
         photos: Found | None = json.loads(PHOTO.read_text()) if PHOTO.is_file() else None
-        distance = lpips_like(Path(data) / "weights" / COMPARATORS["lpips"])
+        distance = lpips_like(data / "weights" / paths.NETWORKS["lpips"])
         if options.photo:
-            photos = compare(Path(data), distance.to(CPU), options.limit)
+            photos = compare(data, distance.to(CPU), options.limit)
             if options.limit is not None:
                 print(section(photos))
                 return
@@ -276,7 +272,7 @@ def main() -> None:
         for name in [] if options.photo else options.names or files:
             model = load_model(name)
             before = everything.get(name, {}).get("speed") if options.keep_speed else None
-            everything[name] = measure(model, Path(data), distance.to(CPU), before)
+            everything[name] = measure(model, data, distance.to(CPU), before)
             save_picture(strip(model), paths.IMAGES / f"{name}.png")
             card = files[name].with_suffix(".md")
             content = f"{table(everything[name])}\n\n![{STRIP}](../docs/images/{name}.png)"

@@ -9,7 +9,6 @@ scikit-image's; of each image in DIR it is the middle. The random numbers are th
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -84,12 +83,10 @@ def main() -> None:
     if options.output is None and options != parser.parse_args([]):
         parser.error(f"-o FILE: needed for another sheet than the project's own, {OUTPUT}")
     output: Path = options.output or OUTPUT
-    data = os.environ.get("SRGAN_KIT_DATA")
-    if not data:
-        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of weights")
+    data = paths.data_folder("weights")
     try:
         originals = (photographs(options.photos) if options.photos else sample_photographs())[: options.limit]
-        picture, columns = sheet(originals, options.scale, options.degradation, Path(data))
+        picture, columns = sheet(originals, options.scale, options.degradation, data)
         save_picture(picture, output)
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -1,6 +1,6 @@
 """Turn a finished run into a pretrained model: measure it, write pretrained/NAME.safetensors and its model card.
 
-    SRGAN_KIT_DATA=... python -m scripts.pretrained.release runs/x2-fidelity x2-fidelity --fails "What you saw."
+    SRGAN_KIT_DATA=... python -m scripts.pretrained.release runs/x4-perceptual x4-perceptual --fails "What you saw."
 
 The run is a run folder, or a folder of them as `scripts/pretrained/train.py` makes: then the last stage is released,
 and the card lists all. The test sets are measured here and nowhere else: no choice of the recipe or of a checkpoint
@@ -9,7 +9,6 @@ depends on them.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 from pathlib import Path
@@ -17,9 +16,10 @@ from pathlib import Path
 from safetensors import safe_open
 
 from scripts.lib import paths
+from scripts.lib.pages import wrapped
+from scripts.lib.runs import training_hours
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
-from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import generator_config, load_model, save_model
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.variant import variant_name
@@ -38,22 +38,11 @@ Whether weights inherit terms from the images they were trained on is unsettled;
 should train again on images of their own with the same recipe."""
 
 
-TAUGHT = """\
-The weights were also taught by another model's results (the row "taught by" above, with its terms and its training
-data). For those the same holds; `--set weights.distillation=0` trains without it."""
-
-
 COMPARING = {
     "perceptual": "VGG19 trained on ImageNet, activations normalised (deep-transfer, Apache-2.0)",
     "lpips": "SqueezeNet 1.1 trained on ImageNet (ONNX model zoo, Apache-2.0), heads of lpips 0.1 (BSD-2-Clause)",
 }
 """Networks that the generator's terms compare with, and the terms under which they are to be had."""
-TEACHERS = {
-    MODEL: "an earlier stage",
-    "span.safetensors": "SPAN with 28 channels (NTIRE 2024 efficient super-resolution, team 38; MIT, and for all that "
-    "is known trained on that challenge's DIV2K and LSDIR, which are for academic research)",
-}
-"""Models whose results were learnt, by file, likewise."""
 PURPOSE = {
     "fidelity": """\
 It restores what bicubic reduction took away and adds no
@@ -106,22 +95,14 @@ def measure(run: Path, data: Path) -> dict[str, dict[str, float]]:
             continue
         pairs = pair_images(folder / "HR", low, model.scale)
         scores = list(evaluate_pairs(pairs, upscale, model.scale))
-        yardstick = list(evaluate_pairs(pairs, bicubic_upscaler(model.scale), model.scale))
+        bicubic = list(evaluate_pairs(pairs, bicubic_upscaler(model.scale), model.scale))
         measured[name] = {
             "psnr_y": round(statistics.fmean(score.psnr_y for score in scores), 4),
             "ssim_y": round(statistics.fmean(score.ssim_y for score in scores), 5),
-            "bicubic_psnr_y": round(statistics.fmean(score.psnr_y for score in yardstick), 4),
-            "bicubic_ssim_y": round(statistics.fmean(score.ssim_y for score in yardstick), 5),
+            "bicubic_psnr_y": round(statistics.fmean(score.psnr_y for score in bicubic), 4),
+            "bicubic_ssim_y": round(statistics.fmean(score.ssim_y for score in bicubic), 5),
         }
     return measured
-
-
-def training_hours(run: Path) -> float:
-    """Time the run's steps took, from its log, without validation and pauses."""
-    lines = [json.loads(line) for line in (run / LOG).read_text(encoding="utf-8").splitlines()]
-    logged = [line for line in lines if "steps_per_second" in line]
-    steps = [after["step"] - before for before, after in zip([0, *(x["step"] for x in logged)], logged, strict=False)]
-    return sum(count / line["steps_per_second"] for count, line in zip(steps, logged, strict=True)) / 3600
 
 
 def stage_line(folder: Path) -> str:
@@ -176,8 +157,8 @@ def card(name: str, stages: list[Path], measured: dict[str, dict[str, float]], f
         for test_set, m in measured.items()
     )
     trained = "<br>".join(stage_line(stage) for stage in stages)
-    taught = taught_by(stages)
-    helped = row("compared by", compared_by(stages)) + row("taught by", taught)
+    compared = "; ".join(compared_by(stages))
+    helped = f"\n| compared by | {compared} |" if compared else ""
     return f"""\
 # {name}
 
@@ -202,11 +183,11 @@ under Measured.
 
 ## Terms
 
-{terms_of(stages, taught)}
+{terms_of(stages)}
 
 ## Where it fails
 
-{fails}
+{wrapped(fails)}
 """
 
 
@@ -221,35 +202,9 @@ def compared_by(stages: list[Path]) -> list[str]:
     return [COMPARING[term] for term in sorted(used)]
 
 
-def taught_by(stages: list[Path]) -> list[str]:
-    """The models whose results the stages learnt.
-
-    Raises:
-        UserError: a teacher whose terms are not known.
-    """
-    taught: dict[str, None] = {}
-    for recipe in map(recipe_of, stages):
-        if recipe.generator_weights.get("distillation"):
-            taught |= dict.fromkeys(recipe.distillation.teachers)
-    if unknown := [name for name in taught if name not in {*TEACHERS, *pretrained_upscalers()}]:
-        raise UserError(f"teacher {unknown[0]}: say in TEACHERS of this script what it is, and under which terms")
-    return [TEACHERS.get(name, name) for name in taught]
-
-
-def trained_on(taught: list[str]) -> str:
-    """In a line: the training images, and the names of other models that taught."""
-    others = [name.split(" (")[0] for name in taught if name != TEACHERS[MODEL]]
-    return TRAINING_DATA + "".join(f"; taught by {name}, see the card" for name in others)
-
-
-def row(name: str, entries: list[str]) -> str:
-    """A row of the card's first table; nothing where there is nothing to say."""
-    return f"\n| {name} | {'; '.join(entries)} |" if entries else ""
-
-
-def terms_of(stages: list[Path], taught: list[str]) -> str:
+def terms_of(stages: list[Path]) -> str:
     """Under which terms the weights are, and what they were learnt from."""
-    parts = [TERMS, TAUGHT] if set(taught) - {TEACHERS[MODEL]} else [TERMS]
+    parts = [TERMS]
     for start in dict.fromkeys(filter(None, map(origin, stages))):
         parts.append(f"It started from {start}, whose card says what that one learnt from.")
     return "\n\n".join(parts)
@@ -278,14 +233,12 @@ def main() -> None:
     purpose = options.name.split("-")[-1]
     if purpose not in PURPOSE:
         parser.error(f"{options.name!r}: expected a name that ends with one of -{', -'.join(PURPOSE)}")
-    data = os.environ.get("SRGAN_KIT_DATA")
-    if not data:
-        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of test images")
+    data = paths.data_folder("test images")
     try:
         stages = stages_of(options.run)
         model = load_model(stages[-1] / MODEL)
         recipe = Recipe.model_validate_json(model.metadata["recipe"])
-        measured = measure(stages[-1], Path(data))
+        measured = measure(stages[-1], data)
         text = card(options.name, stages, measured, options.fails)
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -293,7 +246,7 @@ def main() -> None:
         "recipe": recipe.without_paths().model_dump_json(),
         "steps": model.metadata["steps"],
         "licence": LICENCE,
-        "training_data": trained_on(taught_by(stages)),
+        "training_data": TRAINING_DATA,
         "measured": json.dumps(measured),
     }
     settings = generator_config(model.metadata["generator"])  # not the recipe's, which may have branches

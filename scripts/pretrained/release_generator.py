@@ -8,7 +8,6 @@ NAME is one of the generators that `scripts/pretrained/train.py` trains; its run
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +18,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from scripts.experiments.families.compare import IMPORTANCE, TESTED, bounds
-from scripts.experiments.systems.run import exported, generated, held_out, infogan, restored, samples, traversal
 from scripts.lib import paths
+from scripts.lib.generative_measures import IMPORTANCE, TESTED, bounds, generated, infogan, samples, traversal
+from scripts.lib.pages import wrapped
+from scripts.lib.runs import exported, held_out, restored
 from scripts.pretrained.release import PRETRAINED, stage_line, stages_of
-from scripts.pretrained.train import COMPARATORS, PLANS
+from scripts.pretrained.train import PLANS
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.images.grid import grid, save_picture
@@ -64,7 +64,7 @@ class Generator:
 
 def flowers(run: Run) -> dict[str, float]:
     """Diversity, sharpness, the distance of the features' distributions, and of samples to training images."""
-    weights = Path(os.environ["SRGAN_KIT_DATA"]) / "weights" / COMPARATORS["lpips"]
+    weights = paths.data_folder("weights") / "weights" / paths.NETWORKS["lpips"]
     network = SqueezeNetFeatures([DEEPEST], weights)
     made = generated(run, DRAWN)[0].clamp(0, 1)
     items = [run.task.examples[number][0] for number in range(DRAWN)]
@@ -204,7 +204,7 @@ def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) 
 |---|---|
 {rows}
 
-{about.meaning} Measured by `scripts/pretrained/release_generator.py`.
+{wrapped(f"{about.meaning} Measured by `scripts/pretrained/release_generator.py`.")}
 
 ## Terms
 
@@ -212,7 +212,7 @@ def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) 
 
 ## Where it fails
 
-{fails}
+{wrapped(fails)}
 """
 
 
@@ -223,16 +223,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where NAME's folder is")
     parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
     options = parser.parse_args()
-    data = os.environ.get("SRGAN_KIT_DATA")
-    if not data:
-        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of training images")
+    data = paths.data_folder("training images")
     name = options.name
     try:
         stages = stages_of(options.runs / name)
         path = stages[-1] / MODEL
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path}: has {path.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:g}")
-        run = finished_run(name, stages[-1], Path(data))
+        run = finished_run(name, stages[-1], data)
         torch.manual_seed(0)
         with torch.no_grad():
             found = GENERATORS[name].measure(run)

@@ -1,6 +1,6 @@
-"""Train the pretrained models, in stages, in slices of minutes, on an accelerator or a CPU.
+"""Train x4-perceptual and the pretrained generators, in stages, in slices of minutes, on an accelerator or a CPU.
 
-    python -m scripts.pretrained.train x4-fidelity --data training.zip --minutes 9 --resume [--device auto]
+    python -m scripts.pretrained.train x4-perceptual --data training.zip --minutes 9 --resume [--device auto]
 
 Everything is kept in runs/NAME, one run folder per stage; `--resume` goes on there, or starts where there is nothing
 yet. A stage is a shipped recipe with settings, which `--show` prints as commands of `srgan-kit train`. Without `--data`
@@ -9,7 +9,6 @@ the images are those in the folder that SRGAN_KIT_DATA names.
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import time
@@ -18,10 +17,9 @@ from pathlib import Path
 
 import torch
 
-from scripts.pretrained.teachers.span import write_whole
+from scripts.lib import paths
 from srgan_kit.devices import pick_device
 from srgan_kit.errors import UserError
-from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.checkpoint import has_checkpoint
@@ -46,8 +44,6 @@ class Stage:
     """Settings on an accelerator."""
     cpu: Settings = ()
     """Settings on a few CPU cores."""
-    taught_by: Settings = ()
-    """What the term `distillation` compares with: stages before this one, or `SPAN`."""
 
     def whole(self, profile: str) -> Settings:
         """All settings under that profile."""
@@ -64,149 +60,30 @@ class Plan:
     """In order."""
     start: str | None = None
     """The pretrained model that the first stage starts from."""
-    trunk: bool = False
-    """Whether it takes that one's trunk alone."""
-
-
-STRETCH = ("data.reductions=[1.0, 0.8, 0.6]", "data.shuffle_channels=true")
-"""Augmentation for few images."""
-SHARP = ("weights.fourier=0.05",)
-ON_DEVICE = ("data.pipeline=device",)
-COMPARATORS = {"perceptual": "vgg_normalised_conv3_1.pth", "lpips": "squeezenet1_1_onnxzoo_tvkeys.pth"}
-"""Files below SRGAN_KIT_DATA of the networks that terms compare with."""
-SPAN, SLIM_SPAN = "span", "team38_span_ch28_slim.pth"
-"""A teacher, and its file below SRGAN_KIT_DATA, which `span_teacher.py` makes loadable."""
-SQUARED = ("weights.pixel=0", "weights.mse=1")
-MSE = (*SQUARED, "optimizer.learning_rate=2e-5", "optimizer.warmup=0")
-
-
-LARGE_BATCH = ("data.batch=64", "data.patch=48", "ema=0.9995", *ON_DEVICE, "validation.every=5000")
-"""Of a first stage on an accelerator."""
-
-
-def fidelity(scale: int, steps: tuple[int, int], rate: float) -> tuple[Stage, ...]:
-    """L1 on small crops, on larger ones, then the mean squared error, which is what PSNR measures; steps (gpu, cpu)."""
-    gpu, cpu = steps
-    common = (f"generator.scale={scale}", *STRETCH)
-    larger = (*common, *SHARP, f"optimizer.learning_rate={rate / 4}", "optimizer.warmup=100")
-    return (
-        Stage(
-            "1-l1",
-            "fidelity-x4",
-            (*common, *SHARP, f"optimizer.learning_rate={rate}"),
-            (f"steps={gpu}", *LARGE_BATCH),
-            (f"steps={cpu}", "data.batch=16", "data.patch=32"),
-        ),
-        Stage(
-            "2-larger",
-            "fidelity-x4",
-            larger,
-            (f"steps={gpu // 8}", "data.batch=64", "data.patch=64", "ema=0.9995", *ON_DEVICE),
-            (f"steps={cpu // 8}", "data.batch=8", "data.patch=64"),
-        ),
-        Stage(
-            "3-mse",
-            "fidelity-x4",
-            (*common, *MSE),
-            (f"steps={gpu // 20}", "data.batch=64", "data.patch=64", *ON_DEVICE),
-            (f"steps={cpu // 20}", "data.batch=8", "data.patch=64"),
-        ),
-    )
 
 
 DISTANCES = ("weights.phase_bias=10", "lpips.translation=4", "optimizer.learning_rate=2e-4")
 """Of a last stage without a critic, after which the critic's texture stays."""
 TEXTURE = (*DISTANCES, "weights.lpips=4", "weights.pixel=0.5", "weights.phase_balance=0.1")
-SMOOTH = (*DISTANCES, "weights.pixel=1", "weights.phase_evenness=0.3")
-"""Balance would ask for as much contrast as the original's, which a noisy input does not show: for grain."""
-
-
-def photo(scale: int, patch: int, lpips: float, steps: tuple[int, ...], pixels: Settings = ()) -> tuple[Stage, ...]:
-    """L1 and LPIPS on degradations of the second order, then LPIPS on light ones; the data loader makes them.
-
-    A critic was tried between the first two (the recipe photo-gan-x4): what grain it draws the later stages keep. The
-    patch, the stages' steps and further settings of the first are a CPU's.
-    """
-    size, harsh = f"generator.scale={scale}", "data.degradation.name=second-order"
-    on_gpu = ("data.batch=32", "data.patch=48", "data.workers=12")
-    on_cpu = ("data.batch=8", f"data.patch={patch}", "ema=0.99", "checkpoint_every=200")
-    distances = (size, "weights.fourier=0", *SMOOTH, f"weights.lpips={lpips}")
-    stages: tuple[tuple[str, Settings, int, Settings], ...] = (  # the number is an accelerator's steps
-        ("1-l1", (size, harsh, *STRETCH), 30_000, pixels),
-        ("2-lpips", (*distances, harsh), 5000, ()),
-        ("3-light", distances, 2000, ()),
-    )
-    return tuple(
-        Stage(name, "photo-x4", both, (f"steps={gpu}", *on_gpu), (f"steps={cpu}", *on_cpu, *more))
-        for (name, both, gpu, more), cpu in zip(stages, steps, strict=True)
-    )
-
-
+GPU_CROPS = ("data.batch=32", "data.pipeline=device")
 CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100")
-BRANCHED = (
-    "generator={name='reparameterised', channels=64, groups=5, convolutions=3, image_skip='bilinear', scale=4}",
-)
-"""The winner of docs/studies/architectures.md; it is exported as the plain network, which the later stages train on."""
 INFOGAN = ("generator.channels=32", "variant.labels=first-code")
 """The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
-TAUGHT = (*STRETCH, *SQUARED, "weights.distillation=3", "distillation.distance=l2", "optimizer.warmup=100")
 PLANS: dict[str, Plan] = {
-    "x4-fidelity": Plan(
-        "sr_train",
-        (
-            Stage("1-l1", "fidelity-x4", (), (*STRETCH, *SHARP, *BRANCHED, "steps=70000", *LARGE_BATCH)),
-            Stage(
-                "2-distilled",
-                "fidelity-x4",
-                (*TAUGHT, "optimizer.learning_rate=3e-4"),
-                ("steps=20000", "data.batch=32", "data.patch=64", *ON_DEVICE),
-                ("steps=11000", "data.batch=8", "data.patch=48"),
-                taught_by=("1-l1", SPAN),
-            ),
-            Stage(
-                "3-longer",
-                "fidelity-x4",
-                (*TAUGHT, "optimizer.learning_rate=4e-4"),
-                ("steps=40000", "data.batch=32", "data.patch=64", *ON_DEVICE),
-                ("steps=17000", "data.batch=16", "data.patch=48"),
-                taught_by=("1-l1", SPAN),
-            ),
-        ),
-    ),
-    "x3-fidelity": Plan("sr_train", fidelity(3, (30_000, 2_500), 5e-4), "x4-fidelity", trunk=True),
-    "x2-fidelity": Plan("sr_train", fidelity(2, (30_000, 4_000), 5e-4), "x4-fidelity", trunk=True),
     "x4-perceptual": Plan(
         "sr_train",
         (
-            Stage(
-                "1-gan",
-                "perceptual-gan-x4",
-                (),
-                ("steps=20000", "data.batch=32", *ON_DEVICE),
-                ("steps=1200", *CPU_CROPS),
-            ),
+            Stage("1-gan", "perceptual-gan-x4", (), ("steps=20000", *GPU_CROPS), ("steps=1200", *CPU_CROPS)),
             Stage(
                 "2-lpips",
                 "perceptual-x4",
                 (*TEXTURE, "weights.perceptual=0"),
-                ("steps=5000", "data.batch=32", *ON_DEVICE),
+                ("steps=5000", *GPU_CROPS),
                 ("steps=2500", *CPU_CROPS),
             ),
         ),
-        "x4-fidelity",
+        start="x4-fidelity",
     ),
-    "x4-photo": Plan(
-        "sr_train",
-        photo(
-            4,
-            32,
-            1.0,
-            (4500, 800, 150),
-            ("data.batch=16", "ema=0.999", "checkpoint_every=500", "weights.fourier=0"),
-        ),
-        "x4-fidelity",
-    ),
-    "x2-photo": Plan("sr_train", photo(2, 48, 2.0, (700, 300, 200)), "x2-fidelity"),
     "dcgan-flowers": Plan(
         "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
         (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2000",)),),
@@ -214,28 +91,19 @@ PLANS: dict[str, Plan] = {
     "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=2000",)),)),
     "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
 }
-"""The pretrained models by name."""
+"""The pretrained models by name; the fidelity and photo models are students (`scripts/pretrained/students`)."""
 
 
 def settings_of(plan: Plan, runs: Path, profile: str, device: str, extra: Settings) -> list[list[str]]:
-    """Every stage's `--set` values, later ones win; a stage starts from the model of the one before.
-
-    Raises:
-        UserError: the plan starts from a model that there is not.
-    """
+    """Every stage's `--set` values, later ones win; a stage starts from the model of the one before."""
     found: list[list[str]] = []
-    start: Path | str | None = None if plan.start is None else _start(plan.start, runs.parent)
+    start = plan.start
     for stage in plan.stages:
-        settings = [*stage.whole(profile), f"device={device}"]
-        if stage.taught_by:
-            settings.append(f"distillation.teachers={json.dumps([str(_teacher(of, runs)) for of in stage.taught_by])}")
-        settings += extra
+        settings = [*stage.whole(profile), f"device={device}", *extra]
         if start is not None:
-            settings.append(f"initialise_from={json.dumps(str(start))}")
-        if plan.trunk and stage is plan.stages[0]:
-            settings.append("initialise_parts=trunk")
+            settings.append(f"initialise_from={json.dumps(start)}")
         found.append(settings)
-        start = runs / stage.name / MODEL
+        start = str(runs / stage.name / MODEL)
     return found
 
 
@@ -243,44 +111,10 @@ def recipes(plan: Plan, runs: Path, data: Path | None, profile: str, device: str
     """Every stage's recipe.
 
     Raises:
-        UserError: a setting that no recipe has; the plan starts from a model that there is not.
+        UserError: a setting that no recipe has.
     """
     settings = settings_of(plan, runs, profile, device, extra)
     return [load_recipe(stage.recipe, own, data) for stage, own in zip(plan.stages, settings, strict=True)]
-
-
-def _teacher(name: str, runs: Path) -> Path:
-    return runs.parent / f"{SPAN}.safetensors" if name == SPAN else runs / name / MODEL
-
-
-def make_teacher(stages: list[Recipe], runs: Path, given: Path | None) -> None:
-    """Make SPAN loadable, where a stage is taught by it; without a file given once is enough.
-
-    Raises:
-        UserError: its file is not known, or cannot be read.
-    """
-    target, shared = _teacher(SPAN, runs), os.environ.get("SRGAN_KIT_DATA")
-    taught = [stage.distillation.teachers for stage in stages if stage.generator_weights.get("distillation")]
-    if not any(str(target) in teachers for teachers in taught) or (given is None and target.is_file()):
-        return
-    if given is None and not shared:
-        raise UserError(f"no teacher: give --teacher {SLIM_SPAN}, or name the folder of weights/ in SRGAN_KIT_DATA")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(given or Path(str(shared)) / "weights" / SLIM_SPAN, target)
-
-
-def _start(name: str, runs: Path) -> Path | str:
-    """The model of that name, as trained here if it is finished, else as pretrained.
-
-    Raises:
-        UserError: there is neither.
-    """
-    own = runs / name / PLANS[name].stages[-1].name / MODEL
-    if own.is_file():
-        return own
-    if name not in pretrained_upscalers():
-        raise UserError(f"{name}: to be started from, but neither trained in {runs} nor pretrained")
-    return name
 
 
 def train_slice(name: str, plan: Plan, runs: Path, stages: list[Recipe], minutes: float | None, resume: bool) -> bool:
@@ -345,10 +179,6 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on, or start where there is nothing yet")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--profile", choices=PROFILES, help="sizes and steps; by default what the device is")
-    parser.add_argument("--features", type=Path, help="VGG19 weights of the perceptual term")
-    parser.add_argument("--squeezenet", type=Path, help="SqueezeNet 1.1 weights of the LPIPS term")
-    parser.add_argument("--teacher", type=Path, help="slim SPAN checkpoint that teaches x4-fidelity")
-    parser.add_argument("--compile", action="store_true", help="torch.compile; try whether it is faster")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="in each stage"
     )
@@ -362,20 +192,8 @@ def main() -> None:
         plan, runs = PLANS[options.name], options.runs / options.name
         profile = options.profile or ("cpu" if pick_device(options.device).type == "cpu" else "gpu")
         data = _data(plan, options.data)
-        extra = (*options.settings, *(["compile=true"] if options.compile else []))
-        for term, given in (("perceptual", options.features), ("lpips", options.squeezenet)):
-            weights = _comparator(term, given)
-            if weights is not None:
-                extra += (f"{term}.weights={json.dumps(str(weights))}",)
+        extra = (*_networks(), *options.settings)
         stages = recipes(plan, runs, data, profile, options.device, extra)
-        for option, given, term in (
-            ("--features", options.features, "perceptual"),
-            ("--squeezenet", options.squeezenet, "lpips"),
-            ("--teacher", options.teacher, "distillation"),
-        ):
-            if given is not None and not any(stage.generator_weights.get(term) for stage in stages):
-                raise UserError(f"{option}: no stage of {options.name} has the term {term}")
-        make_teacher(stages, runs, options.teacher)
         if options.show:
             _show(plan, runs, data, profile, options.device, extra)
             return
@@ -389,16 +207,17 @@ def main() -> None:
 
 
 def _data(plan: Plan, given: Path | None) -> Path:
-    shared = os.environ.get("SRGAN_KIT_DATA")
-    if given is None and not shared:
+    folder = given or paths.optional_data_folder()
+    if folder is None:
         raise UserError("no training images: give --data, or name their folder in SRGAN_KIT_DATA")
-    return given or Path(str(shared)) / plan.data
+    return given or folder / plan.data
 
 
-def _comparator(term: str, given: Path | None) -> Path | None:
-    """Weights of the network of a term; None leaves the recipe's."""
-    shared = os.environ.get("SRGAN_KIT_DATA")
-    return given or (Path(shared) / "weights" / COMPARATORS[term] if shared else None)
+def _networks() -> Settings:
+    """Where the data folder has the networks that terms compare with; without it the recipes' own settings hold."""
+    folder = paths.optional_data_folder()
+    files = {term: str(folder / "weights" / file) for term, file in paths.NETWORKS.items()} if folder else {}
+    return tuple(f"{term}.weights={json.dumps(file)}" for term, file in files.items())
 
 
 def _show(plan: Plan, runs: Path, data: Path, profile: str, device: str, extra: Settings) -> None:

@@ -15,8 +15,6 @@ from srgan_kit.generators.super_resolution.reparameterised import Reparameterise
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import UpscalingModel, generator_config
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -69,13 +67,13 @@ def test_no_photograph_is_on_both_sides() -> None:
     paths += [Path(f"{number}.jpg") for number in range(20)]
     assert holdout.photograph_of(paths[0]) == "a"
     assert holdout.photograph_of(paths[-1]) == "19"
-    training, validation = search_architecture.split(paths)
+    training, validation = holdout.training_and_measured(paths)
     assert not {holdout.photograph_of(path) for path in training} & {holdout.photograph_of(path) for path in validation}
     assert len({holdout.photograph_of(path) for path in validation}) == 4  # a tenth of 40
     assert len(training) + len(validation) == len(paths)
-    assert search_architecture.split(paths[::-1])[1] == validation
+    assert holdout.training_and_measured(paths[::-1])[1] == validation
     many = [Path(f"a_1400_{top}_0.jpg") for top in range(50)]
-    assert len(search_architecture.split(many)[1]) == search_architecture.MEASURED
+    assert len(holdout.training_and_measured(many)[1]) == holdout.MEASURED
 
 
 # --- what is done ---------------------------------------------------------------------------------------------------
@@ -200,8 +198,8 @@ def test_the_tables_say_what_was_found(tmp_path: Path) -> None:
 
 
 def test_the_page_is_what_the_script_writes(tmp_path: Path) -> None:
-    committed = (ROOT / architectures_page.PAGE).read_text(encoding="utf-8")
+    committed = architectures_page.PAGE.read_text(encoding="utf-8")
     written = tmp_path / "page.md"
     written.write_text(committed, encoding="utf-8")
-    architectures_page.render(search_architecture.Results(ROOT / search_architecture.RESULTS).rows(), written)
+    architectures_page.render(search_architecture.Results(search_architecture.RESULTS).rows(), written)
     assert written.read_text(encoding="utf-8") == committed

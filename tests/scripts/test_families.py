@@ -12,7 +12,9 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
-from scripts.experiments.families import compare as compare_families
+from scripts.experiments.families import page as families_page
+from scripts.experiments.families.plans import FAMILIES, jobs
+from scripts.lib.pages import filled
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.generators.model import Model
 from srgan_kit.losses import iwae_bound
@@ -131,12 +133,12 @@ def test_a_trained_pixelcnn_is_a_law_over_all_images(tmp_path: Path) -> None:
 
 
 def test_the_pages_hold_the_measured_numbers() -> None:
-    document = json.loads(compare_families.RESULTS.read_text(encoding="utf-8"))
-    for page, table in compare_families.tables(document).items():
-        text = compare_families.PAGES[page].read_text(encoding="utf-8")
-        assert compare_families.filled(text, table) == text, page
+    document = json.loads(families_page.RESULTS.read_text(encoding="utf-8"))
+    for page, table in families_page.tables(document).items():
+        text = families_page.PAGES[page].read_text(encoding="utf-8")
+        assert filled(text, {"table": table}) == text, page
     measured = {(row["family"], int(row["seed"])) for row in document["runs"]}
-    assert measured <= set(compare_families.jobs())
-    assert {name for name, _ in measured} == set(compare_families.FAMILIES)
+    assert measured <= set(jobs())
+    assert {name for name, _ in measured} == set(FAMILIES)
     for row in document["runs"]:  # -ELBO is the looser bound, whatever the run
         assert row.get("iwae", -math.inf) <= row.get("nats", math.inf)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from scripts.lib import paths
 from scripts.pretrained import measure as measure_pretrained
 from srgan_kit.models.pretrained import pretrained_upscalers, read_summary
 from srgan_kit.models.super_resolution import load_model
@@ -77,7 +78,7 @@ def test_the_page_the_cards_and_the_headers_are_what_was_measured() -> None:
 def test_set5_is_as_the_page_says() -> None:
     data = Path(os.environ["SRGAN_KIT_DATA"])
     written = json.loads(measure_pretrained.FOUND.read_text())["x4-fidelity"]["Set5"]
-    distance = measure_pretrained.lpips_like(data / "weights" / measure_pretrained.COMPARATORS["lpips"])
+    distance = measure_pretrained.lpips_like(data / "weights" / paths.NETWORKS["lpips"])
     upscale = measure_pretrained.Upscaler(load_model("x4-fidelity"), "cpu", "fp32").upscale
     found = measure_pretrained.quality(upscale, 4, data / "sr_test" / "Set5", distance)
     for name, value in found.items():

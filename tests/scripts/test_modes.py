@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from srgan_kit.data.toys import Toy, gaussian, grid, ring
-from srgan_kit.metrics.modes import ModeCoverage, mode_coverage
+from scripts.experiments.toys.distributions import Toy, gaussian, grid, ring
+from scripts.experiments.toys.mode_coverage import ModeCoverage, mode_coverage
 
 
 @pytest.mark.parametrize(("toy", "modes"), [(ring(), 8), (grid(), 25)])

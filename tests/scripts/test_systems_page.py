@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.experiments.systems import run as system_runs
+from scripts.experiments.systems import page as systems_page
+from scripts.experiments.systems.run import RUNS
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.variant import variant_name
 from srgan_kit.variants import VARIANTS
@@ -45,18 +46,18 @@ def test_both_tables_have_a_row_for_every_variant() -> None:
 
 
 def test_measured_lines_are_those_of_the_results_file() -> None:
-    results = json.loads(system_runs.RESULTS.read_text(encoding="utf-8"))
-    assert results.keys() == system_runs.RUNS.keys()
+    results = json.loads(systems_page.RESULTS.read_text(encoding="utf-8"))
+    assert results.keys() == RUNS.keys()
     filled: set[str] = set()
     for page in sorted(PAGE.parent.glob("*.md")):
         text = page.read_text(encoding="utf-8")
-        assert system_runs.rendered(text, results) == text, page.name
+        assert systems_page.rendered(text, results) == text, page.name
         filled |= set(re.findall(r"<!-- measured ([\w-]+):", text))
-    assert filled == system_runs.RUNS.keys()
+    assert filled == RUNS.keys()
     changed = results | {"gan": results["gan"] | {"steps": 9999}}
     page = (PAGE.parent / "gan.md").read_text(encoding="utf-8")
     expected = page.replace(f"\n{results['gan']['steps']} steps on", "\n9999 steps on")
-    assert system_runs.rendered(page, changed).split() == expected.split()  # lines may break elsewhere
+    assert systems_page.rendered(page, changed).split() == expected.split()  # lines may break elsewhere
     assert expected != page
 
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from scripts.experiments.toys import run as toys
-from srgan_kit.data.toys import TOYS
-from srgan_kit.metrics.modes import mode_coverage
-from srgan_kit.tasks.toys import MEASURED, ToyPoints, ToyTask, density
+from scripts.experiments.toys.distributions import TOYS
+from scripts.experiments.toys.measures import jensen_shannon, spacing_kl
+from scripts.experiments.toys.mode_coverage import mode_coverage
+from scripts.experiments.toys.task import MEASURED, ToyPoints, ToyTask, density
 
 
 def test_points_are_a_function_of_seed_and_number_and_come_back_from_images() -> None:
@@ -70,21 +71,21 @@ def test_the_networks_see_points_at_the_reach_and_give_them_back() -> None:
 def test_the_independent_critic_measures_known_divergences() -> None:
     toy = TOYS["ring"]()
     real, same = toy.sample(8000, seed=1), toy.sample(8000, seed=2)
-    value, error = toys.jensen_shannon(real, same, toy)
+    value, error = jensen_shannon(real, same, toy)
     assert abs(value) < max(0.01, 4 * error)
     half = same[toy.nearest(same)[0] < 4]
-    value, error = toys.jensen_shannon(real, half, toy)
+    value, error = jensen_shannon(real, half, toy)
     exact = (0.5 * math.log(2 / 3) + 0.5 * math.log(2) + math.log(4 / 3)) / 2  # 8 modes against 4 of them
     assert value == pytest.approx(exact, abs=max(0.01, 4 * error))
-    value, _ = toys.jensen_shannon(real, real * 3, toy)
+    value, _ = jensen_shannon(real, real * 3, toy)
     assert value == pytest.approx(math.log(2), abs=0.01)
 
 
 def test_the_spacings_measure_the_divergence_of_two_gaussians() -> None:
     toy = TOYS["gaussian"]()
     points = toy.sample(20_000, seed=1)
-    assert toys.spacing_kl(points, toy) == pytest.approx(0, abs=0.02)
-    assert toys.spacing_kl(points + 1, toy) == pytest.approx(0.5, abs=0.03)  # (mean difference)^2 / 2
+    assert spacing_kl(points, toy) == pytest.approx(0, abs=0.02)
+    assert spacing_kl(points + 1, toy) == pytest.approx(0.5, abs=0.03)  # (mean difference)^2 / 2
 
 
 @pytest.mark.parametrize("techniques", [False, True])

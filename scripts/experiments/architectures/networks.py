@@ -1,6 +1,6 @@
 """Super-resolvers that the search compared and that lost to plain convolutions at equal cost.
 
-They are no choice of a recipe; `search_architecture.py` trains them to show it.
+They are no choice of a recipe; `search.py` trains them to show it.
 """
 
 from typing import Literal

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.experiments.architectures.candidates import ARCHITECTURES, DATA, PLAIN
-from scripts.experiments.toys.page import fill
 from scripts.lib import paths
+from scripts.lib.pages import fill
 
 PAGE = paths.STUDIES / "architectures.md"
 NOT_YET = "Not run yet."
@@ -21,8 +21,8 @@ def render(rows: Sequence[Row], page: Path = PAGE) -> None:
     networks = [f"{title}\n\n{network_table(runs, rows)}" for title, runs in by_budget(rows, list(ARCHITECTURES))]
     studies = [f"{title}\n\n{data_table(runs)}" for title, runs in by_budget(rows, [PLAIN, *DATA])]
     if networks:
-        networks.append(yardsticks(rows))
-    fill({"architectures": "\n\n".join(networks) or NOT_YET, "data": "\n\n".join(studies) or NOT_YET}, page)
+        networks.append(baselines(rows))
+    fill(page, {"architectures": "\n\n".join(networks) or NOT_YET, "data": "\n\n".join(studies) or NOT_YET})
 
 
 def by_budget(rows: Sequence[Row], names: Sequence[str]) -> Iterator[tuple[str, dict[str, Row]]]:
@@ -98,7 +98,7 @@ def _psnr_cells(row: Row) -> list[str]:
     return [f"{row['psnr']['bsds']:.3f}", f"{row['psnr']['cc0']:.3f}", f"{mean_psnr(row):.3f}"]
 
 
-def yardsticks(rows: Sequence[Row]) -> str:
+def baselines(rows: Sequence[Row]) -> str:
     """Bicubic's PSNR, and the compact checkpoint's times."""
     said = [f"Bicubic: {' / '.join(_psnr_cells(row))} dB." for row in rows if row["kind"] == "bicubic"]
     for precision in PRECISIONS:

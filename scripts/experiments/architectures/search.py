@@ -11,9 +11,7 @@ used: a tenth of each source's photographs is kept out of training, with all the
 """
 
 import argparse
-import contextlib
 import math
-import os
 import re
 import statistics
 import sys
@@ -26,15 +24,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from scripts.bench.upscale import bare, photograph
 from scripts.experiments.architectures.candidates import ARCHITECTURES, DATA, PLAIN, SETTINGS, Study
 from scripts.experiments.architectures.page import render
-from scripts.lib import holdout, paths
+from scripts.lib import paths
+from scripts.lib.holdout import SOURCES, link_images
 from scripts.lib.photo_comparison import COMPACT_FILE
 from scripts.lib.results import Results, Row
-from scripts.lib.timing import Work, median_seconds
-from scripts.pretrained.release import training_hours
-from srgan_kit.data.image_folder import find_images
+from scripts.lib.runs import training_hours
+from scripts.lib.timing import Work, bare, median_seconds, photograph
 from srgan_kit.devices import DTYPES, cpu_has_bf16, pick_precision
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.settings import SRSettings
@@ -49,34 +46,7 @@ from srgan_kit.training.run import Run
 from srgan_kit.upscaling.engine import Upscaler
 
 RESULTS = paths.RESULTS / "architectures.jsonl"
-SOURCES = ("bsds", "cc0")
-HELD_OUT, MEASURED = 0.1, 24
-"""Part of each source's photographs that is kept out, and how many of their images are measured on."""
 SIDE, REPEATS = 256, 5
-
-
-# --- images ---------------------------------------------------------------------------------------------------------
-
-
-def split(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The images to train on and those to measure on, which have no photograph in common; chosen by names alone."""
-    training, kept_out = holdout.split(paths, HELD_OUT)
-    return training, sorted(kept_out, key=lambda path: holdout.digest(path.name))[:MEASURED]
-
-
-def link_images(data: Path, target: Path) -> None:
-    """Links in target/training/SOURCE and target/validation/SOURCE to the images of data/SOURCE.
-
-    Raises:
-        UserError: a source is missing.
-    """
-    for source in SOURCES:
-        for purpose, files in zip(("training", "validation"), split(find_images(data / source)), strict=True):
-            folder = target / purpose / source
-            folder.mkdir(parents=True, exist_ok=True)
-            for path in files:
-                with contextlib.suppress(FileExistsError):
-                    (folder / path.name).symlink_to(path.resolve())
 
 
 def measure(upscale: Upscale, images: Path) -> dict[str, float]:
@@ -251,17 +221,15 @@ def main() -> None:
     unknown = [name for name in options.names if name not in {**ARCHITECTURES, **DATA}]
     if unknown:
         parser.error(f"{unknown[0]!r}: expected one of {', '.join((*ARCHITECTURES, *DATA))}")
-    shared = os.environ.get("SRGAN_KIT_DATA")
-    if not shared:
-        sys.exit("error: SRGAN_KIT_DATA is not set: it names the folder of training images and weights")
+    data = paths.data_folder("training images and weights")
     torch.set_num_threads(options.threads)
     names = options.names or [*ARCHITECTURES, *DATA]
     images, deadline = options.runs / "images", time.monotonic() + 60 * options.minutes
     try:
-        link_images(Path(shared) / "sr_train", images)
+        link_images(data / "sr_train", images)
         if options.costs:
             networks = dict.fromkeys(PLAIN if name in DATA else name for name in names)
-            measure_costs(list(networks), images, Path(shared), results)
+            measure_costs(list(networks), images, data, results)
             return
         for name in missing(names, options.budget, options.part, results):
             left = (deadline - time.monotonic()) / 60

@@ -1,6 +1,5 @@
 """The tables and the image of the super-resolution matrix, from its JSON file and the models in runs/sr_matrix."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from scripts.experiments.sr_matrix.measures import SCALE, b100, planes
 from scripts.lib import paths
+from scripts.lib.pages import fill
 from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.engine import Upscaler
@@ -24,14 +24,7 @@ LABEL = 16
 
 def render(rows: dict[str, Any], models: dict[str, Path], data: Path) -> None:
     """Fill the page's tables, which lie between marks, and draw the image."""
-    text = PAGE.read_text(encoding="utf-8")
-    for name, table in (("models", models_table(rows)), ("settings", settings_table(rows)), ("shown", shown(rows))):
-        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
-        assert pattern.search(text), f"{PAGE}: no {start}"
-        filled = f"{start}\n{table}\n{end}"
-        text = pattern.sub(lambda _, filled=filled: filled, text)
-    PAGE.write_text(text, encoding="utf-8")
+    fill(PAGE, {"models": models_table(rows), "settings": settings_table(rows), "shown": shown(rows)})
     draw({name: path for name, path in models.items() if name in rows and path.exists()}, data)
 
 

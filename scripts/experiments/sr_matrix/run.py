@@ -10,7 +10,6 @@ they stopped. A run's settings are in `RUNS`; the command line of each is in the
 import argparse
 import fcntl
 import json
-import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -18,20 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.experiments.sr_matrix.measures import (
+from scripts.experiments.sr_matrix.demonstrations import (
     ab_test,
     class_usage,
     codes_steer,
     condition_is_used,
     divergence_of_patches,
     energies,
-    measure_model,
     missing_detail,
-    restored,
     sources_told_apart,
 )
+from scripts.experiments.sr_matrix.measures import measure_model
 from scripts.experiments.sr_matrix.page import render
 from scripts.lib import paths
+from scripts.lib.runs import restored
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
@@ -171,6 +170,8 @@ def row(name: str, data: Path) -> dict[str, Any]:
     demonstration = RUNS[name].demonstration
     if demonstration is not None:
         run = restored(recipe, folder)
+        if run.critic is not None:
+            run.critic.network.train()  # by running averages of both kinds of images it is another, untrained critic
         found["shown"] = ab_test(run, data) | demonstration(run, data)
     return found
 
@@ -201,9 +202,7 @@ def main() -> None:
     parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th of them, from the I-th on")
     parser.add_argument("--render", action="store_true", help="write the page and the image from the JSON file")
     arguments = parser.parse_args()
-    data = Path(os.environ["SRGAN_KIT_DATA"]) if "SRGAN_KIT_DATA" in os.environ else None
-    if data is None:
-        sys.exit("SRGAN_KIT_DATA: set it to the folder with sr_train, sr_test and weights")
+    data = paths.data_folder("sr_train, sr_test and weights")
     if arguments.render:
         rows = json.loads(RESULTS.read_text(encoding="utf-8"))
         render(rows, {name: folder_of(name) / "model.safetensors" for name in RUNS}, data)

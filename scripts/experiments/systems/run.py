@@ -10,38 +10,26 @@ the runs far shorter than the recipes': they show that a system works, not what 
 
 import argparse
 import json
-import os
-import re
 import shutil
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor
 
+from scripts.experiments.systems.measures import catgan, classifier, ebgan, f_gan, inversion, reconstruction
+from scripts.experiments.systems.page import collect, render
 from scripts.lib import paths
-from scripts.pretrained.release import training_hours
-from srgan_kit import losses
-from srgan_kit.contracts import Batch, Codes, Critique
-from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import grid, save_picture
-from srgan_kit.metrics.classification import cluster_error
-from srgan_kit.metrics.samples import ratio_to_real, sharpness
+from scripts.lib.generative_measures import infogan, samples, traversal
+from scripts.lib.runs import restored, training_hours
+from srgan_kit.images.grid import save_picture
 from srgan_kit.recipes.load import load_recipe
-from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks import build_task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train
 from srgan_kit.training.run import Run
 
-RESULTS = paths.RESULTS / "systems.json"
 MNIST, FLOWERS = "gan/mnist.npz", "gan/flowers64.npz"
 VGG = "weights/vgg_normalised_conv3_1.pth"
-COUNT = 1000
-"""Images that a measure of generated images takes."""
 
 Measure = Callable[[Run], dict[str, float]]
 
@@ -76,9 +64,9 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     for name in arguments.names or RUNS:
         if arguments.render:
-            collect(name, arguments.runs / name)
+            collect(name, arguments.runs / name, RUNS)
         else:
-            one(name, Path(os.environ["SRGAN_KIT_DATA"]), arguments.runs / name)
+            one(name, paths.data_folder("images and weights"), arguments.runs / name)
     if arguments.render:
         render()
 
@@ -110,222 +98,12 @@ def one(name: str, data: Path, folder: Path) -> None:
     print(name, result["measured"])
 
 
-def restored(recipe: Recipe, folder: Path) -> Run:
-    """The run as it was after its last step, in evaluation mode."""
-    accelerator = Accelerator(cpu=True)
-    run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
-    run.restore()
-    exported(run).eval()
-    if run.critic is not None:
-        run.critic.network.eval()
-    return run
-
-
-# --- measures -------------------------------------------------------------------------------------------------------
-
-
-def exported(run: Run) -> Model:
-    """The averaged generator."""
-    assert isinstance(run.average.network, Model)
-    return run.average.network
-
-
-def judged(run: Run, images: Tensor) -> Critique:
-    """The critic's view of images, in parts; only what is measured here."""
-    assert run.critic is not None
-    parts = [run.critic.network(part) for part in images.split(250)]
-
-    def joined(tensors: list[Tensor | None]) -> Tensor | None:
-        return torch.cat([each for each in tensors if each is not None]) if tensors[0] is not None else None
-
-    score = joined([part.score for part in parts])
-    assert score is not None
-    return Critique(
-        score=score,
-        class_logits=joined([part.class_logits for part in parts]),
-        embedding=joined([part.embedding for part in parts]),
-    )
-
-
-def held_out(run: Run, count: int = 10_000) -> Batch:
-    batch = run.task.held_out(count)
-    assert batch is not None
-    return batch
-
-
-def generated(run: Run, count: int = COUNT) -> tuple[Tensor, Codes]:
-    """Images of the averaged generator, and their codes."""
-    model = exported(run)
-    noise, codes = model.draw(count, torch.device("cpu"), torch.Generator().manual_seed(1))
-    latent = model.vector(noise, codes)
-    assert latent is not None
-    return torch.cat([model.generate(part) for part in latent.split(250)]), codes
-
-
-def samples(run: Run) -> dict[str, float]:
-    """Diversity and sharpness of samples as parts of the held-out images'."""
-    return run.task.validate(exported(run))
-
-
-def clusters(run: Run, logits_of: Callable[[Tensor], Tensor]) -> float:
-    """Error in percent of nameless classes: half of the held-out images name them, the other half are classified."""
-    test = held_out(run)
-    assert test.label is not None
-    return 100 * cluster_error(torch.cat([logits_of(part) for part in test.image.split(250)]), test.label)
-
-
-def gan(run: Run) -> dict[str, float]:
-    return samples(run)
-
-
-def f_gan(run: Run) -> dict[str, float]:
-    """The divergence of held-out from generated images that the critic measures, and its standard error, in nats."""
-    fake, _ = generated(run)
-    value, error = losses.estimate_divergence(
-        run.variant.divergence,  # pyright: ignore[reportAttributeAccessIssue]
-        judged(run, held_out(run, COUNT).image).score,
-        judged(run, fake).score,
-    )
-    return samples(run) | {"divergence": float(value), "error": float(error)}
-
-
-def ebgan(run: Run) -> dict[str, float]:
-    """Energies, and how alike the codes of samples are: 1 for a collapse, about 1 / size of the code for none."""
-    fake = judged(run, generated(run)[0])
-    assert fake.embedding is not None
-    real = judged(run, held_out(run, COUNT).image)
-    return samples(run) | {
-        "energy_real": float(real.score.mean()),
-        "energy_fake": float(fake.score.mean()),
-        "pulling_away": float(losses.pulling_away(fake.embedding)),
-    }
-
-
-def infogan(run: Run) -> dict[str, float]:
-    """Nats that Q reads of the code of classes, of at most ln 10, and the error of that code as a classifier."""
-    assert run.critic is not None
-    critic = run.critic.network
-    fake, codes = generated(run)
-    posterior = critic(fake).codes
-    error = clusters(run, lambda images: critic(images).codes.categorical[0])
-    deviation = float((posterior.mean - codes.continuous).square().mean().sqrt())
-    known = losses.categorical_information(posterior.categorical[0], codes.categorical[:, 0])
-    return samples(run) | {"information": float(known), "error_percent": error, "continuous_rmse": deviation}
-
-
-def catgan(run: Run) -> dict[str, float]:
-    """The clusters' error, and how sure the critic is of real and generated images, in nats."""
-    assert run.critic is not None
-    critic = run.critic.network
-    real, fake = judged(run, held_out(run).image), judged(run, generated(run)[0])
-    assert real.class_logits is not None
-    assert fake.class_logits is not None
-    return samples(run) | {
-        "error_percent": clusters(run, lambda images: critic(images).class_logits),
-        "entropy_real": float(losses.entropy_from_logits(real.class_logits)),
-        "entropy_fake": float(losses.entropy_from_logits(fake.class_logits)),
-        "marginal_entropy": float(losses.marginal_entropy(real.class_logits)),
-    }
-
-
-def classifier(run: Run) -> dict[str, float]:
-    """Errors among the held-out images."""
-    test = held_out(run)
-    logits = judged(run, test.image).class_logits
-    assert logits is not None
-    assert test.label is not None
-    return samples(run) | {"errors": float((logits.argmax(dim=1) != test.label).sum()), "images": float(len(logits))}
-
-
-def reconstruction(run: Run) -> dict[str, float]:
-    """PSNR, and sharpness as a part of the real images'."""
-    batch = held_out(run, 64)
-    made = exported(run).reconstruct(batch.image, batch.condition).clamp(0, 1)
-    return run.task.validate(exported(run)) | {"sharpness": ratio_to_real(sharpness, made, batch.image)}
-
-
-def inversion(run: Run) -> dict[str, float]:
-    """The same, and how far the image's features are from those given, as a part of their own length."""
-    batch = held_out(run, 64)
-    assert batch.condition is not None
-    made = exported(run).reconstruct(batch.image, batch.condition).clamp(0, 1)
-    again = run.task.batch(((made * 255).round().to(torch.uint8), torch.full((len(made),), -1))).condition
-    assert again is not None
-    lost = (again - batch.condition).flatten(1).norm(dim=1) / batch.condition.flatten(1).norm(dim=1)
-    return reconstruction(run) | {"feature_error": float(lost.mean())}
-
-
-def traversal(run: Run) -> Tensor:
-    """InfoGAN's codes: five rows of one noise each, columns the ten classes; then both numbers from -1.5 to 1.5."""
-    model = exported(run)
-    noise, _ = model.draw(5, torch.device("cpu"), torch.Generator().manual_seed(0))
-    rows = [(noise[row].expand(10, -1), torch.arange(10), torch.zeros(10, 2)) for row in range(5)]
-    for number in range(2):
-        sweep = torch.zeros(10, 2)
-        sweep[:, number] = torch.linspace(-1.5, 1.5, 10)
-        rows += [(noise[row].expand(10, -1), torch.full((10,), 3 * row), sweep) for row in range(3)]
-    latents = [model.vector(z, Codes(classes[:, None], numbers)) for z, classes, numbers in rows]
-    return grid(torch.cat([model.generate(latent) for latent in latents]), columns=10)
-
-
-# --- pages ----------------------------------------------------------------------------------------------------------
-
-
-def collect(name: str, folder: Path) -> None:
-    """Take a finished run into docs/."""
-    if not (folder / "measured.json").exists():
-        return
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    results[name] = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
-    ordered = {each: results[each] for each in RUNS if each in results}
-    RESULTS.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
-    picture = f"images/{name.replace('-', '_')}.png"
-    if any(picture in page.read_text(encoding="utf-8") for page in paths.DOCS.rglob("*.md")):
-        shutil.copy(folder / "picture.png", paths.IMAGES.parent / picture)
-
-
-def render() -> None:
-    """Fill `<!-- measured NAME: text with {keys} -->` ... `<!-- end -->` in the pages from results/systems.json."""
-    results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    for page in sorted(paths.DOCS.rglob("*.md")):
-        before = page.read_text(encoding="utf-8")
-        after = rendered(before, results)
-        if after != before:
-            page.write_text(after, encoding="utf-8")
-
-
-def rendered(text: str, results: dict[str, dict]) -> str:
-    """The page with its measured lines written anew."""
-
-    def line(match: re.Match[str]) -> str:
-        name, template = match["name"], " ".join(match["template"].split())
-        if name not in results:
-            return match[0]
-        result = results[name]
-        values = {key: result[key] for key in ("steps", "minutes")} | result["measured"]
-        values |= {f"{key}_parameters": f"{result[f'{key}_parameters']:,}" for key in ("generator", "critic")}
-        text = textwrap.fill(template.format(**values), 118, break_long_words=False, break_on_hyphens=False)
-        command = f"```\n{wrapped(result['command'])}\n```"
-        return f"<!-- measured {name}: {match['template']} -->\n{text}\n\n{command}\n<!-- end -->"
-
-    pattern = r"<!-- measured (?P<name>[\w-]+): (?P<template>.*?) -->\n.*?<!-- end -->"
-    return re.sub(pattern, line, text, flags=re.DOTALL)
-
-
-def wrapped(command: str, width: int = 108) -> str:
-    """The command in lines of a shell."""
-    lines = [""]
-    for part in re.findall(r"--set \S+|\S+", command):
-        if len(lines[-1]) + len(part) > width:
-            lines.append("  ")
-        lines[-1] += part + " "
-    return " \\\n".join(line.rstrip() for line in lines)
-
-
 NARROW = ("generator.channels=32", "critic.channels=32")
 RUNS = {
-    "gan": Short("dcgan", MNIST, ("data.size=28", "data.channels=1", "data.augment=none", *NARROW, "steps=1000"), gan),
-    "dcgan": Short("dcgan", FLOWERS, (*NARROW, "data.batch=32", "steps=1000"), gan),
+    "gan": Short(
+        "dcgan", MNIST, ("data.size=28", "data.channels=1", "data.augment=none", *NARROW, "steps=1000"), samples
+    ),
+    "dcgan": Short("dcgan", FLOWERS, (*NARROW, "data.batch=32", "steps=1000"), samples),
     "f-gan": Short("f-gan", MNIST, ("steps=4000",), f_gan),
     "ebgan": Short("ebgan", MNIST, ("steps=4000",), ebgan),
     "infogan": Short("infogan", MNIST, (*NARROW, "steps=1500"), infogan),

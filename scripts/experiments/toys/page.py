@@ -2,17 +2,16 @@
 
 import base64
 import math
-import re
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from scripts.experiments.toys.distributions import TOYS, Toy
 from scripts.lib import paths
-from srgan_kit.data.toys import TOYS, Toy
+from scripts.lib.pages import fill
 
 PAGE, PICTURE = paths.STUDIES / "toys.md", paths.IMAGES / "toys.png"
 MODES = {"ring": (8, 8), "grid": (25, 24)}
@@ -35,19 +34,8 @@ def render(results: list[Row], variants: list[str]) -> None:
         "grid": table(results, variants, "grid", coverage_cells("grid"), coverage_names()),
         "gaussian": table(results, variants, "gaussian", gaussian_cells, ("mean", "std", "KL", "JSD")),
     }
-    fill(tables)
+    fill(PAGE, tables)
     draw(results, variants)
-
-
-def fill(tables: dict[str, str], page: Path = PAGE) -> None:
-    """Put tables between a page's marks."""
-    text = page.read_text(encoding="utf-8")
-    for name, filled in tables.items():
-        pattern = re.compile(rf"<!-- {name} -->.*?<!-- end of {name} -->", re.DOTALL)
-        assert pattern.search(text), f"{page}: no mark for {name}"
-        new = f"<!-- {name} -->\n{filled}\n<!-- end of {name} -->"
-        text = pattern.sub(lambda _, new=new: new, text)
-    page.write_text(text, encoding="utf-8")
 
 
 def chosen(results: list[Row], variant: str, toy: str, techniques: bool) -> list[Row]:

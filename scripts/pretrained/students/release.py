@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.pages import wrapped
 from scripts.pretrained.release import LICENCE, PRETRAINED, PURPOSE
 from scripts.pretrained.students.stages import STAGES, Stage, config_of
 from scripts.pretrained.students.train import LOG
@@ -99,14 +100,14 @@ Upscales photographs {stage.scale} times along each side. {PURPOSE[stage.kind]}
 
 ## Where it fails
 
-{fails}
+{wrapped(fails)}
 """
 
 
 def main() -> None:
     """Release one student."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="what train_students.py wrote")
+    parser.add_argument("folder", type=Path, help="what the students' training wrote")
     parser.add_argument("name", choices=[stage.name for stage in STAGES])
     parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
     options = parser.parse_args()

@@ -5,7 +5,7 @@
 
 The images lie on the device, with the teachers' answers to whole images, made once. Each stage gets its share of the
 time that is left; its learning rate is a function of that time. DIR of `--weights` holds the teachers
-(`student_pools.py`) and the networks of the perceptual terms (`COMPARING`). `--dry-run` does everything on a few
+(`images.py`) and the networks of the perceptual terms (`COMPARING`). `--dry-run` does everything on a few
 images, on a CPU too.
 """
 

@@ -1,6 +1,6 @@
 """f-GAN's first experiment: one Gaussian fitted to a mixture of two on the line, once for each divergence.
 
-    python -m scripts.experiments.f_gan_gaussian  docs/results/f_gan_gaussian.json, the table of docs/studies/toys.md
+    python -m scripts.experiments.toys.f_gan_gaussian   results/f_gan_gaussian.json, the table of docs/studies/toys.md
 
 The generator is mean + std z with two parameters, the critic a small network; both learn from samples alone, in the
 paper's simultaneous steps. Beside what they find stands the optimum, by numerical integration.
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from losses import FDivergence, estimate_divergence
 from losses.f_divergence import divergence
-from scripts.experiments.toys.page import fill
+from scripts.experiments.toys.distributions import two_gaussians
 from scripts.lib import paths
-from srgan_kit.data.toys import two_gaussians
+from scripts.lib.pages import fill
 
-RESULTS = paths.RESULTS / "f_gan_gaussian.json"
+RESULTS, PAGE = paths.RESULTS / "f_gan_gaussian.json", paths.STUDIES / "toys.md"
 NAMES = ("kl", "reverse-kl", "jensen-shannon", "jeffrey", "pearson")
 SEEDS, STEPS, BATCH, HELD_OUT = 5, 1500, 512, 100_000
 LAW = two_gaussians()
@@ -106,7 +106,7 @@ def main() -> None:
         found[name] = {"optimum": list(optimum(name))} | {key: [run[key] for run in runs] for key in runs[0]}
         print(name, found[name], flush=True)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    fill({"mixture": table(found)})
+    fill(PAGE, {"mixture": table(found)})
 
 
 if __name__ == "__main__":

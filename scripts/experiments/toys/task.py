@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from scripts.experiments.toys.distributions import Toy
+from scripts.experiments.toys.mode_coverage import mode_coverage
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.image_folder import Skipped
-from srgan_kit.data.toys import Toy
 from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import save_picture
-from srgan_kit.metrics.modes import mode_coverage
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
 
