@@ -135,9 +135,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
         summary = read_summary(pretrained_upscalers()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
-        perceptual = (
-            [f"{b100['lpips_like']:.4f}", pattern(b100), pattern(b100, "original_")] if b100 else ["–"] * 3
-        )
+        perceptual = [f"{b100['lpips_like']:.4f}", pattern(b100), pattern(b100, "original_")] if b100 else ["–"] * 3
         rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
         cells = [f"[{name}](../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
         cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from scripts.lib import paths
 from scripts.lib.generative_measures import IMPORTANCE, TESTED, bounds, generated, infogan, samples, traversal
 from scripts.lib.runs import exported, held_out, restored
-from scripts.pretrained.release import PRETRAINED, stage_line, stages_of
+from scripts.pretrained.cards import LICENCE, stage_line, stages_of
 from scripts.pretrained.train import PLANS
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
@@ -34,13 +34,12 @@ from srgan_kit.tasks.unconditional import fixed_images
 from srgan_kit.training.loop import MODEL
 from srgan_kit.training.run import Run
 
-IMAGES = paths.IMAGES
+PRETRAINED, IMAGES = paths.PRETRAINED, paths.IMAGES
 LARGEST = 4e6
 """Bytes of a file."""
 DRAWN = 3000
 """Images whose features are compared with the real ones'."""
 DEEPEST = "fire9"
-LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
