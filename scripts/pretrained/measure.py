@@ -99,8 +99,7 @@ def table(found: dict[str, Figures]) -> str:
     """One model's figures, beside bicubic's."""
     rows = [
         f"| {name} | {m['psnr_y']:.2f} / {m['ssim_y']:.4f} | {m['bicubic_psnr_y']:.2f} / {m['bicubic_ssim_y']:.4f} "
-        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} "
-        f"| {checkerboard(m)} | {checkerboard(m, 'original_')} |"
+        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} | {pattern(m)} | {pattern(m, 'original_')} |"
         for name, m in found.items()
         if name != "speed"
     ]
@@ -121,7 +120,7 @@ def table(found: dict[str, Figures]) -> str:
     )
 
 
-def checkerboard(found: Figures, whose: str = "") -> str:
+def pattern(found: Figures, whose: str = "") -> str:
     """How unevenly luma changes over the phases of the pixel shuffle, and how strong a pattern it repeats."""
     return f"{found[f'{whose}lattice_ratio']:.3f} / {found[f'{whose}lattice_pattern']:.2f}"
 
@@ -139,9 +138,7 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
         summary = read_summary(pretrained_upscalers()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
-        perceptual = (
-            [f"{b100['lpips_like']:.4f}", checkerboard(b100), checkerboard(b100, "original_")] if b100 else ["–"] * 3
-        )
+        perceptual = [f"{b100['lpips_like']:.4f}", pattern(b100), pattern(b100, "original_")] if b100 else ["–"] * 3
         rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
         cells = [f"[{name}](../../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
         cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]

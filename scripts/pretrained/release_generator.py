@@ -22,7 +22,7 @@ from scripts.lib import paths
 from scripts.lib.generative_measures import IMPORTANCE, TESTED, bounds, generated, infogan, samples, traversal
 from scripts.lib.pages import wrapped
 from scripts.lib.runs import exported, held_out, restored
-from scripts.pretrained.release import PRETRAINED, stage_line, stages_of
+from scripts.pretrained.cards import LICENCE, stage_line, stages_of
 from scripts.pretrained.train import PLANS
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
@@ -35,13 +35,12 @@ from srgan_kit.tasks.unconditional import fixed_images
 from srgan_kit.training.loop import MODEL
 from srgan_kit.training.run import Run
 
-IMAGES = paths.IMAGES
+PRETRAINED, IMAGES = paths.PRETRAINED, paths.IMAGES
 LARGEST = 4e6
 """Bytes of a file."""
 DRAWN = 3000
 """Images whose features are compared with the real ones'."""
 DEEPEST = "fire9"
-LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
