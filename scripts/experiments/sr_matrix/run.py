@@ -144,7 +144,7 @@ RUNS: dict[str, Entry] = {
 
 def recipe_of(name: str, data: Path, extra: list[str] | None = None) -> Recipe:
     """The run's recipe, with the comparator's weights and the images of the data folder."""
-    weights = f"perceptual.weights={json.dumps(str(data / 'weights' / 'vgg_normalised_conv3_1.pth'))}"
+    weights = f"perceptual.weights={json.dumps(str(data / 'weights' / paths.NETWORKS['perceptual']))}"
     return load_recipe(RECIPE, [*SHORT, *RUNS[name].settings, weights, *(extra or [])], data / "sr_train")
 
 

@@ -29,7 +29,7 @@ from srgan_kit.training.loop import is_finished, train
 from srgan_kit.training.run import Run
 
 MNIST, FLOWERS = "gan/mnist.npz", "gan/flowers64.npz"
-VGG = "weights/vgg_normalised_conv3_1.pth"
+VGG = f"weights/{paths.NETWORKS['perceptual']}"
 
 Measure = Callable[[Run], dict[str, float]]
 
