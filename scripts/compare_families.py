@@ -36,7 +36,7 @@ from srgan_kit import losses
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import grid, save_picture, to_pillow
+from srgan_kit.images.grid import grid, save_image, to_pillow
 from srgan_kit.metrics.samples import (
     class_usage,
     frechet_distance,
@@ -305,7 +305,7 @@ def measure(saved: SavedModel, family: Family, digits: Digits, network: Classifi
     if family.likelihood == "bound":  # a true sample draws every pixel too
         drawn = torch.bernoulli(images, generator=torch.Generator().manual_seed(0))
         measured |= {f"drawn_{name}": value for name, value in compare(drawn, digits, network).items()}
-    save_picture(grid(images[:SHOWN], columns=20, gap=0, smallest_side=1), folder / "samples.png")
+    save_image(grid(images[:SHOWN], columns=20, gap=0, smallest_side=1), folder / "samples.png")
     return measured
 
 

@@ -25,7 +25,7 @@ from train_pretrained import COMPARATORS
 
 from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.models.super_resolution import load_model
@@ -153,7 +153,7 @@ def main() -> None:
         if lost:
             print(f"no image: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
         else:
-            save_picture(picture(options.runs), PICTURE)
+            save_image(picture(options.runs), PICTURE)
     except UserError as error:
         sys.exit(f"error: {error}")
 

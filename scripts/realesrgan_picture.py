@@ -19,7 +19,7 @@ from torch import Tensor
 
 from srgan_kit.data.image_folder import rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.models.super_resolution import load_model
@@ -66,7 +66,7 @@ def main() -> None:
     output: Path = parser.parse_args().output
     try:
         picture, seconds = sheet()
-        save_picture(picture, output)
+        save_image(picture, output)
     except UserError as error:
         sys.exit(f"error: {error}")
     columns = ", ".join(f"{name} ({taken:.1f} s)" for name, taken in seconds.items())

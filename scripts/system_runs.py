@@ -26,7 +26,7 @@ from torch import Tensor
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, Codes, Critique
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import grid, save_picture
+from srgan_kit.images.grid import grid, save_image
 from srgan_kit.metrics.classification import cluster_error
 from srgan_kit.metrics.samples import ratio_to_real, sharpness
 from srgan_kit.recipes.load import load_recipe
@@ -102,7 +102,7 @@ def one(name: str, data: Path, folder: Path) -> None:
         "measured": {key: float(f"{value:.4g}") for key, value in measured.items()},
     }
     if short.measure is infogan:
-        save_picture(traversal(run), folder / "picture.png")
+        save_image(traversal(run), folder / "picture.png")
     else:
         shutil.copy(sorted((folder / "sheets").iterdir())[-1], folder / "picture.png")
     (folder / "measured.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

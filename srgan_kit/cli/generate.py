@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.output_files import SMALLEST_SIDE, check_picture, without_pillow_warnings
+from srgan_kit.cli.output_files import SMALLEST_SIDE, check_image, without_pillow_warnings
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
 
@@ -74,7 +74,7 @@ def generate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Draw what a trained generator makes: samples, interpolations, traversals of its codes."""
-    check_picture(output, overwrite)
+    check_image(output, overwrite)
     if interpolate and traverse is not None:
         raise UserError("--interpolate and --traverse: expected one of them, got both")
     if truncation is not None and not truncation > 0:
@@ -96,13 +96,13 @@ def generate(
     import torch
 
     from srgan_kit.generators.sampling import make_images
-    from srgan_kit.images.grid import grid, save_picture
+    from srgan_kit.images.grid import grid, save_image
 
     saved.model.to(where)
     with drawing(saved.model, len(latents)), autocast(where, torch.float32):
         images = make_images(saved.model, latents, given, seed)
     in_a_row = columns if latents.columns == 1 else latents.columns
-    save_picture(grid(images, in_a_row, smallest_side=SMALLEST_SIDE), output)
+    save_image(grid(images, in_a_row, smallest_side=SMALLEST_SIDE), output)
     say(f"{output}: {len(images)} images, seed {seed}")
     if explanation:
         print(explanation)

@@ -36,7 +36,7 @@ def check_output(file: Path, overwrite: bool) -> None:
         raise UserError(f"{file}: {error.strerror}") from None
 
 
-def check_picture(file: Path, overwrite: bool) -> None:
+def check_image(file: Path, overwrite: bool) -> None:
     """`check_output` of an image: is its ending one that is written?
 
     Raises:

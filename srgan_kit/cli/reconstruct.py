@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.output_files import SMALLEST_SIDE, check_picture, without_pillow_warnings
+from srgan_kit.cli.output_files import SMALLEST_SIDE, check_image, without_pillow_warnings
 from srgan_kit.cli.tables import print_table
 from srgan_kit.cli.terminal import say
 from srgan_kit.errors import UserError
@@ -46,7 +46,7 @@ def reconstruct(
 
     Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line.
     """
-    check_picture(output, overwrite)
+    check_image(output, overwrite)
     found = find(inputs, recursive)
     if any(item.path.resolve() == output.resolve() for item in found if not item.problem):
         raise UserError(f"{output}: an input, and the image would replace it")
@@ -65,7 +65,7 @@ def reconstruct(
 
     import torch
 
-    from srgan_kit.images.grid import below_each_other, save_picture
+    from srgan_kit.images.grid import below_each_other, save_image
 
     original = torch.stack(images).float().div(255)
     made: list[Tensor] = []
@@ -74,7 +74,7 @@ def reconstruct(
             image = part.to(where)
             made.append(saved.model.reconstruct(image, condition(image)).float().clamp(0, 1).cpu())
     result = torch.cat(made)
-    save_picture(below_each_other(original, result, columns, SMALLEST_SIDE), output)
+    save_image(below_each_other(original, result, columns, SMALLEST_SIDE), output)
     psnr = _psnr(result, original)
     rows = [(name, f"{value:.2f} dB") for name, value in zip(names, psnr, strict=True)]
     print_table(("image", "PSNR"), rows, ("mean", f"{sum(psnr) / len(psnr):.2f} dB"))

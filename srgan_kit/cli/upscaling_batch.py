@@ -158,14 +158,14 @@ def _upscale_one(
     from srgan_kit.upscaling.image import scaled_size, upscale_image
 
     assert job.target is not None
-    picture, upscaler = _read(job, upscalers, options)
+    loaded, upscaler = _read(job, upscalers, options)
     redone = upscaler.redone_tiles
     if options.strip_metadata:
-        picture = replace(picture, metadata=Metadata())
-    job.size = options.size(picture.size) or scaled_size(picture.size, upscalers.scale)
+        loaded = replace(loaded, metadata=Metadata())
+    job.size = options.size(loaded.size) or scaled_size(loaded.size, upscalers.scale)
     check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
     try:
-        result = upscale_image(upscaler, picture, job.size, progress, consistent=options.consistent)
+        result = upscale_image(upscaler, loaded, job.size, progress, consistent=options.consistent)
     finally:
         job.notes += upscaler.notes
         upscaler.notes.clear()
@@ -191,12 +191,12 @@ def _read(job: Job, upscalers: "Upscalers", options: UpscaleOptions) -> "tuple[L
 
     with libraries_muted() as said, file_of(job.source) as file:
         try:
-            picture = read_image(file)
-            wanted = options.size(picture.size)
-            factor = None if wanted is None else max(wanted[0] / picture.size[0], wanted[1] / picture.size[1])
-            upscaler, choice = upscalers.of(picture, file, factor)
+            image = read_image(file)
+            wanted = options.size(image.size)
+            factor = None if wanted is None else max(wanted[0] / image.size[0], wanted[1] / image.size[1])
+            upscaler, choice = upscalers.of(image, file, factor)
             job.model, job.choice = upscaler.model.name, choice.reason if choice else ""
-            return picture, upscaler
+            return image, upscaler
         except UserError as error:
             failed = str(error).removeprefix(f"{file}: ")
     raise UserError(_with_reason(failed, said))

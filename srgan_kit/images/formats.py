@@ -49,7 +49,7 @@ EXTRAS = {"HEIF": ("heif", "pillow_heif"), "JPEG XL": ("jxl", "pillow_jxl")}
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 JXL_BEGINNINGS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")
 
-NO_PICTURES = ("BUFR", "GRIB", "HDF5", "MPEG", "PDF")
+NO_IMAGES = ("BUFR", "GRIB", "HDF5", "MPEG", "PDF")
 """What Pillow counts among its formats, and neither it nor we can show."""
 RAW = "a camera's raw file is not read here: develop it to TIFF or PNG first"
 DRAWING = "a drawing without pixels is not read here: export it as PNG first"
@@ -81,7 +81,7 @@ def readable_endings() -> frozenset[str]:
 
     register_plugins()
     endings = Image.registered_extensions().items()
-    return frozenset(ending for ending, kind in endings if kind in {*Image.OPEN, "MPO"} and kind not in NO_PICTURES)
+    return frozenset(ending for ending, kind in endings if kind in {*Image.OPEN, "MPO"} and kind not in NO_IMAGES)
 
 
 def why_unreadable(path: Path) -> str | None:

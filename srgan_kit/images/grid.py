@@ -44,7 +44,7 @@ def to_pillow(image: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
 
-def save_picture(image: Tensor, path: Path) -> None:
+def save_image(image: Tensor, path: Path) -> None:
     """Write (1 or 3, H, W) in [0, 1] as the kind of file that the path's ending names.
 
     Raises:

@@ -79,7 +79,7 @@ def _read(path: Path, image: Image.Image) -> LoadedImage:
     frames = getattr(image, "n_frames", 1)
     notes = [f"only the first of {frames} frames is read"] if frames > 1 else []
     told = tell(path, image)
-    return _picture(decode(path, image, profile(path, image)), told, image.format or "", notes)
+    return _loaded(decode(path, image, profile(path, image)), told, image.format or "", notes)
 
 
 def _read_unknown(path: Path) -> LoadedImage:
@@ -90,10 +90,10 @@ def _read_unknown(path: Path) -> LoadedImage:
     if samples is None:
         raise UserError(f"{path}: {_why(path) or 'not an image in a format known here'}")
     decoded = decode_tiff(path, samples, profile(path, None))
-    return _picture(decoded, tell(path, None), "TIFF", [])
+    return _loaded(decoded, tell(path, None), "TIFF", [])
 
 
-def _picture(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
+def _loaded(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
     """An upright image of what was decoded and what was said of it, with a profile that fits."""
     pixels = decoded.pixels if decoded.is_upright else _upright(decoded.pixels, told.orientation or 1)
     colour, alpha = _split(pixels)

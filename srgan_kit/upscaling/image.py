@@ -15,7 +15,7 @@ from srgan_kit.upscaling.engine import Progress, Upscaler
 ROWS_AT_ONCE = 64
 SURELY_VISIBLE = 8 / 255
 """Opacity from which a pixel's own colour is kept whole; below, the colours around it take over more and more."""
-LARGEST_PICTURE = 2**32
+LARGEST_IMAGE = 2**32
 """Output pixels; more is taken for a mistake."""
 
 
@@ -34,7 +34,7 @@ def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
 
 def upscale_image(
     upscaler: Upscaler,
-    picture: LoadedImage,
+    image: LoadedImage,
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,
     *,
@@ -50,15 +50,15 @@ def upscale_image(
     Raises:
         UserError: the size is too large, no memory, or NaN (see `Upscaler.upscale`).
     """
-    size = _checked(size or scaled_size(picture.size, upscaler.scale))
+    size = _checked(size or scaled_size(image.size, upscaler.scale))
     try:
-        colour = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
+        colour = image.pixels if image.alpha is None else fill_hidden(image.pixels, image.alpha)
         pixels = resample(upscaler.upscale(colour, progress), size)
-        alpha = None if picture.alpha is None else resample(picture.alpha, size)
-        notes = picture.notes + (_make_consistent(((pixels, colour), (alpha, picture.alpha))) if consistent else [])
+        alpha = None if image.alpha is None else resample(image.alpha, size)
+        notes = image.notes + (_make_consistent(((pixels, colour), (alpha, image.alpha))) if consistent else [])
     except MemoryError:
         raise UserError(f"not enough memory for an image of {size[0]}x{size[1]} pixels") from None
-    return replace(picture, pixels=pixels, alpha=alpha, notes=notes)
+    return replace(image, pixels=pixels, alpha=alpha, notes=notes)
 
 
 def _make_consistent(pairs: tuple[tuple[np.ndarray | None, np.ndarray | None], ...]) -> list[str]:
@@ -129,6 +129,6 @@ def _planes(pixels: np.ndarray) -> Tensor:
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:
-    if size[0] * size[1] > LARGEST_PICTURE:
-        raise UserError(f"{size[0]}x{size[1]} pixels are too many: expected at most {LARGEST_PICTURE:,}")
+    if size[0] * size[1] > LARGEST_IMAGE:
+        raise UserError(f"{size[0]}x{size[1]} pixels are too many: expected at most {LARGEST_IMAGE:,}")
     return size

@@ -15,9 +15,9 @@ AUTO_SCALE = 4
 """Of `auto` where no scale is asked for."""
 
 
-def evidence_of(picture: LoadedImage, file: Path) -> Evidence:
+def evidence_of(image: LoadedImage, file: Path) -> Evidence:
     """What is known of an image from that file; what is hidden by transparency does not count."""
-    seen = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
+    seen = image.pixels if image.alpha is None else fill_hidden(image.pixels, image.alpha)
     return evidence(seen, *of_file(file))
 
 
@@ -67,11 +67,11 @@ class Upscalers:
         name = AUTO if self.model == AUTO else self._first.model.name
         return {"model": name, **own, "device": str(self._first.device), "precision": dtype}
 
-    def of(self, picture: LoadedImage, file: Path, factor: float | None) -> tuple[Upscaler, Choice | None]:
+    def of(self, image: LoadedImage, file: Path, factor: float | None) -> tuple[Upscaler, Choice | None]:
         """The upscaler for an image from that file, upscaled by a factor, and why, where it was chosen."""
         if self.model != AUTO:
             return self._first, None
-        choice = choose(evidence_of(picture, file), factor, self._fast)
+        choice = choose(evidence_of(image, file), factor, self._fast)
         return self._upscaler(choice.model), choice
 
     def _upscaler(self, name: str) -> Upscaler:

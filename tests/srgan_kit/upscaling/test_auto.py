@@ -183,8 +183,8 @@ def test_what_transparency_hides_does_not_count() -> None:
 
 @pytest.mark.parametrize(("factor", "model"), [(1.5, "x2-fidelity"), (3.0, "x3-fidelity"), (None, "x4-fidelity")])
 def test_the_factor_chooses_the_scale(factor: float | None, model: str) -> None:
-    picture = LoadedImage(np.array(photograph(64)))
-    assert Upscalers(device="cpu").of(picture, Path("none.png"), factor)[0].model.name == model
+    image = LoadedImage(np.array(photograph(64)))
+    assert Upscalers(device="cpu").of(image, Path("none.png"), factor)[0].model.name == model
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
