@@ -32,7 +32,7 @@ from srgan_kit.models.super_resolution import load_model
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, train
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = Path("docs/grid.jsonl")
 PAGE, PICTURE = Path("docs/grid.md"), Path("docs/images/grid.png")

@@ -37,7 +37,7 @@ from srgan_kit.metrics.folder import Upscale, bicubic_upscaler, pair_images
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.models.pretrained import pretrained_generators, pretrained_upscalers, read_summary
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUND, PAGE = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md"

@@ -23,7 +23,7 @@ from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 SIDE, SCALE, QUALITY = 60, 4, 75
 MODELS = ("x4-photo", "realesrgan-x4plus")
@@ -51,10 +51,10 @@ def sheet() -> tuple[Tensor, dict[str, float]]:
     rows: list[Tensor] = []
     for part in photographs():
         views = [part.repeat(SCALE, axis=0).repeat(SCALE, axis=1), bicubic_upscaler(SCALE)(part)]
-        for upscaler in upscalers:
+        for name, upscaler in zip(MODELS, upscalers, strict=True):
             start = time.perf_counter()
             views.append(upscaler.upscale(part))
-            seconds[upscaler.model.name] += time.perf_counter() - start
+            seconds[name] += time.perf_counter() - start
         rows.append(torch.cat([rgb_planes(view).float() for view in views], dim=2))
     return torch.cat(rows, dim=1) / 255, seconds
 

@@ -24,7 +24,7 @@ from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.variant import variant_name
 from srgan_kit.training.loop import MODEL, is_finished
 from srgan_kit.training.telemetry import LOG
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 LICENCE = "Apache-2.0"

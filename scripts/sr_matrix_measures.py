@@ -24,7 +24,7 @@ from srgan_kit.models.super_resolution import load_model
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.run import Run
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 SCALE = 4
 B100_IMAGES = 20

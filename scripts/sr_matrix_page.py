@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 PAGE, PICTURE = Path("docs/sr_matrix.md"), Path("docs/images/sr_matrix.png")
 CROP = (8, 10, 50, 32, 36)

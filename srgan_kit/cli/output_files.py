@@ -1,11 +1,8 @@
-"""What the commands share about the files they write and the noise they keep off the terminal."""
+"""What the commands share about the files that they write."""
 
 import json
 import stat
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from srgan_kit.atomic import atomic_write
@@ -80,11 +77,3 @@ def write_json(file: Path, value: object) -> None:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror})") from None
-
-
-@contextmanager
-def without_pillow_warnings() -> Iterator[None]:
-    """Pillow's warnings about odd files stay unsaid; once around a command's work, because it is not thread-safe."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield

@@ -8,7 +8,7 @@ import pyvips
 
 from srgan_kit.images.color import described, is_hdr, profile_of
 from srgan_kit.images.density import NONE, Density, of_exif
-from srgan_kit.images.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY, WITHOUT_PROFILE
+from srgan_kit.images.formats import JPEG, TIFF, Format
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import COMMENT, Metadata, Text, iptc_of, keyword
 from srgan_kit.images.segments import too_large_for_jpeg
@@ -17,52 +17,52 @@ from srgan_kit.images.tiff import is_big
 MOST_NAMED = 5
 """Texts in a note."""
 HDR_DISPLAY = ("mDCV", "cLLI")
-WITH_CODE_POINTS = ("AVIF", "HEIF")
-"""Formats that have what PNG's cICP says, for RGB of full range."""
 
 
-def fitted(image: LoadedImage, kind: str) -> tuple[LoadedImage, list[str]]:
+def fitted(image: LoadedImage, format: Format) -> tuple[LoadedImage, list[str]]:
     """The image as a file of a format holds it, and what could not be kept, a line each."""
     notes: list[str] = []
-    image = _with_fitting_colours(image, kind, notes)
-    bits = DEEPEST.get(kind, 8)
+    image = _with_fitting_colours(image, format, notes)
+    bits = format.bits
     if image.pixels.dtype == np.uint16 and bits < 16 and not 8 < image.bits <= bits:
-        notes.append(f"{image.bits or 16} bits a channel are reduced to {bits}, as {kind} needs")
+        notes.append(f"{image.bits or 16} bits a channel are reduced to {bits}, as {format.name} needs")
     if image.pixels.dtype == np.uint16 and bits == 8:
         image = _to_8_bits(image)
-    if image.alpha is not None and kind in WITHOUT_ALPHA:
-        notes.append(f"transparency is laid on white, as {kind} has none")
+    if image.alpha is not None and not format.alpha:
+        notes.append(f"transparency is laid on white, as {format.name} has none")
         image = _on_white(image)
-    return _with_fitting_metadata(image, kind, notes), notes
+    return _with_fitting_metadata(image, format, notes), notes
 
 
 # --- colours --------------------------------------------------------------------------------------------------------
 
 
-def _with_fitting_colours(image: LoadedImage, kind: str, notes: list[str]) -> LoadedImage:
+def _with_fitting_colours(image: LoadedImage, format: Format, notes: list[str]) -> LoadedImage:
     """PNG has tags, AVIF and HEIF their code points; elsewhere a profile says the same, or pixels become sRGB."""
-    if kind == "PNG":
+    if format.colours == "tags":
         return image
     icc, tags = image.icc, image.tags
     if lost := [name for name in HDR_DISPLAY if name in tags]:
-        notes.append(f"not kept, as {kind} has no place for it: the display that it was made on ({', '.join(lost)})")
-    if kind in WITH_CODE_POINTS and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
+        display = f"the display that it was made on ({', '.join(lost)})"
+        notes.append(f"not kept, as {format.name} has no place for it: {display}")
+    if format.colours == "code points" and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
         return replace(image, tags={"cICP": tags["cICP"]})
     if icc is None:
         try:
             icc = profile_of(tags, image.pixels.shape[2])
         except ValueError:
             look = ": they will look paler" if is_hdr(tags) else ""
-            notes.append(f"what its colours are is not kept, as {kind} has no place for {described(tags)}{look}")
+            notes.append(f"what its colours are is not kept, as {format.name} has no place for {described(tags)}{look}")
     image = replace(image, icc=icc, tags={})
-    if icc is None or (kind not in WITHOUT_PROFILE and not (kind in WITHOUT_GREY and image.pixels.shape[2] == 1)):
+    only_srgb, stored_as_colour = format.colours == "sRGB", image.pixels.shape[2] == 1 and not format.grey
+    if icc is None or not (only_srgb or stored_as_colour):
         return image
-    if kind in WITHOUT_PROFILE:
-        notes.append(f"colours are converted to sRGB, as {WITHOUT_PROFILE[kind]}")
+    if only_srgb:
+        notes.append(f"colours are converted to sRGB, as {format.why_srgb}")
     try:
         return replace(image, pixels=_in_srgb(image.pixels, icc), icc=None)
     except pyvips.Error:
-        if kind in WITHOUT_PROFILE:
+        if only_srgb:
             notes.pop()
         notes.append("the colour profile is not kept: it cannot be used to convert colours")
         return replace(image, icc=None)
@@ -98,34 +98,34 @@ def _to_8_bits(image: LoadedImage) -> LoadedImage:
 
 def _on_white(image: LoadedImage) -> LoadedImage:
     assert image.alpha is not None
-    pixels = np.empty_like(image.pixels)
+    pixels, white = np.empty_like(image.pixels), np.iinfo(image.pixels.dtype).max
     for row in range(len(pixels)):  # row by row: no float copy of the image
         opacity = image.alpha[row].astype(np.uint32)
-        mixed = image.pixels[row].astype(np.uint32) * opacity + 255 * (255 - opacity)
-        pixels[row] = (mixed + 127) // 255
+        mixed = image.pixels[row].astype(np.uint32) * opacity + white * (white - opacity)
+        pixels[row] = (mixed + white // 2) // white
     return replace(image, pixels=pixels, alpha=None)
 
 
 # --- metadata -------------------------------------------------------------------------------------------------------
 
 
-def _with_fitting_metadata(image: LoadedImage, kind: str, notes: list[str]) -> LoadedImage:
+def _with_fitting_metadata(image: LoadedImage, format: Format, notes: list[str]) -> LoadedImage:
     """Metadata of the new size, as far as the format holds it; one note names the rest."""
     try:
         said = image.metadata.adapted(image.size)
     except ValueError as error:
         notes.append(f"EXIF is damaged and not kept: {error}")
         said = replace(image.metadata, exif=None).adapted(image.size)
-    held = set(HOLDS[kind])
-    if kind == "JPEG" and (large := too_large_for_jpeg(said)):
+    held = set(format.holds)
+    if format is JPEG and (large := too_large_for_jpeg(said)):
         held -= large
-    if kind == "TIFF" and is_big(image):
+    if format is TIFF and is_big(image):
         held.discard("EXIF")
     lost = _names(said, held)
     if image.density is not None and not _holds_density(image.density, said, held):
         lost.insert(0, f"density ({image.density})")
     if lost:
-        notes.append(f"not kept, as {kind} has no place for it: {', '.join(lost)}")
+        notes.append(f"not kept, as {format.name} has no place for it: {', '.join(lost)}")
     return replace(image, metadata=_held(said, held))
 
 

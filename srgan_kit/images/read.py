@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before, longest
 
 
-def read_image(path: Path) -> LoadedImage:
+def read_image(path: Path | str) -> LoadedImage:
     """The image in a file: first frame, orientation applied, 16 bits kept where there are more than 8.
 
     Palettes become RGB, CMYK is converted to sRGB through its profile where it has one, 1 bit becomes 8. Pillow's
@@ -45,15 +46,16 @@ def read_image(path: Path) -> LoadedImage:
         UserError: unreadable, empty, not an image, truncated, pixels of a kind that is not read, more of them than
             Pillow thinks safe.
     """
+    path = Path(path)
     register_plugins()
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
         try:
             with Image.open(path) as image:
-                return _read(path, image)
+                return replace(_read(path, image), path=path)
         except UnidentifiedImageError:
-            return _read_unknown(path)
+            return replace(_read_unknown(path), path=path)
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: refused, it may be a decompression bomb: {_size_in(error)}") from None
     except (UserError, MemoryError):

@@ -25,11 +25,10 @@ from srgan_kit.images.read import pixels_limited, read_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.models.super_resolution import load_model, save_model
-from srgan_kit.upscaling import image as pipeline
-from srgan_kit.upscaling import upscalers
+from srgan_kit.upscaling import upscaler
 from srgan_kit.upscaling.image import upscale_image
 from srgan_kit.upscaling.jobs import Job
-from srgan_kit.upscaling.upscalers import Upscalers
+from srgan_kit.upscaling.upscaler import Upscaler
 
 MAIN = "from srgan_kit.cli.main import run; run()"
 
@@ -154,7 +153,7 @@ def test_a_second_run_does_not_upscale_the_first_ones_results(tmp_path: Path, we
         report = json.loads((tmp_path / "r.json").read_text())
         (tmp_path / "r.json").unlink()
     assert done.stdout.splitlines()[1] == (
-        "a_x4.png: skipped, a result of an earlier run (tiny, x4); name the file itself to enlarge it again"
+        "a_x4.png: skipped, a result of an earlier run (tiny, x4); name the file itself to upscale it again"
     )
     assert [(image["source"], image["status"]) for image in report["images"]] == [
         ("a.png", "skipped"),
@@ -289,7 +288,7 @@ def test_no_failure_stops_the_others(
             raise error
 
     jobs = [Job(make_image(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
-    run_jobs(jobs, Upscalers(weights, device="cpu"), UpscaleOptions(wanted), Existing())
+    run_jobs(jobs, Upscaler(weights, device="cpu"), UpscaleOptions(wanted), Existing())
     assert [job.status for job in jobs] == ["done", "failed", "done"]
     assert capsys.readouterr().err == f"error: {jobs[1].source}: {reason}\n"
 
@@ -372,9 +371,9 @@ def test_what_the_engine_could_not_do_is_said_once(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fragile = replace(load_model(weights), supports_bf16=False)
-    monkeypatch.setattr(upscalers, "load_model", lambda _: fragile)
+    monkeypatch.setattr(upscaler, "load_model", lambda _: fragile)
     jobs = [Job(make_image(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
-    run_jobs(jobs, Upscalers(weights, device="cpu", precision="bf16"), UpscaleOptions(lambda _: None), Existing())
+    run_jobs(jobs, Upscaler(weights, device="cpu", precision="bf16"), UpscaleOptions(lambda _: None), Existing())
     assert [len(job.notes) for job in jobs] == [1, 0]
     assert "bfloat16" in jobs[0].notes[0]
 
@@ -578,7 +577,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
         (tmp_path / "a_x4.png").write_text("mine")
         return upscale_image(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "upscale_image", write_too)
+    monkeypatch.setattr(upscaler, "upscale_image", write_too)
     make_image(tmp_path / "a.png")
     done = run(tmp_path, "a.png", "-m", weights)
     assert (done.returncode, done.stderr) == (1, "error: a.png: a_x4.png exists (--overwrite replaces it)\n")

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from srgan_kit.images import avif
 from srgan_kit.images.encode import write_image
-from srgan_kit.images.formats import missing_extra
+from srgan_kit.images.formats import HEIF, JPEG_XL, missing_extra
 from srgan_kit.images.read import LoadedImage, read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -229,14 +229,14 @@ def test_a_jpeg_profile_of_which_a_part_is_missing_is_named(tmp_path: Path) -> N
     assert (image.icc, image.notes) == (None, ["the colour profile is not kept: it is damaged"])
 
 
-@pytest.mark.skipif(missing_extra("JPEG XL") is not None, reason="needs the extra jxl")
+@pytest.mark.skipif(missing_extra(JPEG_XL) is not None, reason="needs the extra jxl")
 def test_colours_are_converted_for_jpeg_xl_whose_plugin_writes_no_profile(tmp_path: Path) -> None:
     notes = write_image(LoadedImage(PIXELS, tags=P3), tmp_path / "a.jxl", quality=100)
     assert notes == ["colours are converted to sRGB, as the JPEG XL plugin writes no colour profile"]
     assert np.abs(read_image(tmp_path / "a.jxl").pixels[8, 8::16].astype(int) - P3_PATCHES).max() <= 1
 
 
-@pytest.mark.skipif(missing_extra("HEIF") is not None, reason="needs the extra heif")
+@pytest.mark.skipif(missing_extra(HEIF) is not None, reason="needs the extra heif")
 def test_code_points_of_heif_are_read_and_written(tmp_path: Path) -> None:
     assert write_image(LoadedImage(PIXELS, tags=PQ), tmp_path / "a.heic", quality=100) == []
     image = read_image(tmp_path / "a.heic")

@@ -173,7 +173,7 @@ def test_iptc_is_kept_where_it_can_be(tmp_path: Path, suffix: str) -> None:
     if suffix in ("png", "jpg", "tif"):
         assert (notes, back) == ([], RESOURCES)  # without the small image
     else:
-        assert notes == [f"not kept, as {FORMATS['.' + suffix]} has no place for it: IPTC"]
+        assert notes == [f"not kept, as {FORMATS['.' + suffix].name} has no place for it: IPTC"]
         assert back is None
     if suffix == "tif":
         with Image.open(tmp_path / "out.tif") as image:

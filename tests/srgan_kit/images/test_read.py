@@ -43,7 +43,7 @@ def test_every_format_round_trips(tmp_path: Path, suffix: str, channels: int) ->
     back = read_image(tmp_path / f"a{suffix}")
     assert back.alpha is None
     result = back.pixels if back.pixels.shape == pixels.shape else back.pixels[:, :, :1]  # WebP and AVIF have no grey
-    assert np.abs(result.astype(int) - pixels).max() <= {"PNG": 0, "BMP": 0, "TIFF": 0}.get(FORMATS[suffix], 6)
+    assert np.abs(result.astype(int) - pixels).max() <= {"PNG": 0, "BMP": 0, "TIFF": 0}.get(FORMATS[suffix].name, 6)
     if suffix in (".png", ".tif", ".jpg", ".bmp"):
         assert back.pixels.shape == pixels.shape
 
