@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import losses
@@ -118,3 +120,22 @@ def test_the_readmes_python_runs_with_a_generator_and_a_critic_at_hand() -> None
     loss.backward()
     assert output.grad is not None
     assert output.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide/upscaling.md"])
+def test_the_python_of_upscaling_runs_beside_a_photograph(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (source,) = [source for _, source in blocks_and_examples(text) if "from srgan_kit import Upscaler" in source]
+    monkeypatch.chdir(tmp_path)
+    array = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    Image.fromarray(array).save("photo.jpg")
+    names: dict[str, object] = {"array": array}
+    run(source, names)
+    with Image.open("photo_x4.png") as image:
+        assert image.size == (96, 80)
+    if page != "README.md":
+        assert isinstance(names["larger"], np.ndarray)
+        assert names["larger"].shape == (60, 72, 3)
+        assert isinstance(names["network"], torch.nn.Module)

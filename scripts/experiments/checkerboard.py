@@ -24,14 +24,14 @@ from scripts.lib.results import Results
 from scripts.lib.runs import training_hours
 from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, train
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = paths.RESULTS / "grid.jsonl"
 PAGE, PICTURE = paths.STUDIES / "checkerboard.md", paths.IMAGES / "grid.png"
@@ -149,7 +149,7 @@ def main() -> None:
         if lost:
             print(f"no image: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
         else:
-            save_picture(picture(options.runs), PICTURE)
+            save_image(picture(options.runs), PICTURE)
     except UserError as error:
         sys.exit(f"error: {error}")
 

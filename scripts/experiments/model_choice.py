@@ -31,8 +31,8 @@ from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.auto import harm
-from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.evidence import evidence, of_image
+from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = paths.RESULTS / "choice.jsonl"
 SOURCES = ("bsds", "cc0", "photos")

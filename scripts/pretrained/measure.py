@@ -31,13 +31,13 @@ from srgan_kit.atomic import atomic_write
 from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.metrics.folder import Upscale, bicubic_upscaler, pair_images
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.models.pretrained import pretrained_generators, pretrained_upscalers, read_summary
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 FOUND, PAGE = paths.RESULTS / "models.json", paths.GUIDE / "models.md"
 PHOTO = paths.RESULTS / "photo.json"
@@ -270,7 +270,7 @@ def main() -> None:
             model = load_model(name)
             before = everything.get(name, {}).get("speed") if options.keep_speed else None
             everything[name] = measure(model, data, distance.to(CPU), before)
-            save_picture(strip(model), paths.IMAGES / f"{name}.png")
+            save_image(strip(model), paths.IMAGES / f"{name}.png")
             card = files[name].with_suffix(".md")
             content = f"{table(everything[name])}\n\n![{STRIP}](../docs/images/{name}.png)"
             card.write_text(with_table(card.read_text(), content), encoding="utf-8")

@@ -26,7 +26,7 @@ from scripts.pretrained.cards import LICENCE, stage_line, stages_of
 from scripts.pretrained.train import PLANS
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import grid, save_picture
+from srgan_kit.images.grid import grid, save_image
 from srgan_kit.losses import SqueezeNetFeatures
 from srgan_kit.metrics.samples import frechet_distance, nearest_training_distance
 from srgan_kit.models.generative import load_saved
@@ -233,7 +233,7 @@ def main() -> None:
         torch.manual_seed(0)
         with torch.no_grad():
             found = GENERATORS[name].measure(run)
-            save_picture(GENERATORS[name].picture(run), IMAGES / f"{name}.png")
+            save_image(GENERATORS[name].picture(run), IMAGES / f"{name}.png")
     except UserError as error:
         sys.exit(f"error: {error}")
     measured = {figure: float(f"{value:.4g}") for figure, value in found.items()}

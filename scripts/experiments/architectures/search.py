@@ -43,7 +43,7 @@ from srgan_kit.tasks import Task, build_task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, start_accelerator, train
 from srgan_kit.training.run import Run
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = paths.RESULTS / "architectures.jsonl"
 SIDE, REPEATS = 256, 5

@@ -22,7 +22,7 @@ from scripts.experiments.systems.page import collect, render
 from scripts.lib import paths
 from scripts.lib.generative_measures import infogan, samples, traversal
 from scripts.lib.runs import restored, training_hours
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train
@@ -91,7 +91,7 @@ def one(name: str, data: Path, folder: Path) -> None:
         "measured": {key: float(f"{value:.4g}") for key, value in measured.items()},
     }
     if short.measure is infogan:
-        save_picture(traversal(run), folder / "picture.png")
+        save_image(traversal(run), folder / "picture.png")
     else:
         shutil.copy(sorted((folder / "sheets").iterdir())[-1], folder / "picture.png")
     (folder / "measured.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.cli.terminal import libraries_muted, one_line
+from srgan_kit.cli.console import libraries_muted, one_line
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import save_model
 
