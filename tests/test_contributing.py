@@ -1,16 +1,26 @@
-"""The worked examples of CONTRIBUTING.md do what it says: a variant, a content term."""
+"""The worked examples of CONTRIBUTING.md do what it says: a variant, a content term, an architecture, a format."""
 
 import math
+import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.errors import UserError
+from srgan_kit.images.density import from_jfif
+from srgan_kit.images.encode import write_image
+from srgan_kit.images.formats import FORMATS
+from srgan_kit.images.image import LoadedImage
+from srgan_kit.images.read import read_image
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.variant import variant_name
 from srgan_kit.tasks import content
@@ -103,3 +113,89 @@ def test_the_term_of_the_page_is_refused_where_nothing_is_compared(two_classes, 
     settings = [*SMALL, *TASKS["dcgan"], "weights.edges=0.5"]
     with pytest.raises(UserError, match=r"weights\.edges needs generated images with real partners"):
         train_two_steps(load_recipe("dcgan", settings, two_classes))
+
+
+# --- an SR architecture -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kit_with_espcn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the packages, to which the page's architecture was added as the page says."""
+    folder = tmp_path_factory.mktemp("kit")
+    package = folder / "srgan_kit"
+    for name in ("srgan_kit", "losses"):
+        shutil.copytree(PAGE.parent / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    source = block_below("Add an SR architecture")
+    (package / "generators" / "super_resolution" / "espcn.py").write_text(source, encoding="utf-8")
+    table = package / "generators" / "__init__.py"
+    text = table.read_text(encoding="utf-8")
+    beginning = "SUPER_RESOLVERS: dict[str, type[SRSettings]] = {\n"
+    assert text.count(beginning) == 1
+    added = "from srgan_kit.generators.super_resolution.espcn import ESPCNConfig\n\n" + beginning
+    table.write_text(text.replace(beginning, f'{added}    "espcn": ESPCNConfig,\n'), encoding="utf-8")
+    return folder
+
+
+def test_the_architecture_of_the_page_trains_and_upscales(kit_with_espcn: Path, tmp_path: Path) -> None:
+    def command(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "srgan_kit", *words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(kit_with_espcn)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    (tmp_path / "photos").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 90, 100, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{number}.png")
+    settings = ("generator={name='espcn', scale=3, channels=5}", "data.patch=8", "steps=3")
+    words = [word for setting in settings for word in ("--set", setting)]
+    command("train", "smoke", "--data", "photos", "-o", "run", *words)
+    command(
+        "upscale", "photos/0.png", "-o", "large.png", "-m", "run/model.safetensors", "--device", "cpu", "--tile", "24"
+    )
+    with Image.open(tmp_path / "large.png") as image:
+        assert image.size == (300, 270)
+
+
+# --- an output format -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _ppm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's format, in FORMATS."""
+    row = module_below("Add an output format", monkeypatch).PPM
+    for suffix in row.suffixes:
+        monkeypatch.setitem(FORMATS, suffix, row)
+
+
+@pytest.mark.usefixtures("_ppm")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_format_of_the_page_is_written(tmp_path: Path, dtype: type, channels: int) -> None:
+    peak = np.iinfo(dtype).max
+    pixels = np.random.default_rng(0).integers(0, peak + 1, (5, 7, channels)).astype(dtype)
+    alpha = np.full((5, 7, 1), peak, dtype)
+    alpha[0] = 0
+    assert write_image(LoadedImage(pixels), tmp_path / "a.ppm") == []
+    assert np.array_equal(read_image(tmp_path / "a.ppm").pixels, pixels)
+    notes = write_image(LoadedImage(pixels, alpha, density=from_jfif(1, 300, 300)), tmp_path / "b.ppm")
+    assert [note.split(",")[0] for note in notes] == ["transparency is laid on white", "not kept"]
+    result = read_image(tmp_path / "b.ppm").pixels
+    assert np.array_equal(result[1:], pixels[1:])
+    assert (result[0] == peak).all()
+
+
+@pytest.mark.usefixtures("_ppm")
+def test_the_command_takes_the_format_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from srgan_kit.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((8, 9, 3), np.uint8)).save("a.png")
+    app(["upscale", "a.png", "-m", "x2-fidelity", "--format", "ppm", "--device", "cpu"], standalone_mode=False)
+    assert read_image("a_x2.ppm").size == (18, 16)

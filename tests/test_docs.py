@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import losses
+from losses.divergences import DIVERGENCES
 from losses.networks.vgg import CHANNELS
 from losses.networks.vgg_weights import layer_names
 
@@ -74,7 +77,7 @@ def numbers(value: object) -> list[Tensor]:
     return [value if isinstance(value, Tensor) else torch.tensor(value)]
 
 
-PAGE = (ROOT / "docs/losses.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/guide/losses.md").read_text(encoding="utf-8")
 SECTIONS = sections(PAGE)
 
 
@@ -101,13 +104,13 @@ def test_every_public_name_has_an_entry_in_a_table_and_no_other_has() -> None:
 def test_the_page_says_what_is_in_the_table_of_divergences() -> None:
     rows = [line for line in SECTIONS["f-divergences"].splitlines() if line.startswith("|")]
     named = {re.split(r"[ ,]", row.strip("| "))[0] for row in rows}
-    assert {*losses.divergences.DIVERGENCES, "alpha"} <= named  # pyright: ignore[reportAttributeAccessIssue]
+    assert {*DIVERGENCES, "alpha"} <= named
 
 
 @pytest.mark.usefixtures("_vgg_at_hand")
 def test_the_readmes_python_runs_with_a_generator_and_a_critic_at_hand() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (source,) = [source for kind, source in blocks_and_examples(text) if kind == "python"]
+    (source,) = [source for _, source in blocks_and_examples(text) if "from losses import" in source]
     output = torch.rand(1, 3, 64, 64, requires_grad=True)
     target, critic = torch.rand(1, 3, 64, 64), torch.nn.Conv2d(3, 1, 16, 16)
     names: dict[str, object] = {"output": output, "target": target, "critic": critic}
@@ -117,3 +120,22 @@ def test_the_readmes_python_runs_with_a_generator_and_a_critic_at_hand() -> None
     loss.backward()
     assert output.grad is not None
     assert output.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide/upscaling.md"])
+def test_the_python_of_upscaling_runs_beside_a_photograph(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (source,) = [source for _, source in blocks_and_examples(text) if "from srgan_kit import Upscaler" in source]
+    monkeypatch.chdir(tmp_path)
+    array = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    Image.fromarray(array).save("photo.jpg")
+    names: dict[str, object] = {"array": array}
+    run(source, names)
+    with Image.open("photo_x4.png") as image:
+        assert image.size == (96, 80)
+    if page != "README.md":
+        assert isinstance(names["larger"], np.ndarray)
+        assert names["larger"].shape == (60, 72, 3)
+        assert isinstance(names["network"], torch.nn.Module)

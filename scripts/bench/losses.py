@@ -1,6 +1,6 @@
 """Speed of the losses, forward and backward on the CPU, as ratios measured in one run, against thresholds.
 
-    python -m scripts.bench.losses [--side 192] [--batch 4] [--repeats 7] [-o docs/bench_losses.json]
+    python -m scripts.bench.losses [--side 192] [--batch 4] [--repeats 7] [-o docs/results/bench_losses.json]
 
 Perceptual losses against the same network written naively; the other terms as a share of a DCGAN training step. The
 weights are random, of the same networks on both sides, because time does not depend on them; with SRGAN_KIT_DATA set,

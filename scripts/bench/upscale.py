@@ -26,8 +26,7 @@ from srgan_kit.images.read import read_image
 from srgan_kit.metrics.folder import evaluate_pairs, pair_images
 from srgan_kit.models.pretrained import DEFAULT_MODEL
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
-from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.upscaling.image import upscale_image
+from srgan_kit.upscaling.upscaler import Upscaler
 
 AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.85, "rate_1024": 0.9, "rate_2048": 0.9}
 """speedup counts only where the CPU has bf16; rates are pixels per second beside an image of SMALL_SIDE: end to end
@@ -67,13 +66,13 @@ def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.png"), Path(folder, "out.png")
         Image.fromarray(pixels).save(source)
-        result = upscale_image(fast, read_image(source))
+        result = fast.upscale(read_image(source))
         work: dict[str, Work] = {
             "plain": bare(model, pixels, torch.float32, torch.contiguous_format),
             "bare": bare(model, small, fast.dtype, torch.channels_last),
             "ours": lambda: fast.upscale(pixels),
             "ours_fp32": lambda: exact.upscale(pixels),
-            "end_to_end": lambda: write_image(upscale_image(fast, read_image(source)), target),
+            "end_to_end": lambda: write_image(fast.upscale(read_image(source)), target),
             "decode": lambda: read_image(source),
             "encode": lambda: write_image(result, target),
         }
@@ -131,13 +130,9 @@ def peak():  # not getrusage, whose peak a process inherits from the one that st
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 before = peak()
-from srgan_kit.images.encode import write_image
-from srgan_kit.upscaling.engine import Upscaler
-from srgan_kit.images.read import read_image
-from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.image import upscale_image
-upscaler = Upscaler(load_model(sys.argv[1]), "cpu", sys.argv[2])
-write_image(upscale_image(upscaler, read_image(Path(sys.argv[3]))), Path(sys.argv[4]))
+from srgan_kit import Upscaler, read_image, write_image
+upscaler = Upscaler(sys.argv[1], "cpu", sys.argv[2])
+write_image(upscaler.upscale(read_image(sys.argv[3])), sys.argv[4])
 print((peak() - before) / 2**20)
 """
 

@@ -20,11 +20,11 @@ from torch import Tensor
 from scripts.lib import paths
 from srgan_kit.data.image_folder import rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 SIDE, SCALE, QUALITY = 60, 4, 75
 MODELS = ("x4-photo", "realesrgan-x4plus")
@@ -52,10 +52,10 @@ def sheet() -> tuple[Tensor, dict[str, float]]:
     rows: list[Tensor] = []
     for part in photographs():
         views = [part.repeat(SCALE, axis=0).repeat(SCALE, axis=1), bicubic_upscaler(SCALE)(part)]
-        for upscaler in upscalers:
+        for name, upscaler in zip(MODELS, upscalers, strict=True):
             start = time.perf_counter()
             views.append(upscaler.upscale(part))
-            seconds[upscaler.model.name] += time.perf_counter() - start
+            seconds[name] += time.perf_counter() - start
         rows.append(torch.cat([rgb_planes(view).float() for view in views], dim=2))
     return torch.cat(rows, dim=1) / 255, seconds
 
@@ -67,7 +67,7 @@ def main() -> None:
     output: Path = parser.parse_args().output
     try:
         picture, seconds = sheet()
-        save_picture(picture, output)
+        save_image(picture, output)
     except UserError as error:
         sys.exit(f"error: {error}")
     columns = ", ".join(f"{name} ({taken:.1f} s)" for name, taken in seconds.items())

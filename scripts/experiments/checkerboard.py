@@ -1,7 +1,7 @@
 """What draws the grid of the pixel shuffle, and what prevents it: short runs that differ in their terms alone.
 
-    SRGAN_KIT_DATA=... python -m scripts.experiments.checkerboard [NAME ...]  adds to docs/grid.jsonl
-    python -m scripts.experiments.checkerboard --render    the table of docs/grid.md
+    SRGAN_KIT_DATA=... python -m scripts.experiments.checkerboard [NAME ...]  adds to docs/results/grid.jsonl
+    python -m scripts.experiments.checkerboard --render    the table of docs/studies/checkerboard.md
 
 Each run fine-tunes x4-fidelity by the recipe perceptual-x4 with the terms in `RUNS`. What is measured are held-out
 images, as in `scripts/experiments/architectures`; no test image is used. The figure shows one of the BSDS images.
@@ -24,17 +24,17 @@ from scripts.lib.results import Results
 from scripts.lib.runs import training_hours
 from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, train
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = paths.RESULTS / "grid.jsonl"
-PAGE, PICTURE = paths.STUDIES / "grid.md", paths.IMAGES / "grid.png"
+PAGE, PICTURE = paths.STUDIES / "checkerboard.md", paths.IMAGES / "grid.png"
 SHORT = ("steps=200", "data.batch=8", "data.patch=24", "ema=0.98", "optimizer.warmup=20", "device=cpu")
 SHORT += ("validation.every=200", "checkpoint_every=200", "weights.perceptual=0")
 LPIPS = ("weights.lpips=1",)
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"by default all: {'; '.join(RUNS)}")
     parser.add_argument("--runs", type=Path, default=Path("runs/grid"))
     parser.add_argument("--again", action="store_true", help="also what has a result, for the image")
-    parser.add_argument("--render", action="store_true", help="write the table of docs/grid.md")
+    parser.add_argument("--render", action="store_true", help="write the table of docs/studies/checkerboard.md")
     options = parser.parse_args()
     results = Results(RESULTS)
     if options.render:
@@ -149,7 +149,7 @@ def main() -> None:
         if lost:
             print(f"no image: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
         else:
-            save_picture(picture(options.runs), PICTURE)
+            save_image(picture(options.runs), PICTURE)
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -17,7 +17,7 @@ from scripts.lib import paths
 from scripts.lib.photo_comparison import DEGRADATIONS, degraded
 from srgan_kit.data.degradation import MARGIN, degradation_random, degrade
 from srgan_kit.data.image_folder import rgb_planes
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import resize_8bit
 
 SCALE, SIDE, DRAWS = 4, 192, 5
@@ -70,7 +70,7 @@ def main() -> None:
         for name in DEGRADATIONS:
             print(f"{name}: {milliseconds(name):.1f} ms per crop of {CROP}x{CROP}, mean of {TIMES}")
         return
-    save_picture(picture(), options.output)
+    save_image(picture(), options.output)
     print(options.output)
 
 

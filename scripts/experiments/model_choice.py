@@ -31,8 +31,8 @@ from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.auto import harm
-from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.evidence import evidence, of_image
+from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = paths.RESULTS / "choice.jsonl"
 SOURCES = ("bsds", "cc0", "photos")
@@ -46,7 +46,7 @@ SEED = 5
 COMPARED = ("bicubic", "fidelity", "photo")
 CLEARLY = 0.05
 """Part by which a distance has to be smaller for its model to count as the better one."""
-PAGE = paths.STUDIES / "choosing.md"
+PAGE = paths.GUIDE / "choosing.md"
 
 Treatment = Callable[[Image.Image, np.random.Generator], tuple[Image.Image, bytes | None]]
 
@@ -162,7 +162,7 @@ def scale_of(number: int, images: int) -> int:
 
 
 def page(rows: list[Row], everything: list[tuple[str, np.ndarray]]) -> str:
-    """The tables of docs/choosing.md."""
+    """The tables of docs/guide/choosing.md."""
     for row in rows:
         low, file, _ = treated(everything[row["number"] % len(everything)][1], row["scale"], row["number"])
         row["taken"] = chosen(low, file, row["scale"])

@@ -1,5 +1,6 @@
 """Generated parts of pages: each lies between the marks `<!-- NAME -->` and `<!-- end of NAME -->`."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,3 +23,11 @@ def filled(text: str, parts: Mapping[str, str]) -> str:
 def fill(page: Path, parts: Mapping[str, str]) -> None:
     """Write these parts of a page anew."""
     page.write_text(filled(page.read_text(encoding="utf-8"), parts), encoding="utf-8")
+
+
+def wrapped(text: str) -> str:
+    """Prose with every line wrapped at 120 columns, and what a bullet says indented."""
+    return "\n".join(
+        textwrap.fill(line, 120, subsequent_indent="  " if line.startswith("- ") else "", break_on_hyphens=False)
+        for line in text.splitlines()
+    )

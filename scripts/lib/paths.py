@@ -7,11 +7,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PRETRAINED = ROOT / "pretrained"
 DOCS = ROOT / "docs"
-RESULTS = DOCS
+RESULTS = DOCS / "results"
 """Measured numbers, as JSON."""
-STUDIES = DOCS
+GUIDE = DOCS / "guide"
+"""Pages for users."""
+STUDIES = DOCS / "studies"
 """Pages of the experiments."""
-SYSTEMS = DOCS
+SYSTEMS = DOCS / "systems"
 """Pages of the generative systems."""
 IMAGES = DOCS / "images"
 """Figures of all pages."""

@@ -12,7 +12,7 @@ from srgan_kit.metrics.folder import Upscale, bicubic_upscaler
 from srgan_kit.metrics.lpips import PerceptualDistance
 from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 SEED = 2**31 + 1
 """Of the degradations; no run and no validation has it."""

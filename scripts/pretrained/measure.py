@@ -1,19 +1,20 @@
-"""Measure the pretrained super-resolvers: docs/models.md, a table in each card, an image of crops for each.
+"""Measure the pretrained super-resolvers: docs/guide/models.md, a table in each card, an image of crops for each.
 
     SRGAN_KIT_DATA=... python -m scripts.pretrained.measure [NAME ...] [--headers] [--keep-speed]
     SRGAN_KIT_DATA=... python -m scripts.pretrained.measure --photo [--limit 3]
 
 PSNR, SSIM, the LPIPS-like distance and the phase imbalance come from the sets' own low-resolution files, in fp32; the
 speed from 256x256 pixels, beside Real-ESRGAN's compact checkpoint in turns. `--headers` writes the figures into the
-models' files too, where `srgan-kit models` reads them. Figures already in docs/models.json are kept for models not
-named. `--photo` compares them on degraded photographs instead (`scripts/lib/photo_comparison.py`) and writes
-docs/photo.json and the page; with `--limit` it looks at the first few photographs and only prints. The test sets are
-for models that are ready to be released, never for a choice.
+models' files too, where `srgan-kit models` reads them. Figures already in docs/results/models.json are kept for models
+not named. `--photo` compares them on degraded photographs instead (`scripts/lib/photo_comparison.py`) and writes
+docs/results/photo.json and the page; with `--limit` it looks at the first few photographs and only prints. The test
+sets are for models that are ready to be released, never for a choice.
 """
 
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 import torch
@@ -30,15 +31,15 @@ from srgan_kit.atomic import atomic_write
 from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.devices import cpu_has_bf16
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.metrics.folder import Upscale, bicubic_upscaler, pair_images
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.models.pretrained import pretrained_generators, pretrained_upscalers, read_summary
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
-FOUND, PAGE = paths.RESULTS / "models.json", paths.DOCS / "models.md"
+FOUND, PAGE = paths.RESULTS / "models.json", paths.GUIDE / "models.md"
 PHOTO = paths.RESULTS / "photo.json"
 STRIP = "Low resolution, bicubic, model, original"
 SIDE, REPEATS = 256, 7
@@ -98,26 +99,28 @@ def table(found: dict[str, Figures]) -> str:
     """One model's figures, beside bicubic's."""
     rows = [
         f"| {name} | {m['psnr_y']:.2f} / {m['ssim_y']:.4f} | {m['bicubic_psnr_y']:.2f} / {m['bicubic_ssim_y']:.4f} "
-        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} | {checkerboard(m)} | {checkerboard(m, 'original_')} |"
+        f"| {m['lpips_like']:.4f} | {m['bicubic_lpips_like']:.4f} | {pattern(m)} | {pattern(m, 'original_')} |"
         for name, m in found.items()
         if name != "speed"
     ]
     s = found["speed"]
+    speed = (
+        f"Speed on {s['threads']:.0f} CPU threads, fp32 / bf16: {both(s, 'megapixels_per_second', 3)} megapixels "
+        f"of input per second; {both(s, 'time_against_compact', 2)} times the time of Real-ESRGAN's compact "
+        "checkpoint in the same run." + ("" if "megapixels_per_second_bf16" in s else " A dash: that CPU has no bf16.")
+    )
     return "\n".join(
         [
             "| test set | PSNR / SSIM on Y | bicubic | LPIPS-like | bicubic | phase imbalance / pattern | originals' |",
             "|---|---|---|---|---|---|---|",
             *rows,
             "",
-            f"Speed on {s['threads']:.0f} CPU threads, fp32 / bf16: {both(s, 'megapixels_per_second', 3)} megapixels "
-            f"of input per second; {both(s, 'time_against_compact', 2)} times the time of Real-ESRGAN's compact "
-            "checkpoint in the same run."
-            + ("" if "megapixels_per_second_bf16" in s else " A dash: that CPU has no bf16."),
+            textwrap.fill(speed, 120, break_on_hyphens=False),
         ]
     )
 
 
-def checkerboard(found: Figures, whose: str = "") -> str:
+def pattern(found: Figures, whose: str = "") -> str:
     """How unevenly luma changes over the phases of the pixel shuffle, and how strong a pattern it repeats."""
     return f"{found[f'{whose}lattice_ratio']:.3f} / {found[f'{whose}lattice_pattern']:.2f}"
 
@@ -129,22 +132,20 @@ def both(speed: Figures, figure: str, digits: int) -> str:
 
 
 def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None) -> str:
-    """docs/models.md; the comparison on degraded photographs is left out where there is none yet."""
+    """docs/guide/models.md; the comparison on degraded photographs is left out where there is none yet."""
     rows = []
     for name, found in everything.items():
         summary = read_summary(pretrained_upscalers()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
-        perceptual = (
-            [f"{b100['lpips_like']:.4f}", checkerboard(b100), checkerboard(b100, "original_")] if b100 else ["–"] * 3
-        )
+        perceptual = [f"{b100['lpips_like']:.4f}", pattern(b100), pattern(b100, "original_")] if b100 else ["–"] * 3
         rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
-        cells = [f"[{name}](../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
+        cells = [f"[{name}](../../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
         cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]
         rows.append(f"| {' | '.join(cells)} |")
     headings = ["model", "scale", "parameters", "file", "Set5", "B100", "LPIPS-like", "checkerboard", "originals'"]
     headings += ["MP/s fp32 / bf16", "time against compact", "licence"]
-    strips = [f"![{name}: {STRIP.lower()}](images/{name}.png)" for name in everything]
+    strips = [f"![{name}: {STRIP.lower()}](../images/{name}.png)" for name in everything]
     return "\n".join(
         [
             "# Pretrained models",
@@ -190,7 +191,7 @@ def generators() -> list[str]:
         measured = "; ".join(f"{figure} {value:g}" for figure, value in summary.measured.get("samples", {}).items())
         size = f"{summary.parameters:,} | {summary.bytes / 1e6:.1f} MB"
         lines.append(
-            f"| [{name}](../pretrained/{name}.md) | {summary.makes} | {summary.system} | {size} | {measured} |"
+            f"| [{name}](../../pretrained/{name}.md) | {summary.makes} | {summary.system} | {size} | {measured} |"
         )
     return [
         *lines,
@@ -269,7 +270,7 @@ def main() -> None:
             model = load_model(name)
             before = everything.get(name, {}).get("speed") if options.keep_speed else None
             everything[name] = measure(model, data, distance.to(CPU), before)
-            save_picture(strip(model), paths.IMAGES / f"{name}.png")
+            save_image(strip(model), paths.IMAGES / f"{name}.png")
             card = files[name].with_suffix(".md")
             content = f"{table(everything[name])}\n\n![{STRIP}](../docs/images/{name}.png)"
             card.write_text(with_table(card.read_text(), content), encoding="utf-8")

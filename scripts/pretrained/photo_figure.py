@@ -20,7 +20,7 @@ from scripts.lib import paths
 from scripts.lib.photo_comparison import DEGRADATIONS, degraded, upscalers
 from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 
 SIDE = 144
 """Of the parts that are shown, in pixels of the original; scales of 2, 3 and 4 divide it."""
@@ -87,7 +87,7 @@ def main() -> None:
     try:
         originals = (photographs(options.photos) if options.photos else sample_photographs())[: options.limit]
         picture, columns = sheet(originals, options.scale, options.degradation, data)
-        save_picture(picture, output)
+        save_image(picture, output)
     except UserError as error:
         sys.exit(f"error: {error}")
     print(f"{output}: {len(originals)} photographs, from left to right {', '.join(columns)}")

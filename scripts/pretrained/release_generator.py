@@ -20,12 +20,13 @@ from torch.nn import functional as F
 
 from scripts.lib import paths
 from scripts.lib.generative_measures import IMPORTANCE, TESTED, bounds, generated, infogan, samples, traversal
+from scripts.lib.pages import wrapped
 from scripts.lib.runs import exported, held_out, restored
-from scripts.pretrained.release import PRETRAINED, stage_line, stages_of
+from scripts.pretrained.cards import LICENCE, stage_line, stages_of
 from scripts.pretrained.train import PLANS
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
-from srgan_kit.images.grid import grid, save_picture
+from srgan_kit.images.grid import grid, save_image
 from srgan_kit.losses import SqueezeNetFeatures
 from srgan_kit.metrics.samples import frechet_distance, nearest_training_distance
 from srgan_kit.models.generative import load_saved
@@ -34,13 +35,12 @@ from srgan_kit.tasks.unconditional import fixed_images
 from srgan_kit.training.loop import MODEL
 from srgan_kit.training.run import Run
 
-IMAGES = paths.IMAGES
+PRETRAINED, IMAGES = paths.PRETRAINED, paths.IMAGES
 LARGEST = 4e6
 """Bytes of a file."""
 DRAWN = 3000
 """Images whose features are compared with the real ones'."""
 DEEPEST = "fire9"
-LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) 
 |---|---|
 {rows}
 
-{about.meaning} Measured by `scripts/pretrained/release_generator.py`.
+{wrapped(f"{about.meaning} Measured by `scripts/pretrained/release_generator.py`.")}
 
 ## Terms
 
@@ -211,7 +211,7 @@ def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) 
 
 ## Where it fails
 
-{fails}
+{wrapped(fails)}
 """
 
 
@@ -233,7 +233,7 @@ def main() -> None:
         torch.manual_seed(0)
         with torch.no_grad():
             found = GENERATORS[name].measure(run)
-            save_picture(GENERATORS[name].picture(run), IMAGES / f"{name}.png")
+            save_image(GENERATORS[name].picture(run), IMAGES / f"{name}.png")
     except UserError as error:
         sys.exit(f"error: {error}")
     measured = {figure: float(f"{value:.4g}") for figure, value in found.items()}

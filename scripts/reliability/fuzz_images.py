@@ -18,16 +18,14 @@ from scripts.reliability.fuzzing import ending_in, fuzz, print_summary
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.images.encode import write_image
-from srgan_kit.images.formats import missing_extra, register_plugins
+from srgan_kit.images.formats import FORMATS, HEIF, JPEG_XL, missing_extra, register_plugins
 from srgan_kit.images.read import pixels_limited, read_image
 from srgan_kit.models.super_resolution import UpscalingModel
-from srgan_kit.upscaling.engine import Upscaler
 from srgan_kit.upscaling.evidence import evidence, of_file
-from srgan_kit.upscaling.image import upscale_image
+from srgan_kit.upscaling.upscaler import Upscaler
 
-WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".webp": "WebP", ".tif": "TIFF", ".bmp": "BMP", ".avif": "AVIF"}
-WRITTEN |= {".heic": "HEIF", ".jxl": "JPEG XL"}
-"""The formats of the results, by suffix; the last two where their extras are installed."""
+WRITTEN = (".png", ".jpg", ".webp", ".tif", ".bmp", ".avif", ".heic", ".jxl")
+"""Suffixes of the results; the last two where their extras are installed."""
 LARGEST = 2_000_000
 """Pixels: larger mutants are refused, as by --max-pixels."""
 
@@ -66,10 +64,10 @@ def intact() -> dict[str, bytes]:
         "a.qoi": _saved(clear, "QOI"),
     }
     register_plugins()
-    if missing_extra("HEIF") is None:
+    if missing_extra(HEIF) is None:
         made["a.heic"] = _saved(clear, "HEIF", exif=exif.tobytes(), icc_profile=profile, xmp=xmp)
         made["colors.heic"] = _saved(color, "HEIF", color_primaries=9, transfer_characteristics=16)
-    if missing_extra("JPEG XL") is None:
+    if missing_extra(JPEG_XL) is None:
         made["a.jxl"] = _saved(clear, "JXL", exif=exif.tobytes(), xmp=xmp)
         made["lossless.jxl"] = _saved(color, "JXL", lossless=True)
     made["deep.ppm"] = b"P6\n31 23\n65535\n" + (pixels[:, :, :3].astype(">u2") * 257).tobytes()
@@ -86,7 +84,7 @@ def run(count: int, seed: int, show: bool = False, only: str = "") -> str:
     """The summary of so many mutants, of images whose names end in `only`."""
     config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
     upscaler = Upscaler(UpscalingModel("tiny", config.build().eval(), 2, 3, "residual", "none"), "cpu", "fp32")
-    suffixes = [suffix for suffix, kind in WRITTEN.items() if missing_extra(kind) is None]
+    suffixes = [suffix for suffix in WRITTEN if missing_extra(FORMATS[suffix]) is None]
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings(action="ignore"), pixels_limited(LARGEST):
         folder, number = Path(name), 0
 
@@ -95,9 +93,9 @@ def run(count: int, seed: int, show: bool = False, only: str = "") -> str:
             number += 1
             target = path.with_name(f"result{suffixes[number % len(suffixes)]}")
             try:
-                picture = read_image(path)
-                evidence(picture.pixels, *of_file(path))
-                write_image(upscale_image(upscaler, picture), target, None, "srgan-kit 0 (tiny, x2)")
+                image = read_image(path)
+                evidence(image.pixels, *of_file(path))
+                write_image(upscaler.upscale(image), target, None, "srgan-kit 0 (tiny, x2)")
             except UserError as error:
                 if "\n" in str(error):
                     raise ValueError(f"more than one line: {error}") from error

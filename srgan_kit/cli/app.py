@@ -14,7 +14,7 @@ from srgan_kit.cli.upscale import upscale
 
 app = typer.Typer(
     name="srgan-kit",
-    help="Upscale images, train super-resolvers and generative models, draw from them, measure them.",
+    help="Upscale images; train, sample and evaluate super-resolution and generative models.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

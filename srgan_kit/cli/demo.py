@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan_kit.atomic import atomic_write
-from srgan_kit.cli.terminal import say
+from srgan_kit.cli.console import say
 from srgan_kit.errors import UserError
 from srgan_kit.models.pretrained import DEFAULT_MODEL
 
@@ -37,23 +37,23 @@ class Panel:
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output folder.")] = Path("demo"),
     models: Annotated[
         list[str] | None,
         typer.Option(
             "-m",
             "--model",
             metavar="MODEL",
-            help="Pretrained model or model file; several of one scale.",
+            help="Pretrained model or model file; repeatable, all of one scale.",
             show_default=", ".join(MODELS),
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
-    """No photograph at hand? Reduce one, upscale it by two models, and see before and after side by side."""
+    """Downscale a sample photograph, upscale it with two models, and save before and after side by side."""
     from srgan_kit.metrics.folder import bicubic_upscaler
     from srgan_kit.models.super_resolution import load_model
-    from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.engine import TiledUpscaler
 
     models = models or [*MODELS]
     loaded = [load_model(model) for model in models]
@@ -72,7 +72,7 @@ def demo(
 
     original, before = _photograph(scale)
     made = {"bicubic": bicubic_upscaler(scale)(before)}
-    made |= {each.name: Upscaler(each).upscale(before) for each in loaded}
+    made |= {each.name: TiledUpscaler(each).upscale(before) for each in loaded}
     scores = {name: _psnr(image, original, scale) for name, image in made.items()}
     side_by_side = draw_side_by_side(
         [
@@ -105,8 +105,8 @@ def draw_side_by_side(panels: list[Panel]) -> "np.ndarray":
         _label(draw, panel.label, left + side // 2, side)
         for row, (y, x) in enumerate(CLOSE_UPS):
             part = Image.fromarray(panel.image[y : y + CLOSE_UP_SIDE, x : x + CLOSE_UP_SIDE])
-            enlarged = part.resize((side, side), Image.Resampling.NEAREST)
-            canvas.paste(enlarged, (left, LABEL_HEIGHT + row * (side + GAP)))
+            magnified = part.resize((side, side), Image.Resampling.NEAREST)
+            canvas.paste(magnified, (left, LABEL_HEIGHT + row * (side + GAP)))
     return np.asarray(canvas)
 
 

@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan_kit.cli.output_files import STDOUT, check_report, without_pillow_warnings, write_json
-from srgan_kit.cli.tables import print_table
-from srgan_kit.cli.terminal import libraries_muted, own_stderr, say
+from srgan_kit.cli.console import (
+    libraries_muted,
+    own_stderr,
+    print_table,
+    progress_bar,
+    say,
+    without_pillow_warnings,
+)
+from srgan_kit.cli.output_files import STDOUT, check_report, write_json
 from srgan_kit.errors import UserError
 from srgan_kit.models.pretrained import DEFAULT_MODEL
 
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from srgan_kit.metrics.folder import Evaluation, Upscale
-    from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.engine import TiledUpscaler
 
 BICUBIC = "bicubic"
 BICUBIC_SCALE = 4
@@ -25,31 +31,33 @@ def evaluate(
     high: Annotated[Path, typer.Argument(metavar="HR_DIR", help="Folder of high-resolution images.")],
     low: Annotated[
         Path | None,
-        typer.Option("--lr", help="Folder of their low-resolution partners; made by MATLAB-exact bicubic without it."),
+        typer.Option("--lr", help="Folder of low-resolution images.", show_default="MATLAB-exact bicubic downscaling"),
     ] = None,
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Pretrained model, model file, or bicubic.")
+        str, typer.Option("-m", "--model", help="Pretrained model, model file, or bicubic for the baseline.")
     ] = DEFAULT_MODEL,
     scale: Annotated[
-        int | None, typer.Option("-s", "--scale", min=1, help="Upscaling factor; the model's own, or 4 for bicubic.")
+        int | None,
+        typer.Option("-s", "--scale", min=1, help="Upscaling factor.", show_default="the model's scale; 4 for bicubic"),
     ] = None,
     consistent: Annotated[
-        bool, typer.Option("--consistent", help="Of results corrected until, reduced again, they are the input.")
+        bool, typer.Option("--consistent", help="Evaluate with back-projection, as `upscale --consistent`.")
     ] = False,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help="Of the mean of 8 turned and mirrored runs.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Evaluate the average over 8 rotations and reflections.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the results there; - for stdout alone.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write a JSON report; - for stdout.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing FILE.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing report.")] = False,
 ) -> None:
-    """Measure a model: PSNR and SSIM on luma, the standard protocol, and its speed.
+    """Evaluate a model: PSNR and SSIM on luma by the standard protocol, and speed.
 
-    Exit status: 0 all measured, 1 some images could not be (each is named), 2 wrong command line.
+    Exit status: 0 success; 1 some images failed (each with an error message); 2 wrong command line.
     """
     from rich.console import Console
-    from rich.progress import track
 
     from srgan_kit.images.read import pixels_limited
     from srgan_kit.metrics.folder import (
@@ -69,28 +77,22 @@ def evaluate(
         raise UserError("--device and --precision: expected a model, got bicubic, which has neither")
     upscaler = None if model == BICUBIC else _upscaler(model, scale, device, precision, ensemble)
     factor = upscaler.scale if upscaler else scale or BICUBIC_SCALE
-    upscale = upscaler.upscale if upscaler else bicubic_upscaler(factor)
+    notes: list[str] = []
+    upscale = _noting(upscaler, notes) if upscaler else bicubic_upscaler(factor)
     if consistent:
         upscale = _corrected(upscale)
     failed: list[Failure] = []
     pairs = pair_images(high, low, factor, failed)
-    progress = Console(file=own_stderr())
-    scores = track(
-        evaluate_pairs(pairs, upscale, factor, failed),
-        "Measuring",
-        total=len(pairs),
-        console=progress,
-        transient=True,
-        disable=not progress.is_terminal,
-    )
     if upscaler:
         upscaler.warm_up()  # its measurements are no part of an image's time
-    with without_pillow_warnings(), pixels_limited(), libraries_muted():
-        measured = tuple(scores)
+    bar = progress_bar(Console(file=own_stderr()))
+    with without_pillow_warnings(), pixels_limited(), libraries_muted(), bar:
+        scores = evaluate_pairs(pairs, upscale, factor, failed)
+        measured = tuple(bar.track(scores, total=len(pairs), description="Measuring"))
     evaluation = Evaluation(
         model, factor, protocol(factor, low_from=low), measured, ensemble, consistent, failed=tuple(failed)
     )
-    for note in upscaler.notes if upscaler else ():
+    for note in notes:
         say(f"note: {note}", error=True)
     for failure in failed:
         say(f"error: {failure.reason}", error=True)
@@ -101,6 +103,17 @@ def evaluate(
             write_json(json_file, evaluation.as_json())
     if failed:
         raise typer.Exit(1)
+
+
+def _noting(upscaler: "TiledUpscaler", notes: list[str]) -> "Upscale":
+    """What upscales an image; what was not done as asked is added to the notes."""
+
+    def upscale(image: "np.ndarray") -> "np.ndarray":
+        result = upscaler.run(image)
+        notes.extend(result.notes)
+        return result.pixels
+
+    return upscale
 
 
 def _corrected(upscale: "Upscale") -> "Upscale":
@@ -115,9 +128,9 @@ def _corrected(upscale: "Upscale") -> "Upscale":
     return corrected
 
 
-def _upscaler(model: str, scale: int | None, device: str, precision: str, ensemble: bool) -> "Upscaler":
+def _upscaler(model: str, scale: int | None, device: str, precision: str, ensemble: bool) -> "TiledUpscaler":
     from srgan_kit.models.super_resolution import load_model
-    from srgan_kit.upscaling.engine import Upscaler
+    from srgan_kit.upscaling.engine import TiledUpscaler
     from srgan_kit.upscaling.self_ensemble import ensembled
 
     loaded = load_model(model)
@@ -125,7 +138,7 @@ def _upscaler(model: str, scale: int | None, device: str, precision: str, ensemb
         raise UserError(f"model {model}: expected a model for RGB images, got {loaded.channels} colour channel(s)")
     if scale not in (None, loaded.scale):
         raise UserError(f"--scale {scale}: model {model} upscales by {loaded.scale}")
-    return Upscaler(ensembled(loaded) if ensemble else loaded, device=device, precision=precision)
+    return TiledUpscaler(ensembled(loaded) if ensemble else loaded, device=device, precision=precision)
 
 
 def _print(evaluation: "Evaluation") -> None:

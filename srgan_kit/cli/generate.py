@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.output_files import SMALLEST_SIDE, check_picture, without_pillow_warnings
-from srgan_kit.cli.terminal import say
+from srgan_kit.cli.console import drawing, say, without_pillow_warnings
+from srgan_kit.cli.output_files import SMALLEST_SIDE, check_image
 from srgan_kit.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,37 +43,41 @@ class SampleOptions:
 
 
 def generate(
-    model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a model file of one.")],
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="Run folder, model file or pretrained model.")],
     number: Annotated[
         int | None,
-        typer.Option("-n", "--number", min=1, max=4096, help="Images; with --interpolate and --traverse rows of them."),
+        typer.Option(
+            "-n", "--number", min=1, max=4096, help="Number of images, or rows for --interpolate and --traverse."
+        ),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The image.")] = Path("samples.png"),
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same image.")] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Output image.")] = Path("samples.png"),
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
     interpolate: Annotated[
-        bool, typer.Option("--interpolate", help="Each row goes from one noise vector to another, on the sphere.")
+        bool, typer.Option("--interpolate", help="Rows of spherical interpolations between noise vectors.")
     ] = False,
     traverse: Annotated[
         str | None,
-        typer.Option(metavar="CODE", help="Along a row only this changes: categorical.0, continuous.0, noise.0, ..."),
+        typer.Option(metavar="CODE", help="Vary one code along each row: categorical.0, continuous.0, noise.0, ..."),
     ] = None,
     truncation: Annotated[
-        float | None, typer.Option(metavar="T", help="Noise beyond +-T is drawn again: less diverse, more typical.")
+        float | None, typer.Option(metavar="T", help="Truncate noise to [-T, T]: less diverse, more typical images.")
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--class", metavar="NAME|NUMBER", help="Images of one class: the first code is set.")
+        str | None,
+        typer.Option("--class", metavar="NAME|NUMBER", help="Class of the images: the first categorical code."),
     ] = None,
     columns: Annotated[
-        int | None, typer.Option(min=1, max=4096, help="Images in a row: with --interpolate its steps.")
+        int | None, typer.Option(min=1, max=4096, help="Images per row; steps with --interpolate.")
     ] = None,
     condition: Annotated[
-        Path | None, typer.Option(metavar="IMAGE", help="What a super-resolver upscales, each time differently.")
+        Path | None,
+        typer.Option(metavar="IMAGE", help="Low-resolution input for models that upscale."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing image.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Draw what a trained generator makes: samples, interpolations, traversals of its codes."""
-    check_picture(output, overwrite)
+    """Sample a trained generator: samples, interpolations, code traversals."""
+    check_image(output, overwrite)
     if interpolate and traverse is not None:
         raise UserError("--interpolate and --traverse: expected one of them, got both")
     if truncation is not None and not truncation > 0:
@@ -96,13 +99,13 @@ def generate(
     import torch
 
     from srgan_kit.generators.sampling import make_images
-    from srgan_kit.images.grid import grid, save_picture
+    from srgan_kit.images.grid import grid, save_image
 
     saved.model.to(where)
     with drawing(saved.model, len(latents)), autocast(where, torch.float32):
         images = make_images(saved.model, latents, given, seed)
     in_a_row = columns if latents.columns == 1 else latents.columns
-    save_picture(grid(images, in_a_row, smallest_side=SMALLEST_SIDE), output)
+    save_image(grid(images, in_a_row, smallest_side=SMALLEST_SIDE), output)
     say(f"{output}: {len(images)} images, seed {seed}")
     if explanation:
         print(explanation)
@@ -111,14 +114,14 @@ def generate(
 def _check_makes_images(saved: "SavedModel", condition: Path | None) -> None:
     """Raise a UserError for models of which nothing can be drawn, with or without a condition."""
     recipe = saved.recipe
-    enlarges = recipe.task == "super-resolution"
-    if recipe.data.channels == 2 and not enlarges:
+    upscales = recipe.task == "super-resolution"
+    if recipe.data.channels == 2 and not upscales:
         raise UserError(f"{saved.name} makes points of the plane, not images")
     if recipe.task == "reconstruction" and recipe.reconstruction.source == "features":
         raise UserError(f"{saved.name} makes images of features: see `srgan-kit reconstruct`")
-    if enlarges and condition is None:
+    if upscales and condition is None:
         raise UserError(f"{saved.name} upscales images: give one with --condition IMAGE")
-    if not enlarges and condition is not None:
+    if not upscales and condition is not None:
         raise UserError(f"--condition {condition}: {saved.name} makes images of nothing but noise and codes")
     if saved.model.source == "code":
         say(f"note: {saved.name} learned codes without a prior: noise may make nothing like them", error=True)
@@ -193,8 +196,9 @@ def _learned_from_labels(saved: "SavedModel") -> bool:
 
 
 def _read_condition(saved: "SavedModel", path: Path, device: "torch.device") -> "Tensor":
-    """The image to enlarge, (1, 3, h, w); for autoregressive models its middle, as large as in training."""
+    """The image to upscale, (1, 3, h, w); for autoregressive models its middle, as large as in training."""
     from srgan_kit.data.image_folder import read_rgb
+    from srgan_kit.images.pixels import center_crop
 
     image = read_rgb(path)[None].float().div(255)
     if saved.model.autoregressive:
@@ -204,6 +208,5 @@ def _read_condition(saved: "SavedModel", path: Path, device: "torch.device") -> 
             raise UserError(f"--condition {path}: {width}x{height} pixels; expected at least {side}x{side}")
         if (height, width) != (side, side):
             say(f"note: only the middle {side}x{side} pixels of {path} are upscaled", error=True)
-        top, left = (height - side) // 2, (width - side) // 2
-        image = image[:, :, top : top + side, left : left + side]
+        image = center_crop(image, side, side)
     return image.to(device)

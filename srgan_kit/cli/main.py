@@ -5,8 +5,8 @@ import os
 import sys
 import warnings
 
+from srgan_kit.cli.console import drop_output, prepare_streams, say_last
 from srgan_kit.cli.stopping import Stopped, ignore_signals, stop_on_signals, stopping_wins
-from srgan_kit.cli.terminal import drop_output, prepare_streams, say_last
 from srgan_kit.errors import UserError
 
 

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
+from srgan_kit.cli.console import libraries_muted, print_table, say
 from srgan_kit.cli.inputs import file_of
-from srgan_kit.cli.tables import print_table
-from srgan_kit.cli.terminal import libraries_muted, say
 from srgan_kit.errors import UserError
 from srgan_kit.models import realesrgan
 from srgan_kit.models.pretrained import ModelSummary, pretrained_models, read_summary
@@ -22,10 +21,12 @@ GENERATOR_HEADINGS += ("training data",)
 def models(
     image: Annotated[
         Path | None,
-        typer.Option("--for", metavar="FILE", help="Say which model `upscale` takes for an image (- for stdin), why."),
+        typer.Option(
+            "--for", metavar="FILE", help="Show which model -m auto chooses for an image (- for stdin), and why."
+        ),
     ] = None,
 ) -> None:
-    """List the pretrained models, and those of the extra `realesrgan`: what they do, size, terms, data, quality."""
+    """List the pretrained models with scale, size, quality, speed, licence and training data."""
     if image is not None:
         _explain(image)
         return
@@ -49,12 +50,12 @@ def _explain(path: Path) -> None:
     """What `-m auto` would take for an image at each scale, and what was found in it."""
     from srgan_kit.images.read import pixels_limited, read_image
     from srgan_kit.upscaling.auto import choose
-    from srgan_kit.upscaling.upscalers import evidence_of
+    from srgan_kit.upscaling.upscaler import evidence_of
 
     source = STDIN if str(path) == "-" else path
     with libraries_muted(), pixels_limited(), file_of(source) as file:
         try:
-            found = evidence_of(read_image(file), file)
+            found = evidence_of(read_image(file))
         except UserError as error:
             raise UserError(f"{path}: {str(error).removeprefix(f'{file}: ')}") from None
     for scale in (2, 3, 4):

@@ -1,11 +1,8 @@
-"""What the commands share about the files they write and the noise they keep off the terminal."""
+"""What the commands share about the files that they write."""
 
 import json
 import stat
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from srgan_kit.atomic import atomic_write
@@ -36,7 +33,7 @@ def check_output(file: Path, overwrite: bool) -> None:
         raise UserError(f"{file}: {error.strerror}") from None
 
 
-def check_picture(file: Path, overwrite: bool) -> None:
+def check_image(file: Path, overwrite: bool) -> None:
     """`check_output` of an image: is its ending one that is written?
 
     Raises:
@@ -80,11 +77,3 @@ def write_json(file: Path, value: object) -> None:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror})") from None
-
-
-@contextmanager
-def without_pillow_warnings() -> Iterator[None]:
-    """Pillow's warnings about odd files stay unsaid; once around a command's work, because it is not thread-safe."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield

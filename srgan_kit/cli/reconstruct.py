@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan_kit.cli.drawing import drawing
-from srgan_kit.cli.output_files import SMALLEST_SIDE, check_picture, without_pillow_warnings
-from srgan_kit.cli.tables import print_table
-from srgan_kit.cli.terminal import say
+from srgan_kit.cli.console import drawing, print_table, say, without_pillow_warnings
+from srgan_kit.cli.output_files import SMALLEST_SIDE, check_image
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.folders import InputFile, find
 
@@ -26,27 +24,28 @@ AT_ONCE = 64
 
 
 def reconstruct(
-    model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a model file of one.")],
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Images, globs, folders or .npz files.")],
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="Run folder, model file or pretrained model.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, globs, folders or .npz files.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="The image: originals, reconstructions below.")
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Output image: originals, reconstructions below.")
     ] = Path("reconstructions.png"),
     number: Annotated[
-        int, typer.Option("-n", "--number", min=1, max=4096, help="At most so many images, taken evenly from all.")
+        int, typer.Option("-n", "--number", min=1, max=4096, help="Largest number of images, evenly spaced.")
     ] = 64,
-    columns: Annotated[int, typer.Option(min=1, max=4096, help="Images in a row.")] = 8,
+    columns: Annotated[int, typer.Option(min=1, max=4096, help="Images per row.")] = 8,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Of models that invert features: the network's weights.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights of the network whose features are inverted."),
     ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing image.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Put images through a trained model and back: originals above, reconstructions below, PSNR of each.
+    """Reconstruct images with a trained model: originals above, reconstructions below, PSNR of each.
 
-    Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line.
+    Exit status: 0 success; 1 some inputs failed (each with an error message); 2 wrong command line.
     """
-    check_picture(output, overwrite)
+    check_image(output, overwrite)
     found = find(inputs, recursive)
     if any(item.path.resolve() == output.resolve() for item in found if not item.problem):
         raise UserError(f"{output}: an input, and the image would replace it")
@@ -65,7 +64,7 @@ def reconstruct(
 
     import torch
 
-    from srgan_kit.images.grid import below_each_other, save_picture
+    from srgan_kit.images.grid import below_each_other, save_image
 
     original = torch.stack(images).float().div(255)
     made: list[Tensor] = []
@@ -74,7 +73,7 @@ def reconstruct(
             image = part.to(where)
             made.append(saved.model.reconstruct(image, condition(image)).float().clamp(0, 1).cpu())
     result = torch.cat(made)
-    save_picture(below_each_other(original, result, columns, SMALLEST_SIDE), output)
+    save_image(below_each_other(original, result, columns, SMALLEST_SIDE), output)
     psnr = _psnr(result, original)
     rows = [(name, f"{value:.2f} dB") for name, value in zip(names, psnr, strict=True)]
     print_table(("image", "PSNR"), rows, ("mean", f"{sum(psnr) / len(psnr):.2f} dB"))
@@ -117,11 +116,11 @@ def _reduced(scale: int) -> "Condition":
     """The low-resolution partners of images, as in training."""
     import torch
 
+    from srgan_kit.images.pixels import to_8bit
     from srgan_kit.images.resize import resize_8bit
 
     def condition(image: "Tensor") -> "Tensor":
-        pixels = image.mul(255).round().to(torch.uint8).cpu()
-        low = torch.stack([resize_8bit(each, 1 / scale) for each in pixels])
+        low = torch.stack([resize_8bit(each, 1 / scale) for each in to_8bit(image).cpu()])
         return low.to(image.device).float().div(255)
 
     return condition

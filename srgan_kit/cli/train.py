@@ -19,29 +19,30 @@ SHIPPED = ", ".join(sorted(file.stem for file in (Path(__file__).parents[1] / "r
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help=f"A shipped recipe's name ({SHIPPED}), or a .toml file.", show_default=False)
+        str | None, typer.Argument(help=f"Name of a recipe ({SHIPPED}) or a .toml file.", show_default=False)
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR|FILE",
-            help="Folder of training images, searched recursively, inner folders being classes. For super-resolution "
-            "also a .zip of one; for the other tasks an .npz of arrays: images or x_train, and labels or y_train.",
+            help="Training images: a folder with its subfolders (one per class, if there are classes). Also, for "
+            "super-resolution, a .zip of one; for the other tasks, an .npz of images or x_train, labels or y_train.",
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Run folder; by default runs/RECIPE.")
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Run folder.", show_default="runs/RECIPE")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key, e.g. data.batch=8.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe setting, e.g. data.batch=8; repeatable."),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN_DIR", help="Go on with this run, by the recipe in its checkpoint; no RECIPE then."),
+        typer.Option(metavar="RUN_DIR", help="Resume this run with the recipe of its checkpoint (instead of RECIPE)."),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(metavar="M", help="Train for so many minutes: as many steps as fit, and the schedule fits them."),
+        typer.Option(metavar="M", help="Time limit in minutes; steps and schedule are fitted to it."),
     ] = None,
 ) -> None:
     """Train a model on images."""

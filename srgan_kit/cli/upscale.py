@@ -1,128 +1,116 @@
 """`srgan-kit upscale`: images in, larger images out."""
 
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from srgan_kit.cli.console import say
 from srgan_kit.cli.output_files import STDOUT, check_report, write_json
 from srgan_kit.cli.stopping import Stopped, check_stopped
-from srgan_kit.cli.terminal import say
 from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.errors import UserError
-from srgan_kit.images.formats import FORMATS, MAX_PIXELS, QUALITY, missing_extra
+from srgan_kit.images.formats import FORMATS, MAX_PIXELS, Format, missing_extra
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.folders import find
 from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
+
+if TYPE_CHECKING:
+    from srgan_kit.upscaling.upscaler import Upscaler
 
 Size = tuple[int, int]
 
 
 def upscale(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Images, globs, folders, or - for stdin.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, globs, folders, or - for stdin.")],
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="OUT", help="A file for one input, else a folder; - for stdout."),
+        typer.Option("-o", "--output", metavar="OUT", help="Output file of one input, or output folder; - for stdout."),
     ] = None,
     model: Annotated[
         str,
-        typer.Option("-m", "--model", help="A pretrained model or a model file; auto: what suits each image."),
+        typer.Option(
+            "-m", "--model", help="Pretrained model or model file; auto: the best pretrained one for each image."
+        ),
     ] = AUTO,
-    fast: Annotated[bool, typer.Option("--fast", help="With auto: the fast model for clean images.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="With -m auto: use the faster model for clean images.")] = False,
     scale: Annotated[
-        float | None, typer.Option("-s", "--scale", help="Output scale, such as 2.5. Default: the model's, or 4.")
+        float | None,
+        typer.Option("-s", "--scale", help="Output scale, e.g. 2.5.", show_default="the model's scale; 4 with -m auto"),
     ] = None,
-    fit: Annotated[str | None, typer.Option(metavar="WxH", help="Fit into this box, keeping the shape.")] = None,
+    fit: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Largest output size inside this box, same aspect ratio.")
+    ] = None,
     consistent: Annotated[
-        bool, typer.Option("--consistent", help="Correct the result until, reduced again, it is the input.")
+        bool, typer.Option("--consistent", help="Back-project so that downscaling the result reproduces the input.")
     ] = False,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Mean of 8 turned and mirrored runs: better, and 8 times slower.")
+        bool, typer.Option("--ensemble", help="Average over 8 rotations and reflections: better, 8 times slower.")
     ] = False,
-    tile: Annotated[str, typer.Option(help="Tile side in input pixels, or auto.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    tile: Annotated[str, typer.Option(help="Tile size in input pixels, or auto.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
     format: Annotated[
-        str | None, typer.Option(metavar="EXT", help="png, jpg, webp, bmp, tif, avif, heic or jxl.")
+        str | None,
+        typer.Option(
+            metavar="EXT", help="Output format: png, jpg, webp, bmp, tif, avif, heic or jxl.", show_default="png"
+        ),
     ] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of formats that lose something.")] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")] = False,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is already there.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Skip existing outputs.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
     strip_metadata: Annotated[
-        bool, typer.Option("--strip-metadata", help="Leave EXIF, XMP, IPTC and text out of the results.")
+        bool, typer.Option("--strip-metadata", help="Write no EXIF, XMP, IPTC and text.")
     ] = False,
     max_pixels: Annotated[
-        int, typer.Option("--max-pixels", metavar="N", min=1, help="Refuse inputs of more pixels.")
+        int, typer.Option("--max-pixels", metavar="N", min=1, help="Largest input, in pixels.")
     ] = MAX_PIXELS,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="What was done, for machines; - for stdout.")
-    ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a JSON report; - for stdout.")] = None,
 ) -> None:
     """Upscale images: photo.jpg becomes photo_x4.png beside it.
 
-    Exit status: 0 all done, 1 some inputs failed (each is named, the others are done), 2 wrong command line, 130, 143
-    and 129 stopped by Ctrl-C, SIGTERM and SIGHUP.
+    Exit status: 0 success; 1 some inputs failed (each with an error message); 2 wrong command line; 130, 143 and 129
+    stopped by Ctrl-C, SIGTERM and SIGHUP.
     """
-    box = _parse_fit(fit)
-    if scale is not None and fit is not None:
-        raise UserError("--scale and --fit: expected one of them, got both")
-    if scale is not None and not 0 < scale <= 64:
-        raise UserError(f"--scale {scale:g}: expected more than 0 and at most 64")
-    if fast and model != AUTO:
-        raise UserError(f"--fast and -m {model}: --fast chooses the model; leave one of them out")
-    if skip_existing and overwrite:
-        raise UserError("--skip-existing and --overwrite: expected one of them, got both")
-    since = time.time()
-    tile_side = _parse_tile(tile)
+    existing = Existing(skip_existing, overwrite)
+    box, tile_side = _parse_fit(fit), _parse_tile(tile)
+    _check_choices(scale, fit, model if fast else None, existing)
     if report is not None:
         check_report(report, overwrite)
     found = find(inputs, recursive)
     destination = parse_output(output, inputs, found)
     suffix = _parse_format(format, destination)
-    if destination.kind == "stdout" and sys.stdout.isatty():
-        raise UserError("-o -: standard output is a terminal; send it to a file or a program")
-    if destination.kind == "stdout" and report in STDOUT:
-        raise UserError("-o - and --report -: standard output takes one of them")
-    jobs = [Job(item.path) for item in found]
+    _check_stdout(destination, report)
+    jobs, settings = [Job(item.path) for item in found], dict[str, Any]()
     if report is not None:
         check_report_apart(report, jobs)
-    made: dict[str, Any] = {}
-    try:
-        from srgan_kit.upscaling.upscalers import Upscalers
+    with _reporting(report, jobs, settings):
+        from srgan_kit.upscaling.upscaler import Upscaler
 
-        upscalers = Upscalers(
-            model, scale, fast=fast, ensemble=ensemble, device=device, precision=precision, tile=tile_side
-        )
-        made |= upscalers.settings | {"ensemble": ensemble, "consistent": consistent}
-        enlarged = fit.lower() if fit else f"x{upscalers.scale:g}"
-        jobs = plan(found, destination, f"_{enlarged}", suffix)
+        upscaler = Upscaler(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble)
+        settings |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
+        size_tag = fit.lower() if fit else f"x{upscaler.scale:g}"
+        jobs[:] = plan(found, destination, f"_{size_tag}", suffix)
         if overwrite:
             keep_inputs(jobs)
         if report is not None:
             check_report_apart(report, jobs)
-        _note_what_has_no_effect(FORMATS[suffix], quality, consistent)
-        if fast and scale is not None and scale <= 3:
-            say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
+        _note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
         options = UpscaleOptions(
-            lambda size: _output_size(size, scale, box),
-            suffix,
-            quality,
-            consistent,
-            enlarged,
-            max_pixels,
-            strip_metadata,
+            size=lambda size: _output_size(size, scale, box),
+            suffix=suffix,
+            quality=quality,
+            consistent=consistent,
+            size_tag=size_tag,
+            max_pixels=max_pixels,
+            strip_metadata=strip_metadata,
         )
-        run_jobs(jobs, upscalers, options, Existing(skip_existing, overwrite, since), lines_on_stderr=report in STDOUT)
-        check_stopped()
-        _write_report(report, jobs, made)
-    except Stopped as stop:
-        stop.done = _end_early(jobs, stop.name)
-        _write_report(report, jobs, made)
-        raise
+        run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
 
@@ -163,11 +151,32 @@ def _parse_format(format: str | None, destination: Destination) -> str:
     return suffix
 
 
-def _note_what_has_no_effect(kind: str, quality: int | None, consistent: bool) -> None:
-    if quality is not None and kind not in QUALITY:
-        say(f"note: --quality has no effect on {kind}, which loses nothing", error=True)
-    if consistent and kind in QUALITY:
-        say(f"note: --consistent holds until {kind} compresses; png, tif and bmp keep it", error=True)
+def _check_choices(scale: float | None, fit: str | None, fast_with: str | None, existing: Existing) -> None:
+    """Raise a UserError for options that exclude each other; `fast_with` is the model that --fast stands beside."""
+    if scale is not None and fit is not None:
+        raise UserError("--scale and --fit: expected one of them, got both")
+    if scale is not None and not 0 < scale <= 64:
+        raise UserError(f"--scale {scale:g}: expected more than 0 and at most 64")
+    if fast_with not in (None, AUTO):
+        raise UserError(f"--fast and -m {fast_with}: --fast chooses the model; leave one of them out")
+    if existing.skip and existing.overwrite:
+        raise UserError("--skip-existing and --overwrite: expected one of them, got both")
+
+
+def _check_stdout(destination: Destination, report: Path | None) -> None:
+    if destination.kind == "stdout" and sys.stdout.isatty():
+        raise UserError("-o -: standard output is a terminal; send it to a file or a program")
+    if destination.kind == "stdout" and report in STDOUT:
+        raise UserError("-o - and --report -: standard output takes one of them")
+
+
+def _note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:
+    if quality is not None and format.quality is None:
+        say(f"note: --quality has no effect on {format.name}, which loses nothing", error=True)
+    if consistent and format.quality is not None:
+        say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
+    if fast_scale is not None and fast_scale <= 3:
+        say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
 
 
 def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | None:
@@ -179,6 +188,26 @@ def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | No
 
 
 # --- the report -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reporting(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> Iterator[None]:
+    """The report is written at the end of the block, or where a signal ends it."""
+    try:
+        yield
+        check_stopped()
+        _write_report(file, jobs, settings)
+    except Stopped as stop:
+        stop.done = _end_early(jobs, stop.name)
+        _write_report(file, jobs, settings)
+        raise
+
+
+def _settings(upscaler: "Upscaler") -> dict[str, Any]:
+    """What the report says of all images; with `auto` each says its own model."""
+    model = {"model": AUTO} if upscaler.model is None else {"model": upscaler.model.name, "scale": upscaler.model.scale}
+    dtype = str(upscaler.dtype).removeprefix("torch.")
+    return {**model, "device": str(upscaler.device), "precision": dtype}
 
 
 def _end_early(jobs: list[Job], signal: str) -> str:

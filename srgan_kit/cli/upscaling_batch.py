@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srgan_kit.atomic import claimed, remove_leftovers
+from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, without_pillow_warnings
 from srgan_kit.cli.inputs import file_of
-from srgan_kit.cli.output_files import without_pillow_warnings
 from srgan_kit.cli.stopping import stopping_wins
-from srgan_kit.cli.terminal import libraries_muted, one_line
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import MAX_PIXELS
 from srgan_kit.images.mark import software_tag
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
 if TYPE_CHECKING:
-    from srgan_kit.images.read import LoadedImage
-    from srgan_kit.upscaling.engine import Upscaler
-    from srgan_kit.upscaling.upscalers import Upscalers
+    from srgan_kit.images.image import LoadedImage
+    from srgan_kit.upscaling.auto import Choice
+    from srgan_kit.upscaling.upscaler import Upscaler
 
 Size = tuple[int, int]
 Progress = Callable[[int, int], None]
@@ -41,7 +40,7 @@ class UpscaleOptions:
     """Of formats that have one; None for the usual."""
     consistent: bool = False
     """Corrected until, reduced again, it is the input."""
-    enlarged: str = "x4"
+    size_tag: str = "x4"
     """The scale or the box, as the mark in a result says it."""
     max_pixels: int = MAX_PIXELS
     """Inputs of more are refused."""
@@ -61,7 +60,7 @@ class Existing:
 
 def run_jobs(
     jobs: list[Job],
-    upscalers: "Upscalers",
+    upscaler: "Upscaler",
     options: UpscaleOptions,
     existing: Existing,
     *,
@@ -76,23 +75,23 @@ def run_jobs(
         elsewhere: list[Job] = []
         for job in jobs:
             if job.status == "waiting":
-                _attempt(job, upscalers, options, existing, show(job.source.name))
+                _attempt(job, upscaler, options, existing, show(job.source.name))
             if job.status == "waiting":
                 elsewhere.append(job)
             else:
                 say(job)
         for job in elsewhere:  # the run that was at it may have failed or been stopped
-            _attempt(job, upscalers, options, existing, show(job.source.name))
+            _attempt(job, upscaler, options, existing, show(job.source.name))
             if job.status == "waiting":
                 job.status, job.reason = "skipped", f"another run is making {job.target}"
             say(job)
 
 
-def _attempt(job: Job, upscalers: "Upscalers", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
+def _attempt(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
     """Do a job; it goes on waiting where another run is at it."""
     assert job.target is not None
     if job.target == STDOUT:
-        _do(job, upscalers, options, existing, progress)
+        _do(job, upscaler, options, existing, progress)
         return
     if _exists(job, existing):
         return
@@ -104,7 +103,7 @@ def _attempt(job: Job, upscalers: "Upscalers", options: UpscaleOptions, existing
     try:
         with claimed(job.target) as is_mine:
             if is_mine and not _exists(job, existing):
-                _do(job, upscalers, options, existing, progress)
+                _do(job, upscaler, options, existing, progress)
     except OSError as error:
         job.status, job.reason = "failed", f"{job.target}: cannot be written: {error.strerror}"
 
@@ -128,12 +127,12 @@ def _exists(job: Job, existing: Existing) -> bool:
     return job.status != "waiting"
 
 
-def _do(job: Job, upscalers: "Upscalers", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
+def _do(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
     """Upscale one image; whatever goes wrong fails this job alone."""
     start = time.perf_counter()
     try:
         with stopping_wins():
-            _upscale_one(job, upscalers, options, existing.overwrite, progress)
+            _upscale_one(job, upscaler, options, existing.overwrite, progress)
             job.status = "done"
     except UserError as error:
         job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
@@ -150,53 +149,43 @@ def _do(job: Job, upscalers: "Upscalers", options: UpscaleOptions, existing: Exi
     job.seconds = round(time.perf_counter() - start, 3)
 
 
-def _upscale_one(
-    job: Job, upscalers: "Upscalers", options: UpscaleOptions, overwrite: bool, progress: Progress
-) -> None:
+def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwrite: bool, progress: Progress) -> None:
     from srgan_kit.images.encode import check_size, write_image
     from srgan_kit.images.metadata import Metadata
-    from srgan_kit.upscaling.image import scaled_size, upscale_image
+    from srgan_kit.upscaling.image import scaled_size
 
     assert job.target is not None
-    picture, upscaler = _read(job, upscalers, options)
-    redone = upscaler.redone_tiles
+    image, choice = _read(job, upscaler, options)
     if options.strip_metadata:
-        picture = replace(picture, metadata=Metadata())
-    job.size = options.size(picture.size) or scaled_size(picture.size, upscalers.scale)
+        image = replace(image, metadata=Metadata())
+    job.size = options.size(image.size) or scaled_size(image.size, upscaler.scale)
     check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
-    try:
-        result = upscale_image(upscaler, picture, job.size, progress, consistent=options.consistent)
-    finally:
-        job.notes += upscaler.notes
-        upscaler.notes.clear()
-    software = None if options.strip_metadata else software_tag(upscaler.model.name, options.enlarged)
+    result = upscaler.upscale_to(image, job.size, choice, progress, consistent=options.consistent)
+    job.notes, job.redone_tiles = result.image.notes, result.redone_tiles
+    software = None if options.strip_metadata else software_tag(choice.model, options.size_tag)
     if job.target == STDOUT:
         with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
             file = Path(folder, f"result{options.suffix}")
-            notes = write_image(result, file, options.quality, software)
+            job.notes += write_image(result.image, file, options.quality, software)
             with file.open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.buffer.flush()
     else:
-        notes = write_image(result, job.target, options.quality, software, overwrite)
-    job.notes = result.notes + notes + job.notes
-    job.redone_tiles = upscaler.redone_tiles - redone
-    if job.redone_tiles:
-        job.notes.append(f"{job.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32")
+        job.notes += write_image(result.image, job.target, options.quality, software, overwrite)
 
 
-def _read(job: Job, upscalers: "Upscalers", options: UpscaleOptions) -> "tuple[LoadedImage, Upscaler]":
-    """The input, and what upscales it."""
+def _read(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
+    """The input, and which model upscales it."""
     from srgan_kit.images.read import read_image
 
     with libraries_muted() as said, file_of(job.source) as file:
         try:
-            picture = read_image(file)
-            wanted = options.size(picture.size)
-            factor = None if wanted is None else max(wanted[0] / picture.size[0], wanted[1] / picture.size[1])
-            upscaler, choice = upscalers.of(picture, file, factor)
-            job.model, job.choice = upscaler.model.name, choice.reason if choice else ""
-            return picture, upscaler
+            image = read_image(file)
+            wanted = options.size(image.size)
+            factor = None if wanted is None else max(wanted[0] / image.size[0], wanted[1] / image.size[1])
+            choice = upscaler.model_for(image, factor)
+            job.model, job.choice = choice.model, choice.reason
+            return image, choice
         except UserError as error:
             failed = str(error).removeprefix(f"{file}: ")
     raise UserError(_with_reason(failed, said))
@@ -224,16 +213,10 @@ def _display(
     stderr.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    name = TextColumn("{task.description}", markup=False)
-    columns = (name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    quiet = not console.is_terminal
     is_stdout_taken = lines_on_stderr or any(job.target == STDOUT for job in jobs)
-    with Progress(
-        *columns, console=console, transient=True, disable=quiet, redirect_stdout=False, auto_refresh=False
-    ) as bar:
+    with progress_bar(console, auto_refresh=False) as bar:
         every = bar.add_task(f"0/{len(jobs)} images", total=len(jobs))
         one = bar.add_task("", total=None)
 

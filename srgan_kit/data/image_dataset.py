@@ -20,6 +20,7 @@ from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, re
 from srgan_kit.data.labels import class_folders, labelled_draw, labelled_subset
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.errors import UserError
+from srgan_kit.images.pixels import center_crop
 
 Augmentation = Literal["none", "flips"]
 
@@ -127,7 +128,9 @@ class DatasetSplits(NamedTuple):
     def alone(self) -> bool:
         """Whether there is one image, which is trained on and held out."""
         images, held = self.train.images, self.held_out.images
-        return len(images) == 1 == len(held) and torch.equal(_middle(images[0], self.train.size), held[0])
+        return len(images) == 1 == len(held) and torch.equal(
+            center_crop(images[0], self.train.size, self.train.size), held[0]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +206,7 @@ def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None =
         images, labels = [images[index] for index in kept], labels[kept]
     if settings.labelled is not None:
         labels = labelled_subset(labels, len(classes), settings.labelled, seed)
-    held_out = [_middle(image, size) for image in test[0]]
+    held_out = [center_crop(image, size, size) for image in test[0]]
     stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)
     train = ImageDataset(PackedImages(images), labels, settings.augment, seed, skipped, settings.labelled_share)
     return DatasetSplits(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
@@ -211,7 +214,7 @@ def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None =
 
 def middle_square(image: np.ndarray, size: int, channels: int) -> Tensor:
     """(H, W, 1 or 3) uint8 -> (channels, size, size) uint8: what is made of an image that is held out."""
-    return _middle(_fit(image, size, channels), size)
+    return center_crop(_fit(image, size, channels), size, size)
 
 
 @lru_cache(maxsize=4)  # a batch may reach into the next epoch
@@ -253,8 +256,3 @@ def _fit(image: np.ndarray, size: int, channels: int) -> Tensor:
     if scaled.size != (width, height):
         scaled = scaled.resize((width, height), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(scaled)).view(height, width, channels).permute(2, 0, 1).contiguous()
-
-
-def _middle(image: Tensor, size: int) -> Tensor:
-    top, left = ((side - size) // 2 for side in image.shape[1:])
-    return image[:, top : top + size, left : left + size]

@@ -94,10 +94,10 @@ class _Parts:
         points = struct.pack(">HHHB", colours[0], colours[1], MATRIX_BT601, 0x80)
         self._insert(end, struct.pack(">I4s4s", 12 + len(points), b"colr", b"nclx") + points, b"iprp", b"ipco")
         start, _ = self._box(b"meta", b"pitm")
-        picture = self.data[start + 12 : start + 14]
+        first = self.data[start + 12 : start + 14]
         place, _ = self._box(b"meta", b"iprp", b"ipma")
         entry = place + 16
-        while self.data[entry : entry + 2] != picture:
+        while self.data[entry : entry + 2] != first:
             entry += 3 + self.data[entry + 2]
         self.data[entry + 2] += 1
         self._insert(entry + 2 + self.data[entry + 2], bytes([number]), b"iprp", b"ipma")

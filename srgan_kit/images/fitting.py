@@ -8,7 +8,7 @@ import pyvips
 
 from srgan_kit.images.color import described, is_hdr, profile_of
 from srgan_kit.images.density import NONE, Density, of_exif
-from srgan_kit.images.formats import DEEPEST, HOLDS, WITHOUT_ALPHA, WITHOUT_GREY, WITHOUT_PROFILE
+from srgan_kit.images.formats import JPEG, TIFF, Format
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import COMMENT, Metadata, Text, iptc_of, keyword
 from srgan_kit.images.segments import too_large_for_jpeg
@@ -17,55 +17,55 @@ from srgan_kit.images.tiff import is_big
 MOST_NAMED = 5
 """Texts in a note."""
 HDR_DISPLAY = ("mDCV", "cLLI")
-WITH_CODE_POINTS = ("AVIF", "HEIF")
-"""Formats that have what PNG's cICP says, for RGB of full range."""
 
 
-def fitted(picture: LoadedImage, kind: str) -> tuple[LoadedImage, list[str]]:
+def fitted(image: LoadedImage, format: Format) -> tuple[LoadedImage, list[str]]:
     """The image as a file of a format holds it, and what could not be kept, a line each."""
     notes: list[str] = []
-    picture = _with_fitting_colours(picture, kind, notes)
-    bits = DEEPEST.get(kind, 8)
-    if picture.pixels.dtype == np.uint16 and bits < 16 and not 8 < picture.bits <= bits:
-        notes.append(f"{picture.bits or 16} bits a channel are reduced to {bits}, as {kind} needs")
-    if picture.pixels.dtype == np.uint16 and bits == 8:
-        picture = _to_8_bits(picture)
-    if picture.alpha is not None and kind in WITHOUT_ALPHA:
-        notes.append(f"transparency is laid on white, as {kind} has none")
-        picture = _on_white(picture)
-    return _with_fitting_metadata(picture, kind, notes), notes
+    image = _with_fitting_colours(image, format, notes)
+    bits = format.bits
+    if image.pixels.dtype == np.uint16 and bits < 16 and not 8 < image.bits <= bits:
+        notes.append(f"{image.bits or 16} bits a channel are reduced to {bits}, as {format.name} needs")
+    if image.pixels.dtype == np.uint16 and bits == 8:
+        image = _to_8_bits(image)
+    if image.alpha is not None and not format.alpha:
+        notes.append(f"transparency is laid on white, as {format.name} has none")
+        image = _on_white(image)
+    return _with_fitting_metadata(image, format, notes), notes
 
 
 # --- colours --------------------------------------------------------------------------------------------------------
 
 
-def _with_fitting_colours(picture: LoadedImage, kind: str, notes: list[str]) -> LoadedImage:
+def _with_fitting_colours(image: LoadedImage, format: Format, notes: list[str]) -> LoadedImage:
     """PNG has tags, AVIF and HEIF their code points; elsewhere a profile says the same, or pixels become sRGB."""
-    if kind == "PNG":
-        return picture
-    icc, tags = picture.icc, picture.tags
+    if format.colours == "tags":
+        return image
+    icc, tags = image.icc, image.tags
     if lost := [name for name in HDR_DISPLAY if name in tags]:
-        notes.append(f"not kept, as {kind} has no place for it: the display that it was made on ({', '.join(lost)})")
-    if kind in WITH_CODE_POINTS and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
-        return replace(picture, tags={"cICP": tags["cICP"]})
+        display = f"the display that it was made on ({', '.join(lost)})"
+        notes.append(f"not kept, as {format.name} has no place for it: {display}")
+    if format.colours == "code points" and "cICP" in tags and tags["cICP"][2:] == b"\0\1":
+        return replace(image, tags={"cICP": tags["cICP"]})
     if icc is None:
         try:
-            icc = profile_of(tags, picture.pixels.shape[2])
+            icc = profile_of(tags, image.pixels.shape[2])
         except ValueError:
             look = ": they will look paler" if is_hdr(tags) else ""
-            notes.append(f"what its colours are is not kept, as {kind} has no place for {described(tags)}{look}")
-    picture = replace(picture, icc=icc, tags={})
-    if icc is None or (kind not in WITHOUT_PROFILE and not (kind in WITHOUT_GREY and picture.pixels.shape[2] == 1)):
-        return picture
-    if kind in WITHOUT_PROFILE:
-        notes.append(f"colours are converted to sRGB, as {WITHOUT_PROFILE[kind]}")
+            notes.append(f"what its colours are is not kept, as {format.name} has no place for {described(tags)}{look}")
+    image = replace(image, icc=icc, tags={})
+    only_srgb, stored_as_colour = format.colours == "sRGB", image.pixels.shape[2] == 1 and not format.grey
+    if icc is None or not (only_srgb or stored_as_colour):
+        return image
+    if only_srgb:
+        notes.append(f"colours are converted to sRGB, as {format.why_srgb}")
     try:
-        return replace(picture, pixels=_in_srgb(picture.pixels, icc), icc=None)
+        return replace(image, pixels=_in_srgb(image.pixels, icc), icc=None)
     except pyvips.Error:
-        if kind in WITHOUT_PROFILE:
+        if only_srgb:
             notes.pop()
         notes.append("the colour profile is not kept: it cannot be used to convert colours")
-        return replace(picture, icc=None)
+        return replace(image, icc=None)
 
 
 def _in_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray:
@@ -88,45 +88,45 @@ def to_vips(pixels: np.ndarray) -> Any:
 # --- pixels ---------------------------------------------------------------------------------------------------------
 
 
-def _to_8_bits(picture: LoadedImage) -> LoadedImage:
+def _to_8_bits(image: LoadedImage) -> LoadedImage:
     def reduce(values: np.ndarray) -> np.ndarray:
         return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
-    alpha = None if picture.alpha is None else reduce(picture.alpha)
-    return replace(picture, pixels=reduce(picture.pixels), alpha=alpha)
+    alpha = None if image.alpha is None else reduce(image.alpha)
+    return replace(image, pixels=reduce(image.pixels), alpha=alpha)
 
 
-def _on_white(picture: LoadedImage) -> LoadedImage:
-    assert picture.alpha is not None
-    pixels = np.empty_like(picture.pixels)
+def _on_white(image: LoadedImage) -> LoadedImage:
+    assert image.alpha is not None
+    pixels, white = np.empty_like(image.pixels), np.iinfo(image.pixels.dtype).max
     for row in range(len(pixels)):  # row by row: no float copy of the image
-        opacity = picture.alpha[row].astype(np.uint32)
-        mixed = picture.pixels[row].astype(np.uint32) * opacity + 255 * (255 - opacity)
-        pixels[row] = (mixed + 127) // 255
-    return replace(picture, pixels=pixels, alpha=None)
+        opacity = image.alpha[row].astype(np.uint32)
+        mixed = image.pixels[row].astype(np.uint32) * opacity + white * (white - opacity)
+        pixels[row] = (mixed + white // 2) // white
+    return replace(image, pixels=pixels, alpha=None)
 
 
 # --- metadata -------------------------------------------------------------------------------------------------------
 
 
-def _with_fitting_metadata(picture: LoadedImage, kind: str, notes: list[str]) -> LoadedImage:
+def _with_fitting_metadata(image: LoadedImage, format: Format, notes: list[str]) -> LoadedImage:
     """Metadata of the new size, as far as the format holds it; one note names the rest."""
     try:
-        said = picture.metadata.adapted(picture.size)
+        said = image.metadata.adapted(image.size)
     except ValueError as error:
         notes.append(f"EXIF is damaged and not kept: {error}")
-        said = replace(picture.metadata, exif=None).adapted(picture.size)
-    held = set(HOLDS[kind])
-    if kind == "JPEG" and (large := too_large_for_jpeg(said)):
+        said = replace(image.metadata, exif=None).adapted(image.size)
+    held = set(format.holds)
+    if format is JPEG and (large := too_large_for_jpeg(said)):
         held -= large
-    if kind == "TIFF" and is_big(picture):
+    if format is TIFF and is_big(image):
         held.discard("EXIF")
     lost = _names(said, held)
-    if picture.density is not None and not _holds_density(picture.density, said, held):
-        lost.insert(0, f"density ({picture.density})")
+    if image.density is not None and not _holds_density(image.density, said, held):
+        lost.insert(0, f"density ({image.density})")
     if lost:
-        notes.append(f"not kept, as {kind} has no place for it: {', '.join(lost)}")
-    return replace(picture, metadata=_held(said, held))
+        notes.append(f"not kept, as {format.name} has no place for it: {', '.join(lost)}")
+    return replace(image, metadata=_held(said, held))
 
 
 def _holds_density(density: Density, said: Metadata, held: set[str]) -> bool:

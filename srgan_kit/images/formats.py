@@ -1,55 +1,114 @@
 """The image formats that are read from folders and written; neither torch nor a decoder is imported here."""
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WebP",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".avif": "AVIF",
-    ".heic": "HEIF",
-    ".heif": "HEIF",
-    ".jxl": "JPEG XL",
-}
-"""Format by suffix."""
+from srgan_kit.images import writers
+from srgan_kit.images.writers import Writer
+
 MAX_PIXELS = 2**29
 """Images of more pixels are taken for decompression bombs, where the user does not allow them."""
-LARGEST_SIDE = {"JPEG": 65535, "WebP": 16383, "AVIF": 16384, "HEIF": 16384}
-WITHOUT_ALPHA = ("JPEG", "BMP")
-QUALITY = {"JPEG": 95, "WebP": 92, "AVIF": 80, "HEIF": 90, "JPEG XL": 95}
-"""Quality where none is asked for; the other formats lose nothing."""
-HOLDS = {
-    "PNG": {"density", "shape", "EXIF", "XMP", "IPTC", "text"},
-    "JPEG": {"density", "shape", "EXIF", "XMP", "IPTC", "comment"},
-    "TIFF": {"density", "shape", "EXIF", "XMP", "IPTC"},
-    "WebP": {"EXIF", "XMP"},
-    "AVIF": {"EXIF", "XMP"},
-    "HEIF": {"EXIF", "XMP"},
-    "JPEG XL": {"EXIF", "XMP"},
-    "BMP": {"density"},
-}
-"""What a format has a place for, beside pixels and their colours; "shape" is a density without a unit."""
-DEEPEST = {"PNG": 16, "TIFF": 16, "AVIF": 12}
-"""Bits a channel; the other formats have 8."""
-WITHOUT_GREY = ("WebP", "AVIF")
-WITHOUT_PROFILE = {
-    "BMP": "BMP has no place for a colour profile",
-    "JPEG XL": "the JPEG XL plugin writes no colour profile",
-}
-"""Formats whose pixels have to be sRGB, each with the reason."""
-EXTRAS = {"HEIF": ("heif", "pillow_heif"), "JPEG XL": ("jxl", "pillow_jxl")}
-"""Formats that need an extra of this package: its name, and the module that it brings."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """An output format: how it is written, and what it holds."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    """Endings of its files, in small letters, with the dot."""
+    write: Writer
+    """Writes an image that fits into a file."""
+    quality: int | None = None
+    """Quality where none is asked for, 1 to 100; None for a lossless format."""
+    bits: int = 8
+    """Most bits a channel."""
+    largest_side: int | None = None
+    """Most pixels a side; None for no limit that matters."""
+    alpha: bool = True
+    """Whether it has transparency."""
+    grey: bool = True
+    """Whether it has images of one channel; else grey is stored as RGB."""
+    colours: Literal["tags", "code points", "profile", "sRGB"] = "profile"
+    """How it says what its colours are: by PNG's tags, by code points or a profile, by a profile, or not at all."""
+    why_srgb: str = ""
+    """The reason why colours have to be sRGB."""
+    holds: frozenset[str] = frozenset()
+    """What it has a place for, beside pixels and their colours: density, shape (a density without a unit), EXIF, XMP,
+    IPTC, text, comment."""
+    extra: str = ""
+    """The extra of this package that it needs; "" for none."""
+    module: str = ""
+    """The module that the extra brings."""
+
+
+EXIF_AND_XMP = frozenset({"EXIF", "XMP"})
+ALL_METADATA = EXIF_AND_XMP | {"density", "shape", "IPTC"}
+
+PNG = Format("PNG", (".png",), writers.write_png, bits=16, colours="tags", holds=ALL_METADATA | {"text"})
+JPEG = Format(
+    "JPEG",
+    (".jpg", ".jpeg"),
+    writers.write_jpeg,
+    quality=95,
+    largest_side=65535,
+    alpha=False,
+    holds=ALL_METADATA | {"comment"},
+)
+WEBP = Format("WebP", (".webp",), writers.write_webp, quality=92, largest_side=16383, grey=False, holds=EXIF_AND_XMP)
+BMP = Format(
+    "BMP",
+    (".bmp",),
+    writers.write_bmp,
+    alpha=False,
+    colours="sRGB",
+    why_srgb="BMP has no place for a colour profile",
+    holds=frozenset({"density"}),
+)
+TIFF = Format("TIFF", (".tif", ".tiff"), writers.write_tiff, bits=16, holds=ALL_METADATA)
+AVIF = Format(
+    "AVIF",
+    (".avif",),
+    writers.write_avif,
+    quality=80,
+    bits=writers.LARGEST_AVIF_DEPTH,
+    largest_side=16384,
+    grey=False,
+    colours="code points",
+    holds=EXIF_AND_XMP,
+)
+HEIF = Format(
+    "HEIF",
+    (".heic", ".heif"),
+    writers.write_heif,
+    quality=90,
+    largest_side=16384,
+    colours="code points",
+    holds=EXIF_AND_XMP,
+    extra="heif",
+    module="pillow_heif",
+)
+JPEG_XL = Format(
+    "JPEG XL",
+    (".jxl",),
+    writers.write_jpeg_xl,
+    quality=95,
+    colours="sRGB",
+    why_srgb="the JPEG XL plugin writes no colour profile",
+    holds=EXIF_AND_XMP,
+    extra="jxl",
+    module="pillow_jxl",
+)
+FORMATS = {suffix: format for format in (PNG, JPEG, WEBP, BMP, TIFF, AVIF, HEIF, JPEG_XL) for suffix in format.suffixes}
+"""Output formats by suffix."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 JXL_BEGINNINGS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")
 
-NO_PICTURES = ("BUFR", "GRIB", "HDF5", "MPEG", "PDF")
+NO_IMAGES = ("BUFR", "GRIB", "HDF5", "MPEG", "PDF")
 """What Pillow counts among its formats, and neither it nor we can show."""
 RAW = "a camera's raw file is not read here: develop it to TIFF or PNG first"
 DRAWING = "a drawing without pixels is not read here: export it as PNG first"
@@ -81,7 +140,7 @@ def readable_endings() -> frozenset[str]:
 
     register_plugins()
     endings = Image.registered_extensions().items()
-    return frozenset(ending for ending, kind in endings if kind in {*Image.OPEN, "MPO"} and kind not in NO_PICTURES)
+    return frozenset(ending for ending, kind in endings if kind in {*Image.OPEN, "MPO"} and kind not in NO_IMAGES)
 
 
 def why_unreadable(path: Path) -> str | None:
@@ -89,16 +148,15 @@ def why_unreadable(path: Path) -> str | None:
     ending = path.suffix.lower()
     if ending in readable_endings():
         return None
-    kind = "HEIF" if ending in (".hif", ".heics", ".heifs") else FORMATS.get(ending)
-    return UNREADABLE.get(ending) if kind is None else missing_extra(kind)
+    format = HEIF if ending in (".hif", ".heics", ".heifs") else FORMATS.get(ending)
+    return UNREADABLE.get(ending) if format is None else missing_extra(format)
 
 
-def missing_extra(kind: str) -> str | None:
+def missing_extra(format: Format) -> str | None:
     """What to install before a format can be read and written; None where nothing is missing."""
-    if kind not in EXTRAS or find_spec(EXTRAS[kind][1]) is not None:
+    if not format.extra or find_spec(format.module) is not None:
         return None
-    extra = EXTRAS[kind][0]
-    return f"{kind} needs the extra {extra}: pip install 'srgan-kit[{extra}]'"
+    return f"{format.name} needs the extra {format.extra}: pip install 'srgan-kit[{format.extra}]'"
 
 
 def missing_extra_of_content(path: Path) -> str | None:
@@ -106,5 +164,5 @@ def missing_extra_of_content(path: Path) -> str | None:
     with path.open("rb") as file:
         start = file.read(32)
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
-        return missing_extra("HEIF")
-    return missing_extra("JPEG XL") if start.startswith(JXL_BEGINNINGS) else None
+        return missing_extra(HEIF)
+    return missing_extra(JPEG_XL) if start.startswith(JXL_BEGINNINGS) else None

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
+from srgan_kit.images.pixels import to_8bit
 
 
 def grid(images: Tensor, columns: int | None = None, gap: int = 2, smallest_side: int = 32) -> Tensor:
@@ -38,13 +39,13 @@ def below_each_other(above: Tensor, below: Tensor, columns: int = 8, smallest_si
 
 def to_pillow(image: Tensor) -> Image.Image:
     """(1 or 3, H, W) in [0, 1] -> an image of 8 bits."""
-    pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
+    pixels = to_8bit(image.detach().cpu())
     if len(pixels) == 1:
         return Image.fromarray(pixels[0].numpy())
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
 
-def save_picture(image: Tensor, path: Path) -> None:
+def save_image(image: Tensor, path: Path) -> None:
     """Write (1 or 3, H, W) in [0, 1] as the kind of file that the path's ending names.
 
     Raises:

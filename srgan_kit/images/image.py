@@ -1,6 +1,7 @@
 """A decoded image, and all that its file said of it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class LoadedImage:
     """PNG's colour tags (`colour.TAGS`), by name."""
     bits: int = 0
     """Bits a channel that the file had, where they are neither 8 nor 16."""
+    path: Path | None = None
+    """The file that it was read from."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -47,37 +47,37 @@ def read_chunks(path: Path) -> list[tuple[str, bytes]]:
     return chunks
 
 
-def write_png(picture: LoadedImage, path: Path) -> None:
+def write_png(image: LoadedImage, path: Path) -> None:
     """Write an image of 8 or 16 bits a channel, with all that is said of it (PNG specification, third edition).
 
     Raises:
         OSError: the file cannot be written.
     """
-    height, width, channels = picture.pixels.shape
-    channels += picture.alpha is not None
-    depth = 8 * picture.pixels.dtype.itemsize
+    height, width, channels = image.pixels.shape
+    channels += image.alpha is not None
+    depth = 8 * image.pixels.dtype.itemsize
     with path.open("wb") as file:
         file.write(SIGNATURE)
         _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0))
-        for kind, content in _described(picture):
+        for kind, content in _described(image):
             _chunk(file, kind.encode(), content)
         stream = isal_zlib.compressobj(level=1)
-        for strip in _filtered_strips(picture):
+        for strip in _filtered_strips(image):
             _chunk(file, b"IDAT", stream.compress(strip))
         _chunk(file, b"IDAT", stream.flush())
         _chunk(file, b"IEND", b"")
 
 
-def _described(picture: LoadedImage) -> Iterator[tuple[str, bytes]]:
+def _described(image: LoadedImage) -> Iterator[tuple[str, bytes]]:
     """The chunks before the pixels: XMP, whose mark is so near the file's start, colours, size, other metadata."""
-    said = picture.metadata
+    said = image.metadata
     if said.xmp is not None:
         yield "iTXt", XMP_KEYWORD.encode() + bytes(5) + said.xmp
-    yield from picture.tags.items()
-    if picture.icc is not None and "sRGB" not in picture.tags:  # only one of them may be there
-        yield "iCCP", b"ICC profile\0\0" + isal_zlib.compress(picture.icc)
-    if picture.density is not None:
-        yield "pHYs", struct.pack(">IIB", *to_metre(picture.density))
+    yield from image.tags.items()
+    if image.icc is not None and "sRGB" not in image.tags:  # only one of them may be there
+        yield "iCCP", b"ICC profile\0\0" + isal_zlib.compress(image.icc)
+    if image.density is not None:
+        yield "pHYs", struct.pack(">IIB", *to_metre(image.density))
     if said.exif is not None:
         yield "eXIf", said.exif
     if said.photoshop is not None:
@@ -93,15 +93,15 @@ def _chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
     file.write(struct.pack(">I", isal_zlib.crc32(content, isal_zlib.crc32(kind))))
 
 
-def _filtered_strips(picture: LoadedImage) -> Iterator[np.ndarray]:
+def _filtered_strips(image: LoadedImage) -> Iterator[np.ndarray]:
     """The rows as PNG wants them, a few megabytes at a time: the filter's number, then the filtered bytes."""
     above: np.ndarray | None = None
-    row_bytes = picture.pixels[0].nbytes + (0 if picture.alpha is None else picture.alpha[0].nbytes)
+    row_bytes = image.pixels[0].nbytes + (0 if image.alpha is None else image.alpha[0].nbytes)
     rows = max(1, STRIP_BYTES // row_bytes)
-    for start in range(0, len(picture.pixels), rows):
-        strip = picture.pixels[start : start + rows]
-        if picture.alpha is not None:
-            strip = np.concatenate([strip, picture.alpha[start : start + rows]], axis=2)
+    for start in range(0, len(image.pixels), rows):
+        strip = image.pixels[start : start + rows]
+        if image.alpha is not None:
+            strip = np.concatenate([strip, image.alpha[start : start + rows]], axis=2)
         if strip.dtype == np.uint16:
             strip = strip.astype(">u2")
         raw = np.ascontiguousarray(strip).reshape(len(strip), -1).view(np.uint8)

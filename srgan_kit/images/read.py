@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before, longest
 
 
-def read_image(path: Path) -> LoadedImage:
+def read_image(path: Path | str) -> LoadedImage:
     """The image in a file: first frame, orientation applied, 16 bits kept where there are more than 8.
 
     Palettes become RGB, CMYK is converted to sRGB through its profile where it has one, 1 bit becomes 8. Pillow's
@@ -45,15 +46,16 @@ def read_image(path: Path) -> LoadedImage:
         UserError: unreadable, empty, not an image, truncated, pixels of a kind that is not read, more of them than
             Pillow thinks safe.
     """
+    path = Path(path)
     register_plugins()
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
         try:
             with Image.open(path) as image:
-                return _read(path, image)
+                return replace(_read(path, image), path=path)
         except UnidentifiedImageError:
-            return _read_unknown(path)
+            return replace(_read_unknown(path), path=path)
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: refused, it may be a decompression bomb: {_size_in(error)}") from None
     except (UserError, MemoryError):
@@ -79,7 +81,7 @@ def _read(path: Path, image: Image.Image) -> LoadedImage:
     frames = getattr(image, "n_frames", 1)
     notes = [f"only the first of {frames} frames is read"] if frames > 1 else []
     told = tell(path, image)
-    return _picture(decode(path, image, profile(path, image)), told, image.format or "", notes)
+    return _loaded(decode(path, image, profile(path, image)), told, image.format or "", notes)
 
 
 def _read_unknown(path: Path) -> LoadedImage:
@@ -90,10 +92,10 @@ def _read_unknown(path: Path) -> LoadedImage:
     if samples is None:
         raise UserError(f"{path}: {_why(path) or 'not an image in a format known here'}")
     decoded = decode_tiff(path, samples, profile(path, None))
-    return _picture(decoded, tell(path, None), "TIFF", [])
+    return _loaded(decoded, tell(path, None), "TIFF", [])
 
 
-def _picture(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
+def _loaded(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
     """An upright image of what was decoded and what was said of it, with a profile that fits."""
     pixels = decoded.pixels if decoded.is_upright else _upright(decoded.pixels, told.orientation or 1)
     colour, alpha = _split(pixels)

@@ -23,18 +23,18 @@ def too_large_for_jpeg(metadata: Metadata) -> set[str]:
     return {name for name, size in sizes.items() if size > LARGEST_SEGMENT}
 
 
-def jpeg_parts(data: bytes, picture: LoadedImage) -> Iterator[bytes | memoryview]:
+def jpeg_parts(data: bytes, image: LoadedImage) -> Iterator[bytes | memoryview]:
     """A JPEG file that has no header of JFIF yet, piece by piece: its header, what is said of the image, the rest."""
     yield data[:2]
-    yield _segment(APP0, b"JFIF\0\1\1" + struct.pack(">BHH2x", *to_jfif(picture.density)))
-    said = picture.metadata
+    yield _segment(APP0, b"JFIF\0\1\1" + struct.pack(">BHH2x", *to_jfif(image.density)))
+    said = image.metadata
     if said.exif is not None:
         yield _segment(APP1, EXIF_PREFIX + said.exif)
     if said.xmp is not None:
         yield _segment(APP1, XMP_PREFIX + said.xmp)
     yield from (_segment(APP1, extension) for extension in said.xmp_extension)
-    if picture.icc is not None:
-        parts = _cut(picture.icc, LARGEST_SEGMENT - len(PROFILE_PREFIX) - 2)
+    if image.icc is not None:
+        parts = _cut(image.icc, LARGEST_SEGMENT - len(PROFILE_PREFIX) - 2)
         for number, part in enumerate(parts, 1):
             yield _segment(APP2, PROFILE_PREFIX + bytes((number, len(parts))) + part)
     if said.photoshop is not None:
@@ -54,17 +54,17 @@ def _cut(block: bytes, length: int) -> list[bytes]:
     return [block[start : start + length] for start in range(0, len(block), length)]
 
 
-def webp_parts(data: bytes, picture: LoadedImage) -> Iterator[bytes]:
+def webp_parts(data: bytes, image: LoadedImage) -> Iterator[bytes]:
     """A WebP file, piece by piece, in the order of its specification."""
-    said = picture.metadata
-    blocks = {b"ICCP": picture.icc, b"EXIF": said.exif, b"XMP ": said.xmp}
+    said = image.metadata
+    blocks = {b"ICCP": image.icc, b"EXIF": said.exif, b"XMP ": said.xmp}
     flags = {b"ICCP": 0x20, b"EXIF": 0x08, b"XMP ": 0x04}
     present = {name: block for name, block in blocks.items() if block is not None}
     if not present:
         yield data
         return
     chunks = [(name, block) for name, block in _chunks(data) if name != b"VP8X"]
-    width, height = picture.size
+    width, height = image.size
     has_alpha = any(name == b"ALPH" for name, _ in chunks)
     flag = sum(flags[name] for name in present) | (0x10 if has_alpha else 0)
     head = bytes((flag, 0, 0, 0)) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")

@@ -29,14 +29,14 @@ LARGEST_CLASSIC = 2**32 - 2**24
 """Bytes of pixels from which a file might not fit 32-bit places: then it is a BigTIFF."""
 
 
-def write_tiff(picture: LoadedImage, path: Path) -> None:
+def write_tiff(image: LoadedImage, path: Path) -> None:
     """Write an image of 8 or 16 bits a channel, with all that is said of it; EXIF only if the file is no BigTIFF.
 
     Raises:
         OSError: the file cannot be written.
     """
-    big = is_big(picture)
-    exif = None if big else picture.metadata.exif
+    big = is_big(image)
+    exif = None if big else image.metadata.exif
     order = ">" if exif is not None and exif[:2] == b"MM" else "<"
     mark = b"MM" if order == ">" else b"II"
     with path.open("wb") as file:
@@ -46,21 +46,21 @@ def write_tiff(picture: LoadedImage, path: Path) -> None:
             file.write(exif[8:])
             ready = _entries_of(exif)
         places, lengths = [], []
-        for strip in _strips(picture, order):
+        for strip in _strips(image, order):
             file.write(b"\0" * (file.tell() % 2))
             places.append(file.tell())
             lengths.append(file.write(isal_zlib.compress(strip, 1)))
         file.write(b"\0" * (file.tell() % 2))
         place = file.tell()
-        content = _storage(picture, order, places, lengths) + _described(picture, order)
+        content = _storage(image, order, places, lengths) + _described(image, order)
         file.write(pack_directory(order, content, place, ready, is_big=big))
         file.seek(8 if big else 4)
         file.write(struct.pack(order + ("Q" if big else "I"), place))
 
 
-def is_big(picture: LoadedImage) -> bool:
+def is_big(image: LoadedImage) -> bool:
     """Whether the file of an image is a BigTIFF, whose places are longer than those of EXIF."""
-    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes) > LARGEST_CLASSIC
+    return image.pixels.nbytes + (0 if image.alpha is None else image.alpha.nbytes) > LARGEST_CLASSIC
 
 
 def _entries_of(exif: bytes) -> dict[int, bytes]:
@@ -70,30 +70,30 @@ def _entries_of(exif: bytes) -> dict[int, bytes]:
     return {field.tag: exif[field.place : field.place + 12] for field in fields if field.tag not in STORAGE_TAGS}
 
 
-def _rows(picture: LoadedImage) -> int:
+def _rows(image: LoadedImage) -> int:
     """Of a strip."""
-    row_bytes = picture.pixels[0].nbytes + (0 if picture.alpha is None else picture.alpha[0].nbytes)
-    return min(max(1, STRIP_BYTES // row_bytes), len(picture.pixels))
+    row_bytes = image.pixels[0].nbytes + (0 if image.alpha is None else image.alpha[0].nbytes)
+    return min(max(1, STRIP_BYTES // row_bytes), len(image.pixels))
 
 
-def _strips(picture: LoadedImage, order: str) -> Iterator[np.ndarray]:
+def _strips(image: LoadedImage, order: str) -> Iterator[np.ndarray]:
     """Some rows at a time: each value its difference from the one to its left, in the file's byte order."""
-    rows = _rows(picture)
-    for start in range(0, len(picture.pixels), rows):
-        strip = picture.pixels[start : start + rows]
-        if picture.alpha is not None:
-            strip = np.concatenate([strip, picture.alpha[start : start + rows]], axis=2)
+    rows = _rows(image)
+    for start in range(0, len(image.pixels), rows):
+        strip = image.pixels[start : start + rows]
+        if image.alpha is not None:
+            strip = np.concatenate([strip, image.alpha[start : start + rows]], axis=2)
         differences = np.array(strip, order="C")
         np.subtract(strip[:, 1:], strip[:, :-1], out=differences[:, 1:])
         yield differences.astype(order + differences.dtype.str[1:], copy=False)
 
 
-def _storage(picture: LoadedImage, order: str, places: list[int], lengths: list[int]) -> list[Entry]:
+def _storage(image: LoadedImage, order: str, places: list[int], lengths: list[int]) -> list[Entry]:
     """How the pixels are stored."""
-    width, height = picture.size
-    colours, depth = picture.pixels.shape[2], 8 * picture.pixels.dtype.itemsize
-    channels = colours + (picture.alpha is not None)
-    number = (LONG8, "Q") if is_big(picture) else (LONG, "I")
+    width, height = image.size
+    colours, depth = image.pixels.shape[2], 8 * image.pixels.dtype.itemsize
+    channels = colours + (image.alpha is not None)
+    number = (LONG8, "Q") if is_big(image) else (LONG, "I")
 
     def entry(tag: int, values: list[int], kind: tuple[int, str] = (SHORT, "H")) -> Entry:
         return tag, kind[0], len(values), struct.pack(f"{order}{len(values)}{kind[1]}", *values)
@@ -106,20 +106,20 @@ def _storage(picture: LoadedImage, order: str, places: list[int], lengths: list[
         entry(262, [1 if colours == 1 else 2]),
         entry(273, places, number),
         entry(277, [channels]),
-        entry(278, [_rows(picture)], (LONG, "I")),
+        entry(278, [_rows(image)], (LONG, "I")),
         entry(279, lengths, number),
         entry(284, [1]),
         entry(317, [HORIZONTAL]),
     ]
-    return entries if picture.alpha is None else [*entries, entry(338, [OPACITY])]
+    return entries if image.alpha is None else [*entries, entry(338, [OPACITY])]
 
 
-def _described(picture: LoadedImage, order: str) -> list[Entry]:
+def _described(image: LoadedImage, order: str) -> list[Entry]:
     """What is said of the image, beside EXIF."""
-    said, entries = picture.metadata, [] if picture.density is None else to_tiff(picture.density, order)
+    said, entries = image.metadata, [] if image.density is None else to_tiff(image.density, order)
     iptc = None if said.photoshop is None else iptc_of(said.photoshop)
     # XMP last: so the mark in it is near the file's end.
-    blocks = {TIFF_IPTC: iptc, TIFF_PHOTOSHOP: said.photoshop, TIFF_PROFILE: picture.icc, TIFF_XMP: said.xmp}
+    blocks = {TIFF_IPTC: iptc, TIFF_PHOTOSHOP: said.photoshop, TIFF_PROFILE: image.icc, TIFF_XMP: said.xmp}
     kinds = {TIFF_XMP: BYTE, TIFF_PHOTOSHOP: BYTE}
     return entries + [
         (tag, kinds.get(tag, UNDEFINED), len(block), block) for tag, block in blocks.items() if block is not None

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from srgan_kit import losses
+from srgan_kit.images.pixels import to_8bit
 from srgan_kit.images.resize import Padding, resize_8bit
-from srgan_kit.metrics.psnr_ssim import to_8bit
 
 
 class PerceptualDistance:

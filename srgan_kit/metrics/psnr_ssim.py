@@ -8,21 +8,9 @@ import torch
 from torch import Tensor
 
 from srgan_kit import losses
+from srgan_kit.images.pixels import to_8bit
 
 SSIM_WINDOW = 11
-
-
-def to_8bit(image: Tensor) -> Tensor:
-    """An image in [0, 1] clipped and rounded to 8 bits; a uint8 image as it is.
-
-    Raises:
-        ValueError: the image is neither float nor uint8.
-    """
-    if image.dtype == torch.uint8:
-        return image
-    if not image.is_floating_point():
-        raise ValueError(f"expected a float image in [0, 1] or a uint8 image, got {image.dtype}")
-    return (image.double().clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def luma(image: Tensor) -> Tensor:

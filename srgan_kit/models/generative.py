@@ -121,11 +121,11 @@ def load_saved(name_or_path: str | Path) -> SavedModel:
 
 
 def _find(name_or_path: str | Path) -> Path:
-    embedded = pretrained_models().get(str(name_or_path))
-    if embedded is not None:
-        if not read_summary(embedded).makes:
+    pretrained = pretrained_models().get(str(name_or_path))
+    if pretrained is not None:
+        if not read_summary(pretrained).makes:
             raise UserError(f"model {name_or_path}: upscales images: see `srgan-kit upscale`")
-        return embedded
+        return pretrained
     path = Path(name_or_path)
     if path.is_dir():
         files = [path / name for name in ("generative.safetensors", "model.safetensors")]

@@ -47,7 +47,7 @@ class Channels(nn.Module):
 
 
 class Resizing(nn.Module):
-    """Enlargement or reduction, without antialiasing as in ncnn."""
+    """Upscaling or downscaling, without antialiasing as in ncnn."""
 
     def __init__(self, factor: Fraction, mode: str) -> None:
         super().__init__()

@@ -105,7 +105,7 @@ def read_ncnn(path: Path) -> tuple[NcnnNetwork, Graph]:
 
     Raises:
         UserError: a file that is missing, damaged or of another network; a layer that is not understood; a network that
-            does not enlarge an image of 3 or 1 channels.
+            does not upscale an image of 3 or 1 channels.
     """
     layers = read_layers(path)
     refusals: list[Refusal] = []

@@ -63,7 +63,7 @@ def pretrained_models() -> dict[str, Path]:
 
 
 def pretrained_upscalers() -> dict[str, Path]:
-    """Those that enlarge images."""
+    """Those that upscale images."""
     return {name: path for name, path in pretrained_models().items() if not read_summary(path).makes}
 
 
@@ -74,9 +74,9 @@ def pretrained_generators() -> dict[str, Path]:
 
 def default_model(scale: float | None) -> str:
     """The model for an output scale: the fidelity model of the smallest scale that reaches it, else of x4."""
-    embedded = pretrained_models()
+    pretrained = pretrained_models()
     reaching = [f"x{own}-fidelity" for own in (2, 3, 4) if scale is not None and scale <= own]
-    return next((name for name in reaching if name in embedded), DEFAULT_MODEL)
+    return next((name for name in reaching if name in pretrained), DEFAULT_MODEL)
 
 
 def read_summary(path: Path) -> ModelSummary:

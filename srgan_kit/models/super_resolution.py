@@ -92,11 +92,11 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     """
     if str(name_or_path) == AUTO:
         raise UserError("model auto: chooses for each image, which only `srgan-kit upscale` does; name a model here")
-    embedded = pretrained_models().get(str(name_or_path))
-    if embedded is not None:
-        if read_summary(embedded).makes:
+    pretrained = pretrained_models().get(str(name_or_path))
+    if pretrained is not None:
+        if read_summary(pretrained).makes:
             raise UserError(f"model {name_or_path}: makes images and upscales none: see `srgan-kit generate`")
-        return _load_file(embedded)
+        return _load_file(pretrained)
     extra = realesrgan.find(str(name_or_path))
     if extra is not None:
         file, about = extra

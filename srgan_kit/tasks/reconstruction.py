@@ -9,7 +9,7 @@ from torch import Tensor
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import below_each_other, save_picture
+from srgan_kit.images.grid import below_each_other, save_image
 from srgan_kit.losses import mse
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content, comparator, rgb
@@ -74,7 +74,7 @@ class Reconstruction:
         batch = self.held_out(4 if model.autoregressive else 16)
         if batch is None:
             return
-        save_picture(below_each_other(batch.image, model.reconstruct(batch.image, batch.condition)), path)
+        save_image(below_each_other(batch.image, model.reconstruct(batch.image, batch.condition)), path)
 
     def _with_features(self, batch: Batch) -> Batch:
         if self._features is not None:

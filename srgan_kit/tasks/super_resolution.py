@@ -18,7 +18,7 @@ from srgan_kit.data.labels import class_folders, labelled_subset
 from srgan_kit.data.unpack import PACKED_ENDING, Unpacked
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.recipes.schema import Recipe
@@ -145,7 +145,7 @@ class SuperResolution:
             strips.append(torch.cat([view.clamp(0, 1) for view in views], dim=2))
         width = max(strip.shape[2] for strip in strips)
         sheet = torch.cat([F.pad(strip, (0, width - strip.shape[2])) for strip in strips], dim=1)
-        save_picture(sheet, path)
+        save_image(sheet, path)
 
     def _upscaled(self, model: Model, low: Tensor) -> Tensor:
         """(3, h, w) uint8 -> (1, 3, H, W); latent vectors are 0, the middle of their prior."""

@@ -30,7 +30,7 @@ SHARPEST = 1e-3
 
 
 def diagnose(run: Run, network: Model) -> dict[str, float]:
-    """The measures by name, with a slash between group and measure: docs/training.md, "What the log says".
+    """The measures by name, with a slash between group and measure: docs/guide/training.md, "What the log says".
 
     Args:
         run: its critic, variant and task.

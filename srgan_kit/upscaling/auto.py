@@ -1,6 +1,6 @@
 """`-m auto`: which pretrained model suits an image, by what its file says and what its pixels show.
 
-The thresholds come from `scripts/experiments/model_choice.py`; docs/choosing.md has its tables.
+The thresholds come from `scripts/experiments/model_choice.py`; docs/guide/choosing.md has its tables.
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -35,13 +36,27 @@ OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate")
 """What the plain RuntimeError of a CPU or MPS allocation that failed says; only cuda has a type for it."""
 
 
-class Upscaler:
-    """A model on a device, ready for any number of images.
+@dataclass(frozen=True)
+class Upscaled:
+    """An upscaled image."""
 
-    Attributes:
-        redone_tiles: tiles that gave NaN or infinity in reduced precision and were computed again in fp32.
-        notes: lines about what was not done as asked (tiles that only approximate, smaller tiles for want of memory,
-            fp32 where the architecture fails in less).
+    pixels: Image
+    notes: tuple[str, ...] = ()
+    """What was not done as asked, each said once: tiles that only approximate, smaller tiles for want of memory, fp32
+    where the architecture fails in less."""
+    redone_tiles: int = 0
+    """Tiles that gave NaN or infinity in reduced precision and were computed again in fp32."""
+
+
+def check_pixels(image: Image) -> None:
+    """Raise a UserError unless an array is an image: (H, W, 1 or 3) of uint8 or uint16, with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or image.dtype not in (np.uint8, np.uint16) or 0 in image.shape:
+        kind = f"{image.shape} {image.dtype}"
+        raise UserError(f"image: expected (height, width, 1 or 3) of uint8 or uint16, got {kind}")
+
+
+class TiledUpscaler:
+    """A model on a device, ready for any number of images.
 
     Args:
         model: the network and its needs; it is copied, so the caller's stays where it is.
@@ -61,11 +76,10 @@ class Upscaler:
         self.model = model
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
-        self.redone_tiles = 0
-        self.notes: list[str] = []
+        self._notes: list[str] = []  # what the next result is to say
         if not model.supports(self.dtype):
             name = str(self.dtype).removeprefix("torch.")
-            self.notes.append(f"model {model.name}: {model.architecture} does not work in {name}; fp32 is used")
+            self._notes.append(f"model {model.name}: {model.architecture} does not work in {name}; fp32 is used")
             self.dtype = torch.float32
         self._tile = tile
         self._tile_is_automatic = tile is None
@@ -90,7 +104,7 @@ class Upscaler:
         model = self.model
         field = measure_field(model.network, model.scale, model.channels, model.multiple_of, self.minimum)
         if not field.exact:
-            self.notes.append(
+            self._notes.append(
                 f"model {model.name}: its receptive field is unlimited or too large for exact tiles; tiles are read "
                 f"with {LIMITED_HALO} pixels around them and may differ slightly from the whole image"
             )
@@ -107,6 +121,10 @@ class Upscaler:
         _ = self.tile, self.field
 
     def upscale(self, image: Image, progress: Progress | None = None) -> Image:
+        """The pixels of `run` alone: (H, W, C) -> (H * scale, W * scale, C)."""
+        return self.run(image, progress).pixels
+
+    def run(self, image: Image, progress: Progress | None = None) -> Upscaled:
         """(H, W, C) uint8 or uint16, C = 1 or 3 -> (H * scale, W * scale, C) of the same type.
 
         The result is the whole image's, whatever the tile: within 1e-5 before rounding in fp32. The image is continued
@@ -117,17 +135,12 @@ class Upscaler:
         Raises:
             UserError: an array of another kind; NaN or infinity even in fp32; no memory for the smallest tile.
         """
-        if (
-            image.ndim != 3
-            or image.shape[2] not in (1, 3)
-            or image.dtype not in (np.uint8, np.uint16)
-            or 0 in image.shape
-        ):
-            kind = f"{image.shape} {image.dtype}"
-            raise UserError(f"image: expected (height, width, 1 or 3) of uint8 or uint16, got {kind}")
+        check_pixels(image)
         while True:
             try:
-                return self._upscale(image, progress)
+                pixels, redone = self._upscale(image, progress)
+                notes, self._notes = self._notes, []
+                return Upscaled(pixels, tuple(notes), redone)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -135,25 +148,27 @@ class Upscaler:
                 if not self._tile_is_automatic or tile <= SMALLEST_TILE:
                     raise UserError(f"{self.device}: out of memory with tiles of {tile} pixels") from None
                 self._tile = tile // 2
-                self.notes.append(f"{self.device}: out of memory, tiles are now {self._tile} pixels")
+                self._notes.append(f"{self.device}: out of memory, tiles are now {self._tile} pixels")
 
-    def _upscale(self, image: Image, progress: Progress | None) -> Image:
+    def _upscale(self, image: Image, progress: Progress | None) -> tuple[Image, int]:
+        """The result, and how many tiles were computed again."""
         border = self.model.border
         image = np.pad(image, ((border, border), (border, border), (0, 0)), "symmetric") if border else image
         height, width, channels = image.shape
         result = np.empty((height * self.scale, width * self.scale, channels), image.dtype)
-        work = self._plan(height, width)
+        work, redone = self._plan(height, width), 0
         with kept_memory() if height * width > UNKEPT else nullcontext():
             for done, (rows, columns) in enumerate(work, start=1):
                 part = np.array(image[slice(*rows.read), slice(*columns.read)])  # a copy: PyTorch wants it writable
-                upscaled = self._upscale_tile(part)
+                upscaled, again = self._upscale_tile(part)
+                redone += again
                 out_rows, out_columns = _place(rows, self.scale), _place(columns, self.scale)
                 upscaled = upscaled[..., _within(rows, self.scale), _within(columns, self.scale)]
                 _store(upscaled, result[out_rows, out_columns])
                 if progress is not None:
                     progress(done, len(work))
         cut = border * self.scale
-        return result[cut : len(result) - cut, cut : result.shape[1] - cut]
+        return result[cut : len(result) - cut, cut : result.shape[1] - cut], redone
 
     def _plan(self, height: int, width: int) -> list[tuple[Span, Span]]:
         if self._is_one_tile(max(height, width)):  # no need to measure the field
@@ -165,8 +180,8 @@ class Upscaler:
         return side <= smallest or side <= self.tile  # choosing a tile costs as much as a small image
 
     @torch.inference_mode()
-    def _upscale_tile(self, part: Image) -> Tensor:
-        """(h, w, C) integers -> (1, C, h * scale, w * scale) fp32 on the device, nominally [0, 1]."""
+    def _upscale_tile(self, part: Image) -> tuple[Tensor, bool]:
+        """(h, w, C) integers -> (1, C, h * scale, w * scale) fp32 on the device, nominally [0, 1]; as `_run`."""
         height, width, channels = part.shape
         raw = torch.from_numpy(part if part.dtype == np.uint8 else part.astype(np.int32)).to(self.device)
         image = raw.permute(2, 0, 1)[None].float().div_(np.iinfo(part.dtype).max)  # (1, C, h, w), channels last
@@ -174,22 +189,23 @@ class Upscaler:
             image = image.expand(1, 3, height, width) if channels == 1 else image.transpose(0, 1)
         minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.minimum
         image = pad_to_fit(image, self.model.multiple_of, minimum).contiguous(memory_format=torch.channels_last)
-        output = self._run(image)[..., : height * self.scale, : width * self.scale]
+        output, again = self._run(image)
+        output = output[..., : height * self.scale, : width * self.scale]
         if channels != self.model.channels:
             output = output.mean(dim=1, keepdim=True) if channels == 1 else output.transpose(0, 1)
-        return output
+        return output, again
 
-    def _run(self, image: Tensor) -> Tensor:
+    def _run(self, image: Tensor) -> tuple[Tensor, bool]:
+        """The network's output in fp32, and whether it was computed again."""
         with autocast(self.device, self.dtype):
             output = self._network(image)
         if _is_finite(output):
-            return output.float()
+            return output.float(), False
         if self.dtype != torch.float32:
-            self.redone_tiles += 1
             with autocast(self.device, torch.float32):
                 output = self._network(image)
             if _is_finite(output):
-                return output.float()
+                return output.float(), True
         raise UserError(f"model {self.model.name} gave NaN or infinity in fp32")
 
 

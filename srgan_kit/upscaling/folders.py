@@ -136,11 +136,11 @@ def _aside_if_result(item: InputFile, originals: set[Path]) -> InputFile:
     if not item.listed:
         if mark is None:
             return item
-        return replace(item, aside=f"a result of an earlier run ({mark}); name it alone to enlarge it again")
+        return replace(item, aside=f"a result of an earlier run ({mark}); name it alone to upscale it again")
     if mark is not None:
-        return replace(item, aside=f"a result of an earlier run ({mark}); name the file itself to enlarge it again")
+        return replace(item, aside=f"a result of an earlier run ({mark}); name the file itself to upscale it again")
     if _is_called_as_a_result(item, originals):
-        return replace(item, aside="called as the result of another input; name the file itself to enlarge it")
+        return replace(item, aside="called as the result of another input; name the file itself to upscale it")
     return item
 
 

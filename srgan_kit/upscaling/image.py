@@ -1,6 +1,6 @@
 """A whole image, with transparency, to any size: the network, then antialiased resampling."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.back_projection import back_project
-from srgan_kit.upscaling.engine import Progress, Upscaler
+from srgan_kit.upscaling.engine import Progress, TiledUpscaler
 
 ROWS_AT_ONCE = 64
 SURELY_VISIBLE = 8 / 255
 """Opacity from which a pixel's own colour is kept whole; below, the colours around it take over more and more."""
-LARGEST_PICTURE = 2**32
+LARGEST_IMAGE = 2**32
 """Output pixels; more is taken for a mistake."""
 
 
@@ -32,14 +32,24 @@ def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
     return min(width, box[0]), min(height, box[1])
 
 
+@dataclass(frozen=True)
+class UpscaledImage:
+    """An upscaled image with all that belongs to it."""
+
+    image: LoadedImage
+    """Its notes are those of the input, and then what was not done as asked."""
+    redone_tiles: int = 0
+    """Tiles that gave NaN or infinity in reduced precision and were computed again in fp32."""
+
+
 def upscale_image(
-    upscaler: Upscaler,
-    picture: LoadedImage,
+    upscaler: TiledUpscaler,
+    image: LoadedImage,
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,
     *,
     consistent: bool = False,
-) -> LoadedImage:
+) -> UpscaledImage:
     """The image at `size` (width, height), by default the network's scale.
 
     Colour and opacity are upscaled apart. Opacity is resampled by antialiased bicubic. Colour that nobody sees is first
@@ -48,17 +58,21 @@ def upscale_image(
     them to what they came from, to half a level where their range allows it; a note says where it does not.
 
     Raises:
-        UserError: the size is too large, no memory, or NaN (see `Upscaler.upscale`).
+        UserError: the size is too large, no memory, or NaN (see `TiledUpscaler.run`).
     """
-    size = _checked(size or scaled_size(picture.size, upscaler.scale))
+    size = _checked(size or scaled_size(image.size, upscaler.scale))
     try:
-        colour = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
-        pixels = resample(upscaler.upscale(colour, progress), size)
-        alpha = None if picture.alpha is None else resample(picture.alpha, size)
-        notes = picture.notes + (_make_consistent(((pixels, colour), (alpha, picture.alpha))) if consistent else [])
+        colour = image.pixels if image.alpha is None else fill_hidden(image.pixels, image.alpha)
+        upscaled = upscaler.run(colour, progress)
+        pixels = resample(upscaled.pixels, size)
+        alpha = None if image.alpha is None else resample(image.alpha, size)
+        left = _make_consistent(((pixels, colour), (alpha, image.alpha))) if consistent else []
     except MemoryError:
         raise UserError(f"not enough memory for an image of {size[0]}x{size[1]} pixels") from None
-    return replace(picture, pixels=pixels, alpha=alpha, notes=notes)
+    notes, redone = [*image.notes, *left, *upscaled.notes], upscaled.redone_tiles
+    if redone:
+        notes.append(f"{redone} tiles gave NaN in reduced precision and were computed again in fp32")
+    return UpscaledImage(replace(image, pixels=pixels, alpha=alpha, notes=notes, path=None), redone)
 
 
 def _make_consistent(pairs: tuple[tuple[np.ndarray | None, np.ndarray | None], ...]) -> list[str]:
@@ -129,6 +143,6 @@ def _planes(pixels: np.ndarray) -> Tensor:
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:
-    if size[0] * size[1] > LARGEST_PICTURE:
-        raise UserError(f"{size[0]}x{size[1]} pixels are too many: expected at most {LARGEST_PICTURE:,}")
+    if size[0] * size[1] > LARGEST_IMAGE:
+        raise UserError(f"{size[0]}x{size[1]} pixels are too many: expected at most {LARGEST_IMAGE:,}")
     return size

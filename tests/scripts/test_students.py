@@ -213,7 +213,7 @@ def test_stages_start_from_what_was_trained_before(stage: Stage) -> None:
 
 
 def test_a_card_says_who_taught(tmp_path: Path) -> None:
-    text = card(next(stage for stage in STAGES if stage.name == "x4-photo"), "for two minutes", 5, "Never.")
+    text = card(next(stage for stage in STAGES if stage.name == "x4-photo"), "for two minutes", "Never.")
     assert "| taught by | Real-ESRGAN x4plus (BSD-3-Clause" in text
     assert "| training | for two minutes |" in text
     assert json.loads(text.split("`residual` ")[1].split(" |")[0])["groups"] == 5

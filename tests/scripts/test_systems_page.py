@@ -1,4 +1,4 @@
-"""docs/systems.md: every variant has its rows, and what they say to set is enough to train."""
+"""docs/systems/systems.md: every variant has its rows, and what they say to set is enough to train."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from srgan_kit.recipes.variant import variant_name
 from srgan_kit.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "systems.md"
+PAGE = ROOT / "docs" / "systems" / "systems.md"
 
 
 def tables() -> list[list[list[str]]]:

@@ -1,4 +1,4 @@
-"""The tables of docs/architectures.md, from the lines of docs/architectures.jsonl."""
+"""The tables of docs/studies/architectures.md, from the lines of docs/results/architectures.jsonl."""
 
 import math
 import statistics

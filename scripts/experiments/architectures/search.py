@@ -2,12 +2,12 @@
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.architectures.search --costs    once: times all networks
     SRGAN_KIT_DATA=... python -m scripts.experiments.architectures.search [--part 1/2] [--minutes M] [NAME ...]
-    python -m scripts.experiments.architectures.search --render    docs/architectures.md's tables
+    python -m scripts.experiments.architectures.search --render    docs/studies/architectures.md's tables
 
 Every run takes as many steps as `--budget` minutes pay for at the cost of its step, which is measured for all networks
-in turns, and goes through its whole learning-rate schedule. Results are appended to docs/architectures.jsonl; what is
-there is not done again, and a run that `--minutes` cut short goes on where it stopped. The test sets are not used: a
-tenth of each source's photographs is kept out of training, with all the crops that are cut from them.
+in turns, and goes through its whole learning-rate schedule. Results are appended to docs/results/architectures.jsonl;
+what is there is not done again, and a run that `--minutes` cut short goes on where it stopped. The test sets are not
+used: a tenth of each source's photographs is kept out of training, with all the crops that are cut from them.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from srgan_kit.tasks import Task, build_task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, start_accelerator, train
 from srgan_kit.training.run import Run
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = paths.RESULTS / "architectures.jsonl"
 SIDE, REPEATS = 256, 5
@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--runs", type=Path, default=Path("runs/architectures"))
-    parser.add_argument("--render", action="store_true", help="write the tables of docs/architectures.md")
+    parser.add_argument("--render", action="store_true", help="write the tables of docs/studies/architectures.md")
     options = parser.parse_args()
     results = Results(options.results)
     if options.render:

@@ -1,4 +1,4 @@
-"""VAE, PixelCNN, PixelRNN and GAN on the same binary MNIST at about equal parameters: docs/families.md.
+"""VAE, PixelCNN, PixelRNN and GAN on the same binary MNIST at about equal parameters: docs/studies/families.md.
 
     OMP_NUM_THREADS=1 python -m scripts.experiments.families.compare --data mnist.npz   # in one shell per core
     python -m scripts.experiments.families.compare --render
@@ -6,8 +6,8 @@
 Without --data and --photos it takes gan/mnist.npz and sr_train/bsds of the folder SRGAN_KIT_DATA. Every run is one of
 the training loop, with a shipped recipe and the settings in FAMILIES, and a few of other tasks in OTHERS; what is
 measured goes to the run's folder, and a run that has been measured is neither repeated nor started by two processes.
---render collects them into docs/families.json, the images and the tables in docs/families.md, docs/vae.md and
-docs/pixelrnn.md. Without run folders the tables are those of docs/families.json.
+--render collects them into docs/results/families.json, the images, and the tables in docs/studies/families.md,
+docs/systems/vae.md and docs/systems/pixelrnn.md. Without run folders the tables are those of families.json.
 """
 
 import argparse

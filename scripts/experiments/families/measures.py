@@ -12,7 +12,7 @@ from scripts.experiments.families.plans import Family
 from scripts.lib.generative_measures import TESTED, Measured, bounds
 from srgan_kit import losses
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import grid, save_picture
+from srgan_kit.images.grid import grid, save_image
 from srgan_kit.metrics.samples import (
     class_usage,
     frechet_distance,
@@ -105,7 +105,7 @@ def measure(saved: SavedModel, family: Family, digits: Digits, network: Classifi
     if family.likelihood == "bound":  # a true sample draws every pixel too
         drawn = torch.bernoulli(images, generator=torch.Generator().manual_seed(0))
         measured |= {f"drawn_{name}": value for name, value in compare(drawn, digits, network).items()}
-    save_picture(grid(images[:SHOWN], columns=20, gap=0, smallest_side=1), folder / "samples.png")
+    save_image(grid(images[:SHOWN], columns=20, gap=0, smallest_side=1), folder / "samples.png")
     return measured
 
 

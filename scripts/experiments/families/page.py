@@ -1,4 +1,4 @@
-"""docs/families.json, the tables of the pages in `PAGES`, and the images."""
+"""docs/results/families.json, the tables of the pages in `PAGES`, and the images."""
 
 import json
 import math
@@ -48,7 +48,7 @@ def cell(rows: list[Measured], key: str) -> str:
 
 
 def table(found: dict[str, list[Measured]], real: Measured, steps: list[dict[str, Any]]) -> str:
-    """The generated part of docs/families.md."""
+    """The generated part of docs/studies/families.md."""
     quality = ["frechet", "sharpness", "diversity", "sure", "classes", "entropy", "nearest"]
     lines = ["| family | parameters that draw | others | steps of 64 | seeds | failed |", "|---|--:|--:|--:|--:|---|"]
     for name, rows in found.items():
@@ -129,7 +129,7 @@ def collect(folder: Path) -> dict[str, Any]:
 
 
 def render(folder: Path) -> None:
-    """docs/families.json, the tables between the marks in the pages, the images."""
+    """docs/results/families.json, the tables between the marks in the pages, the images."""
     if (folder / "real.json").exists():
         RESULTS.write_text(json.dumps(collect(folder), indent=1) + "\n", encoding="utf-8")
         present = [name for name in FAMILIES if (folder / f"{name}-0" / "samples.png").exists()]

@@ -14,7 +14,7 @@ from srgan_kit.metrics.checkerboard import phase_imbalance
 from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.metrics.lpips import lpips_like, lr_consistency
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 SCALE = 4
 B100_IMAGES = 20

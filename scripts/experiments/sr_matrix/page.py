@@ -12,7 +12,7 @@ from scripts.lib import paths
 from scripts.lib.pages import fill
 from srgan_kit.metrics.folder import bicubic_upscaler
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.upscaler import Upscaler
 
 PAGE, PICTURE = paths.STUDIES / "sr_matrix.md", paths.IMAGES / "sr_matrix.png"
 CROP = (8, 10, 50, 32, 36)

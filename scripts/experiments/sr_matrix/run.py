@@ -1,7 +1,7 @@
 """Every adversarial system fine-tunes x4-fidelity by the recipe perceptual-x4; what comes out is measured.
 
-    python -m scripts.experiments.sr_matrix.run [--only NAME]... [--part 1/2]   adds to docs/sr_matrix.json
-    python -m scripts.experiments.sr_matrix.run --render    docs/sr_matrix.md and its figure
+    python -m scripts.experiments.sr_matrix.run [--only NAME]... [--part 1/2]   adds to docs/results/sr_matrix.json
+    python -m scripts.experiments.sr_matrix.run --render    docs/studies/sr_matrix.md and its figure
 
 Needs SRGAN_KIT_DATA, the folder with sr_train, sr_test and weights. Runs are kept in runs/sr_matrix and go on where
 they stopped. A run's settings are in `RUNS`; the command line of each is in the page.
@@ -144,7 +144,7 @@ RUNS: dict[str, Entry] = {
 
 def recipe_of(name: str, data: Path, extra: list[str] | None = None) -> Recipe:
     """The run's recipe, with the comparator's weights and the images of the data folder."""
-    weights = f"perceptual.weights={json.dumps(str(data / 'weights' / 'vgg_normalised_conv3_1.pth'))}"
+    weights = f"perceptual.weights={json.dumps(str(data / 'weights' / paths.NETWORKS['perceptual']))}"
     return load_recipe(RECIPE, [*SHORT, *RUNS[name].settings, weights, *(extra or [])], data / "sr_train")
 
 

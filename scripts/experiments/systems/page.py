@@ -1,4 +1,4 @@
-"""docs/systems.json, and the measured lines and images of the systems' pages."""
+"""docs/results/systems.json, and the measured lines and images of the systems' pages."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def collect(name: str, folder: Path, order: Iterable[str]) -> None:
 
 
 def render() -> None:
-    """Fill `<!-- measured NAME: text with {keys} -->` ... `<!-- end -->` in the pages from docs/systems.json."""
+    """Fill `<!-- measured NAME: text with {keys} -->` ... `<!-- end -->` in the pages from results/systems.json."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
     for page in sorted(paths.DOCS.rglob("*.md")):
         before = page.read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run                  # all, about 40 minutes on one core
     SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run infogan catgan   # some of them
-    python -m scripts.experiments.systems.run --render                 # docs/systems.json, images, lines of the pages
+    python -m scripts.experiments.systems.run --render                  # docs/results/systems.json, images, pages
 
 A run that was stopped goes on where it was; one that is finished is only measured again. The networks are narrower and
 the runs far shorter than the recipes': they show that a system works, not what it can reach.
@@ -22,14 +22,14 @@ from scripts.experiments.systems.page import collect, render
 from scripts.lib import paths
 from scripts.lib.generative_measures import infogan, samples, traversal
 from scripts.lib.runs import restored, training_hours
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train
 from srgan_kit.training.run import Run
 
 MNIST, FLOWERS = "gan/mnist.npz", "gan/flowers64.npz"
-VGG = "weights/vgg_normalised_conv3_1.pth"
+VGG = f"weights/{paths.NETWORKS['perceptual']}"
 
 Measure = Callable[[Run], dict[str, float]]
 
@@ -91,7 +91,7 @@ def one(name: str, data: Path, folder: Path) -> None:
         "measured": {key: float(f"{value:.4g}") for key, value in measured.items()},
     }
     if short.measure is infogan:
-        save_picture(traversal(run), folder / "picture.png")
+        save_image(traversal(run), folder / "picture.png")
     else:
         shutil.copy(sorted((folder / "sheets").iterdir())[-1], folder / "picture.png")
     (folder / "measured.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

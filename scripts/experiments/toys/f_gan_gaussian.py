@@ -1,6 +1,6 @@
 """f-GAN's first experiment: one Gaussian fitted to a mixture of two on the line, once for each divergence.
 
-    python -m scripts.experiments.toys.f_gan_gaussian     docs/f_gan_gaussian.json, and the table of docs/toys.md
+    python -m scripts.experiments.toys.f_gan_gaussian   results/f_gan_gaussian.json, the table of docs/studies/toys.md
 
 The generator is mean + std z with two parameters, the critic a small network; both learn from samples alone, in the
 paper's simultaneous steps. Beside what they find stands the optimum, by numerical integration.

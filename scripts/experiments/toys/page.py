@@ -1,7 +1,8 @@
-"""The tables and the image of docs/toys.md, from the lines of docs/toys.jsonl."""
+"""The tables and the image of docs/studies/toys.md, from the lines of docs/results/toys.jsonl."""
 
 import base64
 import math
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,8 @@ def target(results: list[Row], variants: list[str]) -> str:
         counts = ", ".join(f"{toy} {len(names)}" for toy, names in reached.items())
         how = "With techniques" if techniques else "Plain"
         names = f": {'; '.join(both)}" if both else ""
-        lines.append(f"- {how}, of {len(variants)} systems: {counts}, both **{len(both)}**{names}.")
+        line = f"- {how}, of {len(variants)} systems: {counts}, both **{len(both)}**{names}."
+        lines.append(textwrap.fill(line, 120, subsequent_indent="  ", break_on_hyphens=False))
     seeds = sorted({row["seed"] for row in results})
     seconds = sum(row["seconds"] for row in results)
     steps = ", ".join(f"{toy} {', '.join(map(str, sorted(values)))}" for toy, values in steps_of(results).items())

@@ -1,7 +1,7 @@
 """Every adversarial variant on toys whose distribution is known exactly: one Gaussian, the 8-ring and the 5x5 grid.
 
-    python -m scripts.experiments.toys.run [--part 1/2] [--minutes M]    adds to docs/toys.jsonl
-    python -m scripts.experiments.toys.run --render    docs/toys.md's tables and its figure
+    python -m scripts.experiments.toys.run [--part 1/2] [--minutes M]    adds to docs/results/toys.jsonl
+    python -m scripts.experiments.toys.run --render    docs/studies/toys.md's tables and its figure
 
 Each line of that file is a run: modes covered, share of high-quality samples, Jensen-Shannon divergence as a fresh
 critic measures it. Each variant trains plain and with techniques, on five seeds, by the same `Run.train_step` as any

@@ -13,7 +13,7 @@ from scripts.experiments.toys.mode_coverage import mode_coverage
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.data.image_folder import Skipped
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import save_picture
+from srgan_kit.images.grid import save_image
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
 
@@ -132,7 +132,7 @@ class ToyTask:
     def sheet(self, model: Model, path: Path) -> None:
         """Draw where the model's points lie: the first two dimensions, each from 0 to 1 of `Toy.to_images`."""
         images = self.toy.to_images(self.points(model, MEASURED))[:, :2, 0, 0]
-        save_picture(density(images), path)
+        save_image(density(images), path)
 
 
 def density(values: Tensor, side: int = 128, full: float = 4.0) -> Tensor:

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.pretrained.release import LICENCE, PRETRAINED, PURPOSE
+from scripts.lib import paths
+from scripts.pretrained.cards import COMPARING, LICENCE, upscaler_card
 from scripts.pretrained.students.stages import STAGES, Stage, config_of
 from scripts.pretrained.students.train import LOG
 from srgan_kit.atomic import atomic_write
@@ -27,10 +28,6 @@ TEACHERS = {
     "fidelity": "SMFANet+ (Apache-2.0; trained on DIV2K and Flickr2K, which are for academic research)",
     "photo": "Real-ESRGAN x4plus (BSD-3-Clause; trained on DIV2K, Flickr2K and OutdoorSceneTraining)",
 }
-COMPARING = (
-    "VGG19 trained on ImageNet, activations normalised (deep-transfer, Apache-2.0); SqueezeNet 1.1 trained on ImageNet "
-    "(ONNX model zoo, Apache-2.0), heads of lpips 0.1 (BSD-2-Clause)"
-)
 TARGETS = {
     "fidelity": "absolute, then squared distances to the originals and, with more weight, to the teacher's answers",
     "perceptual": "pixels, LPIPS and VGG19 features, consistency with the input, terms against a checkerboard",
@@ -60,9 +57,9 @@ def release(folder: Path, stage: Stage, fails: str) -> None:
     model = load_model(folder / f"{stage.name}.safetensors")
     metadata = {"licence": LICENCE, "training_data": TRAINING_DATA, "training": training(stage, trained, log)}
     metadata["border"] = BORDER
-    save_model(model.network, config_of(stage), PRETRAINED / f"{stage.name}.safetensors", metadata)
-    with atomic_write(PRETRAINED / f"{stage.name}.md") as temporary:
-        temporary.write_text(card(stage, training(stage, trained, log), model.parameters, fails), encoding="utf-8")
+    save_model(model.network, config_of(stage), paths.PRETRAINED / f"{stage.name}.safetensors", metadata)
+    with atomic_write(paths.PRETRAINED / f"{stage.name}.md") as temporary:
+        temporary.write_text(card(stage, training(stage, trained, log), fails), encoding="utf-8")
 
 
 def training(stage: Stage, trained: dict[str, Any], log: dict[str, Any]) -> str:
@@ -74,33 +71,15 @@ def training(stage: Stage, trained: dict[str, Any], log: dict[str, Any]) -> str:
     return f"{script}: {trained['steps']:,} steps{start}, {crops}, {time}; {TARGETS[stage.kind]}"
 
 
-def card(stage: Stage, trained: str, parameters: int, fails: str) -> str:
+def card(stage: Stage, trained: str, fails: str) -> str:
     """The model card, in Markdown, without what is measured."""
-    settings = json.dumps(config_of(stage).model_dump(exclude={"name"}))
-    teacher = f"\n| taught by | {TEACHERS[stage.kind]} |" if stage.kind in TEACHERS else ""
-    compared = f"\n| compared by | {COMPARING} |" if stage.terms else ""
-    return f"""\
-# {stage.name}
-
-Upscales photographs {stage.scale} times along each side. {PURPOSE[stage.kind]}
-
-| | |
-|---|---|
-| architecture | `residual` {settings} |
-| parameters | {parameters:,} |
-| input and output | RGB in [0, 1], any size |
-| training | {trained} |
-| training data | {TRAINING_DATA}, compressed as AVIF of quality 80 for the way to the accelerator |{teacher}{compared}
-| licence | {LICENCE}, see below |
-
-## Terms
-
-{TERMS}
-
-## Where it fails
-
-{fails}
-"""
+    about = {
+        "training": trained,
+        "training data": f"{TRAINING_DATA}, compressed as AVIF of quality 80 for the way to the accelerator",
+        "taught by": TEACHERS.get(stage.kind, ""),
+        "compared by": "; ".join(COMPARING.values()) if stage.terms else "",
+    }
+    return upscaler_card(stage.name, config_of(stage), about, TERMS, fails)
 
 
 def main() -> None:

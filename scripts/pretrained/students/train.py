@@ -5,7 +5,7 @@
 
 The images lie on the device, with the teachers' answers to whole images, made once. Each stage gets its share of the
 time that is left; its learning rate is a function of that time. DIR of `--weights` holds the teachers
-(`images.py`) and the networks of the perceptual terms (`COMPARING`). `--dry-run` does everything on a few
+(`images.py`) and the networks of the perceptual terms (`paths.NETWORKS`). `--dry-run` does everything on a few
 images, on a CPU too.
 """
 
@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scripts.lib import paths
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.images import PAIR_SIDES, StudentImages, start_pairs
@@ -44,8 +45,6 @@ from srgan_kit.generators.super_resolution.residual import ResidualSR
 from srgan_kit.losses import LPIPSLoss, VGGFeatureLoss, phase_balance, phase_bias, phase_evenness
 from srgan_kit.models.super_resolution import save_model
 
-COMPARING = {"squeezenet": "squeezenet1_1_onnxzoo_tvkeys.pth", "vgg19": "vgg_normalised_conv3_1.pth"}
-"""Names below `--weights`."""
 LAYERS = {"conv1_2": 0.5, "conv2_2": 0.25, "conv3_1": 0.5}
 SHIFT = 8
 """What networks compare is cut by up to so many pixels first, so that their strides and the generator's pixel shuffle
@@ -150,8 +149,8 @@ class Trainer:
 
     def _perceptual(self, stage: Stage, terms: Terms, student: nn.Module, pools: list[Pool]) -> Objective:
         weights: Path = self.options.weights
-        lpips = LPIPSLoss("squeeze", weights=weights / COMPARING["squeezenet"]).to(self.device)
-        vgg = VGGFeatureLoss(LAYERS, weights=weights / COMPARING["vgg19"]).to(self.device)
+        lpips = LPIPSLoss("squeeze", weights=weights / paths.NETWORKS["lpips"]).to(self.device)
+        vgg = VGGFeatureLoss(LAYERS, weights=weights / paths.NETWORKS["perceptual"]).to(self.device)
         for convolution in vgg.features.convolutions.values():  # reflection would take longer than the convolutions
             assert isinstance(convolution, nn.Conv2d)
             convolution.padding_mode = "zeros"

@@ -79,13 +79,13 @@ def test_a_file_in_the_way_is_named(model: Path, tmp_path: Path) -> None:
 
 def test_panels_show_the_close_ups_enlarged_under_labels() -> None:
     image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
-    picture = draw_side_by_side([Panel("left", image), Panel("a very long label " * 5, 255 - image)])
+    drawn = draw_side_by_side([Panel("left", image), Panel("a very long label " * 5, 255 - image)])
     side = CLOSE_UP_SIDE * ZOOM
-    assert picture.shape == (LABEL_HEIGHT + len(CLOSE_UPS) * (side + GAP), GAP + 2 * (side + GAP), 3)
+    assert drawn.shape == (LABEL_HEIGHT + len(CLOSE_UPS) * (side + GAP), GAP + 2 * (side + GAP), 3)
     for row, (y, x) in enumerate(CLOSE_UPS):
         top, left = LABEL_HEIGHT + row * (side + GAP), GAP + side + GAP
-        shown = picture[top : top + side : ZOOM, left : left + side : ZOOM]
+        shown = drawn[top : top + side : ZOOM, left : left + side : ZOOM]
         assert np.array_equal(shown, 255 - image[y : y + CLOSE_UP_SIDE, x : x + CLOSE_UP_SIDE])
-    labels = picture[:LABEL_HEIGHT]
+    labels = drawn[:LABEL_HEIGHT]
     assert labels[:, :side].std() > 0
     assert (labels[:, -GAP:] == labels[0, 0]).all()  # the long label was made to fit

@@ -20,7 +20,7 @@ from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.upscaling import engine
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.engine import TiledUpscaler
 from srgan_kit.upscaling.self_ensemble import ensembled
 
 app = typer.Typer()
@@ -101,7 +101,7 @@ def test_the_ensemble_is_what_is_measured(images: Path, model: Path, tmp_path: P
     settings = "-m", model, "--device", "cpu", "--precision", "fp32"
     assert run(images, *settings, "--ensemble", "--json", report).splitlines()[0].endswith("x2, ensemble")
     values = json.loads(report.read_text())
-    upscale = Upscaler(ensembled(load_model(model)), "cpu", "fp32").upscale
+    upscale = TiledUpscaler(ensembled(load_model(model)), "cpu", "fp32").upscale
     expected = [score.psnr_y for score in evaluate_pairs(pair_images(images, None, 2), upscale, 2)]
     assert [image["psnr_y"] for image in values["images"]] == pytest.approx(expected)
     with pytest.raises(UserError, match="--ensemble: expected a model, got bicubic"):
@@ -206,7 +206,7 @@ def test_nothing_is_measured_inside_the_time_of_an_image(
         return call
 
     monkeypatch.setattr(engine, "measure_field", recorded("field", engine.measure_field))
-    monkeypatch.setattr(Upscaler, "upscale", recorded("upscale", Upscaler.upscale))
+    monkeypatch.setattr(TiledUpscaler, "run", recorded("upscale", TiledUpscaler.run))
     run(images, "-m", model)
     assert order == ["field", *["upscale"] * 4]  # three images and the warm-up
 

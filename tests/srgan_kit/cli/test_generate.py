@@ -29,9 +29,9 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def cells(picture: Path | str, side: int = 64) -> np.ndarray:
+def cells(sheet: Path | str, side: int = 64) -> np.ndarray:
     """(rows, columns, side, side, C) of an image of square images."""
-    pixels = np.asarray(Image.open(picture))
+    pixels = np.asarray(Image.open(sheet))
     pixels = pixels.reshape(*pixels.shape[:2], -1)[GAP:, GAP:]
     height, width, channels = pixels.shape
     assert height % (side + GAP) == width % (side + GAP) == 0

@@ -25,9 +25,9 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def pairs(picture: str = "reconstructions.png") -> np.ndarray:
+def pairs(sheet: str = "reconstructions.png") -> np.ndarray:
     """(rows, columns, 2, side, side, C): originals and reconstructions."""
-    pixels = np.asarray(Image.open(picture))
+    pixels = np.asarray(Image.open(sheet))
     pixels = pixels.reshape(*pixels.shape[:2], -1)[GAP:, GAP:]
     rows, columns = pixels.shape[0] // (2 * SIDE + GAP), pixels.shape[1] // (SIDE + GAP)
     table = pixels.reshape(rows, 2 * SIDE + GAP, columns, SIDE + GAP, -1).transpose(0, 2, 1, 3, 4)

@@ -40,7 +40,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A small image, and larger ones that take seconds each."""
     (tmp_path / "in").mkdir()
     for number, side in enumerate((16, 400, 400)):
@@ -50,16 +50,16 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", STATUS)
-def test_upscale_ends_between_two_results(pictures: Path, number: signal.Signals) -> None:
-    process = start(pictures, "upscale", "in", "-o", "out", "--report", "r.json", "--precision", "fp32")
-    wait_for(lambda: (pictures / "out" / "0_x4.png").exists())
+def test_upscale_ends_between_two_results(folder: Path, number: signal.Signals) -> None:
+    process = start(folder, "upscale", "in", "-o", "out", "--report", "r.json", "--precision", "fp32")
+    wait_for(lambda: (folder / "out" / "0_x4.png").exists())
     time.sleep(0.1)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == STATUS[number]
     assert errors == f"stopped by {number.name}: 1 of 3 images done\n"
-    assert sorted(os.listdir(pictures / "out")) == ["0_x4.png"]
-    images = json.loads((pictures / "r.json").read_text())["images"]
+    assert sorted(os.listdir(folder / "out")) == ["0_x4.png"]
+    images = json.loads((folder / "r.json").read_text())["images"]
     assert [(image["status"], image["reason"]) for image in images] == [
         ("done", ""),
         *[("waiting", f"stopped by {number.name}")] * 2,
@@ -67,15 +67,15 @@ def test_upscale_ends_between_two_results(pictures: Path, number: signal.Signals
 
 
 @pytest.mark.parametrize("number", STATUS)
-def test_a_signal_while_a_file_is_written_leaves_nothing(pictures: Path, number: signal.Signals) -> None:
+def test_a_signal_while_a_file_is_written_leaves_nothing(folder: Path, number: signal.Signals) -> None:
     slow = "import srgan_kit.images.png as png, time; png._filtered_strips = lambda image: iter(time.sleep(60), 1)"
-    process = start(pictures, "upscale", "in/0.png", "-o", "out", before=slow)
-    wait_for(lambda: (pictures / "out").exists() and any("unfinished" in n for n in os.listdir(pictures / "out")))
-    wait_for(lambda: any(name.endswith(".png") for name in os.listdir(pictures / "out")))
+    process = start(folder, "upscale", "in/0.png", "-o", "out", before=slow)
+    wait_for(lambda: (folder / "out").exists() and any("unfinished" in n for n in os.listdir(folder / "out")))
+    wait_for(lambda: any(name.endswith(".png") for name in os.listdir(folder / "out")))
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (STATUS[number], f"stopped by {number.name}: 0 of 1 images done\n")
-    assert os.listdir(pictures / "out") == []
+    assert os.listdir(folder / "out") == []
 
 
 @pytest.mark.parametrize("module", ["typer", "torch", "spandrel"])
@@ -110,9 +110,9 @@ builtins.__import__ = imported
     assert errors.count("\n") == 1
 
 
-def test_what_nohup_ignores_stays_ignored(pictures: Path) -> None:
+def test_what_nohup_ignores_stays_ignored(folder: Path) -> None:
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
-    process = start(pictures, "upscale", "in/0.png", before=ignoring)
+    process = start(folder, "upscale", "in/0.png", before=ignoring)
     time.sleep(1)
     process.send_signal(signal.SIGHUP)
     out, errors = process.communicate(timeout=60)
@@ -120,7 +120,7 @@ def test_what_nohup_ignores_stays_ignored(pictures: Path) -> None:
     assert out.startswith("in/0.png -> in/0_x4.png")
 
 
-def test_what_a_library_makes_of_a_signal_is_still_the_signal(pictures: Path) -> None:
+def test_what_a_library_makes_of_a_signal_is_still_the_signal(folder: Path) -> None:
     swallowing = """
 import os, signal
 import srgan_kit.images.read as images
@@ -132,6 +132,6 @@ def broken(path):
         raise ValueError("could not determine the shape") from None
 images.read_image = broken
 """
-    process = start(pictures, "upscale", "in", "-o", "out", before=swallowing)
+    process = start(folder, "upscale", "in", "-o", "out", before=swallowing)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (143, "stopped by SIGTERM: 0 of 3 images done\n")

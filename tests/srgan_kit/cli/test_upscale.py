@@ -25,11 +25,10 @@ from srgan_kit.images.read import pixels_limited, read_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.models.super_resolution import load_model, save_model
-from srgan_kit.upscaling import image as pipeline
-from srgan_kit.upscaling import upscalers
+from srgan_kit.upscaling import upscaler
 from srgan_kit.upscaling.image import upscale_image
 from srgan_kit.upscaling.jobs import Job
-from srgan_kit.upscaling.upscalers import Upscalers
+from srgan_kit.upscaling.upscaler import Upscaler
 
 MAIN = "from srgan_kit.cli.main import run; run()"
 
@@ -68,7 +67,7 @@ def run_here(folder: Path, command: list[str]) -> subprocess.CompletedProcess[st
     return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
 
 
-def picture(path: Path, size: tuple[int, int] = (12, 9), mode: str = "RGB") -> Path:
+def make_image(path: Path, size: tuple[int, int] = (12, 9), mode: str = "RGB") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.effect_noise(size, 60).convert(mode).save(path)
     return path
@@ -85,7 +84,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_photo_becomes_photo_x4(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "photo.jpg")
+    make_image(tmp_path / "photo.jpg")
     done = run(tmp_path, "photo.jpg", "-m", weights)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("photo.jpg -> photo_x4.png (48x36, ")
@@ -94,10 +93,10 @@ def test_photo_becomes_photo_x4(tmp_path: Path, weights: str) -> None:
 
 
 def test_one_bad_input_does_not_stop_the_others(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     (tmp_path / "empty").mkdir()
-    picture(tmp_path / "z.bmp", (1, 1))
+    make_image(tmp_path / "z.bmp", (1, 1))
     inputs = ["a.png", "broken.jpg", "empty", "missing.png", "no*.png", "z.bmp"]
     done = run(tmp_path, *inputs, "-m", weights, "--report", "report.json")
     assert done.returncode == 1
@@ -113,7 +112,7 @@ def test_one_bad_input_does_not_stop_the_others(tmp_path: Path, weights: str) ->
 
 
 def test_existing_files_are_never_overwritten_unasked(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     (tmp_path / "a_x4.png").write_text("mine")
     done = run(tmp_path, "a.png", "-m", weights)
     assert done.returncode == 1
@@ -127,7 +126,7 @@ def test_existing_files_are_never_overwritten_unasked(tmp_path: Path, weights: s
 
 def test_a_name_that_is_too_long_does_not_stop_the_others(tmp_path: Path, weights: str) -> None:
     for stem in ("a", "l" * 248, "m" * 250):
-        picture(tmp_path / f"{stem}.png")
+        make_image(tmp_path / f"{stem}.png")
     done = run(tmp_path, ".", "-m", weights)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -136,8 +135,8 @@ def test_a_name_that_is_too_long_does_not_stop_the_others(tmp_path: Path, weight
 
 
 def test_folders_are_mirrored(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "in" / "a.png")
-    picture(tmp_path / "in" / "deep" / "er" / "b.jpg")
+    make_image(tmp_path / "in" / "a.png")
+    make_image(tmp_path / "in" / "deep" / "er" / "b.jpg")
     (tmp_path / "in" / "notes.txt").write_text("not an image")
     assert run(tmp_path, "in", "-m", weights, "-o", "flat").returncode == 0
     assert names(tmp_path / "flat") == ["a_x4.png"]
@@ -146,7 +145,7 @@ def test_folders_are_mirrored(tmp_path: Path, weights: str) -> None:
 
 
 def test_a_second_run_does_not_upscale_the_first_ones_results(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     for _ in range(2):
         done = run(tmp_path, ".", "-m", weights, "--skip-existing", "--report", "r.json")
         assert done.returncode == 0
@@ -154,7 +153,7 @@ def test_a_second_run_does_not_upscale_the_first_ones_results(tmp_path: Path, we
         report = json.loads((tmp_path / "r.json").read_text())
         (tmp_path / "r.json").unlink()
     assert done.stdout.splitlines()[1] == (
-        "a_x4.png: skipped, a result of an earlier run (tiny, x4); name the file itself to enlarge it again"
+        "a_x4.png: skipped, a result of an earlier run (tiny, x4); name the file itself to upscale it again"
     )
     assert [(image["source"], image["status"]) for image in report["images"]] == [
         ("a.png", "skipped"),
@@ -163,15 +162,15 @@ def test_a_second_run_does_not_upscale_the_first_ones_results(tmp_path: Path, we
 
 
 def test_globs(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a1.png")
-    picture(tmp_path / "a2.png")
-    picture(tmp_path / "b.png")
+    make_image(tmp_path / "a1.png")
+    make_image(tmp_path / "a2.png")
+    make_image(tmp_path / "b.png")
     assert run(tmp_path, "a?.png", "-m", weights, "-o", "out").returncode == 0
     assert names(tmp_path / "out") == ["a1_x4.png", "a2_x4.png"]
 
 
 def test_the_scale_chooses_the_model(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     for options, model in (
         ([], "x2-fidelity"),
         (["-m", "x4-fidelity"], "x4-fidelity"),
@@ -199,7 +198,7 @@ def test_the_scale_chooses_the_model(tmp_path: Path) -> None:
 def test_output_sizes_and_names(
     tmp_path: Path, weights: str, options: list[str], expected: tuple[int, int], name: str
 ) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     done = run(tmp_path, "a.png", "-m", weights, *options)
     assert done.returncode == 0, done.stderr
     assert size(tmp_path / name) == expected
@@ -230,8 +229,8 @@ def test_output_sizes_and_names(
 def test_a_wrong_command_line_is_one_line_and_status_2(
     tmp_path: Path, weights: str, options: list[str], reason: str
 ) -> None:
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "b" / "a.png")
+    make_image(tmp_path / "a.png")
+    make_image(tmp_path / "b" / "a.png")
     model = [] if "-m" in options else ["-m", weights]
     done = run(tmp_path, *options, *model)
     assert done.returncode == 2, done.stderr
@@ -253,11 +252,11 @@ def obey_permissions() -> None:
 @pytest.mark.skipif(sys.platform == "win32" or (sys.platform == "darwin" and os.geteuid() == 0), reason="needs Unix")
 @pytest.mark.parametrize("recursive", [False, True])
 def test_unreadable_files_and_folders_are_named(tmp_path: Path, weights: str, recursive: bool) -> None:
-    picture(tmp_path / "a.png").chmod(0)
+    make_image(tmp_path / "a.png").chmod(0)
     for name in ("locked", "open/locked"):
-        picture(tmp_path / name / "b.png")
+        make_image(tmp_path / name / "b.png")
         (tmp_path / name).chmod(0)
-    picture(tmp_path / "open" / "c.png")
+    make_image(tmp_path / "open" / "c.png")
     try:
         done = run(
             *(tmp_path, "a.png", "locked", "locked/b.png", "open", "-m", weights, *["--recursive"] * recursive),
@@ -288,14 +287,14 @@ def test_no_failure_stops_the_others(
         if size == (5, 5):
             raise error
 
-    jobs = [Job(picture(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
-    run_jobs(jobs, Upscalers(weights, device="cpu"), UpscaleOptions(wanted), Existing())
+    jobs = [Job(make_image(tmp_path / f"{side}.png", (side, side)), tmp_path / f"{side}_x4.png") for side in (4, 5, 6)]
+    run_jobs(jobs, Upscaler(weights, device="cpu"), UpscaleOptions(wanted), Existing())
     assert [job.status for job in jobs] == ["done", "failed", "done"]
     assert capsys.readouterr().err == f"error: {jobs[1].source}: {reason}\n"
 
 
 def test_a_report_is_refused_before_the_work(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     (tmp_path / "mine.json").write_text("mine")
     (tmp_path / "folder").mkdir()
     for name, reason in (("mine.json", "exists already"), ("none/r.json", "no folder none"), ("folder", "is a folder")):
@@ -313,7 +312,7 @@ def test_a_report_is_refused_before_the_work(tmp_path: Path, weights: str) -> No
 def test_a_report_replaces_no_input_and_no_result(
     tmp_path: Path, weights: str, output: str, report: str, reason: str
 ) -> None:
-    before = picture(tmp_path / "a.png").read_bytes()
+    before = make_image(tmp_path / "a.png").read_bytes()
     done = run(tmp_path, "a.png", "-o", output, "-m", weights, "--overwrite", "--report", report)
     assert done.returncode == 2
     assert f"{reason} as well" in done.stderr
@@ -322,7 +321,7 @@ def test_a_report_replaces_no_input_and_no_result(
 
 
 def test_results_go_to_stdout_though_stderr_is_a_terminal(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     terminal, other_end = os.openpty()
     try:
         done = run(tmp_path, "a.png", "missing.png", "-m", weights, stderr=other_end)
@@ -340,7 +339,7 @@ def test_results_go_to_stdout_though_stderr_is_a_terminal(tmp_path: Path, weight
     ("name", "has_quality"), [("b.png", False), ("b.bmp", False), ("b.tif", False), ("b.webp", True)]
 )
 def test_quality_without_effect_is_said(tmp_path: Path, weights: str, name: str, has_quality: bool) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     done = run(tmp_path, "a.png", "-m", weights, "-o", name, "--quality", "70")
     assert done.returncode == 0
     assert ("--quality has no effect" in done.stderr) is not has_quality
@@ -348,8 +347,8 @@ def test_quality_without_effect_is_said(tmp_path: Path, weights: str, name: str,
 
 
 def test_a_result_never_replaces_another_input(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "a_x4.png")
+    make_image(tmp_path / "a.png")
+    make_image(tmp_path / "a_x4.png")
     done = run(tmp_path, "a.png", "./a_x4.png", "-m", weights, "--overwrite")
     assert done.returncode == 1
     assert done.stderr == "error: a.png: the result would replace a_x4.png, which is an input too\n"
@@ -360,8 +359,8 @@ def test_a_result_never_replaces_another_input(tmp_path: Path, weights: str) -> 
 
 
 def test_hidden_files_in_folders_are_passed_over(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "in" / ".a.png")
-    picture(tmp_path / "in" / "b.png")
+    make_image(tmp_path / "in" / ".a.png")
+    make_image(tmp_path / "in" / "b.png")
     assert run(tmp_path, "in", "-m", weights).returncode == 0
     assert names(tmp_path / "in") == [".a.png", "b.png", "b_x4.png"]
     assert run(tmp_path, "in/.a.png", "-m", weights).returncode == 0  # but not where it is named
@@ -372,15 +371,15 @@ def test_what_the_engine_could_not_do_is_said_once(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fragile = replace(load_model(weights), supports_bf16=False)
-    monkeypatch.setattr(upscalers, "load_model", lambda _: fragile)
-    jobs = [Job(picture(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
-    run_jobs(jobs, Upscalers(weights, device="cpu", precision="bf16"), UpscaleOptions(lambda _: None), Existing())
+    monkeypatch.setattr(upscaler, "load_model", lambda _: fragile)
+    jobs = [Job(make_image(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
+    run_jobs(jobs, Upscaler(weights, device="cpu", precision="bf16"), UpscaleOptions(lambda _: None), Existing())
     assert [len(job.notes) for job in jobs] == [1, 0]
     assert "bfloat16" in jobs[0].notes[0]
 
 
 def test_odd_files_are_upscaled_without_a_warning(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png", (16, 16))
+    make_image(tmp_path / "a.png", (16, 16))
     bombed = "from PIL import Image; Image.MAX_IMAGE_PIXELS = 200; " + MAIN  # 256 pixels: a warning, not a refusal
     command = [sys.executable, "-c", bombed, "upscale", "a.png", "-m", weights]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -388,7 +387,7 @@ def test_odd_files_are_upscaled_without_a_warning(tmp_path: Path, weights: str) 
 
 
 def test_60000_by_1(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "thin.png", (60000, 1))
+    make_image(tmp_path / "thin.png", (60000, 1))
     done = run(tmp_path, "thin.png", "-m", weights)
     assert done.returncode == 0, done.stderr
     assert size(tmp_path / "thin_x4.png") == (240000, 4)
@@ -412,14 +411,14 @@ def test_a_constant_picture_stays_constant(tmp_path: Path, weights: str, alpha: 
 
 
 def test_grey_stays_grey(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "g.png", mode="L")
+    make_image(tmp_path / "g.png", mode="L")
     assert run(tmp_path, "g.png", "-m", weights).returncode == 0
     with Image.open(tmp_path / "g_x4.png") as image:
         assert image.mode == "L"
 
 
 def test_a_community_checkpoint(tmp_path: Path, data_folder: Path) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     done = run(tmp_path, "a.png", "-m", str(data_folder / "weights" / "realesr-animevideov3.pth"))
     assert done.returncode == 0, done.stderr
     assert size(tmp_path / "a_x4.png") == (48, 36)
@@ -427,7 +426,7 @@ def test_a_community_checkpoint(tmp_path: Path, data_folder: Path) -> None:
 
 def test_pictures_of_one_name_and_two_formats_keep_apart(tmp_path: Path, weights: str) -> None:
     for name in ("a.jpg", "a.png", "b.png"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     expected = ["a.jpg", "a.png", "a_jpg_x4.png", "a_png_x4.png", "b.png", "b_x4.png"]
     for _ in range(2):  # and their results are known again
         done = run(tmp_path, ".", "-m", weights, "--skip-existing")
@@ -456,7 +455,7 @@ def test_what_compression_undoes_is_said(tmp_path: Path, weights: str, name: str
 
 
 def test_a_smaller_result_cannot_be_consistent(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     done = run(tmp_path, "a.png", "-m", weights, "-s", "0.5", "--consistent")
     assert done.returncode == 0
     assert "smaller than its input cannot be made consistent" in done.stderr
@@ -503,8 +502,8 @@ def test_what_a_format_cannot_hold_is_said_once(tmp_path: Path, weights: str) ->
 
 @pytest.mark.parametrize("output", [[], ["-o", "in/results"]])
 def test_results_never_become_inputs(tmp_path: Path, weights: str, output: list[str]) -> None:
-    picture(tmp_path / "in" / "p.png")
-    picture(tmp_path / "in" / "sub" / "q.jpg")
+    make_image(tmp_path / "in" / "p.png")
+    make_image(tmp_path / "in" / "sub" / "q.jpg")
     for scale, format in (("4", "png"), ("2", "bmp"), ("3", "webp"), ("4", "png")):
         options = ["-m", weights, "-s", scale, "--format", format, "--overwrite", "-r", *output]
         done = run(tmp_path, "in", *options, "--report", "r.json")
@@ -523,7 +522,7 @@ def test_results_never_become_inputs(tmp_path: Path, weights: str, output: list[
 
 @pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("jpg", b"\xff\xd8\xff")])
 def test_from_stdin_to_stdout(tmp_path: Path, weights: str, format: str, start: bytes) -> None:
-    content = picture(tmp_path / "a.png").read_bytes()
+    content = make_image(tmp_path / "a.png").read_bytes()
     command = [sys.executable, "-c", MAIN, "upscale", "-", "-m", weights, "--format", format]
     done = subprocess.run(command, cwd=tmp_path, input=content, capture_output=True, check=True)
     assert done.stdout.startswith(start)
@@ -541,7 +540,7 @@ def test_what_stdin_cannot_give_is_one_line(tmp_path: Path, weights: str) -> Non
 
 def test_runs_into_one_folder_share_the_work(tmp_path: Path, weights: str) -> None:
     for number in range(12):
-        picture(tmp_path / "in" / f"{number:02}.png", (90, 80))
+        make_image(tmp_path / "in" / f"{number:02}.png", (90, 80))
     command = [sys.executable, "-c", MAIN, "upscale", "in", "-o", "out", "-m", weights, "--precision", "fp32"]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     lines = [line for process in both for line in process.communicate()[0].splitlines()]
@@ -553,7 +552,7 @@ def test_runs_into_one_folder_share_the_work(tmp_path: Path, weights: str) -> No
 
 
 def test_a_result_that_another_run_is_making_is_left_to_it(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     with claimed(tmp_path / "a_x4.png") as is_mine:
         assert is_mine
         done = run(tmp_path, "a.png", "-m", weights, "--overwrite")
@@ -562,7 +561,7 @@ def test_a_result_that_another_run_is_making_is_left_to_it(tmp_path: Path, weigh
 
 
 def test_a_clock_that_is_ahead_makes_no_other_run(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     (tmp_path / "a_x4.png").write_text("old")
     os.utime(tmp_path / "a_x4.png", (2**31, 2**31))
     done = run(tmp_path, "a.png", "-m", weights)
@@ -578,8 +577,8 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
         (tmp_path / "a_x4.png").write_text("mine")
         return upscale_image(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "upscale_image", write_too)
-    picture(tmp_path / "a.png")
+    monkeypatch.setattr(upscaler, "upscale_image", write_too)
+    make_image(tmp_path / "a.png")
     done = run(tmp_path, "a.png", "-m", weights)
     assert (done.returncode, done.stderr) == (1, "error: a.png: a_x4.png exists (--overwrite replaces it)\n")
     assert (tmp_path / "a_x4.png").read_text() == "mine"
@@ -587,7 +586,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
 
 
 def test_leftovers_of_dead_runs_are_removed(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "in" / "a.png")
+    make_image(tmp_path / "in" / "a.png")
     for name in ("out/.unfinished-abc.png", "out/.unfinished-claim-0123456789abcdef", "out/.mine.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("left")
@@ -598,7 +597,7 @@ def test_leftovers_of_dead_runs_are_removed(tmp_path: Path, weights: str) -> Non
 @pytest.mark.parametrize(("suffix", "module"), [("heic", "pillow_heif"), ("jxl", "pillow_jxl")])
 def test_formats_of_the_extras(tmp_path: Path, weights: str, suffix: str, module: str) -> None:
     pytest.importorskip(module)
-    picture(tmp_path / "in" / "a.png", (40, 30))
+    make_image(tmp_path / "in" / "a.png", (40, 30))
     assert run(tmp_path, "in", "-o", "out", "-m", weights, "--format", suffix).returncode == 0
     assert run(tmp_path, f"out/a_x4.{suffix}", "-o", "b.png", "-m", weights, "-s", "1").returncode == 0
     assert run(tmp_path, "in/a.png", "-o", "c.png", "-m", weights).returncode == 0
@@ -614,7 +613,7 @@ def test_formats_of_the_extras(tmp_path: Path, weights: str, suffix: str, module
 def test_without_the_extra_one_line_says_what_to_install(
     tmp_path: Path, weights: str, suffix: str, extra: str, start: bytes
 ) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     (tmp_path / "photo").write_bytes(start)  # whatever it is called
     (tmp_path / f"in.{suffix}").write_bytes(start)
     missing = "import sys; sys.modules['pillow_heif'] = sys.modules['pillow_jxl'] = None\n"
@@ -629,7 +628,7 @@ def test_without_the_extra_one_line_says_what_to_install(
 
 
 def test_the_number_of_pixels_is_limited(tmp_path: Path, weights: str) -> None:
-    picture(tmp_path / "a.png")  # 108 pixels
+    make_image(tmp_path / "a.png")  # 108 pixels
     Image.fromarray(np.zeros((9, 12), np.uint16)).save(tmp_path / "b.tif")
     done = run(tmp_path, "a.png", "b.tif", "-m", weights, "--max-pixels", "107")
     assert done.returncode == 1

@@ -373,7 +373,7 @@ def test_other_tasks_have_no_degradation() -> None:
 
 
 def test_the_page_has_every_setting_of_the_presets() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "degradations.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "guide" / "degradations.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
     written = {row[0].strip("`"): [json.loads(cell) for cell in row[2:]] for row in rows if len(row) > 2}
     light, second_order = (preset.model_dump(mode="json") for preset in PRESETS.values())

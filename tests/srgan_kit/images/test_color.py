@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from srgan_kit.images import avif
 from srgan_kit.images.encode import write_image
-from srgan_kit.images.formats import missing_extra
+from srgan_kit.images.formats import HEIF, JPEG_XL, missing_extra
 from srgan_kit.images.read import LoadedImage, read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -52,9 +52,9 @@ def tagged(path: Path, tags: dict[str, bytes], pixels: np.ndarray = PIXELS) -> L
 )
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_png_keeps_its_colour_tags(tmp_path: Path, tags: dict[str, bytes], dtype: type) -> None:
-    picture = tagged(tmp_path / "in.png", tags, PIXELS.astype(dtype))
-    assert picture.tags == tags
-    assert write_image(picture, tmp_path / "out.png") == []
+    image = tagged(tmp_path / "in.png", tags, PIXELS.astype(dtype))
+    assert image.tags == tags
+    assert write_image(image, tmp_path / "out.png") == []
     content = (tmp_path / "out.png").read_bytes()
     for name, value in tags.items():
         assert content.index(name.encode() + value) < content.index(b"IDAT")
@@ -74,8 +74,8 @@ def test_png_keeps_its_colour_tags(tmp_path: Path, tags: dict[str, bytes], dtype
 def test_elsewhere_the_picture_looks_the_same(
     tmp_path: Path, suffix: str, tags: dict[str, bytes], expected: np.ndarray
 ) -> None:
-    picture = tagged(tmp_path / "in.png", tags)
-    notes = write_image(picture, tmp_path / f"out.{suffix}", 100)
+    image = tagged(tmp_path / "in.png", tags)
+    notes = write_image(image, tmp_path / f"out.{suffix}", 100)
     if suffix == "avif" and tags == P3:
         assert avif.code_points(tmp_path / "out.avif") == tags["cICP"]  # as it is, not as a profile
     else:
@@ -93,8 +93,8 @@ def test_hdr_is_named_where_it_cannot_be_kept(tmp_path: Path, suffix: str) -> No
 
 def test_hdr_goes_from_png_to_avif_and_back(tmp_path: Path) -> None:
     pixels = np.linspace(0, 65535, 32).round().astype(np.uint16)[None, :, None].repeat(3, 2).repeat(32, 0)
-    picture = tagged(tmp_path / "in.png", PQ | {"cLLI": bytes(8)}, pixels)
-    notes = write_image(picture, tmp_path / "a.avif", 100)
+    image = tagged(tmp_path / "in.png", PQ | {"cLLI": bytes(8)}, pixels)
+    notes = write_image(image, tmp_path / "a.avif", 100)
     assert any("cLLI" in note for note in notes)
     back = read_image(tmp_path / "a.avif")
     assert back.tags == PQ
@@ -115,8 +115,8 @@ def test_plain_srgb_needs_no_profile(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_grey_of_another_gamma_looks_the_same(tmp_path: Path, suffix: str, dtype: type) -> None:
     grey = np.full((32, 32, 1), 128 * (np.iinfo(dtype).max // 255), dtype)
-    picture = tagged(tmp_path / "in.png", GAMMA_1, grey)
-    write_image(picture, tmp_path / f"out.{suffix}", 100)
+    image = tagged(tmp_path / "in.png", GAMMA_1, grey)
+    write_image(image, tmp_path / f"out.{suffix}", 100)
     if suffix == "tif" and dtype == np.uint16:
         assert read_image(tmp_path / "out.tif").icc is not None  # Pillow converts no 16 bits
         return
@@ -135,9 +135,9 @@ def test_a_profile_that_does_not_fit_is_left_out_with_a_note(
     tmp_path: Path, pixels: np.ndarray, icc: bytes, reason: str
 ) -> None:
     Image.fromarray(pixels.squeeze()).save(tmp_path / "a.png", icc_profile=icc)
-    picture = read_image(tmp_path / "a.png")
-    assert picture.icc is None
-    assert picture.notes == [f"the colour profile is not kept: {reason}"]
+    image = read_image(tmp_path / "a.png")
+    assert image.icc is None
+    assert image.notes == [f"the colour profile is not kept: {reason}"]
 
 
 # --- CMYK -----------------------------------------------------------------------------------------------------------
@@ -177,9 +177,9 @@ def test_cmyk_with_a_profile_is_the_same_in_8_and_16_bits(tmp_path: Path) -> Non
     ("profile", "reason"), [(SRGB, "it is for RGB, the image is CMYK"), (b"none", "it is damaged")]
 )
 def test_cmyk_with_a_profile_of_another_kind_says_so(tmp_path: Path, profile: bytes, reason: str) -> None:
-    picture = cmyk(tmp_path / "a.tif", np.uint16, profile)
-    assert picture.notes == [f"CMYK whose profile cannot be used ({reason}) is converted as if its inks were perfect"]
-    assert np.array_equal(picture.pixels, cmyk(tmp_path / "b.tif", np.uint16).pixels)
+    image = cmyk(tmp_path / "a.tif", np.uint16, profile)
+    assert image.notes == [f"CMYK whose profile cannot be used ({reason}) is converted as if its inks were perfect"]
+    assert np.array_equal(image.pixels, cmyk(tmp_path / "b.tif", np.uint16).pixels)
 
 
 def test_the_profile_of_a_bmp_is_read(tmp_path: Path) -> None:
@@ -201,10 +201,10 @@ def test_the_profile_of_a_bmp_is_read(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("suffix", ["jpg", "tif", "webp", "avif", "bmp"])
 def test_colours_that_cannot_be_are_named(tmp_path: Path, tags: dict[str, bytes], suffix: str) -> None:
-    picture = tagged(tmp_path / "in.png", tags)
-    assert write_image(picture, tmp_path / "out.png") == []
+    image = tagged(tmp_path / "in.png", tags)
+    assert write_image(image, tmp_path / "out.png") == []
     assert read_image(tmp_path / "out.png").tags == tags
-    (note,) = write_image(picture, tmp_path / f"out.{suffix}")
+    (note,) = write_image(image, tmp_path / f"out.{suffix}")
     assert note.startswith("what its colours are is not kept, as ")
     assert np.abs(shown(tmp_path / f"out.{suffix}") - PATCHES).max() <= 4
 
@@ -215,8 +215,8 @@ def test_a_png_profile_that_cannot_be_unpacked_is_named(tmp_path: Path) -> None:
     body = b"iCCP" + b"name\0\0no zlib stream"
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     (tmp_path / "in.png").write_bytes(content[:33] + chunk + content[33:])
-    picture = read_image(tmp_path / "in.png")
-    assert (picture.icc, picture.notes) == (None, ["the colour profile is not kept: it is damaged"])
+    image = read_image(tmp_path / "in.png")
+    assert (image.icc, image.notes) == (None, ["the colour profile is not kept: it is damaged"])
 
 
 def test_a_jpeg_profile_of_which_a_part_is_missing_is_named(tmp_path: Path) -> None:
@@ -225,24 +225,24 @@ def test_a_jpeg_profile_of_which_a_part_is_missing_is_named(tmp_path: Path) -> N
     start = content.index(b"ICC_PROFILE\0\2\2") - 4
     (length,) = struct.unpack_from(">H", content, start + 2)
     (tmp_path / "in.jpg").write_bytes(content[:start] + content[start + 2 + length :])
-    picture = read_image(tmp_path / "in.jpg")
-    assert (picture.icc, picture.notes) == (None, ["the colour profile is not kept: it is damaged"])
+    image = read_image(tmp_path / "in.jpg")
+    assert (image.icc, image.notes) == (None, ["the colour profile is not kept: it is damaged"])
 
 
-@pytest.mark.skipif(missing_extra("JPEG XL") is not None, reason="needs the extra jxl")
+@pytest.mark.skipif(missing_extra(JPEG_XL) is not None, reason="needs the extra jxl")
 def test_colours_are_converted_for_jpeg_xl_whose_plugin_writes_no_profile(tmp_path: Path) -> None:
     notes = write_image(LoadedImage(PIXELS, tags=P3), tmp_path / "a.jxl", quality=100)
     assert notes == ["colours are converted to sRGB, as the JPEG XL plugin writes no colour profile"]
     assert np.abs(read_image(tmp_path / "a.jxl").pixels[8, 8::16].astype(int) - P3_PATCHES).max() <= 1
 
 
-@pytest.mark.skipif(missing_extra("HEIF") is not None, reason="needs the extra heif")
+@pytest.mark.skipif(missing_extra(HEIF) is not None, reason="needs the extra heif")
 def test_code_points_of_heif_are_read_and_written(tmp_path: Path) -> None:
     assert write_image(LoadedImage(PIXELS, tags=PQ), tmp_path / "a.heic", quality=100) == []
-    picture = read_image(tmp_path / "a.heic")
-    assert picture.tags == PQ
-    assert np.abs(picture.pixels[8, 8::16].astype(int) - PATCHES).max() <= 4
-    assert write_image(picture, tmp_path / "a.png") == []
+    image = read_image(tmp_path / "a.heic")
+    assert image.tags == PQ
+    assert np.abs(image.pixels[8, 8::16].astype(int) - PATCHES).max() <= 4
+    assert write_image(image, tmp_path / "a.png") == []
     assert read_image(tmp_path / "a.png").tags == PQ
     assert write_image(LoadedImage(PIXELS), tmp_path / "b.heic") == []
     assert read_image(tmp_path / "b.heic").tags == {}  # sRGB

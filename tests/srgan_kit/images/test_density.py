@@ -43,13 +43,13 @@ def test_density_and_its_unit_are_kept(tmp_path: Path, suffix: str, unit: int, n
 
 @pytest.mark.parametrize(("suffix", "kind"), [("webp", "WebP"), ("avif", "AVIF")])
 def test_density_is_named_where_only_exif_could_hold_it(tmp_path: Path, suffix: str, kind: str) -> None:
-    picture = read_image(jpeg(tmp_path / "in.jpg", dpi=(300, 300)))
-    notes = write_image(picture, tmp_path / f"out.{suffix}")
+    image = read_image(jpeg(tmp_path / "in.jpg", dpi=(300, 300)))
+    notes = write_image(image, tmp_path / f"out.{suffix}")
     assert notes == [f"not kept, as {kind} has no place for it: density (300 pixels per inch)"]
     exif = Image.Exif()
     exif[0x011A], exif[0x011B], exif[0x0128] = 300.0, 300.0, 2
-    picture = read_image(jpeg(tmp_path / "in.jpg", exif.tobytes(), dpi=(300, 300)))
-    assert write_image(picture, tmp_path / f"out.{suffix}") == []
+    image = read_image(jpeg(tmp_path / "in.jpg", exif.tobytes(), dpi=(300, 300)))
+    assert write_image(image, tmp_path / f"out.{suffix}") == []
     assert read_image(tmp_path / f"out.{suffix}").density == Density(Fraction(300), Fraction(300), "inch")
 
 
@@ -57,17 +57,17 @@ def test_density_of_exif_alone_goes_to_png(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x011A], exif[0x011B], exif[0x0128] = 200.0, 100.0, 2
     exif[0x0112] = 6
-    picture = read_image(jpeg(tmp_path / "in.jpg", exif.tobytes()))
-    write_image(picture, tmp_path / "out.png")
+    loaded = read_image(jpeg(tmp_path / "in.jpg", exif.tobytes()))
+    write_image(loaded, tmp_path / "out.png")
     with Image.open(tmp_path / "out.png") as image:
         assert image.info["dpi"] == pytest.approx((100, 200), abs=0.02)  # turned with the image
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
 def test_the_shape_of_pixels_is_kept(tmp_path: Path, suffix: str) -> None:
-    picture = LoadedImage(PIXELS, density=Density(Fraction(2), Fraction(1), ""))
-    write_image(picture, tmp_path / f"a.{suffix}")
-    assert read_image(tmp_path / f"a.{suffix}").density == picture.density
+    image = LoadedImage(PIXELS, density=Density(Fraction(2), Fraction(1), ""))
+    write_image(image, tmp_path / f"a.{suffix}")
+    assert read_image(tmp_path / f"a.{suffix}").density == image.density
 
 
 def test_no_density_is_invented(tmp_path: Path) -> None:

@@ -65,15 +65,15 @@ def test_avif_keeps_its_depth(tmp_path: Path, bits: int, channels: int) -> None:
     stored = np.broadcast_to(steps[None, :, None], (32, 32, channels)) << (16 - bits)
     image = pyvips.Image.new_from_array(np.ascontiguousarray(stored), interpretation="rgb16")
     image.heifsave(str(tmp_path / "a.avif"), compression="av1", lossless=True, bitdepth=bits)
-    picture = read_image(tmp_path / "a.avif")
-    assert (picture.pixels.dtype, picture.bits) == (np.uint16, bits)
+    loaded = read_image(tmp_path / "a.avif")
+    assert (loaded.pixels.dtype, loaded.bits) == (np.uint16, bits)
     tolerance = 3 * 65535 / 2**bits  # its colours are YCbCr
-    assert np.abs(picture.pixels.astype(int) - scaled(steps, 2**bits - 1)[None, :, None]).max() <= tolerance
-    assert picture.pixels.max() == 65535  # white is white
-    assert write_image(picture, tmp_path / "b.avif", 100) == []
+    assert np.abs(loaded.pixels.astype(int) - scaled(steps, 2**bits - 1)[None, :, None]).max() <= tolerance
+    assert loaded.pixels.max() == 65535  # white is white
+    assert write_image(loaded, tmp_path / "b.avif", 100) == []
     assert avif.depth(tmp_path / "b.avif") == bits
-    assert write_image(picture, tmp_path / "b.png") == []
-    assert write_image(picture, tmp_path / "b.jpg")[0] == f"{bits} bits a channel are reduced to 8, as JPEG needs"
+    assert write_image(loaded, tmp_path / "b.png") == []
+    assert write_image(loaded, tmp_path / "b.jpg")[0] == f"{bits} bits a channel are reduced to 8, as JPEG needs"
 
 
 def test_16_bits_become_12_in_avif_with_a_note(tmp_path: Path) -> None:
@@ -158,10 +158,10 @@ def test_numbers_that_16_bits_hold_are_read_whatever_their_type(tmp_path: Path, 
 def test_a_fourth_channel_that_is_not_opacity_is_left_out_with_a_note(tmp_path: Path, dtype: type) -> None:
     pixels = RANDOM.integers(0, 256, (5, 4, 4)).astype(dtype)
     tiff(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unspecified"])
-    picture = read_image(tmp_path / "a.tif")
-    assert picture.alpha is None
-    assert np.array_equal(picture.pixels, pixels[:, :, :3])
-    assert "does not call opacity" in picture.notes[0]
+    image = read_image(tmp_path / "a.tif")
+    assert image.alpha is None
+    assert np.array_equal(image.pixels, pixels[:, :, :3])
+    assert "does not call opacity" in image.notes[0]
 
 
 def test_lab_is_the_same_in_8_and_16_bits(tmp_path: Path) -> None:

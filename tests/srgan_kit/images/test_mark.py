@@ -24,13 +24,13 @@ def test_every_format_but_bmp_keeps_the_mark(tmp_path: Path, suffix: str, with_e
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     block = exif.tobytes().removeprefix(b"Exif\0\0") if with_exif else None
-    picture = LoadedImage(NOISE, metadata=Metadata(block))
+    image = LoadedImage(NOISE, metadata=Metadata(block))
     path = tmp_path / f"renamed{suffix}"
-    write_image(picture, path, software=software_tag("my model", "x2.5"))
+    write_image(image, path, software=software_tag("my model", "x2.5"))
     assert path.stat().st_size > 2 * ENDS  # found at either end of a file that is not read whole
     assert read_mark(path) == (None if suffix == ".bmp" else "my_model, x2.5")
     assert read_image(path).size == (800, 700)
-    write_image(picture, path)
+    write_image(image, path)
     assert read_mark(path) is None
 
 

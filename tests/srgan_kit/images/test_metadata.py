@@ -81,10 +81,10 @@ def stored_exif(path: Path) -> bytes:
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "avif"])
 def test_exif_stays_byte_for_byte_but_for_what_must_change(tmp_path: Path, suffix: str, order: str) -> None:
     source = exif_block(order, 6, (40, 24), THUMBNAIL)
-    picture = read_image(jpeg(tmp_path / "in.jpg", source))
-    assert picture.size == (24, 40)
-    picture.pixels = picture.pixels.repeat(4, 0).repeat(4, 1)
-    assert write_image(picture, tmp_path / f"out.{suffix}") == []
+    image = read_image(jpeg(tmp_path / "in.jpg", source))
+    assert image.size == (24, 40)
+    image.pixels = image.pixels.repeat(4, 0).repeat(4, 1)
+    assert write_image(image, tmp_path / f"out.{suffix}") == []
     expected = bytearray(exif_block(order, 1, (96, 160), THUMBNAIL)[: -len(THUMBNAIL)])
     place = expected.find(struct.pack(order + "HHI", 0x8769, 4, 1)) + 12
     expected[place : place + 4] = bytes(4)  # no second directory
@@ -97,8 +97,8 @@ def test_exif_stays_byte_for_byte_but_for_what_must_change(tmp_path: Path, suffi
 def test_exif_of_a_tiff_is_the_same_directory(tmp_path: Path, order: str, dtype: type) -> None:
     pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (200, 99, 3)).astype(dtype)
     block = exif_block(order, 1, (99, 200))
-    picture = LoadedImage(pixels, metadata=Metadata(block), density=density.from_jfif(1, 300, 300))
-    assert write_image(picture, tmp_path / "a.tif") == []
+    loaded = LoadedImage(pixels, metadata=Metadata(block), density=density.from_jfif(1, 300, 300))
+    assert write_image(loaded, tmp_path / "a.tif") == []
     content = (tmp_path / "a.tif").read_bytes()
     assert content[8 : len(block)] == block[8:]  # no place in it is wrong, those of the maker's note neither
     with Image.open(tmp_path / "a.tif") as image:
@@ -122,32 +122,32 @@ def test_a_directory_that_points_to_itself_is_followed_once(tmp_path: Path) -> N
     place = content.rindex(struct.pack("<HHI", 0x8769, 4, 1)) + 8
     content[place : place + 4] = content[4:8]
     (tmp_path / "a.tif").write_bytes(content)
-    picture = read_image(tmp_path / "a.tif")
-    assert picture.metadata.exif is not None
-    assert picture.metadata.exif.count(ARTIST) == 2  # in the main directory, and in what claims to be that of EXIF
+    image = read_image(tmp_path / "a.tif")
+    assert image.metadata.exif is not None
+    assert image.metadata.exif.count(ARTIST) == 2  # in the main directory, and in what claims to be that of EXIF
 
 
 def test_large_dimensions_become_long_numbers(tmp_path: Path) -> None:
-    picture = LoadedImage(np.zeros((1, 70000, 3), np.uint8), metadata=Metadata(exif_block(">", 1, (40, 24))))
-    write_image(picture, tmp_path / "a.png")
+    loaded = LoadedImage(np.zeros((1, 70000, 3), np.uint8), metadata=Metadata(exif_block(">", 1, (40, 24))))
+    write_image(loaded, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert image.getexif().get_ifd(ExifTags.IFD.Exif)[0xA002] == 70000
 
 
 def test_no_exif_is_invented(tmp_path: Path) -> None:
-    picture = read_image(jpeg(tmp_path / "in.jpg", dpi=(300, 300)))
+    image = read_image(jpeg(tmp_path / "in.jpg", dpi=(300, 300)))
     for suffix in ("png", "jpg", "webp", "avif", "tif"):
-        write_image(picture, tmp_path / f"out.{suffix}")
+        write_image(image, tmp_path / f"out.{suffix}")
         assert read_image(tmp_path / f"out.{suffix}").metadata == Metadata()
         assert b"Exif" not in (tmp_path / f"out.{suffix}").read_bytes()
 
 
 @pytest.mark.parametrize("block", [b"II*\0", b"MM\0*\0\0\xff\xff", b"II*\0\x08\0\0\0\xff\xff", b"nothing at all"])
 def test_damaged_exif_is_left_out_with_a_note(tmp_path: Path, block: bytes) -> None:
-    picture = read_image(jpeg(tmp_path / "in.jpg", block))
-    assert picture.metadata.exif is None
-    assert picture.notes[0].startswith("EXIF is damaged and not kept: ")
-    assert picture.size == (40, 24)
+    image = read_image(jpeg(tmp_path / "in.jpg", block))
+    assert image.metadata.exif is None
+    assert image.notes[0].startswith("EXIF is damaged and not kept: ")
+    assert image.size == (40, 24)
 
 
 # --- XMP, IPTC, text ------------------------------------------------------------------------------------------------
@@ -156,9 +156,9 @@ def test_damaged_exif_is_left_out_with_a_note(tmp_path: Path, block: bytes) -> N
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "avif", "tif"])
 def test_xmp_is_kept_and_tells_the_new_size(tmp_path: Path, suffix: str) -> None:
     jpeg(tmp_path / "in.jpg", xmp=XMP % (6, 40))
-    picture = read_image(tmp_path / "in.jpg")
-    assert picture.size == (24, 40)  # turned as XMP says, where EXIF says nothing
-    assert write_image(picture, tmp_path / f"out.{suffix}") == []
+    loaded = read_image(tmp_path / "in.jpg")
+    assert loaded.size == (24, 40)  # turned as XMP says, where EXIF says nothing
+    assert write_image(loaded, tmp_path / f"out.{suffix}") == []
     with Image.open(tmp_path / f"out.{suffix}") as image:
         assert image.info["xmp"] == XMP % (1, 24)
 
@@ -167,13 +167,13 @@ def test_xmp_is_kept_and_tells_the_new_size(tmp_path: Path, suffix: str) -> None
 def test_iptc_is_kept_where_it_can_be(tmp_path: Path, suffix: str) -> None:
     segment = b"Photoshop 3.0\0" + SMALL_PICTURE + RESOURCES
     jpeg(tmp_path / "in.jpg", extra=b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment)
-    picture = read_image(tmp_path / "in.jpg")
-    notes = write_image(picture, tmp_path / f"out.{suffix}")
+    loaded = read_image(tmp_path / "in.jpg")
+    notes = write_image(loaded, tmp_path / f"out.{suffix}")
     back = read_image(tmp_path / f"out.{suffix}").metadata.photoshop
     if suffix in ("png", "jpg", "tif"):
         assert (notes, back) == ([], RESOURCES)  # without the small image
     else:
-        assert notes == [f"not kept, as {FORMATS['.' + suffix]} has no place for it: IPTC"]
+        assert notes == [f"not kept, as {FORMATS['.' + suffix].name} has no place for it: IPTC"]
         assert back is None
     if suffix == "tif":
         with Image.open(tmp_path / "out.tif") as image:
@@ -229,25 +229,25 @@ def test_a_text_that_hides_exif_is_exif(tmp_path: Path) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{block.hex()}\n", zip=True)
     Image.fromarray(PIXELS).save(tmp_path / "in.png", pnginfo=info)
-    picture = read_image(tmp_path / "in.png")
-    assert picture.metadata.texts == ()
-    assert picture.size == (24, 40)
-    write_image(picture, tmp_path / "out.png")
+    image = read_image(tmp_path / "in.png")
+    assert image.metadata.texts == ()
+    assert image.size == (24, 40)
+    write_image(image, tmp_path / "out.png")
     assert stored_exif(tmp_path / "out.png") == exif_block("<", 1, (24, 40))
 
 
 def test_a_damaged_text_is_left_out_with_a_note(tmp_path: Path) -> None:
     texts = (("zTXt", b"Raw profile type iptc\0\0" + zlib.compress(b"\niptc\n 4\nno digits")), ("tEXt", b"Title\0T"))
     write_image(LoadedImage(PIXELS, metadata=Metadata(texts=texts)), tmp_path / "damaged.png")
-    picture = read_image(tmp_path / "damaged.png")
-    assert picture.metadata == Metadata(texts=(("tEXt", b"Title\0T"),))
-    assert picture.notes[0].startswith("Raw profile type iptc is damaged and not kept: ")
+    image = read_image(tmp_path / "damaged.png")
+    assert image.metadata == Metadata(texts=(("tEXt", b"Title\0T"),))
+    assert image.notes[0].startswith("Raw profile type iptc is damaged and not kept: ")
 
 
 def test_what_is_too_large_for_a_jpeg_is_named(tmp_path: Path) -> None:
-    picture = LoadedImage(PIXELS, metadata=Metadata(xmp=b"<x:xmpmeta>" + b" " * 70000))
-    assert write_image(picture, tmp_path / "a.jpg") == ["not kept, as JPEG has no place for it: XMP"]
-    assert write_image(picture, tmp_path / "a.webp") == []
+    image = LoadedImage(PIXELS, metadata=Metadata(xmp=b"<x:xmpmeta>" + b" " * 70000))
+    assert write_image(image, tmp_path / "a.jpg") == ["not kept, as JPEG has no place for it: XMP"]
+    assert write_image(image, tmp_path / "a.webp") == []
 
 
 def test_a_bigtiff_has_all_but_exif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,10 +264,10 @@ def test_a_bigtiff_has_all_but_exif(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_tags_of_a_tiff_that_are_not_read_are_named(tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "a.tif", tiffinfo={33550: (1.0, 1.0, 0.0), 270: "a field"})
-    picture = read_image(tmp_path / "a.tif")
-    assert picture.notes == ["not kept: what TIFF tags 33550 hold"]
-    assert picture.metadata.exif is not None
-    assert b"a field" in picture.metadata.exif
+    image = read_image(tmp_path / "a.tif")
+    assert image.notes == ["not kept: what TIFF tags 33550 hold"]
+    assert image.metadata.exif is not None
+    assert b"a field" in image.metadata.exif
 
 
 def test_metadata_and_profile_of_jpeg_2000_are_read(tmp_path: Path) -> None:
@@ -289,10 +289,10 @@ def test_metadata_and_profile_of_jpeg_2000_are_read(tmp_path: Path) -> None:
         + content[header + length :]
     )
     (tmp_path / "a.jp2").write_bytes(content)
-    picture = read_image(tmp_path / "a.jp2")
-    assert np.array_equal(picture.pixels, PIXELS)
-    assert (picture.metadata.exif, picture.metadata.xmp) == (exif_block(">", 1, (40, 24)), XMP)
-    assert picture.icc == icc
+    image = read_image(tmp_path / "a.jp2")
+    assert np.array_equal(image.pixels, PIXELS)
+    assert (image.metadata.exif, image.metadata.xmp) == (exif_block(">", 1, (40, 24)), XMP)
+    assert image.icc == icc
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
@@ -305,7 +305,7 @@ def test_a_long_text_or_profile_does_not_hide_the_picture(tmp_path: Path, kind: 
     (tmp_path / "in.png").write_bytes(content[:33] + chunk + content[33:])
     before = PngImagePlugin.MAX_TEXT_CHUNK
     with pixels_limited():
-        picture = read_image(tmp_path / "in.png")
+        image = read_image(tmp_path / "in.png")
     assert before == PngImagePlugin.MAX_TEXT_CHUNK
-    assert picture.size == (9, 8)
-    assert (picture.metadata.texts == (("zTXt", body[4:]),)) == (kind == b"zTXt")
+    assert image.size == (9, 8)
+    assert (image.metadata.texts == (("zTXt", body[4:]),)) == (kind == b"zTXt")

@@ -43,7 +43,7 @@ def test_every_format_round_trips(tmp_path: Path, suffix: str, channels: int) ->
     back = read_image(tmp_path / f"a{suffix}")
     assert back.alpha is None
     result = back.pixels if back.pixels.shape == pixels.shape else back.pixels[:, :, :1]  # WebP and AVIF have no grey
-    assert np.abs(result.astype(int) - pixels).max() <= {"PNG": 0, "BMP": 0, "TIFF": 0}.get(FORMATS[suffix], 6)
+    assert np.abs(result.astype(int) - pixels).max() <= {"PNG": 0, "BMP": 0, "TIFF": 0}.get(FORMATS[suffix].name, 6)
     if suffix in (".png", ".tif", ".jpg", ".bmp"):
         assert back.pixels.shape == pixels.shape
 
@@ -110,9 +110,9 @@ def test_palettes_bits_and_grey(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
 def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
-    picture = save(Image.fromarray(smooth()).convert("CMYK"), tmp_path / f"c{suffix}")
-    assert np.abs(picture.pixels.astype(int) - smooth()).mean() < 3
-    assert picture.icc is None
+    image = save(Image.fromarray(smooth()).convert("CMYK"), tmp_path / f"c{suffix}")
+    assert np.abs(image.pixels.astype(int) - smooth()).mean() < 3
+    assert image.icc is None
 
 
 def test_16_bit_cmyk_becomes_srgb_and_loses_its_profile(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_16_bit_cmyk_becomes_srgb_and_loses_its_profile(tmp_path: Path) -> None:
     with Image.open(tmp_path / "c.tif") as image:
         assert image.mode == "CMYK"
         assert image.info["icc_profile"]
-    picture = read_image(tmp_path / "c.tif")
-    assert picture.pixels.dtype == np.uint16
-    assert np.abs(picture.pixels / 257 - dull).mean() < 3
-    assert picture.icc is None
+    loaded = read_image(tmp_path / "c.tif")
+    assert loaded.pixels.dtype == np.uint16
+    assert np.abs(loaded.pixels / 257 - dull).mean() < 3
+    assert loaded.icc is None
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -135,14 +135,14 @@ def test_orientation_is_applied_and_reset(tmp_path: Path, orientation: int) -> N
     exif = image.getexif()
     exif[0x0112] = orientation
     exif[ExifTags.Base.Make] = "Camera"
-    picture = save(image, tmp_path / "o.png", exif=exif)
+    loaded = save(image, tmp_path / "o.png", exif=exif)
     turned = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # the EXIF standard, in Image.Transpose's numbers
     expected = image.transpose(Image.Transpose(turned[orientation])) if orientation > 1 else image
-    assert np.array_equal(picture.pixels, np.asarray(expected))
-    assert picture.metadata.exif is not None
-    assert b"Camera" in picture.metadata.exif
-    write_image(picture, tmp_path / "again.png")
-    assert np.array_equal(read_image(tmp_path / "again.png").pixels, picture.pixels)
+    assert np.array_equal(loaded.pixels, np.asarray(expected))
+    assert loaded.metadata.exif is not None
+    assert b"Camera" in loaded.metadata.exif
+    write_image(loaded, tmp_path / "again.png")
+    assert np.array_equal(read_image(tmp_path / "again.png").pixels, loaded.pixels)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])
@@ -156,8 +156,8 @@ def test_exif_and_profile_are_kept(tmp_path: Path, suffix: str) -> None:
         ExifTags.Base.ISOSpeedRatings: 200,
     }
     exif[ExifTags.IFD.GPSInfo] = {1: "N", 2: (48.0, 8.0, 30.0)}
-    picture = save(image, tmp_path / "in.jpg", exif=exif, icc_profile=SRGB)
-    assert write_image(picture, tmp_path / f"out{suffix}") == []
+    loaded = save(image, tmp_path / "in.jpg", exif=exif, icc_profile=SRGB)
+    assert write_image(loaded, tmp_path / f"out{suffix}") == []
     with Image.open(tmp_path / f"out{suffix}") as result:
         assert result.info["icc_profile"] == SRGB
         kept = result.getexif()
@@ -170,9 +170,9 @@ def test_exif_and_profile_are_kept(tmp_path: Path, suffix: str) -> None:
 
 def test_animations_give_their_first_frame(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (10, 200)]
-    picture = save(frames[0], tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
-    assert picture.pixels.max() <= 12
-    assert "2 frames" in picture.notes[0]
+    image = save(frames[0], tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert image.pixels.max() <= 12
+    assert "2 frames" in image.notes[0]
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
@@ -227,9 +227,9 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     xmp = b"<x:xmpmeta tiff:Orientation='1'/>"
     texts = (("tEXt", b"Title\0a title"), ("zTXt", b"Comment\0\0" + zlib.compress(b"said")))
     said = Metadata(exif.tobytes().removeprefix(b"Exif\0\0"), xmp, (), with_iptc(b"\x1c\x02\x50\0\x01N"), texts)
-    picture = LoadedImage(pixels, None, SRGB, said, density=from_jfif(1, 300, 300), tags={"gAMA": b"\0\1\0\0"})
+    image = LoadedImage(pixels, None, SRGB, said, density=from_jfif(1, 300, 300), tags={"gAMA": b"\0\1\0\0"})
     for suffix in ("png", "jpg", "webp", "bmp", "tif", "avif"):
-        write_image(picture, folder / f"a.{suffix}")
+        write_image(image, folder / f"a.{suffix}")
     wide = LoadedImage(pixels.astype(np.uint16) * 257, metadata=said, tags={"cICP": bytes((9, 16, 0, 1))})
     for name in ("deep.png", "deep.tif", "deep.avif"):
         write_image(wide, folder / name)
@@ -390,9 +390,9 @@ def test_a_picture_with_nothing_visible() -> None:
 def test_colours_converted_to_rgb_leave_their_profile_behind(tmp_path: Path) -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     Image.new("RGB", (4, 3), (200, 100, 50)).convert("LAB").save(tmp_path / "a.tif", icc_profile=lab)
-    picture = read_image(tmp_path / "a.tif")
-    assert picture.icc is None
-    assert np.abs(picture.pixels.astype(int) - (200, 100, 50)).max() <= 2
+    image = read_image(tmp_path / "a.tif")
+    assert image.icc is None
+    assert np.abs(image.pixels.astype(int) - (200, 100, 50)).max() <= 2
 
 
 @pytest.mark.parametrize(("value", "is_read"), [(65535, True), (65536, False), (-1, False)])

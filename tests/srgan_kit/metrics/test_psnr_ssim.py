@@ -12,6 +12,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from srgan_kit.errors import UserError
+from srgan_kit.images.pixels import to_8bit
 from srgan_kit.images.resize import resize
 from srgan_kit.metrics.folder import (
     Evaluation,
@@ -22,9 +23,9 @@ from srgan_kit.metrics.folder import (
     evaluate_pairs,
     pair_images,
 )
-from srgan_kit.metrics.psnr_ssim import luma, psnr_y, ssim_y, to_8bit
+from srgan_kit.metrics.psnr_ssim import luma, psnr_y, ssim_y
 from srgan_kit.models.super_resolution import DEFAULT_MODEL, load_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.engine import TiledUpscaler
 
 
 def grey(level: int, side: int = 32) -> Tensor:
@@ -109,7 +110,9 @@ def test_the_embedded_model_is_as_good_as_it_says(data_folder: Path) -> None:
     model = load_model(DEFAULT_MODEL)
     claimed = json.loads(model.metadata["measured"])["Set5"]
     for precision, tolerance in (("fp32", 1e-3), ("auto", 0.01)):
-        evaluation = _evaluate(model.name, Upscaler(model, "cpu", precision).upscale, data_folder / "sr_test" / "Set5")
+        evaluation = _evaluate(
+            model.name, TiledUpscaler(model, "cpu", precision).upscale, data_folder / "sr_test" / "Set5"
+        )
         assert evaluation.psnr_y == pytest.approx(claimed["psnr_y"], abs=tolerance)
         assert evaluation.ssim_y == pytest.approx(claimed["ssim_y"], abs=tolerance)
 

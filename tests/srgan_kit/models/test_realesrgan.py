@@ -100,9 +100,9 @@ def test_the_list_has_them(command: Callable[..., tuple[int, str, str]]) -> None
 @pytest.mark.usefixtures("folder")
 def test_the_picture_of_the_documentation_has_a_column_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(realesrgan_picture, "SIDE", 10)
-    picture, seconds = realesrgan_picture.sheet()
+    sheet, seconds = realesrgan_picture.sheet()
     assert seconds["realesrgan-x4plus"] > seconds["x4-photo"] > 0
-    assert picture.shape == (3, 3 * 40, 4 * 40)
-    columns = picture.unflatten(2, (4, 40)).unbind(2)
+    assert sheet.shape == (3, 3 * 40, 4 * 40)
+    columns = sheet.unflatten(2, (4, 40)).unbind(2)
     for first, second in itertools.combinations(columns, 2):
         assert 0.005 < (first - second).abs().mean() < 0.1  # the same parts, upscaled in different ways

@@ -17,7 +17,7 @@ from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualS
 from srgan_kit.generators.super_resolution.srresnet import SRResNet
 from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import UpscalingModel, load_model, save_model
-from srgan_kit.upscaling.engine import Upscaler
+from srgan_kit.upscaling.engine import TiledUpscaler
 
 
 class Nearest(nn.Module):
@@ -81,7 +81,7 @@ def image(height: int, width: int, channels: int = 3, dtype: type = np.uint8) ->
 def test_every_value_survives_an_exact_network(dtype: type, channels: int, network_channels: int) -> None:
     pixels = image(70, 90, channels, dtype)
     pixels[0, 0], pixels[0, 1] = 0, np.iinfo(dtype).max
-    result = Upscaler(model(Nearest(), 3, network_channels), "cpu", "fp32", tile=32).upscale(pixels)
+    result = TiledUpscaler(model(Nearest(), 3, network_channels), "cpu", "fp32", tile=32).upscale(pixels)
     assert result.dtype == dtype
     assert np.array_equal(result, pixels.repeat(3, axis=0).repeat(3, axis=1))
 
@@ -100,7 +100,7 @@ def test_every_value_survives_an_exact_network(dtype: type, channels: int, netwo
 )
 def test_any_size_in_tiles_equals_the_whole_network(network: nn.Module, height: int, width: int) -> None:
     pixels = image(height, width)
-    result = Upscaler(model(network, 4), "cpu", "fp32", tile=16).upscale(pixels)
+    result = TiledUpscaler(model(network, 4), "cpu", "fp32", tile=16).upscale(pixels)
     with torch.inference_mode():
         whole = network.eval()(torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None])
     expected = whole[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
@@ -110,7 +110,7 @@ def test_any_size_in_tiles_equals_the_whole_network(network: nn.Module, height: 
 def test_the_callers_network_stays_as_it_is() -> None:
     network = ResidualSR(channels=8, groups=1)
     before = {name: (value.clone(), value.stride()) for name, value in network.state_dict().items()}
-    Upscaler(model(network, 4), "cpu").upscale(image(20, 20))
+    TiledUpscaler(model(network, 4), "cpu").upscale(image(20, 20))
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name][0])
         assert value.stride() == before[name][1]
@@ -119,29 +119,32 @@ def test_the_callers_network_stays_as_it_is() -> None:
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 40), (100, 77)])
 def test_sides_that_the_network_needs(height: int, width: int) -> None:
     pixels = image(height, width)
-    result = Upscaler(model(NeedsEights(), 2, 3, 8, 16), "cpu", "fp32", tile=24).upscale(pixels)
+    result = TiledUpscaler(model(NeedsEights(), 2, 3, 8, 16), "cpu", "fp32", tile=24).upscale(pixels)
     assert np.array_equal(result, pixels.repeat(2, axis=0).repeat(2, axis=1))
 
 
 def test_tiles_that_overflow_are_computed_again_in_fp32() -> None:
     pixels = np.full((64, 128, 3), 255, np.uint8)
     pixels[:, :64] = 3  # 3 / 255 * 2^18 fits fp16, 1 * 2^18 does not
-    upscaler = Upscaler(model(OverflowsIn16Bits(), 1), "cpu", "fp16", tile=64)
-    assert np.array_equal(upscaler.upscale(pixels), pixels)
-    assert upscaler.redone_tiles == 1
+    upscaler = TiledUpscaler(model(OverflowsIn16Bits(), 1), "cpu", "fp16", tile=64)
+    result = upscaler.run(pixels)
+    assert np.array_equal(result.pixels, pixels)
+    assert result.redone_tiles == 1
+    assert upscaler.run(pixels[:64, :64]).redone_tiles == 0
 
 
 def test_nan_in_fp32_is_an_error() -> None:
     with pytest.raises(UserError, match="test gave NaN"):
-        Upscaler(model(NaN(), 1), "cpu", "fp32").upscale(image(8, 8))
+        TiledUpscaler(model(NaN(), 1), "cpu", "fp32").upscale(image(8, 8))
 
 
 @pytest.mark.parametrize(("precision", "works"), [("fp16", False), ("bf16", False), ("bf16", True)])
 def test_a_precision_that_the_network_does_not_bear_becomes_fp32(precision: str, works: bool) -> None:
     fragile = replace(model(Nearest(), 3), **{f"supports_{precision}": works})
-    upscaler = Upscaler(fragile, "cpu", precision)
+    upscaler = TiledUpscaler(fragile, "cpu", precision)
     assert (upscaler.dtype == torch.float32) is not works
-    assert [precision.removeprefix("bf").removeprefix("fp") in note for note in upscaler.notes] == [True] * (not works)
+    notes = upscaler.run(image(8, 8)).notes
+    assert [precision.removeprefix("bf").removeprefix("fp") in note for note in notes] == [True] * (not works)
 
 
 def test_fp32_on_cuda_is_without_tf32() -> None:
@@ -160,22 +163,24 @@ def test_fp32_on_cuda_is_without_tf32() -> None:
 
 def test_too_little_memory_means_smaller_tiles() -> None:
     pixels = image(300, 300)
-    upscaler = Upscaler(model(Hungry(), 1), "cpu", "fp32")
-    assert np.array_equal(upscaler.upscale(pixels), pixels)
+    upscaler = TiledUpscaler(model(Hungry(), 1), "cpu", "fp32")
+    result = upscaler.run(pixels)
+    assert np.array_equal(result.pixels, pixels)
     assert upscaler.tile == 128
-    assert [note.split()[-2] for note in upscaler.notes] == ["256", "128"]
+    assert [note.split()[-2] for note in result.notes] == ["256", "128"]
+    assert upscaler.run(pixels).notes == ()
     with pytest.raises(UserError, match="out of memory with tiles of 256"):
-        Upscaler(model(Hungry(), 1), "cpu", "fp32", tile=256).upscale(pixels)
+        TiledUpscaler(model(Hungry(), 1), "cpu", "fp32", tile=256).upscale(pixels)
 
 
 def test_other_failures_of_a_network_are_not_taken_for_want_of_memory() -> None:
     with pytest.raises(RuntimeError, match="expected input"):
-        Upscaler(model(nn.Conv2d(4, 3, 1), 1), "cpu", "fp32", tile=512).upscale(image(70, 70))
+        TiledUpscaler(model(nn.Conv2d(4, 3, 1), 1), "cpu", "fp32", tile=512).upscale(image(70, 70))
 
 
 def test_warm_up_leaves_nothing_to_measure() -> None:
     narrow = model(ResidualSR(channels=8, groups=1), 4)
-    upscaler = Upscaler(narrow, "cpu", "fp32")  # runs a copy, but measures this one
+    upscaler = TiledUpscaler(narrow, "cpu", "fp32")  # runs a copy, but measures this one
     measurements: list[object] = []
     narrow.network.register_forward_hook(lambda *_: measurements.append(1))
     upscaler.warm_up()
@@ -194,12 +199,12 @@ def test_a_small_image_costs_no_more_than_itself(height: int, width: int) -> Non
 
     seen: list[int] = []
     pixels = image(height, width)
-    upscaler = Upscaler(model(Far(), 1), "cpu", "fp32")
-    result = upscaler.upscale(pixels)
+    upscaler = TiledUpscaler(model(Far(), 1), "cpu", "fp32")
+    result = upscaler.run(pixels)
     assert seen[-1] == height * width
     assert sum(seen[:-1]) <= 1  # whether a single pixel is accepted; neither tile nor field is measured
-    assert np.abs(result - pixels.sum(axis=(0, 1)) / 601**2).max() < 0.51
-    assert not upscaler.notes
+    assert np.abs(result.pixels - pixels.sum(axis=(0, 1)) / 601**2).max() < 0.51
+    assert not result.notes
 
 
 def test_a_small_image_that_does_not_fit_memory() -> None:
@@ -209,12 +214,12 @@ def test_a_small_image_that_does_not_fit_memory() -> None:
             return image.clone()
 
     with pytest.raises(UserError, match="out of memory with tiles of 64"):
-        Upscaler(model(TooHungry(), 1), "cpu", "fp32").upscale(image(30, 40))
+        TiledUpscaler(model(TooHungry(), 1), "cpu", "fp32").upscale(image(30, 40))
 
 
 def test_bf16_is_close_to_fp32() -> None:
     network = model(ResidualSR(channels=16, groups=2), 4)
-    bf16, fp32 = (Upscaler(network, "cpu", precision).upscale(image(40, 40)) for precision in ("bf16", "fp32"))
+    bf16, fp32 = (TiledUpscaler(network, "cpu", precision).upscale(image(40, 40)) for precision in ("bf16", "fp32"))
     assert np.abs(bf16.astype(int) - fp32).max() <= 3
     assert np.abs(bf16.astype(int) - fp32).mean() < 0.5
 
@@ -225,20 +230,21 @@ def test_a_global_network_is_tiled_with_a_note() -> None:
             return image + 0 * image.mean(dim=(2, 3), keepdim=True)
 
     pixels = image(300, 70)
-    upscaler = Upscaler(model(Global(), 1), "cpu", "fp32", tile=32)
-    assert np.array_equal(upscaler.upscale(pixels), pixels)
-    assert "receptive field" in upscaler.notes[0]
+    upscaler = TiledUpscaler(model(Global(), 1), "cpu", "fp32", tile=32)
+    result = upscaler.run(pixels)
+    assert np.array_equal(result.pixels, pixels)
+    assert "receptive field" in result.notes[0]
 
 
 def test_progress_counts_tiles() -> None:
     seen: list[tuple[int, int]] = []
-    Upscaler(model(Nearest(), 3), "cpu", "fp32", tile=32).upscale(image(64, 96), lambda *step: seen.append(step))
+    TiledUpscaler(model(Nearest(), 3), "cpu", "fp32", tile=32).upscale(image(64, 96), lambda *step: seen.append(step))
     assert seen == [(done, 6) for done in range(1, 7)]
 
 
 def test_automatic_tiles_shrink_for_wide_networks() -> None:
-    narrow = Upscaler(model(ResidualSR(channels=16, groups=1), 4), "cpu").tile
-    wide = Upscaler(model(SRResNet(channels=64, blocks=1), 4), "cpu").tile
+    narrow = TiledUpscaler(model(ResidualSR(channels=16, groups=1), 4), "cpu").tile
+    wide = TiledUpscaler(model(SRResNet(channels=64, blocks=1), 4), "cpu").tile
     assert wide < narrow == 512
 
 
@@ -248,13 +254,13 @@ def test_automatic_tiles_shrink_for_wide_networks() -> None:
 )
 def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
     with pytest.raises(UserError, match="expected"):
-        Upscaler(model(Nearest(), 3), "cpu").upscale(pixels)
+        TiledUpscaler(model(Nearest(), 3), "cpu").upscale(pixels)
 
 
 @pytest.mark.parametrize("settings", [{"tile": 0}, {"device": "abacus"}, {"precision": "fp7"}])
 def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(UserError, match="expected"):
-        Upscaler(model(Nearest(), 3), **settings)  # pyright: ignore[reportArgumentType]
+        TiledUpscaler(model(Nearest(), 3), **settings)  # pyright: ignore[reportArgumentType]
 
 
 # --- borders ----------------------------------------------------------------------------------------------------------
@@ -262,7 +268,7 @@ def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("name", pretrained_upscalers())
 def test_flat_colours_stay_within_two_levels_and_have_no_frame(name: str) -> None:
-    upscaler = Upscaler(load_model(name), "cpu", "fp32")
+    upscaler = TiledUpscaler(load_model(name), "cpu", "fp32")
     for colour in ((0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)):
         made = upscaler.upscale(np.full((40, 44, 3), colour, np.uint8))
         assert np.abs(made.astype(int) - np.array(colour)).max() <= 2, colour
@@ -273,9 +279,9 @@ def test_the_border_is_the_images_mirror_image_and_is_cut_off(height: int, width
     network = ResidualSR(2, channels=4, groups=1, convolutions=1).eval()
     plain = UpscalingModel("tiny", network, 2, 3, "residual", "none")
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    made = Upscaler(replace(plain, border=4), "cpu", "fp32").upscale(image)
+    made = TiledUpscaler(replace(plain, border=4), "cpu", "fp32").upscale(image)
     continued = np.pad(image, ((4, 4), (4, 4), (0, 0)), "symmetric")
-    assert np.array_equal(made, Upscaler(plain, "cpu", "fp32").upscale(continued)[8:-8, 8:-8])
+    assert np.array_equal(made, TiledUpscaler(plain, "cpu", "fp32").upscale(continued)[8:-8, 8:-8])
 
 
 @pytest.mark.parametrize(("text", "border"), [("4", 4), ("64", 64), ("65", None), ("-1", None), ("x", None)])

@@ -182,6 +182,6 @@ def test_what_a_shell_made_of_a_glob_holds_no_results(here: Path) -> None:
             write_image(image, Path(f"{folder}{name}.png"), software=software_tag("a", "x2"))
     assert taken("alone_x2.png", "p.png", "p_x2.png", "p_x2_x3.png", "q.png") == ["alone_x2.png", "p.png", "q.png"]
     aside = find(["p.png", "p_x2.png"], recursive=False)[1].aside
-    assert aside == "a result of an earlier run (a, x2); name it alone to enlarge it again"
+    assert aside == "a result of an earlier run (a, x2); name it alone to upscale it again"
     assert taken("p_x2.png") == taken("p_x2.png", "q.png")[:1] == ["p_x2.png"]
     assert taken("in/p_x2.png", "in") == ["in/p_x2.png", "in/p.png", "in/q.png"]  # as asked

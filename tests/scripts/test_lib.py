@@ -1,0 +1,34 @@
+"""What scripts share: generated parts of pages, and the data folder."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import pages, paths
+
+PAGE = "before\n<!-- first -->\nold\n<!-- end of first -->\nbetween\n<!-- second -->\n<!-- end of second -->\nafter\n"
+
+
+def test_parts_are_written_between_their_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    pages.fill(page, {"second": "two", "first": r"one \1"})
+    expected = PAGE.replace("old", r"one \1").replace("<!-- second -->\n", "<!-- second -->\ntwo\n")
+    assert page.read_text(encoding="utf-8") == expected
+    pages.fill(page, {"first": r"one \1"})
+    assert page.read_text(encoding="utf-8") == expected
+
+
+@pytest.mark.parametrize("text", ["", "<!-- first -->\nold\n", "old\n<!-- end of first -->\n"])
+def test_a_page_without_the_marks_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="expected the marks <!-- first --> and <!-- end of first -->"):
+        pages.filled(text, {"first": "new"})
+
+
+def test_the_data_folder_is_that_of_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRGAN_KIT_DATA", str(tmp_path))
+    assert paths.data_folder("images") == paths.optional_data_folder() == tmp_path
+    monkeypatch.delenv("SRGAN_KIT_DATA")
+    assert paths.optional_data_folder() is None
+    with pytest.raises(SystemExit, match="SRGAN_KIT_DATA is not set: it names the folder of images"):
+        paths.data_folder("images")

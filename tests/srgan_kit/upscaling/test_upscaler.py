@@ -1,0 +1,82 @@
+"""`Upscaler`: one model, or the one that suits each image."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srgan_kit.errors import UserError
+from srgan_kit.images.read import read_image
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.upscaling.upscaler import Upscaler
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    from skimage import data
+
+    return data.astronaut()[100:228, 180:300]
+
+
+def test_auto_chooses_by_the_file_and_by_the_pixels(photograph: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(photograph).save(tmp_path / "bad.jpg", quality=30)
+    upscaler = Upscaler(device="cpu", precision="fp32")
+    bad = read_image(tmp_path / "bad.jpg")
+    choice = upscaler.model_for(bad)
+    assert (choice.model, choice.reason) == ("x4-photo", "JPEG of quality about 30")
+    assert upscaler.model_for(photograph).model == "x4-fidelity"
+    assert (upscaler.model, upscaler.scale) == (None, 4)
+    expected = Upscaler("x4-photo", "cpu", "fp32").upscale(bad)
+    assert np.array_equal(upscaler.upscale(bad).pixels, expected.pixels)
+
+
+def test_a_result_is_not_judged_by_the_file_of_its_input(photograph: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(photograph[:16, :16]).save(tmp_path / "a.jpg", quality=30)
+    assert Upscaler("x2-fidelity", "cpu").upscale(read_image(tmp_path / "a.jpg")).path is None
+
+
+def test_one_model_needs_no_choice(photograph: np.ndarray) -> None:
+    upscaler = Upscaler("x2-fidelity", "cpu")
+    assert upscaler.model_for(photograph).model == "x2-fidelity"
+    assert upscaler.model_for(photograph).reason == ""
+    assert upscaler.model is not None
+    assert upscaler.model.network is not None
+    assert upscaler.scale == 2
+
+
+@pytest.mark.parametrize("model", ["x2-fidelity", "auto"])
+def test_another_scale_is_resampled(photograph: np.ndarray, model: str) -> None:
+    assert Upscaler(model, "cpu", scale=1.5).upscale(photograph[:20, :30]).shape == (30, 45, 3)
+
+
+def test_16_bits_and_grey_stay(photograph: np.ndarray) -> None:
+    grey = photograph[:20, :20, :1].astype(np.uint16) * 257
+    result = Upscaler("x2-fidelity", "cpu").upscale(grey)
+    assert (result.shape, result.dtype) == ((40, 40, 1), np.uint16)
+
+
+def test_the_ensemble_is_another_result(photograph: np.ndarray) -> None:
+    model = load_model("x2-fidelity")
+    alone, mean = (
+        Upscaler(model, "cpu", "fp32", ensemble=each).upscale(photograph[:16, :16]) for each in (False, True)
+    )
+    assert not np.array_equal(alone, mean)
+    assert np.abs(alone.astype(int) - mean).mean() < 3
+
+
+@pytest.mark.parametrize("pixels", [np.zeros(4, np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
+def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
+    with pytest.raises(UserError, match="image: expected"):
+        Upscaler("x2-fidelity", "cpu").upscale(pixels)
+
+
+@pytest.mark.parametrize("scale", [0, -2, 65, float("nan")])
+def test_other_scales_are_refused(scale: float) -> None:
+    with pytest.raises(UserError, match="scale: expected more than 0 and at most 64"):
+        Upscaler("x2-fidelity", "cpu", scale=scale)
+
+
+def test_an_unknown_model_is_refused_at_once() -> None:
+    with pytest.raises(UserError, match="neither a file nor a pretrained model"):
+        Upscaler("x9-magic")
