@@ -104,7 +104,7 @@ def _labels(batch: Batch) -> Tensor:
     return torch.full((len(batch.image),), -1, device=batch.image.device) if batch.label is None else batch.label
 
 
-# --- the outputs of the critic -------------------------------------------------------------------------------------------
+# --- the outputs of the critic ----------------------------------------------------------------------------------------
 
 
 def _critic_outputs(variant: Variant, critique: Critique) -> dict[str, Tensor]:
