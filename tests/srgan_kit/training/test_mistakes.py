@@ -412,7 +412,7 @@ def test_weights_to_start_from_name_the_first_difference(two_classes: Path, tmp_
     expected = {
         "generator.channels=8": r"head\.weight: expected 8x3x3x3, got 4x3x3x3",
         "generator.groups=2": r"they lack body\.1\.convolutions\.0\.weight",
-        "generator={name='attention', channels=4}": "they (lack|have)",
+        "generator={name='srresnet', channels=4}": "they (lack|have)",
     }
     for change, message in expected.items():
         with pytest.raises(UserError, match=f"do not fit this recipe's generator: {message}"):
@@ -449,7 +449,7 @@ def test_a_comparator_without_weights_names_its_key_and_gives_no_unsafe_advice(
         train(recipe(two_classes, "weights.perceptual=1", f"perceptual.weights={bad}"), tmp_path / "run")
     assert str(error.value) == f"recipe: perceptual: {bad}: damaged, or more than weights (code is never run)"
     program = (
-        "import sys, torch; torch.hub.set_dir(sys.argv[1]); from srgan_kit.recipes.schema import load_recipe; "
+        "import sys, torch; torch.hub.set_dir(sys.argv[1]); from srgan_kit.recipes.load import load_recipe; "
         "from srgan_kit.tasks.content import comparator; comparator(load_recipe('smoke').perceptual)"
     )
     environment = {"https_proxy": "http://127.0.0.1:9", "PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path)}
