@@ -9,7 +9,7 @@ from torch import Tensor
 def gaussian_kernel(size: int, sigma: tuple[float, float], angle: float = 0.0, shape: float = 1.0) -> Tensor:
     """Generalised Gaussian: k ~ exp(-(d²)^shape / 2); an ordinary one for a shape of 1.
 
-    d² = x'² / sigma[0]² + y'² / sigma[1]², where x' and y' are along axes turned by `angle`: at 0, x' runs along rows.
+    d² = x'² / sigma[0]² + y'² / sigma[1]², where x' and y' are along axes rotated by `angle`: at 0, x' runs along rows.
     Wang et al. 2021, "Real-ESRGAN", sec. 3.2, arXiv:2107.10833
 
     >>> gaussian_kernel(3, (1.0, 1.0))[1, 2] / gaussian_kernel(3, (1.0, 1.0))[1, 1]
@@ -26,7 +26,7 @@ def plateau_kernel(size: int, sigma: tuple[float, float], angle: float = 0.0, sh
 def sinc_kernel(size: int, cutoff: float) -> Tensor:
     """The round low-pass filter: k ~ J1(w r) / r with w = pi * cutoff, r the distance from the middle; at it, w / 2.
 
-    `cutoff` in (0, 1] is the part of the highest frequency up to which everything passes, and beyond which nothing
+    `cutoff` in (0, 1] is the fraction of the highest frequency up to which everything passes, and beyond which nothing
     does; a finite size makes the edge softer and draws rings. J1 is the Bessel function of order 1.
     Wang et al. 2021, "Real-ESRGAN", sec. 3.4, arXiv:2107.10833
     """

@@ -21,7 +21,7 @@ from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_c
 
 @dataclass(frozen=True)
 class Crop:
-    """What sample i is: where it is cut, and how it is flipped and rotated."""
+    """Sample i: where it is cut, and how it is flipped and rotated."""
 
     image: int
     """Number of the image."""
@@ -41,7 +41,7 @@ class Crop:
 
 @dataclass(frozen=True, kw_only=True)
 class CropSettings:
-    """What crops are cut, and how they are augmented."""
+    """How crops are cut and augmented."""
 
     scale: int
     """High-resolution pixels per low-resolution pixel."""
@@ -67,7 +67,7 @@ class CropPlan:
 
     Args:
         sizes: (height, width) of each image.
-        settings: what is cut.
+        settings: how it is cut.
         labelled: numbers of the images that have a label.
     """
 
@@ -119,7 +119,7 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
     Args:
         high: the high-resolution images.
         low: low-resolution partners in the same order (see `check_partner`), or None to make them.
-        settings: what is cut; reductions need partners that are made.
+        settings: how crops are cut; reductions need partners that are made.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
         degradation: how partners are made, each anew, as a function of (seed, i); None for the MATLAB-exact 8-bit
             bicubic. The crop is degraded as it is augmented, with some of the image around it.

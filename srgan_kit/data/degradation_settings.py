@@ -43,7 +43,7 @@ class SincConfig(Settings):
     size: Sizes = (7, 21)
     """Smallest and largest side of its kernel, in pixels; odd."""
     cutoff: Cutoffs = (0.33, 1.0)
-    """Its cutoff frequency, as part of the highest that the image can hold."""
+    """Its cutoff frequency, as a fraction of the highest that the image can hold."""
 
 
 class BlurConfig(Settings):
@@ -52,13 +52,13 @@ class BlurConfig(Settings):
     probability: Probability = 1.0
     """How often the image is blurred."""
     sinc: Probability = 0.1
-    """Part of the kernels that are sinc filters; the other parts are of the rest."""
+    """Fraction of the kernels that are sinc filters; the other fractions are of the rest."""
     generalised: Probability = 0.15
-    """Part that falls off as exp(-(d²)^shape / 2)."""
+    """Fraction of the kernels that fall off as exp(-(d²)^shape / 2)."""
     plateau: Probability = 0.15
-    """Part that falls off as 1 / (1 + (d²)^shape)."""
+    """Fraction of the kernels that fall off as 1 / (1 + (d²)^shape)."""
     anisotropic: Probability = 0.3
-    """Part of those with a width of its own along either of two turned axes."""
+    """Fraction of the kernels with different widths along two rotated axes."""
     size: Sizes = (7, 21)
     """Smallest and largest side of the kernel, in pixels; odd."""
     sigma: Range = (0.2, 3.0)
@@ -66,9 +66,9 @@ class BlurConfig(Settings):
     generalised_shape: Range = (0.5, 4.0)
     """1 for a Gaussian; more is flatter with a sharper edge."""
     plateau_shape: Range = (1.0, 2.0)
-    """Likewise."""
+    """Exponent of the plateau kernels; more is flatter with a sharper edge."""
     cutoff: Cutoffs = (0.2, 1.0)
-    """Cutoff of a sinc filter, as part of the highest frequency."""
+    """Cutoff of a sinc filter, as a fraction of the highest frequency."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "BlurConfig":
@@ -83,13 +83,13 @@ class ResizeConfig(Settings):
     enlarge: Probability = 0.2
     """How often the factor is drawn above 1."""
     reduce: Probability = 0.7
-    """How often below; else it is 1."""
+    """How often the factor is drawn below 1; else it is 1."""
     factor: Annotated[
         tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(ge=1, le=4)]], AfterValidator(_rising)
     ] = (0.15, 1.5)
     """Smallest and largest factor."""
     antialias: Probability = 0.0
-    """Part of the bilinear and bicubic reductions, here and at the end, that are filtered first as by Pillow; the
+    """Fraction of the bilinear and bicubic reductions, here and at the end, that are filtered first as by Pillow; the
     others alias, as by OpenCV."""
 
     @model_validator(mode="after")
@@ -105,13 +105,13 @@ class NoiseConfig(Settings):
     probability: Probability = 1.0
     """How often there is noise."""
     poisson: Probability = 0.5
-    """Part of it that is Poisson: its variance grows with the light."""
+    """Fraction of the noise that is Poisson: its variance grows with the light."""
     grey: Probability = 0.4
-    """Part that is the same in all channels."""
+    """Fraction of the noise that is the same in all channels."""
     sigma: Range = (1.0, 30.0)
     """Standard deviation of Gaussian noise, in levels of 255."""
     strength: Range = (0.05, 3.0)
-    """Of Poisson noise: 1 is that of as many photons as levels."""
+    """Strength of Poisson noise: 1 is that of as many photons as levels."""
 
 
 class JPEGConfig(Settings):
@@ -161,7 +161,7 @@ class BicubicConfig(Settings):
 
 
 class Degraded(Settings):
-    """What the presets have in common."""
+    """The validation that the presets share."""
 
     @model_validator(mode="before")
     @classmethod

@@ -24,7 +24,7 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     Args:
         images: the high-resolution images.
-        settings: what is cut; reduced images are made at the start and take their own memory.
+        settings: how crops are cut; reduced images are made at the start and take their own memory.
         device: where the images and the batches are.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
     """

@@ -118,9 +118,9 @@ class DatasetSplits(NamedTuple):
     """A data set for generative models."""
 
     train: ImageDataset
-    """What to train on."""
+    """The training images."""
     held_out: HeldOut
-    """What to measure on."""
+    """The held-out images."""
     classes: tuple[str, ...]
     """Names of the labels 0, 1, ...; empty where there are no labels."""
 
@@ -135,7 +135,7 @@ class DatasetSplits(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """What is made of the images of a data set, and which of them are held out and keep their label.
+    """How a data set's images are made square, and which of them are held out and keep their label.
 
     Raises:
         ValueError: a size, number of channels or holdout that cannot be.
@@ -171,7 +171,7 @@ def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None =
 
     Args:
         path: the folder or the .npz file.
-        settings: what is made of the images.
+        settings: how images are made and which are held out.
         leave_out: images below this folder are not part of the data.
 
     Raises:

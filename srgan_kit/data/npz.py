@@ -27,7 +27,7 @@ class LabelledArray:
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """What an .npz holds."""
+    """The contents of an .npz."""
 
     train: LabelledArray
     """The images to train on."""
@@ -153,5 +153,5 @@ def _numbered(parts: list[LabelledArray]) -> tuple[list[LabelledArray], tuple[st
 
 
 def _line(error: Exception) -> str:
-    said = str(error).strip().partition("\n")[0]
-    return said[:160] or type(error).__name__
+    reason = str(error).strip().partition("\n")[0]
+    return reason[:160] or type(error).__name__

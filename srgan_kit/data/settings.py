@@ -24,21 +24,21 @@ class DataConfig(Settings):
     batch: int = Field(default=16, ge=1)
     """Crops per step and process."""
     augment: Literal["none", "flips", "flips-and-rotations"] = "flips-and-rotations"
-    """How a crop may be turned."""
+    """How a crop may be flipped and rotated."""
     reductions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
     """Factors of which one is drawn for each crop, to reduce its image by first (super-resolution)."""
     shuffle_channels: bool = False
     """Whether a crop's colour channels change places at random (super-resolution)."""
     grey: float = Field(default=0.0, ge=0, le=1)
-    """Part of the crops that are grey: one of their channels stands for all three (super-resolution). Without any, what
-    is learnt on degraded colour gives grey images a tint."""
+    """Fraction of the crops that are grey: one of their channels stands for all three (super-resolution). Without any,
+    training on degraded colour gives grey images a tint."""
     pipeline: Literal["loader", "device"] = "loader"
     """Who makes super-resolution's batches: a data loader on the CPU, or the training device, which then holds all
     images; the crops are the same, bit for bit."""
     size: int = Field(default=64, ge=1)
     """Side of the images of the tasks unconditional and reconstruction."""
     channels: Literal[1, 2, 3] = 3
-    """Their channels: 3 for RGB, 1 for grey; 2 for points in the plane, given as (N, 2, 1, 1)."""
+    """Channels of those images: 3 for RGB, 1 for grey; 2 for points in the plane, given as (N, 2, 1, 1)."""
     cache_megabytes: int = Field(default=2000, ge=0)
     """Decoded images are kept in memory as uint8 up to this many megabytes; those beyond it are read per crop."""
     workers: int = Field(default=0, ge=0)
@@ -54,16 +54,16 @@ class LabelsConfig(Settings):
     """Which of the labels (folder names, or the .npz file's) the run may see; a balanced choice by the run's seed."""
 
     fraction: float = Field(default=1.0, gt=0, le=1)
-    """Part of the images that keep their label."""
+    """Fraction of the images that keep their label."""
     count: int | None = Field(default=None, ge=1)
     """How many images keep their label, in all classes together; replaces `fraction`."""
     share: float = Field(default=0.0, ge=0, le=1)
-    """Part of the samples that are drawn from the labelled images, so that a batch has some of a few labels; the others
-    are drawn from all images."""
+    """Fraction of the samples that are drawn from the labelled images, so that a batch has some where labels are few;
+    the others are drawn from all images."""
 
     @property
     def amount(self) -> int | float | None:
-        """How many images keep their label, or what part of them; None where all do."""
+        """How many images keep their label, or which fraction of them; None where all do."""
         if self.count is not None:
             return self.count
         return self.fraction if self.fraction < 1 else None

@@ -12,7 +12,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.limits import check_zip
 
 PACKED_ENDING = ".avif"
-"""What packing adds to an image's name."""
+"""The ending that packing adds to an image's name."""
 
 
 class Unpacked:
@@ -44,12 +44,12 @@ class Unpacked:
             raise UserError(f"{path}: not a .zip file that can be unpacked ({reason})") from None
 
     def name(self, path: Path) -> Path:
-        """What the user calls a file in the folder."""
+        """The path of a file in the folder as the user knows it."""
         return self.path / path.relative_to(self.folder)
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Mistakes that are found meanwhile are the file's, not the temporary folder's."""
+        """Within it, errors name the user's file instead of the temporary folder."""
         try:
             yield
         except UserError as error:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def error_rate(logits: Tensor, label: Tensor) -> float:
-    """The part of the labelled images whose most probable class is not their label, in [0, 1].
+    """The fraction of the labelled images whose most probable class is not their label, in [0, 1].
 
     (N, K) logits and (N,) int64, -1 = unlabelled, at least one labelled.
 

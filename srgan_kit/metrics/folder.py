@@ -42,7 +42,7 @@ class ImagePair:
 
 @dataclass(frozen=True)
 class ImageScore:
-    """What was measured on one image."""
+    """The measures of one image."""
 
     name: str
     """The image's name."""
@@ -53,9 +53,9 @@ class ImageScore:
     seconds: float
     """Time to upscale it: no decoding, no measuring."""
     megapixels: float
-    """Of the low-resolution input."""
+    """Size of the low-resolution input."""
     given_back: float
-    """Part of the low-resolution values, 0 ... 1, that the result gives exactly when MATLAB's bicubic reduces it."""
+    """Fraction of the low-resolution values that the result reproduces exactly when MATLAB's bicubic reduces it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured on a folder."""
+    """The measures of a folder of images."""
 
     model: str
     """The model's name."""

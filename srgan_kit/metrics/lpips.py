@@ -23,7 +23,7 @@ class PerceptualDistance:
         self.loss, self.name = loss, name
 
     def to(self, device: torch.device | str) -> "PerceptualDistance":
-        """The same, computing there."""
+        """Move the network there; itself."""
         self.loss.to(device)
         return self
 

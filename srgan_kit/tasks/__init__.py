@@ -1,5 +1,6 @@
 """What is trained: where images come from, what a generator is given, how it is measured. `build_task` chooses."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,29 +17,40 @@ __all__ = ["Task", "build_task"]
 
 
 class Task(Protocol):
-    """What the loop needs of a task."""
+    """What the loop needs of a task.
+
+    A script's own task inherits from it and says at least `examples`, `fingerprint`, `describe` and `batch`.
+    """
 
     @property
     def examples(self) -> Dataset[Any]:
-        """Sample i for every i from 0 on: tensors that `batch` understands once they are collated."""
+        """Sample i for every i from 0 on: a tuple of tensors that `batch` understands once they are collated."""
         ...
 
     @property
     def condition(self) -> tuple[int, int] | None:
         """(channels, side) of what the generator is given in training; None for nothing."""
-        ...
+        return None
 
-    classes: tuple[str, ...]
-    """Names of the labels 0, 1, ...; empty where there are none."""
-    skipped: list[Skipped]
-    """Files that were to be images and are not."""
-    notes: list[str]
-    """Warnings about the data."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels 0, 1, ...; empty where there are none."""
+        return ()
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """Files that were to be images and are not."""
+        return ()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Warnings about the data."""
+        return ()
 
     @property
     def labelled(self) -> bool:
         """Whether at least one training image has a label."""
-        ...
+        return False
 
     def fingerprint(self) -> str:
         """A digest of the training images: a resumed run must have the same."""
@@ -53,20 +65,19 @@ class Task(Protocol):
         ...
 
     def content_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The terms of content that the recipe gives a weight, by name."""
-        ...
+        """The content terms that the recipe gives a weight, by name: see `tasks.content.Content`."""
+        return {}
 
     def held_out(self, count: int) -> Batch | None:
         """At most `count` images that are not trained on, of the size of training images; None where there are none."""
-        ...
+        return None
 
     def validate(self, model: Model) -> dict[str, float]:
-        """The task's measures by name."""
-        ...
+        """The task's measures by name; nothing where there are none."""
+        return {}
 
     def sheet(self, model: Model, path: Path) -> None:
-        """Draw what the model makes."""
-        ...
+        """Draw what the model makes; nothing by default."""
 
 
 def build_task(recipe: Recipe, device: torch.device, run: Path) -> Task:

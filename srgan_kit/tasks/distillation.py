@@ -13,7 +13,7 @@ DISTANCES = {"l1": l1, "l2": mse}
 
 
 class Distillation(nn.Module):
-    """Distance to what a teacher makes of the same input.
+    """Distance to a teacher's result for the same input.
 
     fake (N, 3, h * scale, w * scale), low (N, 3, h, w), both in [0, 1], -> scalar.
     mean d(fake - t^-1(teacher(t(low)))), d the absolute value or the square as `distillation.distance` says; the

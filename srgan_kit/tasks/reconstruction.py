@@ -55,7 +55,7 @@ class Reconstruction:
         return None if batch is None else self._with_features(batch)
 
     def content_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """Of the reconstructions."""
+        """The content terms of the reconstructions."""
         return self.content(batch, sample)
 
     @torch.no_grad()

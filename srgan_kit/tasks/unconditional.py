@@ -40,12 +40,12 @@ class Unconditional:
         return self.data.fingerprint
 
     def content_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """Of reconstructions, where there are any."""
+        """The content terms of the reconstructions, where a variant makes them."""
         return self.content(batch, sample)
 
     @torch.no_grad()
     def validate(self, model: Model) -> dict[str, float]:
-        """How different generated images are from each other, and how sharp, as parts of the real images' measures."""
+        """Diversity and sharpness of generated images, as fractions of those of real images."""
         real = self.held_out(MEASURED)
         if real is None or len(real.image) < 2 or model.autoregressive:  # those draw too slowly to be measured often
             return {}

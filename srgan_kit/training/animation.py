@@ -8,13 +8,13 @@ from srgan_kit.images.grid import save_animation
 
 NAME = "progress.gif"
 FRAMES = 60
-"""At most as many sheets are shown."""
+"""Largest number of frames."""
 
 
 def animate_sheets(run: Path) -> Path | None:
     """Join the run folder's `sheets/*.png`, those as large as the last one, into its `progress.gif`.
 
-    Of more than 60, evenly chosen ones are shown, the first and the last among them. None, and no file, if there are
+    Of more than 60, evenly chosen ones are taken, the first and the last among them. None, and no file, if there are
     fewer than two.
 
     Raises:
@@ -25,8 +25,8 @@ def animate_sheets(run: Path) -> Path | None:
     alike = [path for path, size in sizes.items() if size == list(sizes.values())[-1]]
     if len(alike) < 2:
         return None
-    shown = min(FRAMES, len(alike))
-    chosen = [alike[round(number * (len(alike) - 1) / (shown - 1))] for number in range(shown)]
+    frames = min(FRAMES, len(alike))
+    chosen = [alike[round(number * (len(alike) - 1) / (frames - 1))] for number in range(frames)]
     save_animation([Image.open(path).convert("RGB") for path in chosen], run / NAME)
     return run / NAME
 

@@ -17,7 +17,7 @@ from srgan_kit.recipes.schema import Recipe
 
 NAME = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
-"""The one before it."""
+"""The checkpoint before the newest one."""
 
 FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "description": True,
@@ -192,8 +192,8 @@ def _line(error: Exception) -> str:
     """What an error says, in a line; torch's explanations of how to read a file unsafely are left out."""
     if "weights_only" in str(error):
         return "it holds more than tensors and plain values"
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {said}"[:160] if said else type(error).__name__
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {reason}"[:160] if reason else type(error).__name__
 
 
 def _reason(error: Exception, folder: Path) -> str:

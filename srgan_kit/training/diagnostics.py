@@ -1,4 +1,4 @@
-"""What only a generative game needs to have measured: on held-out images and samples of the averaged generator.
+"""Measures of a generative system at a validation, on held-out images and samples of the averaged generator.
 
 Nothing of the run changes: networks are in evaluation and without gradients, but for the critic's batch norm, whose
 statistics are put back; random numbers come from a fork.
@@ -104,7 +104,7 @@ def _labels(batch: Batch) -> Tensor:
     return torch.full((len(batch.image),), -1, device=batch.image.device) if batch.label is None else batch.label
 
 
-# --- what the critic says -------------------------------------------------------------------------------------------
+# --- the outputs of the critic ----------------------------------------------------------------------------------------
 
 
 def _critic_outputs(variant: Variant, critique: Critique) -> dict[str, Tensor]:

@@ -1,19 +1,19 @@
-"""Warnings in plain language: what of a run's log shows that the game goes wrong, and what to try."""
+"""Warnings in plain language about a run's log: what goes wrong, and what to try."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 COLLAPSED = 0.2
-"""Least pairwise distance of generated images, as a part of that of real ones. Two neighbouring modes of the ring of
+"""Least pairwise distance of generated images, as a fraction of that of real ones. Two neighbouring modes of a ring of
 eight score .32, one mode scores .03 (`tests/srgan_kit/training/test_health_checks.py`); samples that look right score
 .8 or more."""
 UNUSED_LATENT = 0.02
-"""Least distance of two outputs for one input, as a part of their distance from the real image: below it no one sees
-which latent vector was drawn."""
+"""Least distance of two outputs for one input, as a fraction of their distance from the real image: below it the latent
+vector makes no visible difference."""
 FEW_CLASSES = 0.5
-"""Least entropy of the classes of generated images, as a part of that of real images: half of ln K is sqrt(K) classes,
-3 of 10."""
+"""Least entropy of the classes of generated images, as a fraction of that of real images: half of ln K is sqrt(K)
+classes, 3 of 10."""
 SURE_REAL, SURE_FAKE = 0.99, 0.01
 """A critic that gives real images more and generated ones less than these probabilities tells nearly every one: its
 cross entropy is below .02 of the 1.39 at which it knows nothing."""
@@ -21,8 +21,8 @@ MEMORISED = 0.85
 """Most often that a training image may score above a held-out one. .5 is no memory; among 16 of each, chance alone
 reaches .8 in one of 500 cases."""
 VANISHED_GRADIENT = 1e-3
-"""Least gradient of the generator, as a part of its median so far: learning rates fall as far, gradients that still say
-something do not."""
+"""Least gradient of the generator, as a fraction of its median so far: learning rates fall as far, useful gradients do
+not."""
 VANISHED_SHARE = 0.01
 """Least share of a term in the generator's gradient: without the term it would point almost where it does."""
 PAUSED = 0.9
@@ -30,20 +30,20 @@ PAUSED = 0.9
 COLLAPSED_KL = 0.1
 """Least nats of an image that a posterior may tell."""
 UNREAD_CODE = 0.1
-"""Least part of a code's entropy that images must tell."""
+"""Least fraction of a code's entropy that images must tell."""
 
 LOGS = 5
-"""Records in a row that show it, for what single batches show."""
+"""Records in a row before a warning, for measures of single batches."""
 VALIDATIONS = 3
-"""The same for what a validation shows that may pass: critics are often ahead while generators begin."""
+"""Validations in a row before a warning about what may pass: critics are often ahead while generators begin."""
 
 
 @dataclass
 class _Rule:
-    """Something that may be wrong, and in how many records in a row it was."""
+    """A check of one thing that may go wrong, and in how many records in a row it did."""
 
     findings: Callable[[Mapping[str, float]], Mapping[str, str | None]]
-    """What a record says of it, by subject: a warning, None for well; subjects of which it says nothing are absent."""
+    """From a record to its warnings by subject; None for a subject that is well, no entry for one not in the record."""
     patience: int = 1
     streaks: dict[str, int] = field(default_factory=dict)
 
@@ -54,8 +54,8 @@ class _Rule:
                 yield warning
 
 
-class Alarms:
-    """Reads every record of a log, in order, and says once what is wrong, until it was right in between."""
+class HealthChecks:
+    """Reads every record of a log, in order; warns once of what is wrong, and again only if it was right in between."""
 
     def __init__(self) -> None:
         self._gradients: list[float] = []
@@ -73,7 +73,7 @@ class Alarms:
         ]
 
     def read(self, values: Mapping[str, float]) -> list[str]:
-        """The new warnings that a record gives rise to."""
+        """The new warnings after a record."""
         return [warning for rule in self._rules for warning in rule.warnings(values)]
 
     def _gradient(self, values: Mapping[str, float]) -> dict[str, str | None]:

@@ -5,12 +5,12 @@ import time
 
 PROBE_SECONDS = 10.0
 """The speed is measured for so long, ..."""
-PROBE_PART = 0.05
-"""... or for this part of the time, whichever is less, ..."""
+PROBE_FRACTION = 0.05
+"""... or for this fraction of the time, whichever is less, ..."""
 PROBE_STEPS = 3
 """... but for so many steps at least, after the first, which is slower."""
 KEPT_FREE = 0.03
-"""Part of the time that is kept for checkpoints, and for a machine that does not stay as fast."""
+"""Fraction of the time that is kept for checkpoints, and for a machine that does not stay as fast."""
 
 
 class TimeLimit:
@@ -43,7 +43,7 @@ class TimeLimit:
         if self._first is None:
             self._first = now, step
         since, first = self._first
-        enough = min(PROBE_SECONDS, PROBE_PART * 60 * self.minutes)
+        enough = min(PROBE_SECONDS, PROBE_FRACTION * 60 * self.minutes)
         if step - first < PROBE_STEPS or now - since < enough:
             return None
         return (now - since) / (step - first)

@@ -20,7 +20,7 @@ TRAINED, AVERAGED = 16, 4
 IMAGES = 3
 """Copies of a batch's images at least: real, generated, and the gradient of those."""
 KEPT = 0.5
-"""At least this part of what the layers put out stays in memory for the gradient."""
+"""At least this fraction of the layers' outputs stays in memory for the gradient."""
 WORKERS = 64, 8
 """At most so many processes that prepare crops, or so many for each core, whichever is more."""
 WIDE = 256
@@ -87,7 +87,7 @@ class _Undrawn(TorchFunctionMode):
 
 
 class Activations:
-    """What the layers of some networks put out while they are watched, in bytes."""
+    """The size of the outputs of some networks' layers while they are watched, in bytes."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -116,9 +116,9 @@ def check_step(activations: Activations, images: int, recipe: Recipe, device: to
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether that is what an error says."""
-    said = any(words in str(error).lower() for words in ("allocate memory", "out of memory", "not enough memory"))
-    return said or isinstance(error, MemoryError | torch.OutOfMemoryError)
+    """Whether an error says that memory could not be allocated."""
+    named = any(words in str(error).lower() for words in ("allocate memory", "out of memory", "not enough memory"))
+    return named or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def _is_wide(settings: dict[str, object]) -> bool:

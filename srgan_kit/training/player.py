@@ -126,7 +126,7 @@ class Player:
         return values
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold."""
+        """The tensors and numbers that a checkpoint must hold."""
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -165,5 +165,5 @@ class Player:
 
 
 def _square(gradient: Tensor | None) -> float:
-    """Its squared norm."""
+    """A gradient's squared norm; 0 where there is none."""
     return 0.0 if gradient is None else float(gradient.detach().float().square().sum())

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the averaged model, and the best one."""
+"""The model files that a run leaves: the averaged model, and the best one."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,14 +14,14 @@ from srgan_kit.training.run import Run
 MODEL = "model.safetensors"
 """The averaged weights of the last validation or of the end."""
 BEST = "best.safetensors"
-"""Those of the validation with the highest measure."""
+"""The averaged weights of the validation with the highest measure."""
 MEASURES = ("psnr_y", "psnr")
 """The measures that are better the higher they are: super-resolution's, reconstruction's. Of unconditional images
 none says which are best."""
 FOR_NOW = "stopped_before_a_validation"
 """In the metadata of a best model that is one only because there was no regular validation yet."""
 DIGITS = 4
-"""Of a measure in a file."""
+"""Decimal places of a measure in a model file's metadata."""
 
 
 def export(run: Run, measured: Mapping[str, float], name: str = MODEL, more: Mapping[str, str] | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""What changes while a run goes on: the players, one step of the game, saving and restoring."""
+"""The state of a run and its step: the players, what each minimises, saving and restoring."""
 
 import logging
 from collections import Counter
@@ -36,7 +36,7 @@ __all__ = ["Diverged", "Run"]
 
 
 class Run:
-    """Everything that changes while a run goes on, and how it is saved and restored.
+    """Everything that changes during a run, one training step of it, and how it is saved and restored.
 
     Args:
         recipe: what to train.

@@ -1,4 +1,4 @@
-"""The start of a run: its device, its folder, its checkpoint, and what is said of it; and what an error leaves."""
+"""The start of a run: its device, folder, checkpoint and first lines of output; and what an error in it leaves."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,8 +38,8 @@ def start_accelerator(recipe: Recipe) -> Accelerator:
 def open_run(recipe: Recipe, folder: Path, resume: bool, task: Task | None) -> Iterator[tuple[Run, list[str]]]:
     """A run that has been checked and is ready for its next step, and warnings about its checkpoints.
 
-    While it is open no other process trains in its folder; an error in it is said in one line, after what can be
-    saved is saved. The arguments are those of `loop.train`.
+    While it is open no other process trains in its folder; an error in it becomes one line, after what can be saved is
+    saved. The arguments are those of `loop.train`.
     """
     accelerator = start_accelerator(recipe)
     check_data(recipe, accelerator.device)

@@ -1,4 +1,4 @@
-"""What steadies any adversarial system and is a term of a player's loss, or noise and shifts of what the critic sees.
+"""Techniques for any adversarial system: terms of a player's loss, and noise and shifts of what the critic sees.
 
 Each term is on if the recipe gives it a weight: generator `feature_matching`, `historical_averaging`; critic `r1`,
 `gradient_penalty`, `historical_averaging`.
@@ -97,7 +97,7 @@ class Techniques:
             self.averages[player].update(self.networks[player].parameters())
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """What a checkpoint must hold."""
+        """The tensors and numbers that a checkpoint must hold."""
         return {player: average.state_dict() for player, average in self.averages.items()}
 
     def restore(self, state: dict[str, dict[str, Tensor]]) -> None:

@@ -1,4 +1,4 @@
-"""What a run says while it goes: a JSONL log, TensorBoard, warnings, and a progress bar or plain lines."""
+"""The output of a run while it trains: a JSONL log, TensorBoard, warnings, and a progress bar or plain lines."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from rich.text import Text
 from torch.utils.tensorboard import SummaryWriter
 
 from srgan_kit.atomic import atomic_write
-from srgan_kit.training.health_checks import Alarms
+from srgan_kit.training.health_checks import HealthChecks
 from srgan_kit.training.limit import TimeLimit
 
 LOG = "log.jsonl"
@@ -34,8 +34,8 @@ class TimeLeft(ProgressColumn):
         """The text on the terminal."""
         of_steps = task.time_remaining
         seconds = min(self._limit.left, inf if of_steps is None else of_steps)
-        shown = "-:--:--" if seconds == inf else str(timedelta(seconds=int(max(0.0, seconds))))
-        return Text(shown, style="progress.remaining")
+        text = "-:--:--" if seconds == inf else str(timedelta(seconds=int(max(0.0, seconds))))
+        return Text(text, style="progress.remaining")
 
 
 class Telemetry:
@@ -46,13 +46,13 @@ class Telemetry:
 
     def __init__(self, run: Path, start: int, steps: int, limit: TimeLimit) -> None:
         self._steps, self._limit = steps, limit
-        self._alarms = Alarms()
+        self._health_checks = HealthChecks()
         path = run / LOG
         kept = {line: record for line in _lines(path) if (record := _record(line))["step"] <= start}
         with atomic_write(path) as temporary:  # in place of a link, not through it
             temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        for record in kept.values():  # what was said before is not said again
-            self._alarms.read({name: value for name, value in record.items() if _is_number(value)})
+        for record in kept.values():  # a warning that is in the log is not repeated
+            self._health_checks.read({name: value for name, value in record.items() if _is_number(value)})
         self._log = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=start + 1)
         self._console = Console(file=sys.stderr)
@@ -107,7 +107,7 @@ class Telemetry:
             seconds = min((self._steps - step) / speed, max(0.0, self._limit.left)) if speed else 0.0
             remaining = f"  {seconds / 60:.1f} min left" if speed else ""
             print(f"step {step}/{self._steps}  {readable(values)}{remaining}", file=sys.stderr, flush=True)
-        for warning in self._alarms.read(values):
+        for warning in self._health_checks.read(values):
             self._warn(step, warning)
 
     def _warn(self, step: int, warning: str) -> None:
@@ -136,16 +136,16 @@ class NullTelemetry(Telemetry):
         pass
 
     def step(self, step: int) -> None:
-        """Nothing."""
+        """Show no progress."""
 
     def plan(self, steps: int) -> None:
-        """Nothing."""
+        """Announce no number of steps."""
 
     def record(self, step: int, values: dict[str, float]) -> None:
-        """Nothing."""
+        """Log no numbers."""
 
     def say(self, line: str) -> None:
-        """Nothing."""
+        """Print no line."""
 
 
 def _lines(path: Path) -> list[str]:

@@ -12,9 +12,9 @@ class ContentOnly(Variant):
     """No critic and no terms of its own."""
 
     def requirements(self) -> frozenset[str]:
-        """Nothing."""
+        """It needs nothing."""
         return frozenset()
 
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """None."""
+        """It adds no terms."""
         return {}

@@ -1,4 +1,4 @@
-"""DeePSiM: images from features, judged by a comparator, a critic and their pixels (Dosovitskiy and Brox 2016)."""
+"""DeePSiM: images from features, trained by a comparator, a critic and their pixels (Dosovitskiy and Brox 2016)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

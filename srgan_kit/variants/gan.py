@@ -30,7 +30,7 @@ class GAN(Variant):
     """Which: "non-saturating" and "minimax" are sec. 3 and eq. 1 of the first paper; "wasserstein" needs a critic kept
     Lipschitz, by critic_weights.gradient_penalty or techniques.spectral_norm."""
     smoothing: Literal["none", "one-sided", "two-sided"] = "none"
-    """What the critic is told of real and fake images: 1 and 0, .9 and 0, or .9 and .1."""
+    """Targets of the critic for real and fake images: 1 and 0, .9 and 0, or .9 and .1."""
 
     weights: ClassVar[Mapping[str, float]] = {"adversarial": 1.0}
     critic_weights: ClassVar[Mapping[str, float]] = {"critic": 1.0}

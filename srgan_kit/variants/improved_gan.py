@@ -50,7 +50,7 @@ class ImprovedGAN(Variant):
         return losses.real_logit(critique.class_logits)
 
     def log_ratio(self, critique: Critique) -> Tensor | None:
-        """The same: `unlabelled` is cross entropy in it."""
+        """The logit of "real" too: the term `unlabelled` is its cross entropy."""
         return self.score(critique)
 
     def classifier(self, critique: Critique) -> Tensor | None:

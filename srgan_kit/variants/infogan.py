@@ -22,7 +22,7 @@ class InfoGAN(Variant):
     labels: Literal["ignored", "first-code"] = "ignored"
     """"first-code": the first categorical code learns to be the class, from the images that have a label."""
     smoothing: Literal["none", "one-sided", "two-sided"] = "none"
-    """As in `gan.GAN`."""
+    """Targets of the critic for real and fake images: 1 and 0, .9 and 0, or .9 and .1."""
 
     weights: ClassVar[Mapping[str, float]] = {"adversarial": 1.0, "categorical": 1.0, "continuous": 0.1}
     critic_weights: ClassVar[Mapping[str, float]] = {

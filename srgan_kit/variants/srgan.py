@@ -17,7 +17,7 @@ class SRGAN(Variant):
     comparison: Literal["none", "average"] = "none"
     """"none" scores each image by itself; "average" is ESRGAN's relativistic critic (arXiv:1809.00219, eq. 1-2)."""
     smoothing: Literal["none", "one-sided", "two-sided"] = "none"
-    """As in `gan.GAN`."""
+    """Targets of the critic for real and fake images: 1 and 0, .9 and 0, or .9 and .1."""
 
     weights: ClassVar[Mapping[str, float]] = {"adversarial": 1e-3}
     critic_weights: ClassVar[Mapping[str, float]] = {"critic": 1.0}

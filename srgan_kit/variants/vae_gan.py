@@ -36,11 +36,11 @@ class VAEGAN(Variant):
     critic_weights: ClassVar[Mapping[str, float]] = {"critic_real": 1.0, "critic_fake": 1.0}
 
     def requirements(self) -> frozenset[str]:
-        """A posterior, and a critic that shows features of real images and of reconstructions."""
+        """A posterior, and a critic with features of real images and of reconstructions."""
         return frozenset({"critic", "features", "posterior", "real_in_generator_step", "reconstruction_critique"})
 
     def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """`critic_real`, and `critic_fake`: the mean of what reconstructions and samples cost."""
+        """`critic_real`, and `critic_fake`: the mean over reconstructions and samples."""
         assert fake.of_reconstruction is not None
         generator_loss = losses.NonSaturating().generator_loss
         wrong = generator_loss(-fake.score) + generator_loss(-fake.of_reconstruction.score)
@@ -48,26 +48,26 @@ class VAEGAN(Variant):
 
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`kl`, `similarity_encoder`, `similarity_decoder` (the same number, twice), `adversarial`."""
-        judged = fake.of_reconstruction
+        of_reconstruction = fake.of_reconstruction
         assert real is not None
-        assert judged is not None
+        assert of_reconstruction is not None
         assert sample.posterior is not None
-        similarity = losses.learned_similarity(real.feature(self.layer), judged.feature(self.layer))
+        similarity = losses.learned_similarity(real.feature(self.layer), of_reconstruction.feature(self.layer))
         generator_loss = losses.NonSaturating().generator_loss
         return {
             "kl": losses.gaussian_kl(sample.posterior.mean, sample.posterior.log_variance),
             "similarity_encoder": similarity,
             "similarity_decoder": similarity,
-            "adversarial": (generator_loss(fake.score) + generator_loss(judged.score)) / 2,
+            "adversarial": (generator_loss(fake.score) + generator_loss(of_reconstruction.score)) / 2,
         }
 
     def log_ratio(self, critique: Critique) -> Tensor | None:
         """The logit; generated are samples of the prior and reconstructions alike."""
-        judged = critique.of_reconstruction
-        return critique.score if judged is None else torch.cat([critique.score, judged.score])
+        of_reconstruction = critique.of_reconstruction
+        return critique.score if of_reconstruction is None else torch.cat([critique.score, of_reconstruction.score])
 
     def routes(self) -> Mapping[str, str]:
-        """Every term has one player."""
+        """Every term trains either the encoder or the decoder."""
         return {
             "kl": "encoder",
             "similarity_encoder": "encoder",

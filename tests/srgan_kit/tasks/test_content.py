@@ -1,6 +1,7 @@
 """The terms that compare the output with the real image: each is the loss it is named after."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks.content import Content
+from srgan_kit.tasks.content import TERMS, Content
 
 CPU = torch.device("cpu")
 
@@ -141,3 +142,24 @@ def test_a_teacher_that_cannot_teach_is_refused(teachers: list[str], message: st
 def test_only_a_super_resolver_has_a_teacher() -> None:
     with pytest.raises(UserError, match=r"weights\.distillation depends on an upscaling factor"):
         content(task="unconditional", generator={"name": "dcgan"}, weights={"distillation": 1.0})
+
+
+def test_the_documentation_has_a_row_for_every_term() -> None:
+    (page,) = (Path(__file__).parents[3] / "docs").rglob("training.md")
+    table = page.read_text(encoding="utf-8").partition("| term | what it is |")[2].partition("\n\n")[0]
+    named = {
+        name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+    assert TERMS.keys() <= named
+
+
+def test_terms_of_the_table_are_least_at_the_real_image_and_in_its_order(squeezenet_file: Path) -> None:
+    batch, _ = pair()
+    names = [name for name, term in TERMS.items() if term.needs in ("real image", "scale", "network")]
+    layers = {"network": "squeezenet", "layers": {"fire2": 1.0}, "weights": squeezenet_file}
+    weights = dict.fromkeys(reversed(names), 1.0)
+    terms = content(weights=weights, lpips={"weights": squeezenet_file}, perceptual=layers)
+    at_real, beside = terms(batch, Sample(batch.image)), terms(batch, Sample(batch.image.flip(3)))
+    assert list(at_real) == names
+    for name in names:
+        assert at_real[name] < beside[name], name

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.experiments.toys.distributions import ring
 from srgan_kit.metrics.samples import pairwise_diversity
-from srgan_kit.training.health_checks import COLLAPSED, LOGS, VALIDATIONS, Alarms
+from srgan_kit.training.health_checks import COLLAPSED, LOGS, VALIDATIONS, HealthChecks
 from srgan_kit.training.limit import TimeLimit
 from srgan_kit.training.telemetry import LOG, Telemetry, readable
 
@@ -41,8 +41,8 @@ VALIDATION = {
 
 
 def warnings(records: list[dict[str, float]]) -> list[list[str]]:
-    alarms = Alarms()
-    return [alarms.read(record) for record in records]
+    checks = HealthChecks()
+    return [checks.read(record) for record in records]
 
 
 def test_a_healthy_run_gives_no_warning() -> None:
