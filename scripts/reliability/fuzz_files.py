@@ -57,7 +57,7 @@ def intact(folder: Path) -> dict[str, bytes]:
             Image.new("RGB", (9, 9), (number, 0, 0)).save(image, "PNG")
             file.writestr(f"in/{number}.png", image.getvalue())
     made["images.zip"] = archive.getvalue()
-    recipes = Path(load_recipe.__code__.co_filename).parent / "recipes"
+    recipes = Path(load_recipe.__code__.co_filename).parent
     for name in ("fidelity-x4", "infogan", "photo-gan-x4"):
         made[f"{name}.toml"] = (recipes / f"{name}.toml").read_bytes()
     made["model.param"] = PARAM.encode()
