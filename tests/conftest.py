@@ -26,6 +26,10 @@ from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run
 from srgan_kit.variants import VARIANTS
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes that want all cores each would stand in each other's way
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
 # A busy machine is not a failure, and the first example pays for imports.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")

@@ -40,7 +40,7 @@ class SqueezeNetFeatures(nn.Module):
             got = ", ".join(unknown) or "none"
             raise ValueError(f"layers: expected at least one of squeezenet's {', '.join(LAYERS)}; got {got}")
         # Here, because importing torchvision takes a second that only this comparator needs.
-        from torchvision.models import squeezenet1_1
+        from torchvision.models import squeezenet1_1  # pyright: ignore[reportMissingTypeStubs]
 
         state = read_weights(weights, "squeezenet1_1")
         features = squeezenet1_1(weights=None).features

@@ -61,7 +61,7 @@ def photograph(side: int) -> np.ndarray:
 def bare(model: UpscalingModel, pixels: np.ndarray, dtype: torch.dtype, layout: torch.memory_format) -> Work:
     """The network alone on the whole image as a tensor that is already there."""
     network = copy.deepcopy(model.network)
-    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    network.to(memory_format=layout)
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(255).contiguous(memory_format=layout)
 
     def run() -> object:

@@ -19,7 +19,7 @@ def mentions() -> list[tuple[Path, str]]:
 def commands() -> list[tuple[str, str, str]]:
     """(file, module, the rest of the line) of every command."""
     return [
-        (str(path.relative_to(ROOT)), *match.groups())
+        (str(path.relative_to(ROOT)), match[1], match[2])
         for path, text in mentions()
         if path != Path(__file__)
         for match in COMMAND.finditer(text)
