@@ -91,7 +91,7 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
         UserError: no such model or file, not a checkpoint, an architecture nobody here knows, an extra that is missing.
     """
     if str(name_or_path) == AUTO:
-        raise UserError("model auto: chooses for each image, which only `srgan-kit upscale` does; name a model here")
+        raise UserError("model auto: chooses for each image, as only `upscale` and `Upscaler` do; name a model here")
     pretrained = pretrained_models().get(str(name_or_path))
     if pretrained is not None:
         if read_summary(pretrained).makes:

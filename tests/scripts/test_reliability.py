@@ -27,7 +27,8 @@ def test_mutated_other_files() -> None:
 def test_kills() -> None:
     """In a process of its own: forks of one with threads, as this may be, could hang."""
     command = [sys.executable, "-m", kills.__name__, "--count", "6", "--seed", "12"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    root = Path(kills.__file__).parents[2]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert result.stdout.startswith(
         "6 kills, seed 12: 0 partial outputs, 0 leftovers, 0 tracebacks, 0 wrong exit statuses, "
         "0 trainings not bit-identical; 3 of upscale, 3 of train, "

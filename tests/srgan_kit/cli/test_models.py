@@ -77,7 +77,7 @@ def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_no_model_is_a_friendly_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(command, "pretrained_models", dict)
     command.models()
-    assert capsys.readouterr().out.startswith("No model is pretrained")
+    assert capsys.readouterr().out.startswith("This installation has no pretrained models")
 
 
 def test_the_default_model_is_embedded_and_measured() -> None:
