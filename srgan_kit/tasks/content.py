@@ -49,7 +49,9 @@ class Term:
     """
 
     compute: Callable[..., Any]
+    """The loss, or what makes the module that is the loss."""
     needs: Needs = "real image"
+    """What it is called with."""
 
     @property
     def paired(self) -> bool:
