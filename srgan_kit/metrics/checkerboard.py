@@ -21,7 +21,7 @@ def phase_imbalance(images: Tensor, period: int = 4) -> Tensor:
     """
     if images.dim() != 4 or images.shape[1] not in (1, 3) or period < 2 or min(images.shape[2:]) <= period:
         got = f"{tuple(images.shape)} and a period of {period}"
-        raise ValueError(f"lattice_ratio: expected (N, 1 or 3, H, W) with sides > period >= 2, got {got}")
+        raise ValueError(f"phase_imbalance: expected (N, 1 or 3, H, W) with sides > period >= 2, got {got}")
     light = luma(images.expand(-1, 3, -1, -1))
     return (_phase_ratio(light, period) + _phase_ratio(light.mT, period)) / 2
 
@@ -44,7 +44,7 @@ def checkerboard_pattern(images: Tensor, period: int = 4, window: int = 8) -> Te
     fits = images.dim() == 4 and images.shape[1] in (1, 3) and period >= 2 and window >= 2
     if not fits or min(images.shape[2:]) < smallest:
         got = f"{tuple(images.shape)}, a period of {period} and a window of {window}"
-        raise ValueError(f"lattice_pattern: expected (N, 1 or 3, H, W) with sides >= {smallest}, got {got}")
+        raise ValueError(f"checkerboard_pattern: expected (N, 1 or 3, H, W) with sides >= {smallest}, got {got}")
     light = luma(images.expand(-1, 3, -1, -1))[:, None]
     smooth = F.avg_pool2d(light, period, stride=1)
     detail = light[..., : smooth.shape[-2], : smooth.shape[-1]] - smooth

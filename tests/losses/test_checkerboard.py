@@ -40,7 +40,7 @@ def test_a_whole_period_of_shift_does_not_count(seed: int, period: int) -> None:
     assert phase_balance(image, moved, period).item() == pytest.approx(0, abs=1e-12)
 
 
-def test_minimising_it_removes_a_lattice() -> None:
+def test_minimising_it_removes_a_checkerboard() -> None:
     torch.manual_seed(0)
     target = torch.rand(1, 3, 33, 33, dtype=torch.float64)
     gain = torch.ones(1, 1, 1, 33, dtype=torch.float64)

@@ -16,7 +16,7 @@ def noise(count: int = 2, side: int = 256) -> torch.Tensor:
     return torch.rand(count, 3, side, side) * 0.8 + 0.1
 
 
-def test_noise_has_no_lattice() -> None:
+def test_noise_has_no_checkerboard() -> None:
     ratios = phase_imbalance(noise())
     assert ratios.shape == (2,)
     assert ratios.dtype == torch.float64
@@ -55,7 +55,7 @@ def test_grey_is_rgb_of_equal_channels_and_a_batch_is_its_images() -> None:
 
 
 @pytest.mark.parametrize(("shape", "period"), [((3, 8, 8), 4), ((1, 2, 8, 8), 4), ((1, 3, 4, 8), 4), ((1, 3, 8, 8), 1)])
-def test_what_has_no_lattice_ratio_is_an_error(shape: tuple[int, ...], period: int) -> None:
+def test_what_has_no_phases_is_an_error(shape: tuple[int, ...], period: int) -> None:
     with pytest.raises(ValueError, match="sides > period >= 2"):
         phase_imbalance(torch.zeros(shape), period)
 

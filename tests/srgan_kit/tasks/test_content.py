@@ -33,7 +33,7 @@ def pair(scale: int = 4) -> tuple[Batch, Sample]:
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("name", ["phase_balance", "phase_evenness", "phase_bias"])
-def test_terms_against_the_lattice_have_the_period_of_the_scale(name: str, scale: int) -> None:
+def test_terms_against_checkerboards_have_the_period_of_the_scale(name: str, scale: int) -> None:
     batch, sample = pair(scale)
     terms = content(weights={name: 1.0})(batch, sample)
     assert terms.keys() == {name}
