@@ -1,7 +1,7 @@
 """Losses for training image generators: functions of tensors, and modules that store a function's settings.
 
-What is true of all: a list or an array where a tensor should be is a TypeError, an empty tensor a ValueError, and so is
-a setting that cannot be, where the module is made. A NaN in is a NaN out.
+All of them raise a TypeError for a list or an array in place of a tensor, a ValueError for an empty tensor, and a
+ValueError for an invalid setting when a module is made. A NaN in the input is a NaN in the loss.
 
 >>> import torch
 >>> from losses import charbonnier

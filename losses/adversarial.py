@@ -24,10 +24,10 @@ et al. 2016, "Improved Techniques for Training GANs", sec. 3.4, arXiv:1606.03498
 
 
 class AdversarialLoss(Protocol):
-    """What every class of this library that trains a critic offers."""
+    """What the objectives on scores of a critic (discriminator) offer; those on class logits take labels too."""
 
     def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
-        """The critic's loss: real images should score high, fake ones low."""
+        """The critic's loss: real images should score high, fake ones low (`EnergyMargin`: the other way round)."""
         ...
 
     def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:

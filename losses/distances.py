@@ -16,7 +16,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "charbonnier": lambda a, b: charbonnier(a, b, reduction="none"),
     "euclidean": lambda a, b: mse(a, b, "none") / 2,
 }
-"""Of each element. A sample's is their mean; of "euclidean" their sum, as in DeePSiM and VAE/GAN."""
+"""Distances per element. A sample's distance is their mean; with "euclidean" their sum, as in DeePSiM and VAE/GAN."""
 
 
 def checked_distance(distance: Distance) -> Distance:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from srgan_kit.errors import UserError
     from srgan_kit.images.encode import write_image
     from srgan_kit.images.read import read_image
     from srgan_kit.models.super_resolution import load_model
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from srgan_kit.upscaling.upscaler import Upscaler
 
 __version__ = "0.1.0"
-__all__ = ["Upscaler", "load_model", "load_recipe", "read_image", "train", "write_image"]
+__all__ = ["Upscaler", "UserError", "load_model", "load_recipe", "read_image", "train", "write_image"]
 MODULES = {
     "Upscaler": "srgan_kit.upscaling.upscaler",
+    "UserError": "srgan_kit.errors",
     "load_model": "srgan_kit.models.super_resolution",
     "load_recipe": "srgan_kit.recipes.load",
     "read_image": "srgan_kit.images.read",
@@ -35,4 +37,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

@@ -28,6 +28,9 @@ ELSEWHERE = {
     "vgg": "perceptual",
     "tv": "total_variation",
     "gan": "adversarial",
+    "discriminator": "critic",
+    "d": "critic",
+    "scheduler": "optimizer",
 }
 """What other trainers call some settings."""
 

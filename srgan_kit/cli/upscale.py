@@ -74,8 +74,7 @@ def upscale(
 ) -> None:
     """Upscale images: photo.jpg becomes photo_x4.png beside it.
 
-    Exit status: 0 success; 1 some inputs failed (each with an error message); 2 wrong command line; 130, 143 and 129
-    stopped by Ctrl-C, SIGTERM and SIGHUP.
+    Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
     existing = Existing(skip_existing, overwrite)
     box, tile_side = _parse_fit(fit), _parse_tile(tile)

@@ -1,4 +1,4 @@
-"""Images shifted by a few pixels at random, so that what looks at them is not in step with their grid."""
+"""Images shifted by a few pixels at random: a strided network cannot lock onto the phase of a pixel shuffle."""
 
 import torch
 from torch import Tensor

@@ -56,7 +56,8 @@ class Recipe(Settings):
     generator: Annotated[GeneratorConfig, NAMED] = ResidualSRConfig()
     """The generator."""
     initialise_from: str | None = None
-    """Weights to start from: a pretrained model's name or a .safetensors file of the same generator."""
+    """Weights to start from: a pretrained model's name, or a file of the same generator: ours, or for
+    `rrdb` an ESRGAN or Real-ESRGAN checkpoint."""
     initialise_parts: Literal["all", "trunk"] = "all"
     """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can start it."""
     compile: bool = False

@@ -73,7 +73,7 @@ class PerceptualConfig(Settings):
     """State-dict file for the VGG, whole or truncated; None takes torchvision's ImageNet weights."""
     translation: int = Field(default=0, ge=0)
     """Largest shift in pixels, drawn anew for each pair of images and step, of both images before they are compared.
-    Where the comparator's strides and the generator's pixel shuffle keep step, the generator learns to draw a grid."""
+    Where the comparator's strides and the generator's pixel shuffle keep step, the generator draws a checkerboard."""
 
 
 class LPIPSConfig(Settings):

@@ -25,8 +25,7 @@ from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
 
 VALIDATION_SEED = 2**31
-"""Of the degradation of validation images, whatever the run's, so that numbers of different runs compare; no run has
-it."""
+"""Seed of the degradation of validation images, the same for all runs, so that their numbers compare; no run's own."""
 
 
 class SuperResolution:

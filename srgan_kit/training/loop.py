@@ -53,8 +53,8 @@ def train(
         recipe: what to train.
         folder: the run's folder.
         resume: whether to go on with the run that it holds.
-        minutes: after so many, counted from the call, the step in progress ends, is saved, and the run stops as it
-            does at Ctrl-C; None for no limit.
+        minutes: time limit, counted from the call; the run then finishes its step, saves and stops as at Ctrl-C; None
+            for no limit.
         fit: whether the run's number of steps, and with it the schedule, is fixed by what fits into the minutes. It is
             fixed once, from the speed of the first steps, and kept in the checkpoint. A run that has done all its steps
             is given as many more as fit.

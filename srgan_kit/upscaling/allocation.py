@@ -1,4 +1,4 @@
-"""Memory of freed tensors, kept for the next ones instead of reproduced exactly to the system and asked for again."""
+"""Memory of freed tensors, kept for the next ones instead of being returned to the system."""
 
 import ctypes
 import sys

@@ -17,7 +17,7 @@ ENOUGH = 0.1
 ROUNDS = 16
 """At most: 16-bit noise needs 14, an image without black or white 4 to 8."""
 SMALLEST_GAIN = 0.236
-"""Of U then D, at the small image's finest checkerboard, for any scale from 1.3 on; the largest is 1."""
+"""Smallest gain of upscaling then downscaling, at the small image's highest frequency; the largest is 1."""
 STEP = 4 / (1 + SMALLEST_GAIN**0.5) ** 2
 MOMENTUM = ((1 - SMALLEST_GAIN**0.5) / (1 + SMALLEST_GAIN**0.5)) ** 2
 """With these two, the slowest part of the difference shrinks to a third in each round."""

@@ -127,10 +127,10 @@ class TiledUpscaler:
     def run(self, image: Image, progress: Progress | None = None) -> Upscaled:
         """(H, W, C) uint8 or uint16, C = 1 or 3 -> (H * scale, W * scale, C) of the same type.
 
-        The result is the whole image's, whatever the tile: within 1e-5 before rounding in fp32. The image is continued
-        by the model's border first, mirrored. A grey image goes
-        through a colour network three times over and its results are averaged; a colour image goes through a grey
-        network one channel at a time.
+        Whatever the tile, the result is that of the whole image, within 1e-5 before rounding in fp32; where the
+        network's receptive field is too large for exact tiles, a note says so. The image is first padded by the model's
+        border, mirrored. A grey image goes through a colour network three times over and its results are averaged; a
+        colour image goes through a grey network one channel at a time.
 
         Raises:
             UserError: an array of another kind; NaN or infinity even in fp32; no memory for the smallest tile.
