@@ -56,7 +56,7 @@ def module_below(heading: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def lsgan(monkeypatch: pytest.MonkeyPatch):
     """The class that the page's Python defines, in VARIANTS as its step 2 says."""
-    module = module_below("Add a variant in four steps", monkeypatch)
+    module = module_below("Add a GAN system", monkeypatch)
     monkeypatch.setitem(VARIANTS, "lsgan", module.LSGAN)
     return module.LSGAN
 

@@ -37,6 +37,8 @@ from srgan_kit.problems import first_problem
 __all__ = ["DEFAULT_MODEL", "UpscalingModel", "load_model", "pretrained_upscalers", "save_model"]
 LARGEST_BORDER = 64
 """Pixels by which a model's file may have images continued."""
+RUN_MODEL = "model.safetensors"
+"""The model in the folder of a run."""
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".param")
 
 
@@ -81,7 +83,7 @@ class UpscalingModel:
 
 
 def load_model(name_or_path: str | Path) -> UpscalingModel:
-    """The pretrained model of that name, or of the extra `realesrgan`, or the model in that file.
+    """The pretrained model of that name, or of the extra `realesrgan`, or the model in that file or run folder.
 
     A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
     taken for a community checkpoint, whose architecture spandrel recognises from its tensors. A .param file is ncnn's,
@@ -103,6 +105,10 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
         metadata = {"licence": about.licence, "training_data": about.training_data}
         return replace(_ncnn_model(file), name=about.name, licence=about.licence, metadata=metadata)
     path = Path(name_or_path)
+    if path.is_dir():
+        path /= RUN_MODEL
+        if not path.is_file():
+            raise UserError(f"model {name_or_path}: no {RUN_MODEL} in it; a run writes it at its first validation")
     if not path.is_file():
         names = ", ".join(pretrained_upscalers()) or "none"
         raise UserError(f"model {str(name_or_path)!r}: neither a file nor a pretrained model (pretrained: {names})")

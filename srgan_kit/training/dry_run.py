@@ -1,13 +1,15 @@
 """Every term of a run computed once before its first step, so that a recipe's mistakes show up at once."""
 
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import default_collate
 
 from srgan_kit.contracts import Batch
 from srgan_kit.errors import UserError
 from srgan_kit.training.checks import check_classes, check_weights
-from srgan_kit.training.memory import Activations, check_step
+from srgan_kit.training.memory import Activations, check_step, out_of_memory
 from srgan_kit.training.run import Run
 
 
@@ -16,8 +18,8 @@ def dry_run(run: Run) -> None:
     """Compute the terms of both players on at most four images, changing nothing of the run.
 
     Raises:
-        UserError: terms and weights do not match, the images do not fit the critic or the perceptual loss, or a
-            step on whole batches would not fit into memory.
+        UserError: terms and weights do not match, a term is no scalar, the images do not fit the generator, the critic
+            or the perceptual loss, or a step on whole batches would not fit into memory.
     """
     networks = [player.network for player in (run.generator, run.critic) if player is not None]
     for network in networks:
@@ -40,11 +42,29 @@ def dry_run(run: Run) -> None:
 
 def _check_terms(run: Run, batch: Batch) -> None:
     recipe = run.recipe
-    sample = run.model(batch, needs_prior_sample=run.critic is not None)
+    try:
+        sample = run.model(batch, needs_prior_sample=run.critic is not None)
+    except RuntimeError as error:  # such as a kernel larger than the image
+        if out_of_memory(error):
+            raise
+        reason = str(error).partition("\n")[0]
+        given = batch.image if batch.condition is None else batch.condition
+        size = "x".join(map(str, given.shape[2:]))
+        raise UserError(
+            f"generator {recipe.generator.name!r} does not take images of {size} pixels: {reason}"
+        ) from error
     terms = run.task.content_terms(batch, sample)
     if run.critic is not None:
         check_classes(recipe, run.task, run.judge(batch.image, batch))
         critic_terms, _ = run.critic_terms(batch, sample)
+        _check_scalars(critic_terms)
         check_weights("critic", {*critic_terms}, recipe.critic_weights, recipe.all_critic_weights)
     terms |= run.generator_terms(batch, sample)
+    _check_scalars(terms)
     check_weights("generator", {*terms}, recipe.weights, recipe.generator_weights)
+
+
+def _check_scalars(terms: Mapping[str, Tensor]) -> None:
+    for name, value in terms.items():
+        if value.ndim:
+            raise UserError(f"term {name!r}: expected a scalar, got {tuple(value.shape)}")

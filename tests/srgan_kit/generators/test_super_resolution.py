@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from scripts.experiments.architectures.networks import AttentionConfig, DepthwiseConfig, LargeKernelConfig
+from srgan_kit.critics import CRITICS
 from srgan_kit.errors import UserError
-from srgan_kit.generators import SUPER_RESOLVERS
+from srgan_kit.generators import GENERATORS, SUPER_RESOLVERS
 from srgan_kit.generators.super_resolution.pixel_shuffle import PixelShuffleSettings
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
@@ -111,3 +112,8 @@ def test_srresnet_has_the_layers_of_the_paper() -> None:
 def test_srresnet_refuses_other_scales() -> None:
     with pytest.raises(UserError, match="scale must be 2, 3 or 4, got 8"):
         SRResNet(scale=8)
+
+
+def test_every_key_is_the_name_of_its_settings() -> None:
+    for table in (GENERATORS, CRITICS):
+        assert [kind.model_fields["name"].default for kind in table.values()] == [*table]

@@ -135,3 +135,11 @@ def test_what_is_no_checkpoint_is_refused_without_a_warning(tmp_path: Path, cont
     (tmp_path / "a.pth").write_bytes(content)
     with warnings.catch_warnings(action="error"), pytest.raises(UserError, match=reason):
         load_model(tmp_path / "a.pth")
+
+
+def test_a_run_folder_stands_for_the_model_in_it(tmp_path: Path) -> None:
+    save_model(CONFIG.build(), CONFIG, tmp_path / "model.safetensors", {})
+    assert load_model(tmp_path).scale == CONFIG.scale
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: no model\.safetensors in it"):
+        load_model(tmp_path / "empty")
