@@ -72,6 +72,6 @@ def test_the_readmes_lines_upscale_a_file_and_an_array(tmp_path: Path) -> None:
 def test_a_degradation_needs_one_import() -> None:
     from srgan_kit.data.degradation import LightConfig, SecondOrderConfig, degradation_random, degrade
 
-    image = torch.rand(3, 64, 64)
+    image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
     for settings in (LightConfig(), SecondOrderConfig()):
         assert degrade(image, 4, settings, degradation_random(0, 0)).shape == (3, 16, 16)
