@@ -22,12 +22,16 @@ from srgan_kit.data.blur_kernels import gaussian_kernel, plateau_kernel, sinc_ke
 from srgan_kit.data.degradation_settings import (
     BlurConfig,
     JPEGConfig,
+    LightConfig,
     NoiseConfig,
     ResizeConfig,
     RoundConfig,
     RoundsConfig,
+    SecondOrderConfig,
     SincConfig,
 )
+
+__all__ = ["LightConfig", "SecondOrderConfig", "degradation_random", "degrade", "draw_kernel"]
 
 MARGIN = 4
 """Low-resolution pixels around a training crop that are degraded with it and cut off. With so many, what a blur lacks

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import srgan_kit
@@ -66,3 +67,11 @@ def test_the_readmes_lines_upscale_a_file_and_an_array(tmp_path: Path) -> None:
     by_model = srgan_kit.Upscaler(loaded, "cpu", "fp32", tile=64).upscale(opaque)
     assert (by_name.shape, by_name.dtype) == ((40, 48, 3), np.uint8)
     assert np.array_equal(by_name, by_model)
+
+
+def test_a_degradation_needs_one_import() -> None:
+    from srgan_kit.data.degradation import LightConfig, SecondOrderConfig, degradation_random, degrade
+
+    image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
+    for settings in (LightConfig(), SecondOrderConfig()):
+        assert degrade(image, 4, settings, degradation_random(0, 0)).shape == (3, 16, 16)

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from scripts.lib.text_pages import text_page
-from srgan_kit.data.degradation_settings import LightConfig, SecondOrderConfig
+from srgan_kit.data.degradation import LightConfig, SecondOrderConfig
 
 KINDS = {"clean": 0.14, "jpeg": 0.36, "light": 0.28, "second-order": 0.22}
 """What was done to an image, and how often."""

@@ -108,5 +108,5 @@ def test_noise_all_but_cancels_in_a_window(period: int) -> None:
     ],
 )
 def test_the_pattern_says_what_it_needs(shape: tuple[int, ...], settings: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="lattice_pattern: expected"):
+    with pytest.raises(ValueError, match="checkerboard_pattern: expected"):
         checkerboard_pattern(torch.zeros(shape), **settings)
