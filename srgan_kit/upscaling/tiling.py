@@ -92,14 +92,13 @@ def plan(length: int, tile: int, field: Field) -> list[Span]:
     steps = math.ceil(length / field.step)
     count = math.ceil(steps / max(tile // field.step, 1))
     tile = math.ceil(steps / count) * field.step
+    # All are read with equally many pixels, where there are as many, so that memory of one serves the next.
+    read = min(max(tile + 2 * field.halo, field.minimum), length)
     spans = []
     for start in range(0, length, tile):
         end = min(start + tile, length)
-        high = min(end + field.halo, length)
-        low = max(start - field.halo, 0)
-        if high - low < field.minimum:
-            low = max((high - field.minimum) // field.step * field.step, 0)
-            high = min(max(high, low + field.minimum), length)
+        low = min(max(start - field.halo, 0), (length - read) // field.step * field.step)
+        high = min(max(low + read, end + field.halo), length)
         spans.append(Span((start, end), (low, high)))
     return spans
 
