@@ -1,0 +1,162 @@
+"""What the experiments on systems share: their command line, runs that go on where they stopped, and their result file.
+
+An experiment trains with the public recipes and trainer, and writes docs/results/NAME.json: what its paper found, what
+was found here, and how. `scripts.experiments.results` makes the page of all of them.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from scripts.lib import paths
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.training.checkpoint import has_checkpoint
+from srgan_kit.training.loop import is_finished, train
+
+Status = Literal["reached", "within 10 %", "not reached"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of an experiment beside its paper's."""
+
+    measure: str
+    """What is measured, with its unit: "errors of 10,000"."""
+    setting: str
+    """Of what: "100 labels, mean of 3 label sets"."""
+    ours: float
+    spread: float | None = None
+    """Standard deviation over seeds."""
+    paper: float | None = None
+    """The paper's figure; None where it has none."""
+    goal: float | None = None
+    """What was to be reached here; None for the paper's figure, and where neither is given for a baseline."""
+    better: Literal["lower", "higher"] = "lower"
+
+    @property
+    def status(self) -> Status | None:
+        """How `ours` compares with the goal; None for a baseline."""
+        goal = self.paper if self.goal is None else self.goal
+        if goal is None:
+            return None
+        behind = (self.ours - goal) * (1 if self.better == "lower" else -1)
+        if behind <= 0:
+            return "reached"
+        return "within 10 %" if behind <= 0.1 * abs(goal) else "not reached"
+
+
+@dataclass
+class Experiment:
+    """An experiment: where it works, how long it may, and what it found."""
+
+    name: str
+    """Of its result file and its image."""
+    title: str
+    """Of its table on the page of results."""
+    source: str
+    """The paper and its table: "Salimans et al. 2016, arXiv:1606.03498, table 1"."""
+    work: Path
+    """Where runs lie; a second call goes on with them."""
+    data: Path
+    smoke: bool
+    """Whether it only shows that it works: a few steps of tiny networks; figures mean nothing."""
+    results: Path
+    """Where the result file goes."""
+    images: Path
+    """Where figures go."""
+    deadline: float | None = None
+    """`time.monotonic()` at which its time is up."""
+    figures: list[Figure] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What a reader must know to judge the figures: steps, seeds, sizes."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences for the page, below the table."""
+    hours: float = 0.0
+    """Training time of all runs."""
+
+    @property
+    def minutes_left(self) -> float | None:
+        """None for no limit."""
+        return None if self.deadline is None else max((self.deadline - time.monotonic()) / 60, 0.01)
+
+    def trained(self, run: str, recipe: str, images: Path, settings: Sequence[str] = ()) -> Path | None:
+        """The folder of a finished run, trained now as far as it is not; None where the time is up before it ends."""
+        folder = self.work / run
+        if not is_finished(folder):
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                return None
+            train(
+                load_recipe(recipe, list(settings), images),
+                folder,
+                resume=has_checkpoint(folder),
+                minutes=self.minutes_left,
+            )
+        return folder if is_finished(folder) else None
+
+    def write(self, **more: Any) -> Path:
+        """Write the result file; `more` is kept in it beside the figures (series of a plot, single runs)."""
+        record = {
+            "title": self.title,
+            "source": self.source,
+            "command": f"SRGAN_KIT_DATA=DATA python -m scripts.experiments.{self.name}",
+            "hardware": hardware(),
+            "training_hours": round(self.hours, 2),
+            "settings": self.settings,
+            "figures": [asdict(figure) | {"status": figure.status} for figure in self.figures],
+            "notes": self.notes,
+        }
+        self.results.mkdir(parents=True, exist_ok=True)
+        path = self.results / f"{self.name}.json"
+        path.write_text(json.dumps(_short(record | more), indent=2) + "\n", encoding="utf-8")
+        return path
+
+
+def open_experiment(name: str, title: str, source: str, doc: str | None, argv: Sequence[str] | None) -> Experiment:
+    """Read the command line that all experiments have: --work, --minutes, --smoke."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, help=f"where runs lie (default: runs/experiments/{name})")
+    parser.add_argument("--minutes", type=float, help="stop after so long; a second call goes on")
+    parser.add_argument("--smoke", action="store_true", help="a few steps of everything; results go into --work")
+    arguments = parser.parse_args(argv)
+    work = arguments.work or Path("runs/experiments") / (f"{name}-smoke" if arguments.smoke else name)
+    return Experiment(
+        name=name,
+        title=title,
+        source=source,
+        work=work,
+        data=paths.data_folder("images and weights"),
+        smoke=arguments.smoke,
+        results=work if arguments.smoke else paths.RESULTS,
+        images=work if arguments.smoke else paths.IMAGES,
+        deadline=None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes,
+    )
+
+
+def hardware() -> str:
+    """The card, or the processor and how many threads of it were used."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    names = [line.split(":")[1].strip() for line in _cpu_lines() if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
+
+
+def _cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _short(value: Any) -> Any:
+    """Numbers with five significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, Mapping):
+        return {key: _short(each) for key, each in value.items()}
+    return [_short(each) for each in value] if isinstance(value, list | tuple) else value
