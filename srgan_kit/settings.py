@@ -21,7 +21,7 @@ def table_of(value: object) -> object:
 
 
 class Named:
-    """Of a setting whose kind is chosen by `name`: the name alone may stand for a table of it."""
+    """A setting whose kind is chosen by `name`: the name alone may stand for a table of it."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return no_info_before_validator_function(table_of, handler(source))

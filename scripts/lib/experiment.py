@@ -31,7 +31,7 @@ class Figure:
     measure: str
     """What is measured, with its unit: "errors of 10,000"."""
     setting: str
-    """Of what: "100 labels, mean of 3 label sets"."""
+    """Where it is measured: "100 labels, mean of 3 label sets"."""
     ours: float
     spread: float | None = None
     """Standard deviation over seeds."""
@@ -58,9 +58,9 @@ class Experiment:
     """An experiment: where it works, how long it may, and what it found."""
 
     name: str
-    """Of its result file and its image."""
+    """Stem of its result file and its image."""
     title: str
-    """Of its table on the page of results."""
+    """Heading of its table on the page of results."""
     source: str
     """The paper and its table: "Salimans et al. 2016, arXiv:1606.03498, table 1"."""
     work: Path

@@ -23,7 +23,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.images.grid import save_image
 
 SIDE = 144
-"""Of the parts that are shown, in pixels of the original; scales of 2, 3 and 4 divide it."""
+"""Side of the parts that are shown, in pixels of the original; scales of 2, 3 and 4 divide it."""
 ROWS = 10
 OUTPUT = paths.IMAGES / "photo.png"
 

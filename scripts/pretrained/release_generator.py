@@ -54,7 +54,7 @@ class Generator:
     terms: str
     measure: Callable[[Run], dict[str, float]]
     meaning: str
-    """Of the measured figures."""
+    """What the measured figures mean."""
     picture: Callable[[Run], Tensor]
 
 

@@ -35,7 +35,7 @@ class Stage:
     """A run, which starts from the weights of the one before it."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
     recipe: str
     """A shipped recipe."""
     both: Settings
@@ -63,7 +63,7 @@ class Plan:
 
 
 DISTANCES = ("weights.phase_bias=10", "lpips.translation=4", "optimizer.learning_rate=2e-4")
-"""Of a last stage without a critic, after which the critic's texture stays."""
+"""Settings of a last stage without a critic, after which the critic's texture stays."""
 TEXTURE = (*DISTANCES, "weights.lpips=4", "weights.pixel=0.5", "weights.phase_balance=0.1")
 GPU_CROPS = ("data.batch=32", "data.pipeline=device")
 CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100")

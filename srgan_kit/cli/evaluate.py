@@ -147,7 +147,7 @@ def _print(evaluation: "Evaluation") -> None:
             score.name,
             f"{score.psnr_y:.2f}",
             f"{score.ssim_y:.4f}",
-            f"{score.given_back:.1%}",
+            f"{score.lr_reproduced:.1%}",
             f"{score.seconds:.3f}",
             _rate(score.megapixels, score.seconds),
         )
@@ -158,7 +158,7 @@ def _print(evaluation: "Evaluation") -> None:
         f"mean of {len(rows)}",
         f"{evaluation.psnr_y:.2f}",
         f"{evaluation.ssim_y:.4f}",
-        f"{evaluation.given_back:.1%}",
+        f"{evaluation.lr_reproduced:.1%}",
         f"{seconds / len(rows):.3f}",
         f"{evaluation.megapixels_per_second:.3f}",
     )

@@ -24,7 +24,7 @@ class AutoencoderCriticConfig(CriticSettings):
     name: Literal["autoencoder"] = "autoencoder"
     """Which critic this is."""
     layout: Layout = "convolutional"
-    """Of which layers."""
+    """Which layers encoder and decoder are made of."""
     channels: int = Field(default=64, ge=1)
     """Width of the first convolution."""
     embedding: int = Field(default=128, ge=1)

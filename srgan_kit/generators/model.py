@@ -28,7 +28,7 @@ class LatentConfig(Settings):
 
     @property
     def size(self) -> int:
-        """Of the latent vector, with categorical codes one-hot."""
+        """Length of the latent vector, with categorical codes one-hot."""
         return self.noise + sum(self.categorical) + self.continuous
 
 

@@ -66,7 +66,7 @@ class ClassUsage:
     share: Tensor
     """(K,) float64, summing to 1: mean probability of each class."""
     entropy: float
-    """Of the shares, in nats: 0 for one class only, ln K for all alike."""
+    """Entropy of the shares, in nats: 0 for one class only, ln K for all alike."""
 
 
 def class_usage(logits: Tensor) -> ClassUsage:

@@ -133,7 +133,7 @@ class Recipe(Settings):
 
     @property
     def generator_weights(self) -> dict[str, float]:
-        """Of every term that may occur: the variant's published ones, replaced and added to by the recipe's."""
+        """The weight of every term: the variant's published ones, replaced and added to by the recipe's."""
         return {**self.variant.weights, **self.weights}
 
     @property

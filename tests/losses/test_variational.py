@@ -42,7 +42,7 @@ def normal(mean: Tensor, log_variance: Tensor) -> Normal:
 
 
 def probabilities(mean: float, log_scale: float) -> Tensor:
-    """Of the 256 levels, in order: each is an image of its own."""
+    """One image for each of the 256 levels, in order."""
     grey = torch.arange(256, dtype=torch.float64) / 255
     centre = torch.full((1, 1), mean, dtype=torch.float64)
     return torch.stack([(-discretised_logistic_nll(centre, x.reshape(1, 1), log_scale)).exp() for x in grey])

@@ -45,7 +45,7 @@ def halved(image: Tensor) -> Tensor:
 
 
 def maps_of(image: Tensor) -> dict[str, Tensor]:
-    """Of a network that leaves out the last row and column of odd sides."""
+    """Maps of a network that leaves out the last row and column of odd sides."""
     return {"small": halved(image), "smaller": halved(halved(image))}
 
 

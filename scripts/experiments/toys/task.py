@@ -110,7 +110,7 @@ class ToyTask:
         return self.batch((image, label))
 
     def content_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """Of reconstructions, where there are any."""
+        """The terms of reconstructions, where there are any."""
         return self.content(batch, sample)
 
     def held_out(self, count: int) -> Batch:
