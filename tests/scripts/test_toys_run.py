@@ -97,8 +97,8 @@ def test_every_entry_of_the_script_is_a_recipe_that_takes_a_step(techniques: boo
 
 
 def test_density_draws_points_where_they_are() -> None:
-    picture = density(torch.tensor([[0.0, 0.0], [0.99, 0.99], [2.0, 0.5]]), side=10, full=1.0)
-    assert picture.shape == (1, 10, 10)
-    assert picture[0, 9, 0] == 0  # first coordinate to the right, second upwards
-    assert picture[0, 0, 9] == 0
-    assert picture.sum() == 98
+    figure = density(torch.tensor([[0.0, 0.0], [0.99, 0.99], [2.0, 0.5]]), side=10, full=1.0)
+    assert figure.shape == (1, 10, 10)
+    assert figure[0, 9, 0] == 0  # first coordinate to the right, second upwards
+    assert figure[0, 0, 9] == 0
+    assert figure.sum() == 98
