@@ -81,6 +81,8 @@ class Experiment:
     """Sentences for the page, below the table."""
     hours: float = 0.0
     """Training time of all runs."""
+    unfinished: list[str] = field(default_factory=list)
+    """Runs for which there was no time."""
 
     @property
     def minutes_left(self) -> float | None:
@@ -92,6 +94,7 @@ class Experiment:
         folder = self.work / run
         if not is_finished(folder):
             if self.deadline is not None and time.monotonic() > self.deadline:
+                self.unfinished.append(run)
                 return None
             train(
                 load_recipe(recipe, list(settings), images),
@@ -99,7 +102,10 @@ class Experiment:
                 resume=has_checkpoint(folder),
                 minutes=self.minutes_left,
             )
-        return folder if is_finished(folder) else None
+        if is_finished(folder):
+            return folder
+        self.unfinished.append(run)
+        return None
 
     def write(self, **more: Any) -> Path:
         """Write the result file; `more` is kept in it beside the figures (series of a plot, single runs)."""
@@ -112,6 +118,7 @@ class Experiment:
             "settings": self.settings,
             "figures": [asdict(figure) | {"status": figure.status} for figure in self.figures],
             "notes": self.notes,
+            "unfinished": self.unfinished,
         }
         self.results.mkdir(parents=True, exist_ok=True)
         path = self.results / f"{self.name}.json"
