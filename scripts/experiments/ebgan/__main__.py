@@ -75,7 +75,7 @@ def drawn(experiment: Experiment, rows: list[Row], real: float) -> None:
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
     scores = {kind: [row["i_prime"] for row in own] for kind, own in kinds.items() if own}
     best = {kind: max(kinds[kind], key=lambda row: row["i_prime"]) for kind in scores}
-    sheets = {kind: rows_of([experiment.work / row["run"]], 22) for kind, row in best.items() if "diverged" not in row}
+    sheets = {kind: rows_of([experiment.work / row["run"]], 12) for kind, row in best.items() if "diverged" not in row}
     experiment.images.mkdir(parents=True, exist_ok=True)
     picture(scores, real, sheets).save(experiment.images / "ebgan.png", optimize=True)
 
