@@ -71,24 +71,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     finished = trained(experiment)
     if not finished:
         sys.exit("the time was up before the first run ended; call again to go on")
-    samples = 5 if experiment.smoke else SAMPLES
+    images, samples = (8, 5) if experiment.smoke else (None, SAMPLES)
+    nats = f"nats, {samples}-sample estimate"
     for stage, folder in finished.items():
-        found = measured(
-            folder / MODEL, experiment.data / DATA, images=8 if experiment.smoke else None, samples=samples
-        )
-        nats = f"nats, {samples}-sample estimate"
-        experiment.figures.append(
-            Figure(nats, stage.title, found["iwae"].value, found["iwae"].error, stage.paper, stage.goal)
-        )
-        experiment.figures.append(Figure("-ELBO, nats", stage.title, found["elbo"].value, found["elbo"].error))
-        experiment.figures.append(
-            Figure(
-                "active units of 50", stage.title, last_validation(folder)["posterior/active_units"], better="higher"
-            )
-        )
+        found = measured(folder / MODEL, experiment.data / DATA, images, samples)
+        estimate, elbo, units = found["iwae"], found["elbo"], last_validation(folder)["posterior/active_units"]
+        experiment.figures += [
+            Figure(nats, stage.title, estimate.value, estimate.error, stage.paper, stage.goal),
+            Figure("-ELBO, nats", stage.title, elbo.value, elbo.error),
+            Figure("active units of 50", stage.title, units, better="higher"),
+        ]
         experiment.hours += training_hours(folder)
     experiment.settings = {stage.title: load_saved(folder).recipe.steps for stage, folder in finished.items()}
-    experiment.settings |= {"test images": 8 if experiment.smoke else 10_000, "samples": samples, "seed": 0}
+    experiment.settings |= {"test images": images or 10_000, "samples": samples, "seed": 0}
     experiment.notes = [
         "Spread is the standard error over the test images. Test images are drawn once, each pixel white by its grey "
         "value; training images anew each time.",

@@ -88,10 +88,9 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
         """Several samples, sooner than one after the other: what a data loader asks for."""
         chosen = [self._which(index) for index in indices]
-        pairs = zip(indices, chosen, strict=True)
-        images = [
-            self._crop(index, self.images[which]) if self._varied else self.images[which] for index, which in pairs
-        ]
+        images = [self.images[which] for which in chosen]
+        if self._varied:
+            images = [self._crop(index, image) for index, image in zip(indices, images, strict=True)]
         if self._redrawn:
             images = drawn(torch.stack(images), self.seed, indices).unbind()
         return list(zip(images, self.labels[chosen].unbind(), strict=True))

@@ -26,7 +26,7 @@ class VAE(Variant):
     """Standard deviation of "gaussian", scale of "discretised-logistic", for images in [0, 1]."""
 
     samples: int = 1
-    """Draws of the code for each image, k of the second paper: 1 for the ELBO, more for the importance-weighted bound."""
+    """Draws of the code for each image, k of the second paper: 1 for the ELBO, more for the tighter bound."""
 
     weights: ClassVar[Mapping[str, float]] = {"nll": 1.0, "kl": 1.0}
     bounds_likelihood: ClassVar[bool] = True
@@ -60,9 +60,8 @@ class VAE(Variant):
         each = draws.code.shape[:2]
         logits = None if draws.logits is None else draws.logits.flatten(0, 1)
         nll = self.nll(draws.image.flatten(0, 1), logits, image.expand(each[0], *image.shape).flatten(0, 1))
-        return losses.importance_log_weights(
-            -nll.unflatten(0, each), draws.code, posterior.mean, posterior.log_variance
-        )
+        mean, log_variance = posterior.mean, posterior.log_variance
+        return losses.importance_log_weights(-nll.unflatten(0, each), draws.code, mean, log_variance)
 
     def nll(self, made: Tensor, logits: Tensor | None, image: Tensor) -> Tensor:
         """-log p(image | code) of each image, (N,), summed over its values, in nats; from what the code became."""
