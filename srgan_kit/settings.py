@@ -5,8 +5,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
-Depth = Annotated[int, Field(ge=1, le=300)]
+DEEPEST = 300
 """Layers or blocks of a network; more cannot be trained, and would take minutes to build."""
+Depth = Annotated[int, Field(ge=1, le=DEEPEST)]
+"""Layers or blocks of a network that has at least one."""
 
 
 class Settings(BaseModel):

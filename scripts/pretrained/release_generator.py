@@ -28,7 +28,8 @@ from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.images.grid import grid, save_image
 from srgan_kit.losses import SqueezeNetFeatures
-from srgan_kit.metrics.samples import frechet_distance, nearest_training_distance
+from srgan_kit.metrics.frechet import frechet_distance_of
+from srgan_kit.metrics.samples import nearest_training_distance
 from srgan_kit.models.generative import load_saved
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.unconditional import fixed_images
@@ -77,7 +78,7 @@ def flowers(run: Run) -> dict[str, float]:
     nearest, of_held_out = (
         nearest_training_distance(images, small_real)[0].median() for images in (small_made, small_held)
     )
-    found = samples(run) | {"feature distance": frechet_distance(*laws)}
+    found = samples(run) | {"feature distance": frechet_distance_of(*laws)}
     return found | {"nearest": float(nearest / of_held_out)}
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from scripts.experiments.toys import run as toys
-from scripts.experiments.toys.distributions import TOYS
 from scripts.experiments.toys.measures import jensen_shannon, spacing_kl
-from scripts.experiments.toys.mode_coverage import mode_coverage
-from scripts.experiments.toys.task import MEASURED, ToyPoints, ToyTask, density
+from scripts.lib.toys.distributions import TOYS
+from scripts.lib.toys.mode_coverage import mode_coverage
+from scripts.lib.toys.task import MEASURED, ToyPoints, ToyTask, density
 
 
 def test_points_are_a_function_of_seed_and_number_and_come_back_from_images() -> None:

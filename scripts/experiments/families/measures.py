@@ -13,9 +13,9 @@ from scripts.lib.generative_measures import TESTED, Measured, bounds
 from srgan_kit import losses
 from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import grid, save_image
+from srgan_kit.metrics.frechet import frechet_distance_of
 from srgan_kit.metrics.samples import (
     class_usage,
-    frechet_distance,
     nearest_training_distance,
     pairwise_diversity,
     ratio_to_real,
@@ -76,7 +76,7 @@ def compare(images: Tensor, digits: Digits, network: Classifier) -> Measured:
     return {
         "sharpness": ratio_to_real(sharpness, images, real),
         "diversity": ratio_to_real(pairwise_diversity, binary, real),
-        "frechet": frechet_distance(network.features(binary), network.features(digits.test[SAMPLES:])),
+        "frechet": frechet_distance_of(network.features(binary), network.features(digits.test[SAMPLES:])),
         "classes": float((share >= 0.01).sum()),
         "entropy": class_usage(logits).entropy,
         "sure": (logits.softmax(1).amax(1) >= 0.9).float().mean().item(),

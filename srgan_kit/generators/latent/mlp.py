@@ -1,13 +1,13 @@
 """A dense generator, for small images and for points of the plane."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from srgan_kit.generators.settings import GeneratorSettings, GeneratorSpec
 from srgan_kit.layers.check_shape import expect
-from srgan_kit.settings import Depth
+from srgan_kit.settings import DEEPEST
 
 
 class MLPConfig(GeneratorSettings):
@@ -17,8 +17,8 @@ class MLPConfig(GeneratorSettings):
     """Which generator this is."""
     hidden: int = Field(default=500, ge=1)
     """Width of the hidden layers."""
-    layers: Depth = 2
-    """Hidden layers."""
+    layers: Annotated[int, Field(ge=0, le=DEEPEST)] = 2
+    """Hidden layers; without any, what comes out is an affine function of the latent vector."""
     output: Literal["logits", "linear"] = "logits"
     """"linear" for data that are no images, such as points in the plane."""
     normalisation: Literal["batch", "none"] = "batch"
