@@ -123,7 +123,7 @@ def test_a_run_on_random_images_in_slices_equals_one_in_a_piece(grey: Path, tmp_
 
 
 def test_mistakes_are_named(grey: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="data.binarise: for unconditional and reconstruction, not for super-res"):
+    with pytest.raises(UserError, match=r"data\.binarise: for unconditional and reconstruction, not for super-res"):
         load_recipe("smoke", ["data.binarise=random"], grey)
     with pytest.raises(UserError, match=r"data\.binarise"):
         load_recipe("vae", ["data.binarise=half"], grey)
