@@ -89,7 +89,7 @@ PLANS: dict[str, Plan] = {
         (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2000",)),),
     ),
     "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=2000",)),)),
-    "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
+    "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", ()),)),
 }
 """The pretrained models by name; the fidelity and photo models are students (`scripts/pretrained/students`)."""
 

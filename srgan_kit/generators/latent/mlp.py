@@ -23,7 +23,7 @@ class MLPConfig(GeneratorSettings):
     """"linear" for data that are no images, such as points in the plane."""
     normalisation: Literal["batch", "none"] = "batch"
     """Normalisation of the hidden layers."""
-    activation: Literal["softplus", "relu"] = "softplus"
+    activation: Literal["softplus", "relu", "tanh"] = "softplus"
     """Activation of the hidden layers."""
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "MLPGenerator":
@@ -60,7 +60,7 @@ class MLPGenerator(nn.Module):
         layers: int = 2,
         output: Literal["logits", "linear"] = "logits",
         normalisation: Literal["batch", "none"] = "batch",
-        activation: Literal["softplus", "relu"] = "softplus",
+        activation: Literal["softplus", "relu", "tanh"] = "softplus",
     ) -> None:
         super().__init__()
         self.latent = latent
@@ -70,7 +70,7 @@ class MLPGenerator(nn.Module):
         for _ in range(layers):
             stack.append(nn.Linear(before, hidden, bias=normalisation == "none"))
             stack += [nn.BatchNorm1d(hidden)] if normalisation == "batch" else []
-            stack.append({"softplus": nn.Softplus, "relu": nn.ReLU}[activation]())
+            stack.append({"softplus": nn.Softplus, "relu": nn.ReLU, "tanh": nn.Tanh}[activation]())
             before = hidden
         stack += [nn.Linear(before, image_channels * size**2), nn.Unflatten(1, (image_channels, size, size))]
         self.layers = nn.Sequential(*stack)
