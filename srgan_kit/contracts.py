@@ -17,6 +17,8 @@ class Batch:
     """What the generator is given besides noise: (N, C, h, w) low-resolution images, features to invert, or None."""
     label: Tensor | None = None
     """(N,) int64 class, -1 = unlabelled."""
+    labelled: "Batch | None" = None
+    """Images with labels that classes are learned from; None where they are learned from this batch's own."""
 
 
 @dataclass
@@ -93,6 +95,8 @@ class Critique:
     """(N, D): an auto-encoding critic's code."""
     of_reconstruction: "Critique | None" = None
     """The same critic's view of `Sample.reconstruction`, beside that of `Sample.image`, where a variant requires it."""
+    of_labelled: "Critique | None" = None
+    """The same critic's view of `Batch.labelled`, beside that of `Batch.image`, where there is one."""
 
     def feature(self, layer: int, setting: str = "variant.layer") -> Tensor:
         """One of the hidden activations; negative numbers count from the deepest.

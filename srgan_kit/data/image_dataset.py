@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
-from srgan_kit.data.labels import class_folders, labelled_draw, labelled_subset
+from srgan_kit.data.labels import LabelledDraws, class_folders, labelled_subset
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.errors import UserError
 from srgan_kit.images.pixels import center_crop
@@ -53,7 +53,7 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         augment: "none" or "flips" (left-right).
         seed: the run's seed.
         skipped: files that were to be images and are not among them.
-        labelled_share: fraction of the samples that are drawn from the labelled images alone, in epochs of their own.
+        labelled_draws: which samples are drawn from the labelled images alone, in epochs of their own.
     """
 
     def __init__(
@@ -63,26 +63,24 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         augment: Augmentation,
         seed: int,
         skipped: Sequence[Skipped] = (),
-        labelled_share: float = 0.0,
+        labelled_draws: LabelledDraws = LabelledDraws(),
     ) -> None:
         self.images, self.labels = images, torch.from_numpy(labels)
         self.size = min(images.shapes[0][1:])
+        alike = {images.shapes[0][:1] + (self.size, self.size)} == set(images.shapes)
+        self._block = images.pixels.view(len(images), *images.shapes[0]) if alike else None
         self.augment: Augmentation = augment
         self.seed = seed
         self.skipped = list(skipped)
         self._labelled = np.flatnonzero(labels >= 0)
-        self._labelled_share = labelled_share if len(self._labelled) else 0.0
+        self._draws = labelled_draws if len(self._labelled) else LabelledDraws()
 
     def __len__(self) -> int:
         """How many images there are; sample numbers go on beyond it."""
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        before, from_labelled = labelled_draw(index, self._labelled_share)
-        if from_labelled:
-            which = int(self._labelled[self._draw(before, len(self._labelled))])
-        else:
-            which = self._draw(index - before, len(self))
+        which = self._which(index)
         # The 1 keeps these draws apart from those of the orders: to NumPy a seed (a, b) is the seed (a, b, 0).
         random = np.random.default_rng((self.seed, index, 1))
         image = self.images[which]
@@ -91,6 +89,21 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         if self.augment == "flips" and random.integers(2):
             image = image.flip(2)
         return image.contiguous(), self.labels[which]
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Samples by their numbers, as a loader would collate them: (N, C, size, size) uint8 and (N,) int64."""
+        if self.augment != "none" or self._block is None:
+            images, labels = zip(*(self[index] for index in indices), strict=True)
+            return torch.stack(images), torch.stack(labels)
+        which = [self._which(index) for index in indices]
+        return self._block[which], self.labels[which]
+
+    def _which(self, index: int) -> int:
+        """The number of sample `index`'s image."""
+        before, from_labelled = self._draws(index)
+        if from_labelled:
+            return int(self._labelled[self._draw(before, len(self._labelled))])
+        return self._draw(index - before, len(self))
 
     def _draw(self, number: int, of: int) -> int:
         """Number `number` in an endless row of epochs, each of which has the numbers 0 ... `of` - 1 once."""
@@ -146,7 +159,7 @@ class DatasetSettings:
     channels: int
     """1 (grey: luma) or 3 (RGB)."""
     seed: int
-    """The run's seed; it also chooses the images held out and the labels kept."""
+    """The run's seed; it also chooses the images held out."""
     holdout: int
     """How many images to hold out, if the file has no test set of its own; a single one is trained on too."""
     holdout_part: float = 1.0
@@ -155,8 +168,10 @@ class DatasetSettings:
     """"none" or "flips" (left-right)."""
     labelled: int | float | None = None
     """How many of the training images keep their label, see `labelled_subset`; None for all."""
-    labelled_share: float = 0.0
-    """Fraction of the samples that are drawn from the labelled images alone, see `ImageDataset`."""
+    labelled_draws: LabelledDraws = LabelledDraws()
+    """Which samples are drawn from the labelled images alone, see `ImageDataset`."""
+    label_seed: int | None = None
+    """The seed that chooses the labels kept; None for the run's."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.channels not in (1, 3) or self.holdout < 0:
@@ -205,10 +220,11 @@ def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None =
         test = [images[index] for index in held], labels[held]
         images, labels = [images[index] for index in kept], labels[kept]
     if settings.labelled is not None:
-        labels = labelled_subset(labels, len(classes), settings.labelled, seed)
+        label_seed = seed if settings.label_seed is None else settings.label_seed
+        labels = labelled_subset(labels, len(classes), settings.labelled, label_seed)
     held_out = [center_crop(image, size, size) for image in test[0]]
     stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)
-    train = ImageDataset(PackedImages(images), labels, settings.augment, seed, skipped, settings.labelled_share)
+    train = ImageDataset(PackedImages(images), labels, settings.augment, seed, skipped, settings.labelled_draws)
     return DatasetSplits(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
 
 

@@ -13,6 +13,10 @@ from srgan_kit.recipes.sections import OptimizerConfig
 from srgan_kit.training.schedule import learning_rate
 
 
+TINY = 1e-6
+"""What torch adds to a gradient's norm before it clips by it."""
+
+
 class Diverged(UserError):
     """A term became NaN or infinite; the last good checkpoint is kept."""
 
@@ -147,10 +151,12 @@ class Player:
     def _clip(self) -> float:
         """Scale the gradients down to the largest norm allowed; their norm before."""
         parameters, largest = list(self.network.parameters()), self.config.clip_gradient
-        if self.accelerator.scaler is None:
-            return float(nn.utils.clip_grad_norm_(parameters, largest))
-        self.accelerator.unscale_gradients(self.optimizer)  # accelerate's own clipping does it to the other player too
-        return float(nn.utils.clip_grad_norm_(parameters, largest))
+        if self.accelerator.scaler is not None:
+            self.accelerator.unscale_gradients(self.optimizer)  # accelerate's own clipping does it to both players
+        norm = nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])
+        if not norm + TINY <= largest:  # else torch would multiply all gradients by 1
+            nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+        return float(norm)
 
     def _average_gradients(self) -> None:
         if self.accelerator.num_processes == 1:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srgan_kit.data.image_dataset import DatasetSettings, DatasetSplits, ImageDataset, PackedImages, load_dataset
+from srgan_kit.data.labels import LabelledDraws
 from srgan_kit.errors import UserError
 
 
@@ -77,13 +78,13 @@ def test_each_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:
 
 def test_a_share_of_the_samples_is_drawn_from_the_labelled_images_alone() -> None:
     labels = np.array([-1, 0, -1, -1, 1, -1])
-    dataset = ImageDataset(numbered(6), labels, "none", seed=5, labelled_share=0.25)
+    dataset = ImageDataset(numbered(6), labels, "none", seed=5, labelled_draws=LabelledDraws(share=0.25))
     drawn = [int(dataset[index][0][0, 0, 0]) // 16 for index in range(32)]
     assert sorted(drawn[3::4]) == [1] * 4 + [4] * 4
     others = [which for index, which in enumerate(drawn) if index % 4 != 3]
     assert sorted(others) == sorted([*range(6)] * 4)
     assert [int(dataset[index][1]) for index in range(32)] == [labels[which] for which in drawn]
-    plain = ImageDataset(numbered(6), np.full(6, -1), "none", seed=5, labelled_share=0.25)
+    plain = ImageDataset(numbered(6), np.full(6, -1), "none", seed=5, labelled_draws=LabelledDraws(share=0.25))
     assert sorted(int(plain[index][0][0, 0, 0]) // 16 for index in range(6)) == [*range(6)]
 
 
