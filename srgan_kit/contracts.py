@@ -66,6 +66,11 @@ class Sample:
         """The image that should be the real one, pixel by pixel: the reconstruction, if there is one."""
         return self.image if self.reconstruction is None else self.reconstruction
 
+    def detached(self) -> "Sample":
+        """The images alone, without gradients to the generator; codes and noise have none."""
+        reconstruction = None if self.reconstruction is None else self.reconstruction.detach()
+        return Sample(image=self.image.detach(), noise=self.noise, codes=self.codes, reconstruction=reconstruction)
+
 
 @dataclass
 class CodePosterior:

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
-from srgan_kit.data.labels import LabelledDraws, class_folders, labelled_subset
+from srgan_kit.data.labels import FROM_ALL, LabelledDraws, class_folders, labelled_subset
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.errors import UserError
 from srgan_kit.images.pixels import center_crop
@@ -63,17 +63,17 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         augment: Augmentation,
         seed: int,
         skipped: Sequence[Skipped] = (),
-        labelled_draws: LabelledDraws = LabelledDraws(),
+        labelled_draws: LabelledDraws = FROM_ALL,
     ) -> None:
         self.images, self.labels = images, torch.from_numpy(labels)
         self.size = min(images.shapes[0][1:])
-        alike = {images.shapes[0][:1] + (self.size, self.size)} == set(images.shapes)
+        alike = {(images.shapes[0][0], self.size, self.size)} == set(images.shapes)
         self._block = images.pixels.view(len(images), *images.shapes[0]) if alike else None
         self.augment: Augmentation = augment
         self.seed = seed
         self.skipped = list(skipped)
         self._labelled = np.flatnonzero(labels >= 0)
-        self._draws = labelled_draws if len(self._labelled) else LabelledDraws()
+        self._draws = labelled_draws if len(self._labelled) else FROM_ALL
 
     def __len__(self) -> int:
         """How many images there are; sample numbers go on beyond it."""
@@ -168,7 +168,7 @@ class DatasetSettings:
     """"none" or "flips" (left-right)."""
     labelled: int | float | None = None
     """How many of the training images keep their label, see `labelled_subset`; None for all."""
-    labelled_draws: LabelledDraws = LabelledDraws()
+    labelled_draws: LabelledDraws = FROM_ALL
     """Which samples are drawn from the labelled images alone, see `ImageDataset`."""
     label_seed: int | None = None
     """The seed that chooses the labels kept; None for the run's."""

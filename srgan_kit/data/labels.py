@@ -82,6 +82,10 @@ class LabelledDraws:
         return before, int((index + 1) * self.share) > before
 
 
+FROM_ALL = LabelledDraws()
+"""All samples are drawn from all images."""
+
+
 def _per_class(available: np.ndarray, amount: int | float, order: np.ndarray) -> np.ndarray:
     """How many labels of each class; `order` says which classes get one more where a count leaves a remainder."""
     if isinstance(amount, float):

@@ -91,7 +91,7 @@ class Model(nn.Module):
         return Sample(image=made, noise=noise, codes=codes, posterior=posterior, reconstruction=image, logits=logits)
 
     def draw(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> tuple[Tensor, Codes]:
-        """Noise (N, D) from its prior, and codes from their uniform prior; on the CPU, so that a seed means one thing."""
+        """Noise (N, D) and codes from their priors; on the CPU, so that a seed means one thing."""
         if self.latent.distribution == "uniform":
             noise = torch.rand(count, self.latent.noise, generator=generator) * 2 - 1
         else:

@@ -40,10 +40,8 @@ class CriticView:
         compares = self.reconstructions or needs >= {"features", "real_in_generator_step"}
         compares = compares or "feature_matching" in recipe.weights
         self.together = compares and has_batch_norm(network)
-        self.alone = not has_batch_norm(network) and not any(
-            isinstance(m, MinibatchDiscrimination) for m in network.modules()
-        )
-        """Whether a critique depends on its own image alone, so that images of all kinds can be judged at once."""
+        of_batches = (*BATCH_NORM, MinibatchDiscrimination)
+        self.judges_alone = not any(isinstance(module, of_batches) for module in network.modules())
 
     def image(self, image: Tensor, batch: Batch, sample: Sample | None = None) -> Critique:
         """The critique of images by themselves, and of the sample's reconstruction where the variant requires it."""
@@ -54,19 +52,12 @@ class CriticView:
         return critique
 
     def real_and_fake(self, batch: Batch, sample: Sample) -> tuple[Critique, Critique]:
-        """The critiques of the real images, with those of the labelled batch, and of the sample.
+        """The critiques of the real images, with that of the labelled batch, and of the sample.
 
-        They are one forward where they are compared. Where there is a labelled batch, all are one if it makes no
-        difference, which is faster.
+        The two are one forward where they are compared.
         """
-        labelled = batch.labelled
-        if labelled is not None and not (self.alone and batch.condition is None and not self.reconstructions):
-            real, fake = self.real_and_fake(replace(batch, labelled=None), sample)
-            real.of_labelled = self.image(labelled.image, labelled)
-            return real, fake
-        if labelled is not None:
-            real, fake, real.of_labelled = self._critiques([batch.image, sample.image, labelled.image], batch)
-            return real, fake
+        if batch.labelled is not None:
+            return self._with_labelled(batch, batch.labelled, sample)
         if not self.together:
             return self.image(batch.image, batch), self.image(sample.image, batch, sample)
         images = [batch.image, sample.image]
@@ -76,6 +67,15 @@ class CriticView:
         real, fake, *more = self._critiques(images, batch)
         if more:
             fake.of_reconstruction = more[0]
+        return real, fake
+
+    def _with_labelled(self, batch: Batch, labelled: Batch, sample: Sample) -> tuple[Critique, Critique]:
+        """The same, by one forward of all images where each is judged by itself: its products are larger, and fewer."""
+        if self.judges_alone and batch.condition is None and not self.reconstructions:
+            real, fake, real.of_labelled = self._critiques([batch.image, sample.image, labelled.image], batch)
+        else:
+            real, fake = self.real_and_fake(replace(batch, labelled=None), sample)
+            real.of_labelled = self.image(labelled.image, labelled)
         return real, fake
 
     def _critiques(self, images: list[Tensor], batch: Batch) -> list[Critique]:

@@ -12,7 +12,6 @@ from srgan_kit.errors import UserError
 from srgan_kit.recipes.sections import OptimizerConfig
 from srgan_kit.training.schedule import learning_rate
 
-
 TINY = 1e-6
 """What torch adds to a gradient's norm before it clips by it."""
 

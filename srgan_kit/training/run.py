@@ -204,7 +204,7 @@ class Run:
         assert self.techniques is not None
         if self.techniques.needs_image_gradient(self.step) and torch.is_grad_enabled():
             batch.image.requires_grad_(True)
-        detached = _detached(sample)
+        detached = sample.detached()
         real, fake = self.critic_view.real_and_fake(batch, detached)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=detached)
         if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
@@ -246,7 +246,7 @@ class Run:
         self.updates = self.variant.next_updates(critic_values, generator_values, self.updates)
         self.step += 1
         self.average.update(self.model, self.step)
-        if self.critic is not None and self.critic_average is not None:
+        if self.critic and self.critic_average:
             self.critic_average.update(self.critic.network, self.step)
         if self.techniques is not None:
             self.techniques.update("generator")
@@ -302,9 +302,3 @@ class Run:
             self.critic_average.network.load_state_dict(state["critic_average"])
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-
-
-def _detached(sample: Sample) -> Sample:
-    """The images alone, without gradients to the generator; codes and noise have none."""
-    reconstruction = None if sample.reconstruction is None else sample.reconstruction.detach()
-    return Sample(image=sample.image.detach(), noise=sample.noise, codes=sample.codes, reconstruction=reconstruction)
