@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from scripts.lib.generative_measures import COUNT, clusters, generated, samples
+from scripts.lib.generative_measures import COUNT, generated, samples
 from scripts.lib.runs import exported, held_out
 from srgan_kit import losses
 from srgan_kit.contracts import Critique
@@ -23,7 +23,6 @@ def judged(run: Run, images: Tensor) -> Critique:
     assert score is not None
     return Critique(
         score=score,
-        class_logits=joined([part.class_logits for part in parts]),
         embedding=joined([part.embedding for part in parts]),
     )
 
@@ -49,30 +48,6 @@ def ebgan(run: Run) -> dict[str, float]:
         "energy_fake": float(fake.score.mean()),
         "pulling_away": float(losses.pulling_away(fake.embedding)),
     }
-
-
-def catgan(run: Run) -> dict[str, float]:
-    """The clusters' error, and how sure the critic is of real and generated images, in nats."""
-    assert run.critic is not None
-    critic = run.critic.network
-    real, fake = judged(run, held_out(run).image), judged(run, generated(run)[0])
-    assert real.class_logits is not None
-    assert fake.class_logits is not None
-    return samples(run) | {
-        "error_percent": clusters(run, lambda images: critic(images).class_logits),
-        "entropy_real": float(losses.entropy_from_logits(real.class_logits)),
-        "entropy_fake": float(losses.entropy_from_logits(fake.class_logits)),
-        "marginal_entropy": float(losses.marginal_entropy(real.class_logits)),
-    }
-
-
-def classifier(run: Run) -> dict[str, float]:
-    """Errors among the held-out images."""
-    test = held_out(run)
-    logits = judged(run, test.image).class_logits
-    assert logits is not None
-    assert test.label is not None
-    return samples(run) | {"errors": float((logits.argmax(dim=1) != test.label).sum()), "images": float(len(logits))}
 
 
 def reconstruction(run: Run) -> dict[str, float]:
