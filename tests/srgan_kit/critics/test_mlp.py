@@ -1,5 +1,7 @@
 """The dense critic's layers: what is normalised, the signal at the deepest one, the former key of its settings."""
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import nn
@@ -11,8 +13,8 @@ from srgan_kit.recipes.load import load_recipe
 HIDDEN = (40, 30, 20, 20, 20)
 
 
-def critic(normalisation: Normalisation, **more) -> MLPCritic:
-    return MLPCritic(8, 1, HIDDEN, (0.0, 0.0), normalisation, classes=4, **more)
+def critic(normalisation: Normalisation, activation: Literal["leaky-relu", "relu"] = "leaky-relu") -> MLPCritic:
+    return MLPCritic(8, 1, HIDDEN, (0.0, 0.0), normalisation, activation, classes=4)
 
 
 def deepest(network: MLPCritic) -> float:
