@@ -17,6 +17,8 @@ class Batch:
     """What the generator is given besides noise: (N, C, h, w) low-resolution images, features to invert, or None."""
     label: Tensor | None = None
     """(N,) int64 class, -1 = unlabelled."""
+    labelled: "Batch | None" = None
+    """Images with labels that classes are learned from; None where they are learned from this batch's own."""
 
 
 @dataclass
@@ -79,6 +81,11 @@ class Sample:
         """The image that should be the real one, pixel by pixel: the reconstruction, if there is one."""
         return self.image if self.reconstruction is None else self.reconstruction
 
+    def detached(self) -> "Sample":
+        """The images alone, without gradients to the generator; codes and noise have none."""
+        reconstruction = None if self.reconstruction is None else self.reconstruction.detach()
+        return Sample(image=self.image.detach(), noise=self.noise, codes=self.codes, reconstruction=reconstruction)
+
 
 @dataclass
 class CodePosterior:
@@ -108,6 +115,8 @@ class Critique:
     """(N, D): an auto-encoding critic's code."""
     of_reconstruction: "Critique | None" = None
     """The same critic's view of `Sample.reconstruction`, beside that of `Sample.image`, where a variant requires it."""
+    of_labelled: "Critique | None" = None
+    """The same critic's view of `Batch.labelled`, beside that of `Batch.image`, where there is one."""
 
     def feature(self, layer: int, setting: str = "variant.layer") -> Tensor:
         """One of the hidden activations; negative numbers count from the deepest.

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Sampler
 from srgan_kit.data.degradation import MARGIN, degradation_random, degrade
 from srgan_kit.data.degradation_settings import RoundsConfig
 from srgan_kit.data.image_folder import ImageFolder
-from srgan_kit.data.labels import labelled_draw
+from srgan_kit.data.labels import FROM_ALL, LabelledDraws
 from srgan_kit.errors import UserError
 from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_8bit
 
@@ -51,8 +51,8 @@ class CropSettings:
     """The run's seed."""
     augment: str = "none"
     """"none", "flips" (left-right), or "flips-and-rotations" (the eight symmetries of the square)."""
-    labelled_share: float = 0.0
-    """Fraction of the samples that are drawn from the labelled images alone."""
+    labelled_draws: LabelledDraws = FROM_ALL
+    """Which samples are drawn from the labelled images alone."""
     reductions: Sequence[float] = (1.0,)
     """Factors of which one is drawn to reduce the image by first; those that leave an image smaller than a crop are
     passed over, so the largest must leave none so small."""
@@ -76,16 +76,14 @@ class CropPlan:
     ) -> None:
         self.sizes, self.settings = sizes, settings
         self._labelled = np.zeros(0, dtype=np.int64) if labelled is None else labelled
-        self._labelled_share = settings.labelled_share if len(self._labelled) else 0.0
+        self._draws = settings.labelled_draws if len(self._labelled) else FROM_ALL
 
     def __call__(self, index: int) -> Crop:
         """Sample `index`."""
         settings = self.settings
         random = np.random.default_rng((settings.seed, index))
-        if labelled_draw(index, self._labelled_share)[1]:
-            image = int(random.choice(self._labelled))
-        else:
-            image = int(random.integers(len(self.sizes)))
+        from_labelled = self._draws(index)[1]
+        image = int(random.choice(self._labelled) if from_labelled else random.integers(len(self.sizes)))
         reduction = 0
         if len(settings.reductions) > 1:
             large_enough = [number for number, factor in enumerate(settings.reductions) if self._fits(image, factor)]

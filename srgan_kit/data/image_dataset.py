@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from srgan_kit.data.binarise import HELD_OUT, TRAINED_ON, Binarisation, binarised, drawn
 from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
-from srgan_kit.data.labels import class_folders, labelled_draw, labelled_subset
+from srgan_kit.data.labels import FROM_ALL, LabelledDraws, class_folders, labelled_subset
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.errors import UserError
 from srgan_kit.images.pixels import center_crop
@@ -54,7 +54,7 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         augment: "none" or "flips" (left-right).
         seed: the run's seed.
         skipped: files that were to be images and are not among them.
-        labelled_share: fraction of the samples that are drawn from the labelled images alone, in epochs of their own.
+        labelled_draws: which samples are drawn from the labelled images alone, in epochs of their own.
         redrawn: whether each sample's values are drawn, black or white, by its image's: see `binarise.drawn`.
     """
 
@@ -65,18 +65,19 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         augment: Augmentation,
         seed: int,
         skipped: Sequence[Skipped] = (),
-        labelled_share: float = 0.0,
+        labelled_draws: LabelledDraws = FROM_ALL,
         redrawn: bool = False,
     ) -> None:
         self.images, self.labels = images, torch.from_numpy(labels)
         self.size = min(images.shapes[0][1:])
+        alike = {(images.shapes[0][0], self.size, self.size)} == set(images.shapes)
+        self._block = images.pixels.view(len(images), *images.shapes[0]) if alike else None
         self.augment: Augmentation = augment
         self.seed = seed
         self.skipped = list(skipped)
         self._labelled = np.flatnonzero(labels >= 0)
-        self._labelled_share = labelled_share if len(self._labelled) else 0.0
+        self._draws = labelled_draws if len(self._labelled) else FROM_ALL
         self._redrawn = redrawn
-        self._varied = augment != "none" or any(shape[1:] != (self.size, self.size) for shape in images.shapes)
 
     def __len__(self) -> int:
         """How many images there are; sample numbers go on beyond it."""
@@ -87,30 +88,35 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
         """Several samples, sooner than one after the other: what a data loader asks for."""
-        chosen = [self._which(index) for index in indices]
-        images = [self.images[which] for which in chosen]
-        if self._varied:
-            images = [self._crop(index, image) for index, image in zip(indices, images, strict=True)]
-        if self._redrawn:
-            images = drawn(torch.stack(images), self.seed, indices).unbind()
-        return list(zip(images, self.labels[chosen].unbind(), strict=True))
+        images, labels = self.batch(indices)
+        return list(zip(images.unbind(), labels.unbind(), strict=True))
 
-    def _which(self, index: int) -> int:
-        """The number of the image that sample `index` shows."""
-        before, from_labelled = labelled_draw(index, self._labelled_share)
-        if from_labelled:
-            return int(self._labelled[self._draw(before, len(self._labelled))])
-        return self._draw(index - before, len(self))
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Samples by their numbers, as a loader would collate them: (N, C, size, size) uint8 and (N,) int64."""
+        which = [self._which(index) for index in indices]
+        if self.augment == "none" and self._block is not None:
+            images = self._block[which]
+        else:
+            images = torch.stack([self._crop(*pair) for pair in zip(indices, which, strict=True)])
+        return drawn(images, self.seed, indices) if self._redrawn else images, self.labels[which]
 
-    def _crop(self, index: int, image: Tensor) -> Tensor:
-        """The part of an image that sample `index` shows, flipped or not."""
+    def _crop(self, index: int, which: int) -> Tensor:
+        """The part of image `which` that sample `index` shows, flipped or not."""
         # The 1 keeps these draws apart from those of the orders: to NumPy a seed (a, b) is the seed (a, b, 0).
         random = np.random.default_rng((self.seed, index, 1))
+        image = self.images[which]
         top, left = (int(random.integers(side - self.size + 1)) for side in image.shape[1:])
         image = image[:, top : top + self.size, left : left + self.size]
         if self.augment == "flips" and random.integers(2):
             image = image.flip(2)
         return image.contiguous()
+
+    def _which(self, index: int) -> int:
+        """The number of sample `index`'s image."""
+        before, from_labelled = self._draws(index)
+        if from_labelled:
+            return int(self._labelled[self._draw(before, len(self._labelled))])
+        return self._draw(index - before, len(self))
 
     def _draw(self, number: int, of: int) -> int:
         """Number `number` in an endless row of epochs, each of which has the numbers 0 ... `of` - 1 once."""
@@ -166,7 +172,7 @@ class DatasetSettings:
     channels: int
     """1 (grey: luma) or 3 (RGB)."""
     seed: int
-    """The run's seed; it also chooses the images held out and the labels kept."""
+    """The run's seed; it also chooses the images held out."""
     holdout: int
     """How many images to hold out, if the file has no test set of its own; a single one is trained on too."""
     holdout_part: float = 1.0
@@ -175,10 +181,12 @@ class DatasetSettings:
     """"none" or "flips" (left-right)."""
     labelled: int | float | None = None
     """How many of the training images keep their label, see `labelled_subset`; None for all."""
-    labelled_share: float = 0.0
-    """Fraction of the samples that are drawn from the labelled images alone, see `ImageDataset`."""
     binarise: Binarisation = "none"
     """How images become black and white, see `DataConfig.binarise`."""
+    labelled_draws: LabelledDraws = FROM_ALL
+    """Which samples are drawn from the labelled images alone, see `ImageDataset`."""
+    label_seed: int | None = None
+    """The seed that chooses the labels kept; None for the run's."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.channels not in (1, 3) or self.holdout < 0:
@@ -227,11 +235,12 @@ def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None =
         test = [images[index] for index in held], labels[held]
         images, labels = [images[index] for index in kept], labels[kept]
     if settings.labelled is not None:
-        labels = labelled_subset(labels, len(classes), settings.labelled, seed)
+        label_seed = seed if settings.label_seed is None else settings.label_seed
+        labels = labelled_subset(labels, len(classes), settings.labelled, label_seed)
     packed, redrawn = PackedImages(images), settings.binarise == "random"
     if not redrawn:
         packed.pixels = binarised(packed.pixels, settings.binarise, TRAINED_ON)
-    train = ImageDataset(packed, labels, settings.augment, seed, skipped, settings.labelled_share, redrawn)
+    train = ImageDataset(packed, labels, settings.augment, seed, skipped, settings.labelled_draws, redrawn)
     held = _held_out(test[0], size, channels, settings.binarise)
     return DatasetSplits(train, HeldOut(held, torch.from_numpy(test[1])), classes)
 

@@ -1,6 +1,7 @@
 """Class labels: from the names of folders, and only some of them, for semi-supervised training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,14 +54,36 @@ def labelled_subset(labels: np.ndarray, classes: int, amount: int | float, seed:
     return kept
 
 
-def labelled_draw(index: int, share: float) -> tuple[int, bool]:
-    """Of the samples before sample `index`, how many are drawn from the labelled images, and whether it is too.
+@dataclass(frozen=True)
+class LabelledDraws:
+    """Which samples are drawn from the labelled images alone: a share of them, or a batch after each batch of others.
 
-    >>> [labelled_draw(index, 0.5) for index in range(4)]
+    >>> draws = LabelledDraws(share=0.5)
+    >>> [draws(index) for index in range(4)]
     [(0, False), (0, True), (1, False), (1, True)]
+    >>> draws = LabelledDraws(others=2, batch=1)
+    >>> [draws(index) for index in range(6)]
+    [(0, False), (0, False), (0, True), (1, False), (1, False), (1, True)]
     """
-    before = int(index * share)
-    return before, int((index + 1) * share) > before
+
+    share: float = 0.0
+    """Fraction of the samples, spread evenly; where there is no batch."""
+    others: int = 0
+    """Samples of a batch that is drawn from all images, ..."""
+    batch: int = 0
+    """... and of the labelled one that follows it."""
+
+    def __call__(self, index: int) -> tuple[int, bool]:
+        """Of the samples before sample `index`, how many are drawn from the labelled images, and whether it is too."""
+        if self.batch:
+            turn, place = divmod(index, self.others + self.batch)
+            return turn * self.batch + max(0, place - self.others), place >= self.others
+        before = int(index * self.share)
+        return before, int((index + 1) * self.share) > before
+
+
+FROM_ALL = LabelledDraws()
+"""All samples are drawn from all images."""
 
 
 def _per_class(available: np.ndarray, amount: int | float, order: np.ndarray) -> np.ndarray:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from srgan_kit.data.binarise import Binarisation
 from srgan_kit.data.degradation_settings import BicubicConfig, DegradationConfig, RoundsConfig
+from srgan_kit.data.labels import LabelledDraws
 from srgan_kit.settings import NAMED, Settings
 
 
@@ -56,7 +57,7 @@ class DataConfig(Settings):
 
 
 class LabelsConfig(Settings):
-    """Which of the labels (folder names, or the .npz file's) the run may see; a balanced choice by the run's seed."""
+    """Which of the labels (folder names, or the .npz file's) the run may see; a balanced choice at random."""
 
     fraction: float = Field(default=1.0, gt=0, le=1)
     """Fraction of the images that keep their label."""
@@ -65,6 +66,11 @@ class LabelsConfig(Settings):
     share: float = Field(default=0.0, ge=0, le=1)
     """Fraction of the samples that are drawn from the labelled images, so that a batch has some where labels are few;
     the others are drawn from all images."""
+    batch: int = Field(default=0, ge=0)
+    """Labelled images per step and process in a batch of their own, from which alone classes are learned; those of
+    `data.batch` then teach everything else. 0 for none."""
+    seed: int | None = Field(default=None, ge=0, lt=2**31)
+    """Seed of the choice of the images that keep their label; None for the run's."""
 
     @property
     def amount(self) -> int | float | None:
@@ -72,3 +78,13 @@ class LabelsConfig(Settings):
         if self.count is not None:
             return self.count
         return self.fraction if self.fraction < 1 else None
+
+    def draws(self, batch: int) -> LabelledDraws:
+        """Which samples are drawn from the labelled images alone, where `batch` others make a batch."""
+        return LabelledDraws(self.share, batch, self.batch)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "LabelsConfig":
+        if self.batch and self.share:
+            raise ValueError("share and batch are two ways to bring labels into a step; set one of them to 0")
+        return self

@@ -20,7 +20,9 @@ class LatentConfig(Settings):
     """What the generator makes an image from, besides its condition. The sizes add up to the latent vector."""
 
     noise: int = Field(default=0, ge=0)
-    """Standard Gaussian numbers; with an encoder, the size of its code."""
+    """Random numbers; with an encoder, the size of its code."""
+    distribution: Literal["normal", "uniform"] = "normal"
+    """Of the noise: standard Gaussian, or uniform on [-1, 1]; with an encoder it is Gaussian."""
     categorical: tuple[Annotated[int, Field(ge=2)], ...] = ()
     """Classes of each categorical code."""
     continuous: int = Field(default=0, ge=0)
@@ -128,8 +130,11 @@ class Model(nn.Module):
         return PosteriorDraws(code, image.unflatten(0, each), None if logits is None else logits.unflatten(0, each))
 
     def draw(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> tuple[Tensor, Codes]:
-        """Noise (N, D) from N(0, I), and codes from their uniform prior; on the CPU, so that a seed means one thing."""
-        noise = torch.randn(count, self.latent.noise, generator=generator)
+        """Noise (N, D) and codes from their priors; on the CPU, so that a seed means one thing."""
+        if self.latent.distribution == "uniform":
+            noise = torch.rand(count, self.latent.noise, generator=generator) * 2 - 1
+        else:
+            noise = torch.randn(count, self.latent.noise, generator=generator)
         classes = [torch.randint(k, (count,), generator=generator) for k in self.latent.categorical]
         categorical = torch.stack(classes, dim=1) if classes else torch.zeros(count, 0, dtype=torch.int64)
         continuous = torch.rand(count, self.latent.continuous, generator=generator) * 2 - 1

@@ -52,13 +52,18 @@ class Latents:
 def draw(model: Model, count: int, seed: int, truncation: float | None = None) -> Latents:
     """Latent vectors from the model's prior, or from the truncated one: noise beyond +-truncation is drawn again.
 
+    Uniform noise that is drawn again is uniform up to there, so it is made smaller instead.
     Truncation: Brock et al. 2019, "Large Scale GAN Training", sec. 3.1, arXiv:1809.11096
     """
     drawn: list[tuple[Tensor, Codes]] = []
     for number in range(count):
         generator = _generator(seed, 0, number)
         noise, codes = model.draw(1, torch.device("cpu"), generator)
-        drawn.append((noise if truncation is None else truncated(noise, truncation, generator), codes))
+        if truncation is not None and model.latent.distribution == "uniform":
+            noise = noise * min(truncation, 1.0)
+        elif truncation is not None:
+            noise = truncated(noise, truncation, generator)
+        drawn.append((noise, codes))
     noise = torch.cat([noise for noise, _ in drawn])
     categorical = torch.cat([codes.categorical for _, codes in drawn])
     return Latents(noise, Codes(categorical, torch.cat([codes.continuous for _, codes in drawn])))

@@ -31,6 +31,9 @@ def build_model(recipe: Recipe, condition: tuple[int, int] | None) -> Model:
     if source != "prior":
         if not recipe.latent.noise:
             raise ValueError("latent.noise: expected the size of the encoder's code, got 0")
+        if recipe.latent.distribution != "normal":
+            got = f"got {recipe.latent.distribution!r}"
+            raise ValueError(f"latent.distribution: expected 'normal', which an encoder's code is drawn to, {got}")
         encoder = recipe.encoder.build(recipe.latent.noise, side, channels, condition[0] if condition else 0)
     elif recipe.task == "unconditional" and not recipe.latent.size and not isinstance(recipe.generator, PixelSettings):
         raise ValueError("latent.noise: expected the size of the generator's input, got 0")

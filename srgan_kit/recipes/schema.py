@@ -70,6 +70,9 @@ class Recipe(Settings):
     """The critic, for variants that have one."""
     critic_steps: int = Field(default=1, ge=1)
     """Steps of the critic for each step of the generator."""
+    generator_batch: Literal["shared", "own"] = "shared"
+    """What the generator learns from: the batch and the samples of the critic's last step, or a batch of its own with
+    samples made after that step."""
     techniques: TechniquesConfig = TechniquesConfig()
     """What steadies the players."""
     labels: LabelsConfig = LabelsConfig()
@@ -94,6 +97,8 @@ class Recipe(Settings):
     """The critic's optimiser."""
     ema: float = Field(default=0.999, ge=0, lt=1)
     """Decay per step of the exponential moving average of the generator's weights, which is what a run exports."""
+    critic_ema: float = Field(default=0.0, ge=0, lt=1)
+    """The same of the critic's weights, by which it is measured; 0 measures the critic as it plays."""
     data: DataConfig = DataConfig()
     """Training data."""
     validation: ValidationConfig = ValidationConfig()

@@ -36,7 +36,8 @@ class ImageData:
             holdout_part=recipe.validation.holdout_part,
             augment=settings.augment,
             labelled=labels.amount,
-            labelled_share=labels.share,
+            labelled_draws=labels.draws(settings.batch),
+            label_seed=labels.seed,
             binarise=settings.binarise,
         )
         loaded = load_dataset(settings.folder, dataset, leave_out=run)

@@ -62,14 +62,15 @@ class SuperResolution:
         low = self._partners(self.images, folder, data.lr_folder) if data.lr_folder else None
         labels, self.classes = class_folders(self.images.paths, folder)
         if recipe.labels.amount is not None:
-            labels = labelled_subset(labels, len(self.classes), recipe.labels.amount, recipe.seed)
+            seed = recipe.seed if recipe.labels.seed is None else recipe.labels.seed
+            labels = labelled_subset(labels, len(self.classes), recipe.labels.amount, seed)
         self.labelled = bool((labels >= 0).any())
         crops = CropSettings(
             scale=self.scale,
             patch=data.patch,
             seed=recipe.seed,
             augment=data.augment,
-            labelled_share=recipe.labels.share,
+            labelled_draws=recipe.labels.draws(data.batch),
             reductions=data.reductions,
             shuffle_channels=data.shuffle_channels,
             grey=data.grey,

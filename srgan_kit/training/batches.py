@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 
 from srgan_kit.contracts import Batch
 from srgan_kit.data.crops import StepSampler
+from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.errors import UserError
 from srgan_kit.training.results import leave
 from srgan_kit.training.run import Run
@@ -26,7 +27,6 @@ def step_batches(run: Run) -> Iterator[list[Batch]]:
     """
     if run.step == run.steps:
         return
-    size = run.recipe.data.batch
     items = iter(_items(run))
     while True:
         try:
@@ -37,19 +37,34 @@ def step_batches(run: Run) -> Iterator[list[Batch]]:
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             reason = lines[-1].rpartition("UserError: ")[2]  # the last line of a worker's traceback says it
             raise Stopped(f"{reason}{leave(run)}") from None
-        if run.batches == 1:
-            yield [run.task.batch(some)]
-        else:
-            starts = range(0, size * run.batches, size)
-            yield [run.task.batch(tuple(each[start : start + size] for each in some)) for start in starts]
+        yield [_batch(run, part) for part in _split(some, run.batches)]
+
+
+def _split(items: Any, parts: int) -> list[Any]:
+    """Collated samples in so many equal parts."""
+    if parts == 1:
+        return [items]
+    size = len(items[0]) // parts
+    return [tuple(each[start : start + size] for each in items) for start in range(0, size * parts, size)]
+
+
+def _batch(run: Run, items: Any) -> Batch:
+    """The batch of some collated samples, of which the last `labels.batch` are the labelled ones."""
+    labelled = run.recipe.labels.batch
+    if not labelled:
+        return run.task.batch(items)
+    batch = run.task.batch(tuple(each[:-labelled] for each in items))
+    batch.labelled = run.task.batch(tuple(each[-labelled:] for each in items))
+    return batch
 
 
 def _items(run: Run) -> Iterable[Any]:
     """The collated samples of each step, those of all its batches together."""
     recipe, accelerator, examples = run.recipe, run.accelerator, run.task.examples
-    count = recipe.data.batch * run.batches
+    count = (recipe.data.batch + recipe.labels.batch) * run.batches
     sampler = StepSampler(run.step, recipe.steps, count, accelerator.process_index, accelerator.num_processes)
-    if (whole := getattr(examples, "batch", None)) is not None:
+    whole = getattr(examples, "batch", None)  # examples in memory are gathered faster than samples are collated
+    if whole is not None and (isinstance(examples, DeviceCrops) or not recipe.data.workers):
         return map(whole, sampler)
     return DataLoader(
         examples,

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.critics.heads import Heads
 from srgan_kit.layers.rows import rows
+from srgan_kit.losses import MinibatchDiscrimination
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.techniques import Techniques
 
@@ -37,6 +40,8 @@ class CriticView:
         compares = self.reconstructions or needs >= {"features", "real_in_generator_step"}
         compares = compares or "feature_matching" in recipe.weights
         self.together = compares and has_batch_norm(network)
+        of_batches = (*BATCH_NORM, MinibatchDiscrimination)
+        self.judges_alone = not any(isinstance(module, of_batches) for module in network.modules())
 
     def image(self, image: Tensor, batch: Batch, sample: Sample | None = None) -> Critique:
         """The critique of images by themselves, and of the sample's reconstruction where the variant requires it."""
@@ -47,7 +52,12 @@ class CriticView:
         return critique
 
     def real_and_fake(self, batch: Batch, sample: Sample) -> tuple[Critique, Critique]:
-        """The critiques of the real images and of the sample: by one forward where they are compared."""
+        """The critiques of the real images, with that of the labelled batch, and of the sample.
+
+        The two are one forward where they are compared.
+        """
+        if batch.labelled is not None:
+            return self._with_labelled(batch, batch.labelled, sample)
         if not self.together:
             return self.image(batch.image, batch), self.image(sample.image, batch, sample)
         images = [batch.image, sample.image]
@@ -57,6 +67,15 @@ class CriticView:
         real, fake, *more = self._critiques(images, batch)
         if more:
             fake.of_reconstruction = more[0]
+        return real, fake
+
+    def _with_labelled(self, batch: Batch, labelled: Batch, sample: Sample) -> tuple[Critique, Critique]:
+        """The same, by one forward of all images where each is judged by itself: its products are larger, and fewer."""
+        if self.judges_alone and batch.condition is None and not self.reconstructions:
+            real, fake, real.of_labelled = self._critiques([batch.image, sample.image, labelled.image], batch)
+        else:
+            real, fake = self.real_and_fake(replace(batch, labelled=None), sample)
+            real.of_labelled = self.image(labelled.image, labelled)
         return real, fake
 
     def _critiques(self, images: list[Tensor], batch: Batch) -> list[Critique]:
@@ -70,8 +89,8 @@ class CriticView:
         inputs += [condition.repeat(len(images), 1, 1, 1) for condition in conditions]
         with _kinds_apart(self.network, len(images)):
             critique = self.network(*inputs)
-        count = len(images[0])
-        return [rows(critique, slice(number * count, (number + 1) * count)) for number in range(len(images))]
+        ends = list(accumulate(map(len, images), initial=0))
+        return [rows(critique, slice(*part)) for part in pairwise(ends)]
 
 
 def has_batch_norm(network: nn.Module) -> bool:

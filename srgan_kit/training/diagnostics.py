@@ -17,7 +17,7 @@ from srgan_kit.contracts import Batch, Codes, Critique, Sample, Variant
 from srgan_kit.generators.model import Model
 from srgan_kit.metrics.classification import cluster_error, error_rate
 from srgan_kit.metrics.samples import class_usage
-from srgan_kit.training.critic_view import evaluating_with_batch_statistics
+from srgan_kit.training.critic_view import CriticView, evaluating_with_batch_statistics
 from srgan_kit.training.run import Run
 
 COUNT = 512
@@ -48,15 +48,14 @@ def diagnose(run: Run, network: Model) -> dict[str, float]:
         batches = _split(held_out, run.recipe.data.batch)
         samples = [network(batch, needs_prior_sample=True) for batch in batches]
         values = _latent(run, network, batches, samples)
-        if run.critic is None:
+        if run.critic is None or run.techniques is None:
             return values | _likelihood(run.variant, batches, samples)
-        critiques = [
-            run.critic_view.real_and_fake(batch, sample) for batch, sample in zip(batches, samples, strict=True)
-        ]
+        view = CriticView(run.recipe, run.measured_critic, run.techniques)
+        critiques = [view.real_and_fake(batch, sample) for batch, sample in zip(batches, samples, strict=True)]
         of_training = zip(_training(run, batches), samples, strict=True)
         real = _joined([_critic_outputs(run.variant, critique) for critique, _ in critiques])
         fake = _joined([_critic_outputs(run.variant, critique) for _, critique in critiques])
-        seen = _joined([_critic_outputs(run.variant, run.critic_view.real_and_fake(*pair)[0]) for pair in of_training])
+        seen = _joined([_critic_outputs(run.variant, view.real_and_fake(*pair)[0]) for pair in of_training])
         label = torch.cat([_labels(batch) for batch in batches])
         return (
             _scores(real, fake, seen)
@@ -70,7 +69,7 @@ def diagnose(run: Run, network: Model) -> dict[str, float]:
 
 @contextmanager
 def _measuring(run: Run) -> Iterator[None]:
-    critic = nullcontext() if run.critic is None else evaluating_with_batch_statistics(run.critic.network)
+    critic = nullcontext() if run.critic is None else evaluating_with_batch_statistics(run.measured_critic)
     device = run.accelerator.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad(), critic:
         torch.manual_seed(run.recipe.seed)  # the same noise each time, so that curves show the networks alone
@@ -97,7 +96,7 @@ def _training(run: Run, like: list[Batch]) -> Iterator[Batch]:
     for batch in like:
         indices = range(start, start + len(batch.image))
         yield run.task.batch(default_collate([run.task.examples[index] for index in indices]))
-        start += len(batch.image)
+        start += len(batch.image) + run.recipe.labels.batch
 
 
 def _labels(batch: Batch) -> Tensor:

@@ -12,6 +12,9 @@ from srgan_kit.errors import UserError
 from srgan_kit.recipes.sections import OptimizerConfig
 from srgan_kit.training.schedule import learning_rate
 
+TINY = 1e-6
+"""What torch adds to a gradient's norm before it clips by it."""
+
 
 class Diverged(UserError):
     """A term became NaN or infinite; the last good checkpoint is kept."""
@@ -153,7 +156,8 @@ class Player:
         norm = nn.utils.get_total_norm(gradients)
         if norm.isinf() and norm.device.type != "mps":  # which has no float64, in which their squares are finite
             norm = torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in gradients]).norm()
-        nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+        if not norm + TINY <= largest:  # else torch would multiply all gradients by 1
+            nn.utils.clip_grads_with_norm_(parameters, largest, norm)
         return float(norm)
 
     def _average_gradients(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from srgan_kit.tasks import Task
 from srgan_kit.training.checkpoint import check_belongs, restore_newest, save_checkpoint
 from srgan_kit.training.checks import check_requirements
 from srgan_kit.training.critic_view import CriticView
+from srgan_kit.training.data_initialisation import initialise_from_data
 from srgan_kit.training.ema import MovingAverage
 from srgan_kit.training.memory import check_networks
 from srgan_kit.training.player import Diverged, Player
@@ -75,6 +76,7 @@ class Run:
             logging.getLogger("torch").setLevel(logging.ERROR)  # its warnings are for programmers
             functorch_config.donated_buffer = False  # else a step whose gradient is looked at term by term fails
             model.decoder.compile()  # in place, after the average was copied: that one sees images of any size
+        self.critic_average: MovingAverage | None = None
         self.critic: Player | None = None
         self.techniques: Techniques | None = None
         self._critic_view: CriticView | None = None
@@ -82,6 +84,8 @@ class Run:
             if recipe.techniques.spectral_norm:
                 with_spectral_norm(critic)
             self.critic = Player("critic", critic, critic_parts(critic), recipe.critic_optimizer, accelerator)
+            initialise_from_data(critic, recipe, task)
+            self.critic_average = MovingAverage(critic, recipe.critic_ema) if recipe.critic_ema else None
             self.techniques = Techniques(recipe, model, critic)
         self.step = self.start = 0
         self.whole = True
@@ -113,9 +117,16 @@ class Run:
         return self._critic_view
 
     @property
+    def measured_critic(self) -> torch.nn.Module:
+        """The critic that measures are of: the averaged one, if there is one."""
+        assert self.critic is not None
+        return self.critic.network if self.critic_average is None else self.critic_average.network
+
+    @property
     def batches(self) -> int:
-        """Number of batches in a step: one for each of the critic's steps."""
-        return 1 if self.critic is None else self.recipe.critic_steps
+        """Number of batches in a step: one for each of the critic's steps, and the generator's if it has its own."""
+        own = self.recipe.generator_batch == "own"
+        return 1 if self.critic is None else self.recipe.critic_steps + own
 
     @property
     def steps(self) -> int:
@@ -133,9 +144,9 @@ class Run:
         """Critic, then generator, on one batch; the numbers to log, if `detailed` with each term's gradient share.
 
         Args:
-            batch: what the generator learns from, and the critic in its last step.
+            batch: what the generator learns from, and, unless it has a batch of its own, the critic in its last step.
             detailed: whether gradient shares are measured.
-            earlier: a batch for each of the critic's steps before the last.
+            earlier: a batch for each of the critic's other steps.
         """
         if len(earlier) != self.batches - 1:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
@@ -148,8 +159,8 @@ class Run:
         for other in earlier:
             with self.accelerator.autocast(), torch.no_grad():
                 other_sample = self.model(other, needs_prior_sample=True)
-            self.critic_step(other, other_sample)
-        if self.critic is not None:
+            critic_values = self.critic_step(other, other_sample)
+        if self.critic is not None and self.recipe.generator_batch == "shared":
             critic_values = self.critic_step(batch, sample)
         shares, generator_values = self.generator_step(batch, sample, content, detailed)
         self._end_step(critic_values, generator_values)
@@ -193,7 +204,7 @@ class Run:
         assert self.techniques is not None
         if self.techniques.needs_image_gradient(self.step) and torch.is_grad_enabled():
             batch.image.requires_grad_(True)
-        detached = _detached(sample)
+        detached = sample.detached()
         real, fake = self.critic_view.real_and_fake(batch, detached)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=detached)
         if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
@@ -205,6 +216,7 @@ class Run:
 
     def generator_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """The generator's terms besides those of content: the variant's and the techniques'."""
+        batch = replace(batch, labelled=None)
         if self.critic is None or self.techniques is None:
             empty = Critique(score=sample.image.new_zeros(0))
             return self.variant.generator_terms(real=None, fake=empty, batch=batch, sample=sample)
@@ -234,6 +246,8 @@ class Run:
         self.updates = self.variant.next_updates(critic_values, generator_values, self.updates)
         self.step += 1
         self.average.update(self.model, self.step)
+        if self.critic and self.critic_average:
+            self.critic_average.update(self.critic.network, self.step)
         if self.techniques is not None:
             self.techniques.update("generator")
         self.whole = True
@@ -261,6 +275,7 @@ class Run:
             "generator": self.generator.state(),
             "average": self.average.network.state_dict(),
             "critic": self.critic.state() if self.critic else None,
+            "critic_average": self.critic_average.network.state_dict() if self.critic_average else None,
             "techniques": self.techniques.state() if self.techniques else None,
             "scaler": scaler.state_dict() if scaler else None,
         }
@@ -283,11 +298,7 @@ class Run:
         if self.critic is not None and self.techniques is not None:
             self.critic.restore(state["critic"])
             self.techniques.restore(state["techniques"])
+        if self.critic_average is not None:
+            self.critic_average.network.load_state_dict(state["critic_average"])
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-
-
-def _detached(sample: Sample) -> Sample:
-    """The images alone, without gradients to the generator; codes and noise have none."""
-    reconstruction = None if sample.reconstruction is None else sample.reconstruction.detach()
-    return Sample(image=sample.image.detach(), noise=sample.noise, codes=sample.codes, reconstruction=reconstruction)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, Critique, Sample, Variant
+from srgan_kit.variants.labels import labelled_images
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class CatGAN(Variant):
         assert fake.class_logits is not None
         terms = {"critic": losses.CategoricalGAN().critic_loss(real.class_logits, fake.class_logits)}
         if self.labels == "used":
-            assert batch.label is not None
-            terms["labelled"] = losses.labelled_cross_entropy(real.class_logits, batch.label)
+            taught, label = labelled_images(real, batch)
+            assert taught.class_logits is not None
+            terms["labelled"] = losses.labelled_cross_entropy(taught.class_logits, label)
         return terms
 
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:

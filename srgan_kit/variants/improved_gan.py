@@ -12,6 +12,7 @@ from torch import Tensor
 
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, Critique, Sample, Variant
+from srgan_kit.variants.labels import labelled_images
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,10 @@ class ImprovedGAN(Variant):
         """`labelled`: cross entropy of the images that have a label; `unlabelled`: real against fake."""
         assert real.class_logits is not None
         assert fake.class_logits is not None
-        assert batch.label is not None
+        taught, label = labelled_images(real, batch)
+        assert taught.class_logits is not None
         return {
-            "labelled": losses.labelled_cross_entropy(real.class_logits, batch.label),
+            "labelled": losses.labelled_cross_entropy(taught.class_logits, label),
             "unlabelled": losses.unlabelled_loss(real.class_logits, fake.class_logits),
         }
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, CodePosterior, Codes, Critique, Sample, Variant
+from srgan_kit.variants.labels import labelled_images
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class InfoGAN(Variant):
         terms = {"critic": losses.NonSaturating(self.smoothing).critic_loss(real.score, fake.score)}
         terms |= self._code_terms(fake.codes, sample.codes)
         if self.labels == "first-code":
-            assert real.codes is not None
-            assert batch.label is not None
-            terms["labelled"] = losses.labelled_cross_entropy(real.codes.categorical[0], batch.label)
+            taught, label = labelled_images(real, batch)
+            assert taught.codes is not None
+            terms["labelled"] = losses.labelled_cross_entropy(taught.codes.categorical[0], label)
         return terms
 
     def generator_terms(self, real: Critique | None, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:

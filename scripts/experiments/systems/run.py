@@ -1,7 +1,7 @@
 """A short run of every adversarial system on a CPU: the measured results and images of its page in docs/.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run                  # all, about 40 minutes on one core
-    SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run infogan catgan   # some of them
+    SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run infogan ebgan   # some of them
     python -m scripts.experiments.systems.run --render                  # docs/results/systems.json, images, pages
 
 A run that was stopped goes on where it was; one that is finished is only measured again. The networks are narrower and
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from scripts.experiments.systems.measures import catgan, classifier, inversion, reconstruction
+from scripts.experiments.systems.measures import inversion, reconstruction
 from scripts.experiments.systems.page import collect, render
 from scripts.lib import paths
 from scripts.lib.generative_measures import infogan, samples, traversal
@@ -103,9 +103,6 @@ RUNS = {
     "dcgan": Short("dcgan", FLOWERS, (*NARROW, "data.batch=32", "steps=1000"), samples),
     "infogan": Short("infogan", MNIST, (*NARROW, "steps=1500"), infogan),
     "infogan-q": Short("infogan", MNIST, (*NARROW, "variant.information_trains=q", "steps=1500"), infogan),
-    "catgan": Short("catgan", MNIST, ("steps=4000",), catgan),
-    "improved-gan": Short("improved-gan", MNIST, ("steps=3000",), classifier),
-    "labels-only": Short("improved-gan", MNIST, ("critic_weights.unlabelled=0", "steps=1000"), classifier),
     "autoencoder": Short(
         "autoencoder",
         FLOWERS,

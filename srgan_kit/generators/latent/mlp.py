@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from srgan_kit.generators.settings import GeneratorSettings, GeneratorSpec
 from srgan_kit.layers.check_shape import expect
+from srgan_kit.layers.weight_norm import WeightNormLinear
 from srgan_kit.settings import DEEPEST
 
 
@@ -25,6 +26,8 @@ class MLPConfig(GeneratorSettings):
     """Normalisation of the hidden layers."""
     activation: Literal["softplus", "relu", "tanh"] = "softplus"
     """Activation of the hidden layers."""
+    output_weight_norm: bool = False
+    """Whether the output layer has weight normalisation, with a scale that is trained."""
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "MLPGenerator":
         """A new network with random weights."""
@@ -46,6 +49,7 @@ class MLPGenerator(nn.Module):
         output: what comes out: "logits", image = sigmoid(logits); or "linear", the image itself.
         normalisation: what stands between a hidden layer and its activation.
         activation: of the hidden layers; the paper's authors take softplus.
+        output_weight_norm: whether the output layer has weight normalisation, as the paper's authors take it.
 
     Raises:
         UserError: from forward, a latent code of another size.
@@ -61,6 +65,7 @@ class MLPGenerator(nn.Module):
         output: Literal["logits", "linear"] = "logits",
         normalisation: Literal["batch", "none"] = "batch",
         activation: Literal["softplus", "relu", "tanh"] = "softplus",
+        output_weight_norm: bool = False,
     ) -> None:
         super().__init__()
         self.latent = latent
@@ -72,7 +77,9 @@ class MLPGenerator(nn.Module):
             stack += [nn.BatchNorm1d(hidden)] if normalisation == "batch" else []
             stack.append({"softplus": nn.Softplus, "relu": nn.ReLU, "tanh": nn.Tanh}[activation]())
             before = hidden
-        stack += [nn.Linear(before, image_channels * size**2), nn.Unflatten(1, (image_channels, size, size))]
+        values = image_channels * size**2
+        stack.append(WeightNormLinear(before, values, "trained") if output_weight_norm else nn.Linear(before, values))
+        stack.append(nn.Unflatten(1, (image_channels, size, size)))
         self.layers = nn.Sequential(*stack)
 
     def forward(self, latent: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.utils.data import default_collate
 from srgan_kit.data.crops import CropSettings, PairedCrops
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.image_folder import ImageFolder, find_images
+from srgan_kit.data.labels import LabelledDraws
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks.super_resolution import SuperResolution
@@ -39,7 +40,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
 @pytest.mark.parametrize("more", [PLAIN, MORE, GREY], ids=["plain", "reduced and shuffled", "some grey"])
 def test_a_batch_is_what_the_loader_makes(images: ImageFolder, scale: int, augment: str, more: dict) -> None:
     labels = np.array([0, -1, 1])
-    settings = CropSettings(scale=scale, patch=8, augment=augment, seed=5, labelled_share=0.5, **more)
+    settings = CropSettings(
+        scale=scale, patch=8, augment=augment, seed=5, labelled_draws=LabelledDraws(share=0.5), **more
+    )
     loader = PairedCrops(images, None, settings, labels)
     device = DeviceCrops(images, settings, CPU, labels)
     numbers = list(range(40, 120))

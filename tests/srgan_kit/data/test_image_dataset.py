@@ -10,8 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torch.utils.data import default_collate
 
 from srgan_kit.data.image_dataset import DatasetSettings, DatasetSplits, ImageDataset, PackedImages, load_dataset
+from srgan_kit.data.labels import LabelledDraws
 from srgan_kit.errors import UserError
 
 
@@ -77,14 +79,37 @@ def test_each_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:
 
 def test_a_share_of_the_samples_is_drawn_from_the_labelled_images_alone() -> None:
     labels = np.array([-1, 0, -1, -1, 1, -1])
-    dataset = ImageDataset(numbered(6), labels, "none", seed=5, labelled_share=0.25)
+    dataset = ImageDataset(numbered(6), labels, "none", seed=5, labelled_draws=LabelledDraws(share=0.25))
     drawn = [int(dataset[index][0][0, 0, 0]) // 16 for index in range(32)]
     assert sorted(drawn[3::4]) == [1] * 4 + [4] * 4
     others = [which for index, which in enumerate(drawn) if index % 4 != 3]
     assert sorted(others) == sorted([*range(6)] * 4)
     assert [int(dataset[index][1]) for index in range(32)] == [labels[which] for which in drawn]
-    plain = ImageDataset(numbered(6), np.full(6, -1), "none", seed=5, labelled_share=0.25)
+    plain = ImageDataset(numbered(6), np.full(6, -1), "none", seed=5, labelled_draws=LabelledDraws(share=0.25))
     assert sorted(int(plain[index][0][0, 0, 0]) // 16 for index in range(6)) == [*range(6)]
+
+
+def test_a_labelled_batch_follows_each_batch_of_the_others_which_are_as_without_it() -> None:
+    labels = np.array([-1, 0, -1, -1, 1, -1])
+    draws = LabelledDraws(others=3, batch=2)
+    dataset = ImageDataset(numbered(6), labels, "none", seed=5, labelled_draws=draws)
+    drawn = [int(dataset[index][0][0, 0, 0]) // 16 for index in range(30)]
+    turns = [drawn[start : start + 5] for start in range(0, 30, 5)]
+    assert all(sorted(turn[3:]) == [1, 4] for turn in turns)
+    plain = ImageDataset(numbered(6), labels, "none", seed=5)
+    assert [which for turn in turns for which in turn[:3]] == [
+        int(plain[index][0][0, 0, 0]) // 16 for index in range(18)
+    ]
+
+
+@pytest.mark.parametrize(("shape", "augment"), [((4, 4), "none"), ((4, 4), "flips"), ((4, 6), "none")])
+def test_a_batch_is_its_samples_collated(shape: tuple[int, int], augment: Any) -> None:
+    draws = LabelledDraws(others=3, batch=2)
+    dataset = ImageDataset(numbered(6, *shape), np.array([-1, 0, 1, 2, 3, 4]), augment, 5, labelled_draws=draws)
+    images, labels = dataset.batch(range(7, 23))
+    expected = default_collate([dataset[index] for index in range(7, 23)])
+    assert torch.equal(images, expected[0])
+    assert torch.equal(labels, expected[1])
 
 
 def test_every_crop_and_flip_occurs_and_no_flip_without_augmentation() -> None:

@@ -49,7 +49,7 @@ def test_penalties_of_slopes_are_of_the_class_head_where_classes_are_the_score(t
 
 def test_unit_rows_keep_the_hidden_layers_scale_however_large_their_weights_become() -> None:
     torch.manual_seed(0)
-    critic = MLPCritic(size=4, image_channels=1, hidden=(8, 6), weight_norm=True)
+    critic = MLPCritic(size=4, image_channels=1, hidden=(8, 6), normalisation="unit-weights")
     image = torch.rand(5, 1, 4, 4)
     with torch.no_grad():
         biases = [layer.bias.zero_() for layer in critic.layers]  # pyright: ignore

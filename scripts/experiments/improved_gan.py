@@ -1,0 +1,148 @@
+"""Errors of Improved GAN's classifier on MNIST with 20, 50, 100 and 200 labels, beside the paper's (its table 1).
+
+    SRGAN_KIT_DATA=... python -m scripts.experiments.improved_gan
+    SRGAN_KIT_DATA=... python -m scripts.experiments.improved_gan --only 100-labels-1   # that run alone
+
+Runs train on the training images without those that they validate on; the test images are looked at once, at the end,
+by the critic's averaged weights. Each label set is a seed of its own.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scripts.lib.digits import class_logits, test_set, without_test_set
+from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.generative_measures import generated
+from scripts.lib.runs import restored, training_hours
+from srgan_kit.images.grid import grid, save_image
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.training.run import Run
+
+RECIPE = "improved-gan"
+PAPER = {20: 1677.0, 50: 221.0, 100: 93.0, 200: 90.0}
+"""Mean errors over ten label sets, by labels."""
+PAPER_ENSEMBLE = 86.0
+"""At 100 labels: an ensemble of ten networks."""
+GOAL = 150.0
+"""At 100 labels."""
+TINY = ("steps=4", "generator.hidden=16", "critic.hidden=[32,16]", "validation.every=4", "data.batch=20")
+TINY_IMAGES = 500
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run."""
+
+    labels: int
+    seed: int
+    """Of the label set, and of everything else."""
+    steps: int
+    settings: tuple[str, ...] = ()
+    """What else differs from the recipe."""
+
+    def all_settings(self, smoke: bool) -> list[str]:
+        """The run's settings."""
+        own = [f"labels.count={self.labels}", f"labels.seed={self.seed}", f"seed={self.seed}", f"steps={self.steps}"]
+        return [*own, *self.settings, *(TINY if smoke else ())]
+
+
+SETS = (1, 2, 3)
+PLANS = {
+    **{f"100-labels-{seed}": Plan(100, seed, 36_000) for seed in SETS},
+    **{f"{labels}-labels-1": Plan(labels, 1, 24_000) for labels in (20, 50, 200)},
+    "labels-only": Plan(100, 1, 2_000, ("critic_weights.unlabelled=0",)),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train what is missing, measure what is finished."""
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own.add_argument("--only", nargs="+", choices=PLANS, help="train these runs and measure nothing")
+    only, rest = own.parse_known_args(sys.argv[1:] if argv is None else argv)
+    experiment = open_experiment(
+        "improved_gan",
+        "Improved GAN: errors on MNIST's test set with few labels",
+        "Salimans et al. 2016, arXiv:1606.03498, table 1",
+        f"{__doc__}\n{own.format_usage()}",
+        rest,
+    )
+    images = without_test_set(experiment.data, experiment.work, TINY_IMAGES if experiment.smoke else None)
+    folders = {
+        name: experiment.trained(name, RECIPE, images, plan.all_settings(experiment.smoke))
+        for name, plan in PLANS.items()
+        if name in (only.only or PLANS)
+    }
+    if only.only:
+        return
+    finished = {
+        name: restored(load_recipe(RECIPE, PLANS[name].all_settings(experiment.smoke), images), folder)
+        for name, folder in folders.items()
+        if folder is not None
+    }
+    experiment.hours = sum(training_hours(run.folder) for run in finished.values())
+    experiment.settings = {"runs": {name: " ".join(PLANS[name].all_settings(experiment.smoke)) for name in finished}}
+    if finished:
+        measure(experiment, finished)
+
+
+def measure(experiment: Experiment, runs: dict[str, Run]) -> None:
+    """The figures, the picture and the result file."""
+    test, truth = test_set(experiment.data)
+    logits = {name: class_logits(run, test) for name, run in runs.items()}
+    errors = {name: wrong(each, truth) for name, each in logits.items()}
+    sets = [f"100-labels-{seed}" for seed in SETS if f"100-labels-{seed}" in errors]
+    add = experiment.figures.append
+    measure_of = "errors of 10,000"
+    if sets:
+        counts = torch.tensor([errors[name] for name in sets]).double()
+        add(
+            Figure(
+                measure_of,
+                f"100 labels, mean of {len(sets)} label sets",
+                float(counts.mean()),
+                spread=float(counts.std()) if len(sets) > 1 else None,
+                paper=PAPER[100],
+                goal=GOAL,
+            )
+        )
+    if len(sets) > 1:
+        mean = torch.stack([logits[name].softmax(dim=1) for name in sets]).mean(dim=0)
+        setting = f"100 labels, mean probabilities of the {len(sets)} runs (paper: of 10)"
+        add(Figure(measure_of, setting, wrong(mean, truth), paper=PAPER_ENSEMBLE))
+    for labels in (20, 50, 200):
+        if (name := f"{labels}-labels-1") in errors:
+            add(Figure(measure_of, f"{labels} labels, one label set (paper: ten)", errors[name], paper=PAPER[labels]))
+    if "labels-only" in errors:
+        add(Figure(measure_of, "100 labels, the same critic taught by them alone", errors["labels-only"]))
+    if sets:
+        save_image(picture(runs[sets[0]]), experiment.images / "improved_gan.png")
+    experiment.notes.append(
+        "Each run of the ensemble has a label set of its own, so that together they have seen up to 300 labels."
+    )
+    experiment.write(errors=errors)
+
+
+def wrong(scores: Tensor, truth: Tensor) -> float:
+    """How many images' highest score is not their class's: (N, K), (N,)."""
+    return float((scores.argmax(dim=1) != truth).sum())
+
+
+def picture(run: Run) -> Tensor:
+    """The labelled images, a class in each row, beside as many samples."""
+    examples = run.task.examples
+    labels = examples.labels  # pyright: ignore[reportAttributeAccessIssue]
+    known = torch.nonzero(labels >= 0)[:, 0]
+    known = known[labels[known].argsort(stable=True)]
+    given = torch.stack([examples.images[int(number)] for number in known])  # pyright: ignore[reportAttributeAccessIssue]
+    made = generated(run, len(known))[0]
+    left, right = (grid(each.float(), columns=10) for each in (given / 255, made))
+    return torch.cat([left, torch.ones(1, left.shape[1], 16), right], dim=2)
+
+
+if __name__ == "__main__":
+    main()
