@@ -191,7 +191,7 @@ class Variant(Protocol):
 
     def log_weights(self, draws: PosteriorDraws, posterior: Gaussian, image: Tensor) -> Tensor:
         """ln p(image, z) - ln q(z | image) of every draw z and image, (K, N), in nats, where `bounds_likelihood`."""
-        raise NotImplementedError
+        raise ValueError(f"{type(self).__name__} does not say how likely an image is given its code")
 
     def routes(self) -> Mapping[str, str]:
         """The generator's terms that train one of its parts only, "encoder" or "decoder"; the others train both."""

@@ -25,7 +25,7 @@ from srgan_kit.training.loop import MODEL
 
 DATA = "gan/mnist.npz"
 TINY = ("generator.hidden=8", "encoder.hidden=8", "latent.noise=2", "steps=3", "data.batch=4", "validation.every=3")
-SHOWN = 12
+SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def picture(folders: Sequence[Path]) -> Tensor:
         made = model.generate(model.vector(noise, codes))
         rows += [made, torch.bernoulli(made, generator=torch.Generator().manual_seed(0))]
     above, below = (torch.cat(rows[start::2]) for start in (0, 1))
-    return below_each_other(above, below)
+    return below_each_other(above, below, SHOWN)
 
 
 if __name__ == "__main__":
