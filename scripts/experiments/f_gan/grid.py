@@ -1,5 +1,7 @@
 """KL and Pearson on the 5x5 grid, where their critics' losses are exponentials of the score: do they stay finite?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -11,7 +13,19 @@ from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.run import Diverged
 
-NAMES = ("kl", "pearson", "jensen-shannon")
+TECHNIQUES = (
+    "weights.feature_matching=1",
+    "techniques.instance_noise=0.1",
+    "critic_weights.r1=0.1",
+    "techniques.r1_every=2",
+)
+CASES = {
+    "kl, minimax": ("variant.divergence=kl", "variant.generator=minimax"),
+    "kl, minimax, with techniques": ("variant.divergence=kl", "variant.generator=minimax", *TECHNIQUES),
+    "pearson": ("variant.divergence=pearson",),
+    "pearson, with techniques": ("variant.divergence=pearson", *TECHNIQUES),
+}
+"""Runs by name. The generator's step is the recipe's alternative where it is not said."""
 SETTINGS = (
     "precision=fp32",
     "latent.noise=2",
@@ -33,7 +47,7 @@ SETTINGS = (
     "log_every=500",
     "checkpoint_every=3000",
 )
-"""Those of docs/studies/toys.md without techniques, with gradients of at most length 1."""
+"""Those of docs/studies/toys.md, with gradients of at most length 1."""
 
 
 def task(recipe: Recipe) -> ToyTask:
@@ -44,8 +58,8 @@ def task(recipe: Recipe) -> ToyTask:
 def on_the_grid(experiment: Experiment, seeds: range, steps: int) -> dict[str, list[dict[str, float]]]:
     """Modes covered and the share of samples of high quality; figures are added to the experiment."""
     found: dict[str, list[dict[str, float]]] = {}
-    for name in NAMES:
-        runs = [run for seed in seeds if (run := _one(experiment, name, seed, steps)) is not None]
+    for name, own in CASES.items():
+        runs = [run for seed in seeds if (run := _one(experiment, name, own, seed, steps)) is not None]
         if runs:
             found[name] = runs
             where = f"5x5 grid, {name}, {len(runs)} seeds"
@@ -60,10 +74,10 @@ def on_the_grid(experiment: Experiment, seeds: range, steps: int) -> dict[str, l
     return found
 
 
-def _one(experiment: Experiment, name: str, seed: int, steps: int) -> dict[str, float] | None:
-    settings = [*SETTINGS, f"steps={steps}", f"seed={seed}", f"variant.divergence={name}"]
+def _one(experiment: Experiment, name: str, own: Sequence[str], seed: int, steps: int) -> dict[str, float] | None:
+    settings = [*SETTINGS, *own, f"steps={steps}", f"seed={seed}"]
     try:
-        folder = experiment.trained(f"grid-{name}-{seed}", "f-gan", None, settings, task)
+        folder = experiment.trained(f"grid-{name.replace(', ', '-')}-{seed}", "f-gan", None, settings, task)
     except Diverged as error:
         experiment.notes.append(f"On the grid {name}, seed {seed}: {str(error).partition(';')[0]}.")
         return {"finished": 0.0, "modes": 0.0, "high_quality": 0.0}
