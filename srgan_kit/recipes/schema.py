@@ -75,8 +75,6 @@ class Recipe(Settings):
     samples made after that step."""
     techniques: TechniquesConfig = TechniquesConfig()
     """What steadies the players."""
-    labels: LabelsConfig = LabelsConfig()
-    """How many labels the run may see."""
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     """The task reconstruction's source."""
     weights: dict[str, Weight] = Field(default_factory=dict)
@@ -101,6 +99,8 @@ class Recipe(Settings):
     """The same of the critic's weights, by which it is measured; 0 measures the critic as it plays."""
     data: DataConfig = DataConfig()
     """Training data."""
+    labels: LabelsConfig = LabelsConfig()
+    """How many labels the run may see."""
     validation: ValidationConfig = ValidationConfig()
     """Validation."""
     log_every: int = Field(default=50, ge=1)
