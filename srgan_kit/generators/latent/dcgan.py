@@ -27,7 +27,9 @@ class DCGANConfig(GeneratorSettings):
 
 
 class DCGANGenerator(nn.Module):
-    """Dense layers, if any, a projection to the smallest map, then 4x4 transposed convolutions that double it; batch norm and ReLU between.
+    """Dense layers, if any, a projection to the smallest map, 4x4 transposed convolutions that double it.
+
+    Batch norm and ReLU stand between them.
 
     (N, latent) -> logits (N, image_channels, size, size); image = sigmoid(logits), which is the paper's tanh of half
     the argument, moved from [-1, 1] to [0, 1].
