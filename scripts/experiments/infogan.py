@@ -19,13 +19,13 @@ from scripts.lib.digit_shape import digit_shape
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.generative_measures import infogan, traversal
 from scripts.lib.runs import exported, restored, training_hours
+from scripts.lib.shipped import INFOGAN_MNIST
 from srgan_kit.contracts import Codes
 from srgan_kit.images.grid import save_image
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.run import Run
 
 SOURCE = "Chen et al. 2016, arXiv:1606.03657, sec. 7.1 and 7.2"
-NARROW = ("generator.channels=32", "generator.dense=[128]", "critic.channels=32", "critic.dense=[512]")
 SMOKE = ("steps=3", "data.batch=16", "generator.channels=4", "critic.channels=4", "generator.dense=[16]")
 SMOKE += ("critic.dense=[16]", "precision=fp32")
 SHAPES = {"slant": "degrees", "width": "pixels", "ink": "grey pixels"}
@@ -49,10 +49,10 @@ class Plan:
 
 
 PLANS = [
-    Plan("narrow", NARROW, 0),
+    Plan("narrow", INFOGAN_MNIST, 0),
     Plan("paper", (), 0),
-    Plan("narrow", NARROW, 1),
-    Plan("narrow", NARROW, 2),
+    Plan("narrow", INFOGAN_MNIST, 1),
+    Plan("narrow", INFOGAN_MNIST, 2),
 ]
 """In the order in which they are trained."""
 
@@ -150,7 +150,7 @@ def state(experiment: Experiment, found: dict[str, dict[str, float]], shown: Pla
         experiment.figures.append(Figure(f"change of {shape}, {unit}", setting, abs(change), better="higher"))
     experiment.settings = {
         "steps": 3 if experiment.smoke else load_recipe("infogan").steps,
-        "narrow": " ".join(NARROW),
+        "narrow": " ".join(INFOGAN_MNIST),
         "seeds": {width: [plan.seed for plan in PLANS if plan.width == width] for width in ("paper", "narrow")},
         "labels": "none in training",
     }

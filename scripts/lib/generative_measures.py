@@ -5,17 +5,24 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
+from torch.nn import functional as F
 
-from scripts.lib.runs import exported, held_out
+from scripts.lib import paths
+from scripts.lib.runs import exported, held_out, training_batch
 from srgan_kit import losses
 from srgan_kit.contracts import Codes
 from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import grid
+from srgan_kit.losses import SqueezeNetFeatures
 from srgan_kit.metrics.classification import cluster_error, cluster_names
+from srgan_kit.metrics.samples import frechet_distance, nearest_training_distance
 from srgan_kit.training.run import Run
 
 COUNT = 1000
 """Images that a measure of generated images takes."""
+COMPARED = 3000
+"""Images whose features are compared with real ones'."""
+DEEPEST = "fire9"
 
 
 def generated(run: Run, count: int = COUNT) -> tuple[Tensor, Codes]:
@@ -37,6 +44,34 @@ def clusters(run: Run, logits_of: Callable[[Tensor], Tensor]) -> float:
     test = held_out(run)
     assert test.label is not None
     return 100 * cluster_error(torch.cat([logits_of(part) for part in test.image.split(250)]), test.label)
+
+
+def photographs(run: Run, count: int = COMPARED) -> dict[str, float]:
+    """Diversity, sharpness, the distance of the features' distributions, and of samples to training images.
+
+    `feature distance` is the Fréchet distance of `count` samples from the training images, on the means of SqueezeNet's deepest
+    maps, `of real images` that between two halves of the training images, and `nearest` how far samples are from
+    their nearest training image at 16x16, over the same of held-out images.
+    """
+    network = SqueezeNetFeatures([DEEPEST], paths.data_folder("weights") / "weights" / paths.NETWORKS["lpips"])
+
+    def features(images: Tensor) -> Tensor:
+        return torch.cat([network(part)[DEEPEST].mean(dim=(2, 3)) for part in images.split(250)])
+
+    real, made = training_batch(run).image, generated(run, count)[0].clamp(0, 1)
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
+    halves = features(real[order[: 2 * (min(len(real), 2 * count) // 2)]]).chunk(2)
+    small_made, small_real, small_held = (
+        F.interpolate(images, 16, mode="area") for images in (made[:256], real, held_out(run, 128).image)
+    )
+    nearest, of_held_out = (
+        nearest_training_distance(images, small_real)[0].median() for images in (small_made, small_held)
+    )
+    return samples(run) | {
+        "feature distance": frechet_distance(features(made), torch.cat(halves)),
+        "of real images": frechet_distance(*halves),
+        "nearest": float(nearest / of_held_out),
+    }
 
 
 def code_logits(run: Run, images: Tensor) -> Tensor:

@@ -3,13 +3,17 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 
 from scripts.pretrained import release_generator
 from scripts.pretrained.train import PLANS
+from srgan_kit.contracts import Codes
+from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.pretrained import read_summary
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train
@@ -73,6 +77,34 @@ def test_a_file_that_is_too_large_is_refused(digits: Path, tmp_path: Path, monke
     monkeypatch.setattr(release_generator, "LARGEST", 1000.0)
     monkeypatch.setattr(release_generator, "PRETRAINED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["", "vae-mnist", "--runs", str(tmp_path / "runs"), "--fails", "x"])
-    with pytest.raises(SystemExit, match=r"has .* MB, more than 0\.001"):
+    with pytest.raises(SystemExit, match=r"would have .* MB, more than 0\.001"):
         release_generator.main()
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+@torch.no_grad()
+def test_codes_are_put_in_the_order_of_their_digits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Code k of the released generator draws what the code named k drew before, and Q says so."""
+    for dense in ("[6]", "[]"):
+        recipe = load_recipe("infogan", ["generator.channels=4", "critic.channels=4", f"generator.dense={dense}"])
+        run = SimpleNamespace(
+            average=SimpleNamespace(network=build_model(recipe, None).eval().requires_grad_(False)),
+            critic=SimpleNamespace(network=build_critic(recipe, None).eval().requires_grad_(False)),
+        )
+        model, critic = run.average.network, run.critic.network
+        names = torch.tensor([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])
+        monkeypatch.setattr(release_generator, "code_names", lambda run, names=names: names)
+        noise, numbers = torch.randn(10, 62), torch.rand(10, 2)
+
+        def drawn(classes: torch.Tensor, model=model, noise=noise, numbers=numbers) -> torch.Tensor:
+            return model.generate(model.vector(noise, Codes(classes[:, None], numbers)))
+
+        image, before = torch.rand(3, 1, 28, 28), drawn(torch.arange(10))
+        said = critic(image).codes
+        release_generator.in_order_of_digits(run)
+        torch.testing.assert_close(drawn(names), before)
+        after = critic(image).codes
+        torch.testing.assert_close(after.categorical[0][:, names], said.categorical[0])
+        torch.testing.assert_close(after.mean, said.mean)
