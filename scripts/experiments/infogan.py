@@ -3,8 +3,9 @@
     SRGAN_KIT_DATA=... python -m scripts.experiments.infogan [--minutes M]
 
 Two widths: the paper's networks, which the recipe has, and narrow ones, small enough to be shipped as `infogan-mnist`,
-with three seeds. Labels name the codes and count the errors, nothing else: the narrow run that is shown and shipped is
-the one whose Q is surest of held-out images while it uses all codes, which needs no label.
+with three seeds, and once as eq. 6 says, where Q's head alone learns to read. Labels name the codes and count the
+errors, nothing else: the narrow run that is shown and shipped is the one whose Q is surest of held-out images while it
+uses all codes, which needs no label.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,12 @@ from srgan_kit.training.run import Run
 SOURCE = "Chen et al. 2016, arXiv:1606.03657, sec. 7.1 and 7.2"
 SMOKE = ("steps=3", "data.batch=16", "generator.channels=4", "critic.channels=4", "generator.dense=[16]")
 SMOKE += ("critic.dense=[16]", "precision=fp32")
+NETWORKS = {
+    "paper": "paper's networks",
+    "narrow": "narrow networks",
+    "narrow-q": "narrow networks, eq. 6 (Q's head alone learns to read)",
+}
+"""What the folders' names stand for."""
 SHAPES = {"slant": "degrees", "width": "pixels", "ink": "grey pixels"}
 """What a number's effect on a digit is measured by."""
 DRAWN = 500
@@ -53,6 +60,7 @@ PLANS = [
     Plan("paper", (), 0),
     Plan("narrow", INFOGAN_MNIST, 1),
     Plan("narrow", INFOGAN_MNIST, 2),
+    Plan("narrow-q", (*INFOGAN_MNIST, "variant.information_trains=q"), 0),
 ]
 """In the order in which they are trained."""
 
@@ -61,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("infogan", "InfoGAN on MNIST, without labels", SOURCE, __doc__, argv)
     found: dict[str, dict[str, float]] = {}
     folders: dict[str, Path] = {}
-    for plan in PLANS:
+    for plan in PLANS[:2] if experiment.smoke else PLANS:
         folder = trained(experiment, plan)
         if folder is not None:
             folders[plan.name], found[plan.name] = folder, measured(experiment, plan, folder)
@@ -136,7 +144,7 @@ def state(experiment: Experiment, found: dict[str, dict[str, float]], shown: Pla
     """The figures beside the paper's, and what a reader must know."""
     for plan in PLANS:
         if plan.name in found:
-            setting = f"{plan.width} networks, seed {plan.seed}" + (", shown" if plan == shown else "")
+            setting = f"{NETWORKS[plan.width]}, seed {plan.seed}" + (", shown" if plan == shown else "")
             both(experiment, setting, found[plan.name])
     narrow = [found[plan.name] for plan in PLANS if plan.width == "narrow" and plan.name in found]
     if len(narrow) > 1:

@@ -49,9 +49,9 @@ def clusters(run: Run, logits_of: Callable[[Tensor], Tensor]) -> float:
 def photographs(run: Run, count: int = COMPARED) -> dict[str, float]:
     """Diversity, sharpness, the distance of the features' distributions, and of samples to training images.
 
-    `feature distance` is the Fréchet distance of `count` samples from the training images, on the means of SqueezeNet's deepest
-    maps, `of real images` that between two halves of the training images, and `nearest` how far samples are from
-    their nearest training image at 16x16, over the same of held-out images.
+    `feature distance` is the Fréchet distance of `count` samples from the training images, on the means of
+    SqueezeNet's deepest maps, `of real images` that between two halves of the training images, and `nearest` how far
+    samples are from their nearest training image at 16x16, over the same of held-out images.
     """
     network = SqueezeNetFeatures([DEEPEST], paths.data_folder("weights") / "weights" / paths.NETWORKS["lpips"])
 
