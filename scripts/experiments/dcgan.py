@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.generative_measures import COMPARED, photographs
-from scripts.lib.linear_classifier import Labelled, linear_error
+from scripts.lib.linear_classifier import DECAYS, Labelled, linear_error
 from scripts.lib.runs import exported, held_out, restored, training_batch, training_hours
 from scripts.lib.shipped import DCGAN_FLOWERS
 from srgan_kit.contracts import Batch
@@ -107,10 +107,11 @@ def representations(run: Run, smoke: bool) -> dict[str, list[float]]:
         "features of an untrained critic": critic_features(untrained_critic(run, images[:2000])),
         "pixels": lambda images: images.flatten(1),
     }
+    decays = DECAYS[:1] if smoke else DECAYS
     found: dict[str, list[float]] = {}
     for name, features in of.items():
         given = Labelled(features(images), labels)
-        found[name] = [100 * linear_error(*(given.part(rows) for rows in part)) for part in parts]
+        found[name] = [100 * linear_error(*(given.part(rows) for rows in part), decays=decays) for part in parts]
     return found
 
 
