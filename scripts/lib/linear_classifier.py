@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-DECAYS = tuple(10.0**power for power in range(-4, 3))
+DECAYS = tuple(10.0**power for power in range(-3, 3))
 """Weights of the penalty that are tried."""
 STEPS = 200
 """Of L-BFGS at most, for one of them."""
@@ -40,11 +40,14 @@ def linear_error(train: Labelled, validation: Labelled, test: Labelled, decays: 
         return ((features - mean) / deviation)[:, varying]
 
     fitted = scaled(train.features)
+    # Of fewer images than features the solution lies in the space that the images span: the same one, found sooner.
+    basis = torch.linalg.qr(fitted.T).Q if len(fitted) < fitted.shape[1] else torch.eye(fitted.shape[1]).to(fitted)
+    fitted = fitted @ basis
     classes = int(torch.cat([each.label for each in (train, validation, test)]).max()) + 1
     solutions = [fit(fitted, train.label, classes, decay) for decay in sorted(decays, reverse=True)]
-    candidates = scaled(validation.features)
+    candidates = scaled(validation.features) @ basis
     best = min(solutions, key=lambda solution: errors(solution, candidates, validation.label))
-    return errors(best, scaled(test.features), test.label)
+    return errors(best, scaled(test.features) @ basis, test.label)
 
 
 Solution = tuple[Tensor, Tensor]

@@ -50,6 +50,18 @@ def test_the_penalty_is_chosen_by_the_validation_part() -> None:
         assert linear_error(train, part, test, [1e-5, 10.0]) == expected
 
 
+def test_more_features_than_images() -> None:
+    """The solution in the space of the images is that of all features."""
+    parts = [clouds(count, 3.0, seed, noise=99) for seed, count in enumerate((60, 60, 400))]
+    for decay in (0.01, 1.0):
+        train = parts[0].features
+        scaled = [(part.features - train.mean(0)) / train.std(0) for part in parts]
+        weight, bias = fit(scaled[0], parts[0].label, 2, decay)
+        expected = ((scaled[2] @ weight.T + bias).argmax(1) != parts[2].label).double().mean().item()
+        assert linear_error(*parts, decays=[decay]) == pytest.approx(expected, abs=1 / 400 + 1e-9)
+        assert 0.05 < expected < 0.4
+
+
 def test_constant_features_and_scales_do_not_matter() -> None:
     parts = [clouds(200, 2.0, seed, 1) for seed in range(3)]
     scaled = [Labelled(torch.cat([1000 * part.features + 5, torch.ones(200, 1)], dim=1), part.label) for part in parts]

@@ -63,6 +63,8 @@ def test_a_vae_becomes_weights_a_card_and_a_picture(
     assert (summary.makes, summary.system, summary.licence) == ("28x28 grey", "vae", "Apache-2.0")
     with safe_open(pretrained / "vae-mnist.safetensors", framework="np") as file:
         assert str(tmp_path) not in json.dumps(file.metadata())
+        dtypes = {file.get_tensor(name).dtype for name in file.keys() if name.endswith("weight")}  # noqa: SIM118
+    assert dtypes == {np.dtype(np.float16)}
     card = (pretrained / "vae-mnist.md").read_text(encoding="utf-8")
     assert "1-vae: recipe vae; 2 steps, 8 images of 28x28, system vae" in card
     assert f"| -ELBO, nats | {printed['-ELBO, nats']:g} |" in card
@@ -80,6 +82,17 @@ def test_a_file_that_is_too_large_is_refused(digits: Path, tmp_path: Path, monke
     with pytest.raises(SystemExit, match=r"would have .* MB, more than 0\.001"):
         release_generator.main()
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_what_is_measured_is_what_is_stored() -> None:
+    network = build_model(load_recipe("infogan", ["generator.channels=4", "generator.dense=[6]"]), None)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    stored = release_generator.round_weights(SimpleNamespace(average=SimpleNamespace(network=network)))
+    for name, value in network.state_dict().items():
+        assert stored[name].dtype == (torch.float16 if value.is_floating_point() else value.dtype)
+        assert torch.equal(stored[name].to(value.dtype), value)
+        assert (value - before[name]).abs().max() <= 2**-11 * before[name].abs().max()
+    assert any(not torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 @torch.no_grad()
