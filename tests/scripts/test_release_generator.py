@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,10 +85,21 @@ def test_a_file_that_is_too_large_is_refused(digits: Path, tmp_path: Path, monke
     assert not list(tmp_path.glob("*.safetensors"))
 
 
+def networks(*settings: str) -> Any:
+    """What releasing needs of a run: its averaged generator and its critic, new."""
+    recipe = load_recipe("infogan", ["generator.channels=4", "critic.channels=4", *settings])
+    model, critic = build_model(recipe, None).eval(), build_critic(recipe, None)
+    assert critic is not None
+    parts = (network.requires_grad_(False) for network in (model, critic.eval()))
+    average, critic = (SimpleNamespace(network=network) for network in parts)
+    return SimpleNamespace(average=average, critic=critic)
+
+
 def test_what_is_measured_is_what_is_stored() -> None:
-    network = build_model(load_recipe("infogan", ["generator.channels=4", "generator.dense=[6]"]), None)
+    run = networks("generator.dense=[6]")
+    network = run.average.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    stored = release_generator.round_weights(SimpleNamespace(average=SimpleNamespace(network=network)))
+    stored = release_generator.round_weights(run)
     for name, value in network.state_dict().items():
         assert stored[name].dtype == (torch.float16 if value.is_floating_point() else value.dtype)
         assert torch.equal(stored[name].to(value.dtype), value)
@@ -101,11 +113,7 @@ def test_codes_are_put_in_the_order_of_their_digits(
 ) -> None:
     """Code k of the released generator draws what the code named k drew before, and Q says so."""
     for dense in ("[6]", "[]"):
-        recipe = load_recipe("infogan", ["generator.channels=4", "critic.channels=4", f"generator.dense={dense}"])
-        run = SimpleNamespace(
-            average=SimpleNamespace(network=build_model(recipe, None).eval().requires_grad_(False)),
-            critic=SimpleNamespace(network=build_critic(recipe, None).eval().requires_grad_(False)),
-        )
+        run = networks(f"generator.dense={dense}")
         model, critic = run.average.network, run.critic.network
         names = torch.tensor([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])
         monkeypatch.setattr(release_generator, "code_names", lambda run, names=names: names)

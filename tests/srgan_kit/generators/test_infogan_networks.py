@@ -73,12 +73,12 @@ def test_the_critics_dense_layers_are_those_written_out() -> None:
 
 @torch.no_grad()
 def test_q_sees_the_batch_with_batch_norm_alone() -> None:
-    features = torch.randn(6, 5)
-    for normalisation, sees in (("none", False), ("batch", True)):
-        head = CodeHead(5, [4], 1, normalisation)
-        whole, half = head(features).categorical[0][:3], head(features[:3]).categorical[0]
+    features, head = torch.randn(6, 5), CodeHead(5, [4], 1, "batch")
+    for each, sees in ((CodeHead(5, [4], 1), False), (head, True)):
+        whole, half = each(features).categorical[0][:3], each(features[:3]).categorical[0]
         assert bool((whole - half).abs().max() > 1e-3) is sees
     linear, _, _, last = head.layers
+    assert isinstance(linear, nn.Linear)
     assert linear.bias is None
     hidden = features @ linear.weight.T
     hidden = F.leaky_relu((hidden - hidden.mean(0)) / (hidden.var(0, correction=0) + 1e-5).sqrt(), 0.2)
