@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from srgan_kit.contracts import Batch
+from srgan_kit.data.image_dataset import ImageDataset
 from srgan_kit.generators.model import Model
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task, build_task
@@ -41,6 +43,13 @@ def exported(run: Run) -> Model:
     """The averaged generator."""
     assert isinstance(run.average.network, Model)
     return run.average.network
+
+
+def training_batch(run: Run) -> Batch:
+    """All images that the run is trained on, unflipped, in the order of their file."""
+    examples = run.task.examples
+    assert isinstance(examples, ImageDataset)
+    return run.task.batch((torch.stack(list(examples.images)), examples.labels))
 
 
 def held_out(run: Run, count: int = 10_000) -> Batch:

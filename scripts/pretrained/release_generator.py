@@ -1,9 +1,10 @@
 """Turn a finished generative run into a pretrained model: measure it, write pretrained/NAME.safetensors, card, image.
 
     SRGAN_KIT_DATA=... python -m scripts.pretrained.release_generator infogan-mnist --fails "What you saw."
-        [--runs runs]
+        [--runs runs | --run FOLDER]
 
-NAME is one of the generators that `scripts/pretrained/train.py` trains; its run is in runs/NAME.
+NAME is one of the generators that `scripts/pretrained/train.py` trains; its run is in runs/NAME, or FOLDER is one that
+an experiment trained with the same settings. Weights are stored, and measured, in 16 bits.
 """
 
 import argparse
@@ -14,27 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-from torch.nn import functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from scripts.lib import paths
-from scripts.lib.generative_measures import generated, infogan, samples, traversal
+from scripts.lib.generative_measures import COMPARED, DEEPEST, code_names, infogan, photographs, traversal
 from scripts.lib.pages import wrapped
 from scripts.lib.runs import exported, held_out, restored
 from scripts.pretrained.cards import LICENCE, stage_line, stages_of
 from scripts.pretrained.train import PLANS
 from srgan_kit.atomic import atomic_write
+from srgan_kit.critics.heads import CodeHead
 from srgan_kit.errors import UserError
 from srgan_kit.images.grid import grid, save_image
-from srgan_kit.losses import SqueezeNetFeatures
-from srgan_kit.metrics.frechet import frechet_distance_of
 from srgan_kit.metrics.likelihood import SAMPLES, bounds
-from srgan_kit.metrics.samples import nearest_training_distance
 from srgan_kit.models.generative import load_saved
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.unconditional import fixed_images
-from srgan_kit.training.loop import MODEL
 from srgan_kit.training.run import Run
 
 PRETRAINED, IMAGES = paths.PRETRAINED, paths.IMAGES
@@ -42,9 +39,6 @@ LARGEST = 4e6
 """Bytes of a file."""
 TESTED = 1000
 """Test images whose likelihood is measured."""
-DRAWN = 3000
-"""Images whose features are compared with the real ones'."""
-DEEPEST = "fire9"
 
 
 @dataclass(frozen=True)
@@ -60,35 +54,31 @@ class Generator:
     meaning: str
     """What the measured figures mean."""
     picture: Callable[[Run], Tensor]
+    prepare: Callable[[Run], None] = lambda run: None
+    """Done to the run before it is measured and its averaged generator stored."""
 
 
 # --- measures -------------------------------------------------------------------------------------------------------
-
-
-def flowers(run: Run) -> dict[str, float]:
-    """Diversity, sharpness, the distance of the features' distributions, and of samples to training images."""
-    weights = paths.data_folder("weights") / "weights" / paths.NETWORKS["lpips"]
-    network = SqueezeNetFeatures([DEEPEST], weights)
-    made = generated(run, DRAWN)[0].clamp(0, 1)
-    items = [run.task.examples[number][0] for number in range(DRAWN)]
-    real = run.task.batch((torch.stack(items), torch.full((DRAWN,), -1))).image
-    laws = [
-        torch.cat([network(part)[DEEPEST].mean(dim=(2, 3)) for part in images.split(250)]) for images in (made, real)
-    ]
-    small_made, small_real, small_held = (
-        F.interpolate(images, 16, mode="area") for images in (made[:256], real, held_out(run, 128).image)
-    )
-    nearest, of_held_out = (
-        nearest_training_distance(images, small_real)[0].median() for images in (small_made, small_held)
-    )
-    found = samples(run) | {"feature distance": frechet_distance_of(*laws)}
-    return found | {"nearest": float(nearest / of_held_out)}
 
 
 def digits_of_codes(run: Run) -> dict[str, float]:
     """What Q reads of the codes, and the error of the first as a classifier of test images."""
     found = infogan(run)
     return {("class error, %" if name == "error_percent" else name.replace("_", " ")): found[name] for name in found}
+
+
+def in_order_of_digits(run: Run) -> None:
+    """Give the codes of classes the numbers of the digits that name them: in the generator's first layer, and in Q."""
+    order = code_names(run).argsort(stable=True)
+    model = exported(run)
+    first, last = model.latent.noise, model.latent.noise + len(order)
+    layer = next(each for each in model.decoder.modules() if isinstance(each, nn.Linear | nn.ConvTranspose2d))
+    inputs = layer.weight.T if isinstance(layer, nn.Linear) else layer.weight  # a row for each number of the latent
+    inputs[first:last] = inputs[first:last][order]
+    assert run.critic is not None
+    head = next(each for each in run.critic.network.modules() if isinstance(each, CodeHead)).layers[-1]
+    for parameter in head.parameters():
+        parameter[: len(order)] = parameter[: len(order)][order]
 
 
 def vae(run: Run) -> dict[str, float]:
@@ -120,16 +110,16 @@ srgan-kit generate dcgan-flowers --interpolate -o between.png""",
         f"""\
 The weights are under Apache-2.0, as the code is. They were trained on the flower photographs that TensorFlow's
 tutorials use, each under CC BY 2.0 by its own author. {UNSETTLED}""",
-        flowers,
+        photographs,
         f"""\
-{SPREAD} Feature distance is the Fréchet distance of {DRAWN:,} samples from as many training
-images, on the means of SqueezeNet's {DEEPEST}: not the published FID, and comparable only among models measured so.
-Nearest is how far samples are from their nearest training image at 16x16, over the same of held-out images: much less
-than 1 would be copying.""",
+{SPREAD} Feature distance is the Fréchet distance of {COMPARED:,} samples from the training
+images, on the means of SqueezeNet's {DEEPEST}, and "of real images" that of one half of these from the other: not the
+published FID, and comparable only among models measured so. Nearest is how far samples are from their nearest training
+image at 16x16, over the same of held-out images: much less than 1 would be copying.""",
         sheet,
     ),
     "infogan-mnist": Generator(
-        "Handwritten digits, 28x28 grey, by an InfoGAN whose first code is the digit.",
+        "Handwritten digits, 28x28 grey, by an InfoGAN, trained without labels.",
         """\
 srgan-kit generate infogan-mnist --class 7 -o sevens.png
 srgan-kit generate infogan-mnist --traverse continuous.0 -o code.png   # along a row only this code changes""",
@@ -138,9 +128,12 @@ srgan-kit generate infogan-mnist --traverse continuous.0 -o code.png   # along a
         digits_of_codes,
         f"""\
 {SPREAD} Information is what Q reads of the code of classes in generated images, in nats, of
-at most ln 10 = 2.303; class error is that code as a classifier of the test images; continuous rmse is the error of Q's
-guess of the two numbers, which are uniform on [-1, 1].""",
+at most ln 10 = 2.303, and real information how sure it is of test images while it uses all codes; class error is that
+code as a classifier of the test images; continuous rmse is the error of Q's guess of the two numbers, which are uniform
+on [-1, 1]. Labels had no part in training. After it, the ten codes were put in the order of the digits that most test
+images of each show.""",
         traversal,
+        in_order_of_digits,
     ),
     "vae-mnist": Generator(
         "Handwritten digits, 28x28 black and white, by a variational auto-encoder.",
@@ -169,6 +162,14 @@ def finished_run(name: str, folder: Path, data: Path) -> Run:
         update={"data": recipe.data.model_copy(update={"folder": data / PLANS[name].data}), "device": "cpu"}
     )
     return restored(recipe, folder)
+
+
+def round_weights(run: Run) -> dict[str, Tensor]:
+    """Give the averaged generator the values that 16 bits hold; its tensors, in 16 bits where they are fractions."""
+    state = exported(run).state_dict()
+    stored = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    exported(run).load_state_dict(stored)
+    return {name: value.contiguous() for name, value in stored.items()}
 
 
 def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) -> str:
@@ -223,18 +224,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=GENERATORS)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where NAME's folder is")
+    parser.add_argument("--run", type=Path, help="the finished run, if it is not in NAME's folder")
     parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
     options = parser.parse_args()
     data = paths.data_folder("training images")
     name = options.name
     try:
-        stages = stages_of(options.runs / name)
-        path = stages[-1] / MODEL
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{path}: has {path.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:g}")
+        stages = stages_of(options.run or options.runs / name)
         run = finished_run(name, stages[-1], data)
         torch.manual_seed(0)
         with torch.no_grad():
+            GENERATORS[name].prepare(run)
+            stored = round_weights(run)
+            size = sum(value.numel() * value.element_size() for value in stored.values())
+            if size > LARGEST:
+                raise UserError(f"{stages[-1]}: would have {size / 1e6:.1f} MB, more than {LARGEST / 1e6:g}")
             found = GENERATORS[name].measure(run)
             save_image(GENERATORS[name].picture(run), IMAGES / f"{name}.png")
     except UserError as error:
@@ -243,7 +247,7 @@ def main() -> None:
     own = {"licence": LICENCE, "training_data": GENERATORS[name].data, "measured": json.dumps({"samples": measured})}
     metadata = load_saved(stages[-1]).metadata | own
     with atomic_write(PRETRAINED / f"{name}.safetensors") as temporary:
-        save_file(load_file(path), temporary, metadata=metadata)
+        save_file(stored, temporary, metadata=metadata)
     (PRETRAINED / f"{name}.md").write_text(card(name, stages, measured, options.fails), encoding="utf-8")
     print(json.dumps(measured, indent=2))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from scripts.lib import paths
+from scripts.lib.shipped import DCGAN_FLOWERS, INFOGAN_MNIST
 from srgan_kit.devices import pick_device
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
@@ -67,8 +68,6 @@ DISTANCES = ("weights.phase_bias=10", "lpips.translation=4", "optimizer.learning
 TEXTURE = (*DISTANCES, "weights.lpips=4", "weights.pixel=0.5", "weights.phase_balance=0.1")
 GPU_CROPS = ("data.batch=32", "data.pipeline=device")
 CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100")
-INFOGAN = ("generator.channels=32", "variant.labels=first-code")
-"""The first code is told from labels, so that a digit can be asked for; the two numbers are found."""
 PLANS: dict[str, Plan] = {
     "x4-perceptual": Plan(
         "sr_train",
@@ -84,11 +83,8 @@ PLANS: dict[str, Plan] = {
         ),
         start="x4-fidelity",
     ),
-    "dcgan-flowers": Plan(
-        "gan/flowers64.npz",  # at the recipe's width the file would be 14 MB
-        (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2000",)),),
-    ),
-    "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=2000",)),)),
+    "dcgan-flowers": Plan("gan/flowers64.npz", (Stage("1-gan", "dcgan", DCGAN_FLOWERS),)),
+    "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN_MNIST),)),
     "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", ()),)),
 }
 """The pretrained models by name; the fidelity and photo models are students (`scripts/pretrained/students`)."""

@@ -117,7 +117,8 @@ class AutoencoderCritic(nn.Module):
             heads.get("continuous", 0),
         )
         self.class_head = nn.Linear(embedding, classes) if classes else None
-        self.code_head = CodeHead(embedding, categorical, continuous) if categorical or continuous else None
+        codes = (embedding, categorical, continuous, heads.get("code_normalisation", "none"))
+        self.code_head = CodeHead(*codes) if categorical or continuous else None
         self.provides = provided(classes, categorical, continuous) | {"autoencoder"}
         if layout == "convolutional":
             self.apply(initialise)

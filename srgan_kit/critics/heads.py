@@ -1,7 +1,7 @@
 """What critics say besides a score, classes and codes, and see besides an image, a condition and the batch."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ HIDDEN = 128
 CONDITION_SIDE = 4
 """Larger conditions are averaged to this many positions a side."""
 
+CodeNormalisation = Literal["none", "batch"]
+"""What stands in the code head's hidden layer, before its activation."""
+
 
 class HeadSettings(TypedDict, total=False):
     """The keyword arguments of `Heads` that critics pass on."""
@@ -24,6 +27,7 @@ class HeadSettings(TypedDict, total=False):
     continuous: int
     minibatch_kernels: int
     condition: tuple[int, int] | None
+    code_normalisation: CodeNormalisation
 
 
 class CodeHead(nn.Module):
@@ -31,14 +35,22 @@ class CodeHead(nn.Module):
 
     (N, features) -> CodePosterior: logits of each categorical code, and the mean of the continuous ones.
 
-    The hidden layer has the paper's width but no batch norm, so that what Q says of an image does not depend on the
-    others. Chen et al. 2016, "InfoGAN", sec. 6 and appendix C, arXiv:1606.03657
+    The hidden layer has the paper's width. With "batch" it has its batch norm too; without it, what Q says of an image
+    does not depend on the others. Chen et al. 2016, "InfoGAN", sec. 6 and appendix C, arXiv:1606.03657
     """
 
-    def __init__(self, features: int, categorical: Sequence[int], continuous: int) -> None:
+    def __init__(
+        self, features: int, categorical: Sequence[int], continuous: int, normalisation: CodeNormalisation = "none"
+    ) -> None:
         super().__init__()
         self.sizes = [*categorical, continuous]
-        self.layers = nn.Sequential(nn.Linear(features, HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, sum(self.sizes)))
+        normalised = [nn.BatchNorm1d(HIDDEN)] if normalisation == "batch" else []
+        self.layers = nn.Sequential(
+            nn.Linear(features, HIDDEN, bias=not normalised),
+            *normalised,
+            nn.LeakyReLU(0.2),
+            nn.Linear(HIDDEN, sum(self.sizes)),
+        )
 
     def forward(self, features: Tensor) -> CodePosterior:
         """(N, features) -> CodePosterior."""
@@ -66,6 +78,7 @@ class Heads(nn.Module):
         continuous: number of continuous codes.
         minibatch_kernels: kernels of minibatch discrimination; 0 for none.
         condition: channels and side of the condition; None for none, and then one that comes is not looked at.
+        code_normalisation: of the code head's hidden layer.
 
     Raises:
         UserError: from forward, a condition of another shape, or none.
@@ -79,6 +92,7 @@ class Heads(nn.Module):
         continuous: int = 0,
         minibatch_kernels: int = 0,
         condition: tuple[int, int] | None = None,
+        code_normalisation: CodeNormalisation = "none",
     ) -> None:
         super().__init__()
         self.provides = provided(classes, categorical, continuous)
@@ -91,7 +105,8 @@ class Heads(nn.Module):
         self.minibatch = losses.MinibatchDiscrimination(features, minibatch_kernels) if minibatch_kernels else None
         self.score_head = nn.Linear(with_batch, 1)
         self.class_head = nn.Linear(with_batch, classes) if classes else None
-        self.code_head = CodeHead(features, categorical, continuous) if categorical or continuous else None
+        codes = (features, categorical, continuous, code_normalisation)
+        self.code_head = CodeHead(*codes) if categorical or continuous else None
 
     def forward(self, trunk: Tensor, features: list[Tensor], condition: Tensor | None = None) -> Critique:
         """(N, F), the maps to show in the critique, and the condition -> Critique with score (N, 1)."""

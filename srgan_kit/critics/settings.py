@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import Field
 from torch import nn
 
-from srgan_kit.critics.heads import HeadSettings
+from srgan_kit.critics.heads import CodeNormalisation, HeadSettings
 from srgan_kit.settings import Settings
 
 
@@ -36,6 +36,8 @@ class CriticSettings(Settings):
     """Kernels of minibatch discrimination (Salimans et al. 2016, sec. 3.2); 0 for none."""
     conditional: bool = False
     """Whether it sees the generator's condition beside the image."""
+    code_normalisation: CodeNormalisation = "none"
+    """Normalisation of the hidden layer of the head for codes; InfoGAN's for MNIST is "batch"."""
 
     @abstractmethod
     def build(self, spec: CriticSpec) -> nn.Module:
@@ -54,10 +56,13 @@ class CriticSettings(Settings):
         """
         if self.conditional and spec.condition is None:
             raise ValueError("critic.conditional: this task gives the generator no condition")
-        return HeadSettings(
+        found = HeadSettings(
             classes=self.classes,
             categorical=spec.categorical,
             continuous=spec.continuous,
             minibatch_kernels=self.minibatch_kernels,
             condition=spec.condition if self.conditional else None,
         )
+        if spec.categorical or spec.continuous:  # else there is no such head
+            found["code_normalisation"] = self.code_normalisation
+        return found

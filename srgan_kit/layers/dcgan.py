@@ -3,9 +3,16 @@
 Radford et al. 2015, arXiv:1511.06434, sec. 3 and 4.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from pydantic import Field
 from torch import nn
 
 from srgan_kit.errors import UserError
+
+Dense = tuple[Annotated[int, Field(ge=1)], ...]
+"""Widths of dense layers, in order; none for ()."""
 
 WIDEST = 8
 """No layer is wider than this many times the layer next to the image."""
@@ -47,11 +54,22 @@ def halving_layers(image_channels: int, channels: int, halvings: int) -> nn.Modu
     return layers
 
 
+def dense_layers(features: int, hidden: Sequence[int], activation: Callable[[], nn.Module]) -> nn.ModuleList:
+    """Dense layers with batch norm and an activation, one for each of the widths: those of InfoGAN for MNIST.
+
+    Chen et al. 2016, "InfoGAN", appendix C.1, arXiv:1606.03657
+    """
+    return nn.ModuleList(
+        nn.Sequential(nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), activation())
+        for before, after in zip([features, *hidden], hidden, strict=False)
+    )
+
+
 def initialise(module: nn.Module) -> None:
     """Draws weights from N(0, .02), scales of batch norm from N(1, .02), sets biases to 0; for `nn.Module.apply`."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1, 0.02)
     else:
         return

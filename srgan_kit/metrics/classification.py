@@ -34,12 +34,26 @@ def cluster_error(logits: Tensor, label: Tensor) -> float:
     0.5
     """
     logits, label = _labelled(logits, label, at_least=2)
-    chosen = logits.argmax(dim=1)
+    named = cluster_names(logits[::2], label[::2])
+    return (named[logits[1::2].argmax(dim=1)] != label[1::2]).double().mean().item()
+
+
+def cluster_names(logits: Tensor, label: Tensor) -> Tensor:
+    """The most frequent label of the images that choose each class, (K,) int64; -1 where none with a label does.
+
+    (N, K) logits and (N,) int64, -1 = unlabelled, at least one labelled.
+
+    Raises:
+        ValueError: no image has a label, or the numbers of images differ.
+
+    >>> cluster_names(torch.tensor([[0.0, 9.0, 0.0], [0.0, 9.0, 0.0], [9.0, 0.0, 0.0]]), torch.tensor([5, 5, 2]))
+    tensor([ 2,  5, -1])
+    """
+    logits, label = _labelled(logits, label, at_least=1)
     votes = torch.zeros(logits.shape[1], int(label.max()) + 1, dtype=torch.int64, device=logits.device)
-    votes.index_put_((chosen[::2], label[::2]), torch.ones_like(label[::2]), accumulate=True)
+    votes.index_put_((logits.argmax(dim=1), label), torch.ones_like(label), accumulate=True)
     most, name = votes.max(dim=1)
-    named = name.where(most > 0, -1)
-    return (named[chosen[1::2]] != label[1::2]).double().mean().item()
+    return name.where(most > 0, -1)
 
 
 def _labelled(logits: Tensor, label: Tensor, at_least: int) -> tuple[Tensor, Tensor]:

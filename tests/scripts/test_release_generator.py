@@ -3,13 +3,18 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 
 from scripts.pretrained import release_generator
 from scripts.pretrained.train import PLANS
+from srgan_kit.contracts import Codes
+from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.pretrained import read_summary
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train
@@ -59,6 +64,8 @@ def test_a_vae_becomes_weights_a_card_and_a_picture(
     assert (summary.makes, summary.system, summary.licence) == ("28x28 grey", "vae", "Apache-2.0")
     with safe_open(pretrained / "vae-mnist.safetensors", framework="np") as file:
         assert str(tmp_path) not in json.dumps(file.metadata())
+        dtypes = {file.get_tensor(name).dtype for name in file.keys() if name.endswith("weight")}  # noqa: SIM118
+    assert dtypes == {np.dtype(np.float16)}
     card = (pretrained / "vae-mnist.md").read_text(encoding="utf-8")
     assert "1-vae: recipe vae; 2 steps, 8 images of 28x28, system vae" in card
     assert f"| -ELBO, nats | {printed['-ELBO, nats']:g} |" in card
@@ -73,6 +80,52 @@ def test_a_file_that_is_too_large_is_refused(digits: Path, tmp_path: Path, monke
     monkeypatch.setattr(release_generator, "LARGEST", 1000.0)
     monkeypatch.setattr(release_generator, "PRETRAINED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["", "vae-mnist", "--runs", str(tmp_path / "runs"), "--fails", "x"])
-    with pytest.raises(SystemExit, match=r"has .* MB, more than 0\.001"):
+    with pytest.raises(SystemExit, match=r"would have .* MB, more than 0\.001"):
         release_generator.main()
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+def networks(*settings: str) -> Any:
+    """What releasing needs of a run: its averaged generator and its critic, new."""
+    recipe = load_recipe("infogan", ["generator.channels=4", "critic.channels=4", *settings])
+    model, critic = build_model(recipe, None).eval(), build_critic(recipe, None)
+    assert critic is not None
+    parts = (network.requires_grad_(False) for network in (model, critic.eval()))
+    average, critic = (SimpleNamespace(network=network) for network in parts)
+    return SimpleNamespace(average=average, critic=critic)
+
+
+def test_what_is_measured_is_what_is_stored() -> None:
+    run = networks("generator.dense=[6]")
+    network = run.average.network
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    stored = release_generator.round_weights(run)
+    for name, value in network.state_dict().items():
+        assert stored[name].dtype == (torch.float16 if value.is_floating_point() else value.dtype)
+        assert torch.equal(stored[name].to(value.dtype), value)
+        assert (value - before[name]).abs().max() <= 2**-11 * before[name].abs().max()
+    assert any(not torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@torch.no_grad()
+def test_codes_are_put_in_the_order_of_their_digits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Code k of the released generator draws what the code named k drew before, and Q says so."""
+    for dense in ("[6]", "[]"):
+        run = networks(f"generator.dense={dense}")
+        model, critic = run.average.network, run.critic.network
+        names = torch.tensor([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])
+        monkeypatch.setattr(release_generator, "code_names", lambda run, names=names: names)
+        noise, numbers = torch.randn(10, 62), torch.rand(10, 2)
+
+        def drawn(classes: torch.Tensor, model=model, noise=noise, numbers=numbers) -> torch.Tensor:
+            return model.generate(model.vector(noise, Codes(classes[:, None], numbers)))
+
+        image, before = torch.rand(3, 1, 28, 28), drawn(torch.arange(10))
+        said = critic(image).codes
+        release_generator.in_order_of_digits(run)
+        torch.testing.assert_close(drawn(names), before)
+        after = critic(image).codes
+        torch.testing.assert_close(after.categorical[0][:, names], said.categorical[0])
+        torch.testing.assert_close(after.mean, said.mean)

@@ -1,7 +1,7 @@
-"""A short run of every adversarial system on a CPU: the measured results and images of its page in docs/.
+"""A short run of adversarial systems on a CPU: the measured results and images of its page in docs/.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run                  # all, about 40 minutes on one core
-    SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run infogan ebgan   # some of them
+    SRGAN_KIT_DATA=... python -m scripts.experiments.systems.run autoencoder   # some of them
     python -m scripts.experiments.systems.run --render                  # docs/results/systems.json, images, pages
 
 A run that was stopped goes on where it was; one that is finished is only measured again. The networks are narrower and
@@ -20,9 +20,7 @@ import torch
 from scripts.experiments.systems.measures import inversion, reconstruction
 from scripts.experiments.systems.page import collect, render
 from scripts.lib import paths
-from scripts.lib.generative_measures import infogan, samples, traversal
 from scripts.lib.runs import restored, training_hours
-from srgan_kit.images.grid import save_image
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train
@@ -90,19 +88,13 @@ def one(name: str, data: Path, folder: Path) -> None:
         "critic_parameters": sum(p.numel() for p in run.critic.network.parameters()) if run.critic else 0,
         "measured": {key: float(f"{value:.4g}") for key, value in measured.items()},
     }
-    if short.measure is infogan:
-        save_image(traversal(run), folder / "picture.png")
-    else:
-        shutil.copy(sorted((folder / "sheets").iterdir())[-1], folder / "picture.png")
+    shutil.copy(sorted((folder / "sheets").iterdir())[-1], folder / "picture.png")
     (folder / "measured.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(name, result["measured"])
 
 
 NARROW = ("generator.channels=32", "critic.channels=32")
 RUNS = {
-    "dcgan": Short("dcgan", FLOWERS, (*NARROW, "data.batch=32", "steps=1000"), samples),
-    "infogan": Short("infogan", MNIST, (*NARROW, "steps=1500"), infogan),
-    "infogan-q": Short("infogan", MNIST, (*NARROW, "variant.information_trains=q", "steps=1500"), infogan),
     "autoencoder": Short(
         "autoencoder",
         FLOWERS,

@@ -1,5 +1,6 @@
 """DCGAN's generator (Radford et al. 2015, arXiv:1511.06434, sec. 3 and fig. 1)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from srgan_kit.generators.settings import GeneratorSettings, GeneratorSpec
 from srgan_kit.layers.check_shape import expect
-from srgan_kit.layers.dcgan import initialise, pyramid, widths
+from srgan_kit.layers.dcgan import Dense, dense_layers, initialise, pyramid, widths
 
 
 class DCGANConfig(GeneratorSettings):
@@ -17,14 +18,18 @@ class DCGANConfig(GeneratorSettings):
     """Which generator this is."""
     channels: int = Field(default=64, ge=1)
     """Width of the last hidden layer; each earlier one is twice as wide."""
+    dense: Dense = ()
+    """Widths of dense layers before the first map; InfoGAN's for MNIST is [1024]."""
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "DCGANGenerator":
         """A new network with random weights."""
-        return DCGANGenerator(spec.latent, spec.size, spec.image_channels, self.channels)
+        return DCGANGenerator(spec.latent, spec.size, spec.image_channels, self.channels, self.dense)
 
 
 class DCGANGenerator(nn.Module):
-    """A projection to the smallest map, then 4x4 transposed convolutions that double it; batch norm and ReLU between.
+    """Dense layers, if any, a projection to the smallest map, 4x4 transposed convolutions that double it.
+
+    Batch norm and ReLU stand between them.
 
     (N, latent) -> logits (N, image_channels, size, size); image = sigmoid(logits), which is the paper's tanh of half
     the argument, moved from [-1, 1] to [0, 1].
@@ -34,6 +39,7 @@ class DCGANGenerator(nn.Module):
         size: side of the images: 4, 5, 6 or 7 times a power of two.
         image_channels: 3 for RGB, 1 for grey.
         channels: width of the last hidden layer; each one before is twice as wide, up to 8 times.
+        dense: widths of dense layers between latent code and projection, each with batch norm and ReLU.
 
     Raises:
         UserError: a size that is not of that form; from forward, a latent code of another size.
@@ -41,12 +47,15 @@ class DCGANGenerator(nn.Module):
 
     squashed = True
 
-    def __init__(self, latent: int, size: int, image_channels: int = 3, channels: int = 64) -> None:
+    def __init__(
+        self, latent: int, size: int, image_channels: int = 3, channels: int = 64, dense: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self.latent = latent
         base, doublings = pyramid("DCGANGenerator", size)
         *inner, deepest = widths(channels, doublings)
-        layers: list[nn.Module] = [nn.ConvTranspose2d(latent, deepest, base, bias=False)]
+        self.dense = nn.Sequential(*dense_layers(latent, dense, nn.ReLU))
+        layers: list[nn.Module] = [nn.ConvTranspose2d([latent, *dense][-1], deepest, base, bias=False)]
         before = deepest
         for after in reversed(inner):
             layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True), _doubling(before, after, bias=False)]
@@ -58,7 +67,7 @@ class DCGANGenerator(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) -> logits (N, image_channels, size, size)."""
         expect("DCGANGenerator", "a latent code", latent, self.latent)
-        return self.layers(latent[..., None, None])
+        return self.layers(self.dense(latent)[..., None, None])
 
 
 def _doubling(before: int, after: int, bias: bool) -> nn.ConvTranspose2d:
