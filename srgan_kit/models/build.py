@@ -6,6 +6,7 @@ from srgan_kit.critics.settings import CriticSpec
 from srgan_kit.generators.autoregressive.network import PixelSettings
 from srgan_kit.generators.model import Model, Source
 from srgan_kit.generators.settings import GeneratorSpec
+from srgan_kit.layers.layer_norm import with_layer_norm
 from srgan_kit.recipes.schema import Recipe
 
 
@@ -47,4 +48,5 @@ def build_critic(recipe: Recipe, condition: tuple[int, int] | None) -> nn.Module
     if recipe.critic is None:
         return None
     latent = recipe.latent
-    return recipe.critic.build(CriticSpec(*recipe.image_shape, latent.categorical, latent.continuous, condition))
+    critic = recipe.critic.build(CriticSpec(*recipe.image_shape, latent.categorical, latent.continuous, condition))
+    return with_layer_norm(critic) if recipe.techniques.critic_norm == "layer" else critic

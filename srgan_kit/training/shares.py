@@ -10,9 +10,9 @@ from srgan_kit.training.processes import mean_over_processes
 Norms = dict[str, dict[str, float]]
 """{term: {part: norm}}: of each weighted term's gradient, in each part of the generator that the term trains."""
 
-SMOOTHING = 0.2
+SMOOTHING = 0.5
 """How far a weight goes, on a logarithmic scale, towards the one that the last measurement asks for. A measurement is
-of one batch: over ten of them, a tenth of the first is left."""
+of one batch, and weights must keep pace with a critic whose gradient grows tenfold within fifty steps."""
 LARGEST_STEP = 2.0
 """A weight changes by no larger factor at a time, ..."""
 FURTHEST = 1e4
@@ -106,4 +106,3 @@ class HeldShares:
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
         """Go back to a checkpoint."""
         self.weights, self._first = dict(state["weights"]), dict(state["first"])
-
