@@ -170,7 +170,7 @@ def draw_crops(
     pairs = list(test_pairs(folder, max(which for which, *_ in crops) + 1))
     cells: dict[str, list[Image.Image]] = {}
     for name, model in models.items():
-        upscale = None if model == "input" else upscaler(model)
+        upscale = None if name == "input" else upscaler(model)
         for which, top, left, side in crops:
             # what a model sees around the part is enough for it to be as in the whole image
             around = [slice(max(start - CONTEXT, 0), start + side + CONTEXT) for start in (top, left)]
@@ -178,7 +178,7 @@ def draw_crops(
                 image[:, *_scaled(around, factor)] for image, factor in zip(pairs[which], (SCALE, 1), strict=True)
             )
             view = high if upscale is None else planes(upscale(pixels(low)))
-            if model == "input":
+            if name == "input":
                 view = low.repeat_interleave(SCALE, 1).repeat_interleave(SCALE, 2)
             begin = [(start - each.start) * SCALE for start, each in zip((top, left), around, strict=True)]
             part = view[:, begin[0] : begin[0] + side * SCALE, begin[1] : begin[1] + side * SCALE]
