@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from scripts.experiments.sr_matrix.measures import SCALE, Rows, b100
 from scripts.lib import paths
 from scripts.lib.runs import exported
+from scripts.lib.sr_measures import SCALE, Measured, test_pairs
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, Codes, Critique
 from srgan_kit.metrics.lpips import lpips_like
@@ -26,7 +26,7 @@ def patches(data: Path, side: int, images: int = 100) -> list[Batch]:
     """Patches of B100 of the size in training, at fixed places, none of which any player has seen."""
     high: list[Tensor] = []
     low: list[Tensor] = []
-    for large, small in b100(data, images):
+    for large, small in test_pairs(data / "sr_test" / "B100", images):
         height, width = small.shape[1:]
         for number in range(PATCHES_PER_IMAGE):
             top = (height - side) * (number // 2)
@@ -62,34 +62,23 @@ def per_patch(scores: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def ab_test(run: Run, data: Path) -> Rows:
-    """How often the critic finds a real patch more real than a super-resolved one; .5 is chance.
-
-    `auc` as in training, where batch norm sees batches of one kind; `auc_running` by running averages, patch by patch.
-    """
-    assert run.critic is not None
-    found: Rows = {}
-    state = {name: value.clone() for name, value in run.critic.network.state_dict().items()}
-    for name, training in (("auc_running", False), ("auc", True)):
-        run.critic.network.train(training)
-        real, fake, _ = judged(run, data)
-        a, b = (per_patch(joined(side, run.variant.score)) for side in (real, fake))
-        wins = (a[:, None] > b).float() + (a[:, None] == b).float() / 2
-        found[name] = float(wins.mean())
-    run.critic.network.load_state_dict(state)  # training mode has moved the running averages
-    return found
+def ab_test(run: Run, data: Path) -> Measured:
+    """How often the critic finds a real patch more real than a super-resolved one; .5 is chance."""
+    real, fake, _ = judged(run, data)
+    a, b = (per_patch(joined(side, run.variant.score)) for side in (real, fake))
+    wins = (a[:, None] > b).float() + (a[:, None] == b).float() / 2
+    return {"auc": float(wins.mean())}
 
 
 @torch.no_grad()
-def divergence_of_patches(run: Run, data: Path) -> Rows:
+def divergence_of_patches(run: Run, data: Path) -> Measured:
     """Divergences of real and super-resolved patches, in nats, each with its standard error.
 
-    Where batch norm lets the critic see batches of one kind, this is no bound for single patches. The log ratio of a
-    patch is the mean over its pixels' scores: patches are the independent samples, not pixels.
+    The log ratio of a patch is the mean over its pixels' scores: patches are the independent samples, not pixels.
     """
     real, fake, _ = judged(run, data)
     a, b = (per_patch(joined(side, run.variant.log_ratio)) for side in (real, fake))
-    found: Rows = {}
+    found: Measured = {}
     for name, alpha in run.variant.divergences().items():
         value, error = losses.estimate_divergence(name, a, b, alpha)
         found |= {name: float(value), f"{name}, error": float(error)}
@@ -97,7 +86,7 @@ def divergence_of_patches(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def codes_steer(run: Run, data: Path) -> Rows:
+def codes_steer(run: Run, data: Path) -> Measured:
     """The same input under different codes: how far the images differ, and what Q reads back of the codes."""
     model = exported(run)
     classes = run.recipe.latent.categorical[0]
@@ -137,7 +126,7 @@ def _rms(first: Tensor, second: Tensor) -> float:
 
 
 @torch.no_grad()
-def missing_detail(run: Run, data: Path) -> Rows:
+def missing_detail(run: Run, data: Path) -> Measured:
     """The code of what the input lacks: its size in nats, and what it adds to a reconstruction."""
     model = exported(run)
     torch.manual_seed(0)
@@ -173,10 +162,10 @@ def _psnr(image: Tensor, target: Tensor) -> list[float]:
 
 
 @torch.no_grad()
-def class_usage(run: Run, data: Path) -> Rows:
+def class_usage(run: Run, data: Path) -> Measured:
     """How the critic sorts real patches, and how sure it is of real and of super-resolved ones."""
     real, fake, batches = judged(run, data)
-    found: Rows = {}
+    found: Measured = {}
     for name, side in (("real", real), ("super-resolved", fake)):
         log_p = joined(side, lambda critique: critique.class_logits).float().log_softmax(dim=1)
         found[f"entropy of a {name} patch, nats"] = float(-(log_p.exp() * log_p).sum(dim=1).mean())
@@ -195,7 +184,7 @@ def class_usage(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def energies(run: Run, data: Path) -> Rows:
+def energies(run: Run, data: Path) -> Measured:
     """How badly the critic reconstructs real and super-resolved patches."""
     real, fake, _ = judged(run, data)
     a, b = (joined(side, lambda critique: critique.score) for side in (real, fake))
@@ -207,7 +196,7 @@ def energies(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def condition_is_used(run: Run, data: Path) -> Rows:
+def condition_is_used(run: Run, data: Path) -> Measured:
     """The critic's logit of real patches beside their own low-resolution image, and beside another's."""
     own, other = [], []
     for batch in patches(data, run.recipe.data.patch):
@@ -222,7 +211,7 @@ def condition_is_used(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def sources_told_apart(run: Run, data: Path) -> Rows:
+def sources_told_apart(run: Run, data: Path) -> Measured:
     """How often the critic names the source folder of a training crop that it has not seen, of each source."""
     size, first = run.recipe.data.batch, run.recipe.steps * run.recipe.data.batch
     right: dict[int, list[float]] = {}
