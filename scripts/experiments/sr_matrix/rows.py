@@ -12,7 +12,7 @@ from srgan_kit.training.run import Run
 RECIPE = "perceptual-x4"
 STEPS, CONVERGED = 600, 1000
 """Of each row; and of content terms alone before, once, from which all rows start."""
-PATCH, BATCH = 16, 6
+PATCH, BATCH = 12, 8
 COMMON = (
     f"data.patch={PATCH}",
     f"data.batch={BATCH}",
@@ -21,10 +21,9 @@ COMMON = (
     "optimizer.warmup=0",
     "critic_optimizer.final_learning_rate=2e-4",
     "techniques.critic_norm=layer",
-    "weights.phase_evenness=0.3",
-    "weights.phase_bias=10",
+    "weights.phase_evenness='share:0.05'",
+    "weights.phase_bias='share:0.05'",
     "ema=0.99",
-    "share_every=5",
     "validation.every=300",
     "validation.images=4",
     "log_every=10",
