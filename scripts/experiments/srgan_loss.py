@@ -44,10 +44,9 @@ COMMON = (
 CRITIC = (
     "variant=srgan",
     "critic={name='srgan', channels=32}",
-    "techniques.critic_norm=layer",
     "critic_optimizer.final_learning_rate=1e-4",
 )
-"""The paper's critic at half the width, with layer norm instead of batch norm."""
+"""The paper's critic at half the width."""
 ADVERSARIAL = f"adversarial='share:{SHARE}'"
 TOTAL_VARIATION = "total_variation='share:0.01'"
 """In the rows with VGG22, as in the paper."""
@@ -90,7 +89,11 @@ ORDERED = {
 def recipe_of(row: str, experiment: Experiment) -> tuple[str, list[str]]:
     """A row's recipe and settings."""
     weights = experiment.data / "weights"
-    tiny = ["steps=4", "data.patch=8", "data.batch=2", "log_every=1", "validation.images=1"] if experiment.smoke else []
+    tiny = (
+        ["steps=4", "data.patch=8", "data.batch=2", "log_every=1", "validation.images=1", "validation.largest_side=32"]
+        if experiment.smoke
+        else []
+    )
     if row == OWN:
         schedule = [setting for setting in COMMON if not setting.startswith(("critic_steps", "techniques"))]
         comparator = json.dumps(str(weights / paths.NETWORKS["perceptual"]))

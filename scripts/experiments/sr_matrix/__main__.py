@@ -38,6 +38,7 @@ from srgan_kit.recipes.load import load_recipe
 TITLE = "Every adversarial system in super-resolution"
 SOURCE = "no paper compares them; scripts/experiments/sr_matrix"
 SMOKE = ("steps=2", "data.patch=8", "data.batch=4", "log_every=1", "critic_steps=1", "labels.share=0.5")
+SMOKE += ("validation.largest_side=32", "validation.images=1")
 CROPS = [(8, 10, 50, 32), (37, 20, 30, 32)]
 """Of B100: which image by name, top, left and side of the part shown, in low-resolution pixels."""
 MEASURES = {
@@ -122,9 +123,10 @@ class Matrix:
         kept = folder / "shown.json"
         if not kept.exists():
             run = restored(load_recipe(RECIPE, settings, self.images), folder)
-            found = ab_test(run, self.experiment.data)
+            data, images = self.experiment.data, 10 if self.tiny else 100
+            found = ab_test(run, data, images)
             if row.system is not None and row.system.demonstration is not None:
-                found |= row.system.demonstration(run, self.experiment.data)
+                found |= row.system.demonstration(run, data, images)
             kept.write_text(json.dumps(found), encoding="utf-8")
         return json.loads(kept.read_text(encoding="utf-8"))
 

@@ -37,7 +37,7 @@ CONTROL = "content only"
 AGAIN = (CONTROL, "GAN, non-saturating, 15 %", "SRGAN, relativistic, 15 %")
 """Rows that are trained again with another seed, whose difference is the error of a row."""
 
-Demonstration = Callable[[Run, Path], dict[str, float]]
+Demonstration = Callable[[Run, Path, int], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ SYSTEMS: dict[str, System] = {
     ),
     "EBGAN": System(
         (
-            "variant={name='ebgan', margin=5.0}",
-            "critic={name='autoencoder', layout='local', channels=32, embedding=48}",
+            "variant={name='ebgan', margin=10.0}",
+            "critic={name='autoencoder', layout='local', channels=32, embedding=16}",
             "critic_optimizer.learning_rate=1e-3",
             "critic_optimizer.final_learning_rate=1e-3",
             "weights.pulling_away='share:0.01'",
