@@ -18,7 +18,7 @@ from srgan_kit.training.checkpoint import NAME
 from srgan_kit.training.loop import train
 from srgan_kit.training.player import Player
 from srgan_kit.training.run import Run
-from srgan_kit.training.shares import FURTHEST, LARGEST_STEP, HeldShares, gradient_shares
+from srgan_kit.training.shares import FURTHEST, LARGEST_STEP, HeldShares, factors_for, gradient_shares, scaled
 
 SMALL = ["data.batch=2", "data.patch=8", "device=cpu", "precision=fp32", "log_every=1", "validation.holdout=0"]
 ADVERSARIAL = ["variant=gan", "critic={name='unet', channels=8}", "weights.adversarial=share:0.15", "share_every=2"]
@@ -73,16 +73,28 @@ def test_the_weight_converges_to_the_closed_form_where_a_gradient_changes() -> N
     assert steps[0] == pytest.approx(1 / LARGEST_STEP)
 
 
-def test_two_held_terms_beside_one_of_a_fixed_weight() -> None:
+def test_two_held_terms_have_the_weights_of_the_closed_form_at_once() -> None:
     """Norms 2, 3 and 7 at weights of 1: w b = t_b T, w c = t_c T, T = 2 / (1 - t_b - t_c)."""
-    targets, sizes = {"b": 0.3, "c": 0.5}, {"a": 2.0, "b": 3.0, "c": 7.0}
+    targets = {"b": 0.3, "c": 0.5}
     held = HeldShares(targets, {"b": 1.0, "c": 1.0}, every=1)
-    for step in range(200):
-        norms = {name: {"decoder": size * held.weights.get(name, 1.0)} for name, size in sizes.items()}
-        held.measured(norms, step, Accelerator(cpu=True))
+    norms = {"a": {"decoder": 2.0}, "b": {"decoder": 3.0}, "c": {"decoder": 7.0}}
+    logged = held.measured(norms, 0, Accelerator(cpu=True))
     whole = 2 / (1 - 0.8)
-    expected = {name: target * whole / sizes[name] for name, target in targets.items()}
-    assert held.weights == pytest.approx(expected, rel=1e-4)
+    assert held.weights == pytest.approx({"b": 0.3 * whole / 3, "c": 0.5 * whole / 7}, rel=1e-4)
+    assert logged["share/a"] == pytest.approx(0.2, rel=1e-4)
+
+
+def test_held_terms_of_two_parts_and_of_both() -> None:
+    """b trains the decoder, c the encoder, d both: within its parts each has its share in the end."""
+    targets = {"b": 0.2, "c": 0.3, "d": 0.25}
+    norms = {
+        "a": {"encoder": 1.0, "decoder": 4.0},
+        "b": {"decoder": 50.0},
+        "c": {"encoder": 0.1},
+        "d": {"encoder": 7.0, "decoder": 1.0},
+    }
+    shares = gradient_shares(scaled(norms, factors_for(norms, targets)))
+    assert {name: shares[name] for name in targets} == pytest.approx(targets, rel=1e-4)
 
 
 def test_a_term_of_one_part_has_its_share_within_that_part() -> None:
@@ -102,12 +114,12 @@ def test_nothing_is_learned_from_no_gradient() -> None:
 
 def test_a_weight_stays_within_its_bounds() -> None:
     held = HeldShares({"b": 0.5}, {"b": 1.0}, every=1)
-    held.adapt({"b": 0.5})
-    for _ in range(100):
-        held.adapt({"b": 1e-12})
+    for size, times in ((1.0, 1), (1e-12, 100)):
+        for _ in range(times):
+            held.adapt({"a": {"decoder": 1.0}, "b": {"decoder": size}})
     assert held.weights["b"] == pytest.approx(FURTHEST)
     for _ in range(100):
-        held.adapt({"b": 1 - 1e-12})
+        held.adapt({"a": {"decoder": 1.0}, "b": {"decoder": 1e12}})
     assert held.weights["b"] == pytest.approx(1 / FURTHEST)
 
 
