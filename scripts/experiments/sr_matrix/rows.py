@@ -112,7 +112,7 @@ SYSTEMS: dict[str, System] = {
             "latent.noise=16",
             "encoder.channels=16",
             "weights.kl=1e-4",
-            "weights.similarity_encoder='share:0.1'",
+            "weights.similarity_encoder=1e-3",
             "weights.similarity_decoder='share:0.1'",
         ),
         demonstration=shown.missing_detail,
