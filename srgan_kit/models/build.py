@@ -6,7 +6,7 @@ from srgan_kit.critics.settings import CriticSpec
 from srgan_kit.generators.autoregressive.network import PixelSettings
 from srgan_kit.generators.model import Model, Source
 from srgan_kit.generators.settings import GeneratorSpec
-from srgan_kit.layers.layer_norm import with_layer_norm
+from srgan_kit.layers.critic_norm import with_layer_norm, without_batch_norm
 from srgan_kit.recipes.schema import Recipe
 
 
@@ -49,4 +49,10 @@ def build_critic(recipe: Recipe, condition: tuple[int, int] | None) -> nn.Module
         return None
     latent = recipe.latent
     critic = recipe.critic.build(CriticSpec(*recipe.image_shape, latent.categorical, latent.continuous, condition))
-    return with_layer_norm(critic) if recipe.techniques.critic_norm == "layer" else critic
+    match recipe.techniques.critic_norm:
+        case "layer":
+            return with_layer_norm(critic)
+        case "none":
+            return without_batch_norm(critic)
+        case "batch":
+            return critic

@@ -78,9 +78,10 @@ class TechniquesConfig(Settings):
     virtual_batch_norm: bool = False
     """Batch norm becomes virtual batch norm (Salimans et al. 2016, sec. 3.5), in both players; not in super-resolvers,
     which enlarge images of any size."""
-    critic_norm: Literal["batch", "layer"] = "batch"
-    """What the critic's layers of batch norm are: "layer" normalises each image by itself (Gulrajani et al. 2017, sec.
-    4), so that what an image scores does not depend on the others of its batch."""
+    critic_norm: Literal["batch", "layer", "none"] = "batch"
+    """What the critic's layers of batch norm are. "layer" normalises each image by itself (Gulrajani et al. 2017, sec.
+    4); "none" leaves them out and draws the weights anew, so that the signal keeps its size (He et al. 2015). With
+    both, what an image scores does not depend on the others of its batch."""
     spectral_norm: bool = False
     """The critic's layers have spectral norm (Miyato et al. 2018)."""
     instance_noise: float = Field(default=0.0, ge=0)
