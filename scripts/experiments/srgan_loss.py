@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 from scripts.lib import paths
 from scripts.lib.experiment import Experiment, Figure, open_experiment
@@ -67,7 +68,7 @@ PAPER = {"bicubic": 28.43} | dict(zip(ROWS, (32.05, 30.51, 30.64, 29.84, 29.40),
 """PSNR on Set5, in dB."""
 CROPS = [(8, 10, 50, 32), (37, 20, 30, 32)]
 """Of B100: which image by name, top, left and side of the part shown, in low-resolution pixels."""
-MEASURES = {
+MEASURES: dict[str, tuple[str, Literal["lower", "higher"]]] = {
     "b100_psnr_y": ("PSNR on B100, dB", "higher"),
     "lpips": ("LPIPS-like distance on B100", "lower"),
     "frechet": ("Fréchet distance of patches of B100", "lower"),

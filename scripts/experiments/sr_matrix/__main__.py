@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import stdev
-from typing import Any
+from typing import Any, Literal
 
 from scripts.experiments.sr_matrix.demonstrations import ab_test
 from scripts.experiments.sr_matrix.rows import (
@@ -41,7 +41,7 @@ SMOKE = ("steps=2", "data.patch=8", "data.batch=4", "log_every=1", "critic_steps
 SMOKE += ("validation.largest_side=32", "validation.images=1")
 CROPS = [(8, 10, 50, 32), (37, 20, 30, 32)]
 """Of B100: which image by name, top, left and side of the part shown, in low-resolution pixels."""
-MEASURES = {
+MEASURES: dict[str, tuple[str, Literal["lower", "higher"]]] = {
     "frechet": ("Fréchet distance of patches", "lower"),
     "lpips": ("LPIPS-like distance", "lower"),
     "detail": ("high-frequency energy", "higher"),
@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs: dict[str, dict[str, Any]] = {}
     start = matrix.converged()
     wanted = [row for row in rows() if not experiment.smoke or (row.share != SHARES[1] and not row.seed)]
-    for row in wanted if start else []:
-        found = matrix.row(row, start)
+    for row in wanted:
+        found = None if start is None else matrix.row(row, start)
         if found is not None:
             runs[row.folder] = {"name": row.name, "seed": row.seed} | found
     references = {name: matrix.measured(name, name) for name in REFERENCES}

@@ -176,8 +176,8 @@ def class_usage(run: Run, data: Path, images: int) -> Measured:
     mean = log_p.exp().mean(dim=0)
     found["entropy of all real patches' mean, nats"] = float(-(mean * mean.log()).sum())
     chosen = log_p.argmax(dim=1)
-    images = torch.cat([batch.image for batch in batches])
-    rough = (images.diff(dim=2).abs().mean(dim=(1, 2, 3)) + images.diff(dim=3).abs().mean(dim=(1, 2, 3))) * 255 / 2
+    patch = torch.cat([batch.image for batch in batches])
+    rough = (patch.diff(dim=2).abs().mean(dim=(1, 2, 3)) + patch.diff(dim=3).abs().mean(dim=(1, 2, 3))) * 255 / 2
     for number in range(log_p.shape[1]):
         mine = chosen == number
         found[f"class {number}, share of real patches"] = float(mine.float().mean())

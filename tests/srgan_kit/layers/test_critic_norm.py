@@ -36,9 +36,10 @@ def test_a_score_is_of_the_image_alone(name: str, change: Callable[[nn.Module], 
 
 def test_layer_norm_by_hand() -> None:
     norm = with_layer_norm(nn.Sequential(nn.BatchNorm2d(2)))[0]
+    assert isinstance(norm, nn.GroupNorm)
     with torch.no_grad():
-        norm.weight.copy_(torch.tensor([2.0, 1.0]))  # pyright: ignore[reportArgumentType]
-        norm.bias.copy_(torch.tensor([0.0, 5.0]))  # pyright: ignore[reportArgumentType]
+        norm.weight.copy_(torch.tensor([2.0, 1.0]))
+        norm.bias.copy_(torch.tensor([0.0, 5.0]))
     image = torch.tensor([[[[1.0, 3.0]], [[5.0, 7.0]]]])  # mean 4, variance 5
     expected = torch.tensor([[[[-6.0, -2.0]], [[1.0, 3.0]]]]) / 5**0.5 + torch.tensor([0.0, 5.0]).view(1, 2, 1, 1)
     torch.testing.assert_close(norm(image), expected, rtol=1e-4, atol=1e-4)

@@ -39,7 +39,7 @@ class Quadratics:
     def __init__(self) -> None:
         self.point = nn.Linear(2, 1, bias=False)
         nn.init.zeros_(self.point.weight)
-        parts = {"decoder": [self.point.weight]}
+        parts = {"decoder": list(self.point.parameters())}
         self.player = Player("generator", self.point, parts, load_recipe("smoke").optimizer, Accelerator(cpu=True))
 
     def norms(self, held: HeldShares, sizes: tuple[float, float] = (1.0, 1.0)) -> dict[str, dict[str, float]]:
