@@ -81,6 +81,7 @@ class Measures:
                 self.real.double().var(dim=0).sum()
             )
         if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(json.dumps(found), encoding="utf-8")
         return found
 
