@@ -17,9 +17,9 @@ from srgan_kit.images.read import read_image
 from srgan_kit.losses import SqueezeNetFeatures
 from srgan_kit.metrics.checkerboard import checkerboard_pattern, phase_imbalance
 from srgan_kit.metrics.folder import bicubic_upscaler
+from srgan_kit.metrics.frechet import frechet_distance_of
 from srgan_kit.metrics.lpips import lpips_like, lr_consistency
 from srgan_kit.metrics.psnr_ssim import psnr_y
-from srgan_kit.metrics.samples import frechet_distance
 from srgan_kit.metrics.spectrum import high_frequency_energy
 from srgan_kit.upscaling.upscaler import Upscaler
 
@@ -77,7 +77,7 @@ class Measures:
                     features.append(self._features(image))
         found = {name: fmean(each) for name, each in values.items() if each}
         if upscale is not None:
-            found["frechet"] = frechet_distance(torch.cat(features), self.real) / float(
+            found["frechet"] = frechet_distance_of(torch.cat(features), self.real) / float(
                 self.real.double().var(dim=0).sum()
             )
         if kept is not None:

@@ -20,7 +20,7 @@ from pydantic_core.core_schema import (
 from srgan_kit.settings import Settings
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""Of a term: terms are minimised, so none is negative."""
+"""A term's weight: terms are minimised, so none is negative."""
 
 SHARE = "share:"
 """How a weight begins that is a target share of the generator's gradient."""
@@ -120,7 +120,7 @@ class ValidationConfig(Settings):
     images: int = Field(default=100, ge=1)
     """At most this many images are measured."""
     largest_side: int = Field(default=512, ge=32)
-    """Of larger images only the middle is measured: as many high-resolution pixels a side."""
+    """High-resolution pixels a side that are measured: of larger images only the middle."""
 
 
 class PerceptualConfig(Settings):
