@@ -11,7 +11,9 @@ from PIL import Image
 from torch.utils.data import default_collate
 
 from scripts.experiments.sr_matrix import __main__ as experiment
+from scripts.experiments.sr_matrix import page
 from scripts.experiments.sr_matrix import rows as sr_matrix
+from scripts.lib import paths
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.critic_view import has_batch_norm
@@ -88,6 +90,27 @@ def test_every_system_has_two_shares_and_three_rows_two_seeds() -> None:
     assert len(set(names)) == len(names) == 1 + 2 * len(sr_matrix.SYSTEMS)
     assert {row.name for row in rows if row.seed} == set(sr_matrix.AGAIN)
     assert len({row.folder for row in rows}) == len(rows)
+
+
+def test_the_table_of_the_page_is_that_of_the_result_file(tmp_path: Path) -> None:
+    committed = page.PAGE.read_text(encoding="utf-8")
+    copy = tmp_path / "sr_matrix.md"
+    copy.write_text(committed, encoding="utf-8")
+    record = json.loads((paths.RESULTS / "sr_matrix.json").read_text(encoding="utf-8"))
+    page.write(record, copy)
+    assert copy.read_text(encoding="utf-8") == committed
+    for name, found in record["references"].items():
+        assert f"| {name} |" in committed
+        assert f"| {found['detail']:.1f} |" in committed
+
+
+def test_a_second_seed_stands_below_the_first() -> None:
+    found = {"frechet": 0.5, "shown": {"auc": 0.625}}
+    runs = {"b": {"name": "b", "seed": 0}, "a": {"name": "a", "seed": 0} | found, "b2": {"name": "b", "seed": 1}}
+    lines = page.table({"references": {"HR": {"detail": 2.0}}, "runs": runs}).splitlines()[2:]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == ["HR", "b", "b, second seed", "a"]
+    assert lines[-1].startswith("| a | 0.500 |")
+    assert lines[-1].endswith("| 0.62 |")
 
 
 def test_a_few_steps_of_everything(data_folder: Path, tmp_path: Path) -> None:
