@@ -103,7 +103,9 @@ def stage_line(folder: Path) -> str:
     with safe_open(folder / MODEL, framework="pt") as file:
         metadata = file.metadata()
     recipe, steps = Recipe.model_validate_json(metadata["recipe"]), int(metadata["steps"])
-    terms = " + ".join(f"{weight:g} {term}" for term, weight in recipe.generator_weights.items() if weight)
+    weights = {term: f"{weight:g}" for term, weight in recipe.generator_weights.items() if weight}
+    weights |= {term: f"{share:.0%} of the gradient:" for term, share in recipe.shares.items()}
+    terms = " + ".join(f"{weight} {term}" for term, weight in weights.items())
     start = origin(folder)
     parts = {"all": "", "trunk": "the trunk of "}[recipe.initialise_parts]
     begin = f", from {parts}{start}" if start else ""

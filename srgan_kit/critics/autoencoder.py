@@ -17,7 +17,7 @@ from srgan_kit.layers.dcgan import halving_layers, initialise, pyramid, widths
 from srgan_kit.settings import DEEPEST, Depth
 
 Energy = Literal["euclidean", "mean-square"]
-Layout = Literal["convolutional", "dense"]
+Layout = Literal["convolutional", "local", "dense"]
 
 
 class AutoencoderCriticConfig(CriticSettings):
@@ -26,11 +26,12 @@ class AutoencoderCriticConfig(CriticSettings):
     name: Literal["autoencoder"] = "autoencoder"
     """Which critic this is."""
     layout: Layout = "convolutional"
-    """Which layers encoder and decoder are made of."""
+    """Which layers encoder and decoder are made of. "local" has a code at every fourth pixel, which holds the texture
+    there: for super-resolution, where one code of the whole image would lose all detail."""
     channels: int = Field(default=64, ge=1)
     """Width of the first convolution."""
     embedding: int = Field(default=128, ge=1)
-    """Size of the code."""
+    """Size of the code; with the layout "local" its channels, for the 48 values of 4x4 pixels."""
     energy: Energy = "euclidean"
     """How the energy of an image is computed."""
     encoder_layers: Depth = 1
@@ -54,18 +55,20 @@ class AutoencoderCritic(nn.Module):
     """Encodes an image and decodes it again; the score is how far the result is from the image: low is real.
 
     (N, image_channels, size, size) -> Critique with score (N,), reconstruction, embedding (N, embedding) and the
-    encoder's hidden maps. Embedding and reconstruction come from linear layers, so either sign and any range occur.
+    encoder's hidden maps; the embedding of "local" is (N, embedding * (size / 4)^2). Embedding and reconstruction come
+    from linear layers, so either sign and any range occur.
 
     E(x) = ||decode(encode(x)) - x||, sec. 2.3
 
     Args:
-        size: side of the images; for "convolutional" 4, 5, 6 or 7 times a power of two.
+        size: side of the images; for "convolutional" 4, 5, 6 or 7 times a power of two, for "local" divisible by 4.
         image_channels: 3 for RGB, 1 for grey.
         channels: width of the layer next to the image; "dense" layers all have it.
         embedding: size of the code between encoder and decoder.
         energy: which distance, see `losses.reconstruction_energy`.
-        layout: "convolutional", DCGAN's critic and generator, for images in [0, 1]; or "dense", by default one hidden
-            layer on each side, for values of any range, such as points of the plane: size=1, image_channels=2.
+        layout: "convolutional", DCGAN's critic and generator, for images in [0, 1]; "local", two halvings and two
+            doublings around a code at every fourth pixel, without batch norm; or "dense", by default one hidden layer
+            on each side, for values of any range, such as points of the plane: size=1, image_channels=2.
         depths: hidden layers of a dense encoder and of a dense decoder.
         dropout: part of a dense encoder's hidden activations that is left out in training.
         heads: the keyword arguments of `Heads`: classes that a linear layer, and codes that a `CodeHead` reads from the
@@ -101,6 +104,11 @@ class AutoencoderCritic(nn.Module):
             width = widths(channels, halvings)[-1] * base**2
             self.encoder = halving_layers(image_channels, channels, halvings)
             self.decoder = DCGANGenerator(embedding, size, image_channels, channels)
+        elif layout == "local":
+            if size % 4 or size < 8:
+                raise UserError(f"AutoencoderCritic: expected a size that 4 divides, 8 or more, got {size}")
+            width = embedding * (size // 4) ** 2
+            self.encoder, self.decoder = _local_layers(image_channels, channels, embedding)
         else:
             values, width = image_channels * size**2, channels
             sizes = [values, *[width] * depths[0]]
@@ -110,7 +118,8 @@ class AutoencoderCritic(nn.Module):
             for pair in pairwise(sizes):
                 inner += [nn.Linear(*pair), nn.LeakyReLU(0.2)]
             self.decoder = nn.Sequential(*inner, nn.Linear(sizes[-1], values), nn.Unflatten(1, self.image_shape))
-        self.embed = nn.Linear(width, embedding)
+        self.embed = nn.Identity() if layout == "local" else nn.Linear(width, embedding)
+        embedding = width if layout == "local" else embedding
         classes, categorical, continuous = (
             heads.get("classes", 0),
             heads.get("categorical", ()),
@@ -125,7 +134,7 @@ class AutoencoderCritic(nn.Module):
 
     def forward(self, image: Tensor, condition: Tensor | None = None) -> Critique:
         """(N, image_channels, size, size) -> Critique; a condition is not looked at."""
-        inside = self.layout == "convolutional"  # whose layers work on [-1, 1]
+        inside = self.layout != "dense"  # whose layers work on [-1, 1]
         hidden = expect("AutoencoderCritic", "images", image, *self.image_shape)
         hidden = hidden * 2 - 1 if inside else hidden
         features: list[Tensor] = []
@@ -133,7 +142,7 @@ class AutoencoderCritic(nn.Module):
             hidden = layer(hidden)
             features.append(hidden)
         embedding = self.embed(hidden.flatten(1))
-        decoded = self.decoder(embedding)
+        decoded = self.decoder(hidden if self.layout == "local" else embedding)
         reconstruction = (decoded + 1) / 2 if inside else decoded
         return Critique(
             score=losses.reconstruction_energy(image, reconstruction, self.energy),
@@ -151,3 +160,22 @@ def _hidden(before: int, after: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(
         nn.Flatten(), nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Unflatten(1, (after, 1, 1)), *left
     )
+
+
+def _local_layers(image_channels: int, channels: int, embedding: int) -> tuple[nn.ModuleList, nn.Sequential]:
+    """(N, image_channels, H, W) -> (N, embedding, H / 4, W / 4), the last of three maps, and back."""
+    encoder = nn.ModuleList(
+        [
+            nn.Sequential(nn.Conv2d(image_channels, channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)),
+            nn.Sequential(nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)),
+            nn.Conv2d(2 * channels, embedding, 1),
+        ]
+    )
+    decoder = nn.Sequential(
+        nn.Conv2d(embedding, 2 * channels, 3, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(channels, image_channels, 4, stride=2, padding=1),
+    )
+    return encoder, decoder

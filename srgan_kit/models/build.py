@@ -6,6 +6,7 @@ from srgan_kit.critics.settings import CriticSpec
 from srgan_kit.generators.autoregressive.network import PixelSettings
 from srgan_kit.generators.model import Model, Source
 from srgan_kit.generators.settings import GeneratorSpec
+from srgan_kit.layers.critic_norm import with_layer_norm, without_batch_norm
 from srgan_kit.recipes.schema import Recipe
 
 
@@ -51,4 +52,11 @@ def build_critic(recipe: Recipe, condition: tuple[int, int] | None) -> nn.Module
     if recipe.critic is None:
         return None
     latent = recipe.latent
-    return recipe.critic.build(CriticSpec(*recipe.image_shape, latent.categorical, latent.continuous, condition))
+    critic = recipe.critic.build(CriticSpec(*recipe.image_shape, latent.categorical, latent.continuous, condition))
+    match recipe.techniques.critic_norm:
+        case "layer":
+            return with_layer_norm(critic)
+        case "none":
+            return without_batch_norm(critic)
+        case "batch":
+            return critic

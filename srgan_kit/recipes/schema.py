@@ -19,14 +19,16 @@ from srgan_kit.generators.model import LatentConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.recipes.sections import (
+    CriticWeight,
     DistillationConfig,
     LPIPSConfig,
     OptimizerConfig,
     PerceptualConfig,
     ReconstructionConfig,
     TechniquesConfig,
+    TermWeight,
     ValidationConfig,
-    Weight,
+    share_of,
 )
 from srgan_kit.recipes.variant import VariantSetting, variant_name
 from srgan_kit.settings import NAMED, Settings
@@ -77,11 +79,14 @@ class Recipe(Settings):
     """What steadies the players."""
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     """The task reconstruction's source."""
-    weights: dict[str, Weight] = Field(default_factory=dict)
-    """Weights of the generator's terms. Terms of content, each on if it has a weight other than 0: pixel, mse,
+    weights: dict[str, TermWeight] = Field(default_factory=dict)
+    """Weights of the generator's terms: numbers, or shares of its gradient that are held, such as "share:0.15", beside
+    at least one number. Terms of content, each on if it has a weight other than 0: pixel, mse,
     charbonnier, fourier, perceptual, lpips, distillation, total_variation, consistency, phase_balance, phase_evenness,
     phase_bias; of techniques, on if they have one; the variant's own have their published weights unless named here."""
-    critic_weights: dict[str, Weight] = Field(default_factory=dict)
+    share_every: int = Field(default=10, ge=1)
+    """Steps from one measurement of the generator's gradient to the next, by which weights that are shares adapt."""
+    critic_weights: dict[str, CriticWeight] = Field(default_factory=dict)
     """Weights of the critic's terms, likewise."""
     perceptual: PerceptualConfig = PerceptualConfig()
     """Settings of the term `perceptual`."""
@@ -138,8 +143,17 @@ class Recipe(Settings):
 
     @property
     def generator_weights(self) -> dict[str, float]:
-        """The weight of every term: the variant's published ones, replaced and added to by the recipe's."""
-        return {**self.variant.weights, **self.weights}
+        """The weight of every term: the variant's published ones, replaced and added to by the recipe's.
+
+        A weight that is a share begins as the published one, or as 1.
+        """
+        published, own = self.variant.weights, self.weights
+        return {**published, **{k: published.get(k, 1.0) if isinstance(w, str) else w for k, w in own.items()}}
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The shares of the generator's gradient that are held, of the terms that have one for a weight."""
+        return {name: share for name, weight in self.weights.items() if (share := share_of(weight)) is not None}
 
     @property
     def all_critic_weights(self) -> dict[str, float]:
@@ -172,6 +186,17 @@ class Recipe(Settings):
             raise ValueError(f"{degradation}: made on the CPU; set data.pipeline = 'loader', and data.workers to share")
         if self.generator_weights.get("consistency"):
             raise ValueError(f"{degradation}: weights.consistency compares with the bicubic; remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "Recipe":
+        shares = self.shares
+        if not shares:
+            return self
+        total = sum(shares.values())
+        if total > 1 - 1e-9:
+            given = " + ".join(f"{share:g}" for share in shares.values())
+            raise ValueError(f"weights: expected shares of less than 1 together, got {given} = {total:g}")
         return self
 
     @model_validator(mode="after")

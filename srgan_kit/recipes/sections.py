@@ -1,14 +1,73 @@
 """The tables of a recipe that belong to no network and no data: techniques, terms, validation, optimisers."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core.core_schema import (
+    CoreSchema,
+    no_info_wrap_validator_function,
+    plain_serializer_function_ser_schema,
+)
 
 from srgan_kit.settings import Settings
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A term's weight: terms are minimised, so none is negative."""
+
+SHARE = "share:"
+"""How a weight begins that is a target share of the generator's gradient."""
+
+
+def share_of(weight: object) -> float | None:
+    """The target share of a weight such as "share:0.15"; None for a number.
+
+    Raises:
+        ValueError: a share that is not between 0 and 1.
+    """
+    if not isinstance(weight, str) or not weight.startswith(SHARE):
+        return None
+    try:
+        share = float(weight.removeprefix(SHARE))
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise ValueError(f"expected a share between 0 and 1, such as 'share:0.15'; got {weight!r}")
+    return share
+
+
+def _number_or_share(value: object, number: ValidatorFunctionWrapHandler) -> float | str:
+    return number(value) if share_of(value) is None else str(value)
+
+
+def _number(value: object) -> object:
+    if share_of(value) is not None:
+        raise ValueError(f"expected a number, for only terms of the generator have shares; got {value!r}")
+    return value
+
+
+class _NumberOrShare:
+    """Validates as `Weight` does, and takes shares too."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        as_it_is = plain_serializer_function_ser_schema(lambda value: value)
+        return no_info_wrap_validator_function(_number_or_share, handler(Weight), serialization=as_it_is)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, object]:
+        return {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": f"^{SHARE}0?\\.[0-9]+$"}]}
+
+
+TermWeight = Annotated[float | str, _NumberOrShare()]
+"""Of a term of the generator: a number, or a share of its gradient that is held, "share:0.15"."""
+CriticWeight = Annotated[Weight, BeforeValidator(_number)]
+"""Of a term of the critic: a number."""
 
 
 class TechniquesConfig(Settings):
@@ -19,6 +78,10 @@ class TechniquesConfig(Settings):
     virtual_batch_norm: bool = False
     """Batch norm becomes virtual batch norm (Salimans et al. 2016, sec. 3.5), in both players; not in super-resolvers,
     which enlarge images of any size."""
+    critic_norm: Literal["batch", "layer", "none"] = "batch"
+    """What the critic's layers of batch norm are. "layer" normalises each image by itself (Gulrajani et al. 2017, sec.
+    4); "none" leaves them out and draws the weights anew, so that the signal keeps its size (He et al. 2015). With
+    both, what an image scores does not depend on the others of its batch."""
     spectral_norm: bool = False
     """The critic's layers have spectral norm (Miyato et al. 2018)."""
     instance_noise: float = Field(default=0.0, ge=0)

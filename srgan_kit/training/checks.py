@@ -74,3 +74,19 @@ def check_weights(player: str, terms: set[str], named: Mapping[str, float], weig
         raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss{hint}; {there}")
     if not any(weights[name] for name in terms | (named.keys() & of_gradients)):
         raise UserError(f"recipe: the {player}'s loss has no term: give one a weight other than 0 in [{table}]")
+
+
+def check_shares(recipe: Recipe, terms: set[str]) -> None:
+    """Raise a UserError for a share of the gradient where no term of a fixed weight trains the same part.
+
+    Args:
+        recipe: the run's.
+        terms: those that the dry run gave.
+    """
+    weights, routes = recipe.generator_weights, recipe.variant.routes()
+    fixed = {name for name in terms if weights[name] and name not in recipe.shares}
+    for name in sorted(recipe.shares):
+        part = routes.get(name)
+        if not any(part is None or routes.get(other, part) == part for other in fixed):
+            where = f"the {part}'s terms" if part else "the terms"
+            raise UserError(f"recipe: weights.{name}: a share needs a fixed weight: give one of {where} a number")

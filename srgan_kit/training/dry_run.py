@@ -8,7 +8,7 @@ from torch.utils.data import default_collate
 
 from srgan_kit.contracts import Batch
 from srgan_kit.errors import UserError
-from srgan_kit.training.checks import check_classes, check_weights
+from srgan_kit.training.checks import check_classes, check_shares, check_weights
 from srgan_kit.training.memory import Activations, check_step, out_of_memory
 from srgan_kit.training.run import Run
 
@@ -61,7 +61,9 @@ def _check_terms(run: Run, batch: Batch) -> None:
         check_weights("critic", {*critic_terms}, recipe.critic_weights, recipe.all_critic_weights)
     terms |= run.generator_terms(batch, sample)
     _check_scalars(terms)
-    check_weights("generator", {*terms}, recipe.weights, recipe.generator_weights)
+    named = {name: recipe.generator_weights[name] for name in recipe.weights}
+    check_weights("generator", {*terms}, named, recipe.generator_weights)
+    check_shares(recipe, {*terms})
 
 
 def _check_scalars(terms: Mapping[str, Tensor]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.sections import OptimizerConfig
 from srgan_kit.training.schedule import learning_rate
+from srgan_kit.training.shares import Norms
 
 TINY = 1e-6
 """What torch adds to a gradient's norm before it clips by it."""
@@ -91,14 +92,11 @@ class Player:
             self.optimizer.step()
         return values | {f"{self.name}_gradient": gradient}
 
-    def gradient_shares(
+    def gradient_norms(
         self, terms: Mapping[str, Tensor], weights: Mapping[str, float], routes: Mapping[str, str]
-    ) -> dict[str, float]:
-        """Norm of each weighted term's gradient over the sum of all terms' norms: who says how the player moves.
-
-        Both are taken over the part that the term trains, so that terms of different parts are not compared.
-        """
-        squares: dict[str, dict[str, float]] = {}  # by term and part
+    ) -> Norms:
+        """Norm of each weighted term's gradient in each part that it trains."""
+        norms: Norms = {}
         for name, term in terms.items():
             parts = {part: self.parts[part] for part in self.parts if routes.get(name, part) == part}
             parameters = [parameter for own in parts.values() for parameter in own]
@@ -108,13 +106,9 @@ class Player:
                 if term.requires_grad
                 else [None] * len(parameters)
             )
-            squares[name] = {part: sum(_square(next(gradients)) for _ in own) for part, own in parts.items()}
-        shares: dict[str, float] = {}
-        for name, own in squares.items():
-            norms = {term: math.sqrt(sum(every.get(part, 0.0) for part in own)) for term, every in squares.items()}
-            total = sum(norms.values())
-            shares[name] = norms[name] / total if total else 0.0
-        return shares
+            squares = {part: sum(_square(next(gradients)) for _ in own) for part, own in parts.items()}
+            norms[name] = {part: math.sqrt(square) for part, square in squares.items()}
+        return norms
 
     def finite(self, terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """The terms as numbers.

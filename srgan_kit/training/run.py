@@ -30,6 +30,7 @@ from srgan_kit.training.ema import MovingAverage
 from srgan_kit.training.memory import check_networks
 from srgan_kit.training.player import Diverged, Player
 from srgan_kit.training.processes import mean_over_processes
+from srgan_kit.training.shares import HeldShares
 from srgan_kit.training.techniques import Techniques
 from srgan_kit.training.virtual_batch_norm import with_virtual_batch_norm
 
@@ -87,6 +88,7 @@ class Run:
             initialise_from_data(critic, recipe, task)
             self.critic_average = MovingAverage(critic, recipe.critic_ema) if recipe.critic_ema else None
             self.techniques = Techniques(recipe, model, critic)
+        self.held = HeldShares(recipe.shares, recipe.generator_weights, recipe.share_every)
         self.step = self.start = 0
         self.whole = True
         """Whether no step is in progress, so that the players' state is one to go on from."""
@@ -186,18 +188,19 @@ class Run:
     def generator_step(
         self, batch: Batch, sample: Sample, content: dict[str, Tensor], detailed: bool
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """One step of the generator; the terms' gradient shares if `detailed`, and its terms and gradient norm."""
+        """One step of the generator; the terms' gradient shares if they are measured, its terms and gradient norm."""
         with self.accelerator.autocast():
             terms = content | self.generator_terms(batch, sample)
         weights, routes = self.recipe.generator_weights, self.variant.routes()
         shares: dict[str, float] = {}
-        if detailed and len(terms) > 1:
-            shares = self.generator.gradient_shares(terms, weights, routes)
+        if len(terms) > 1 and (detailed or self.held.due(self.step)):
+            norms = self.generator.gradient_norms(terms, weights | self.held.weights, routes)
+            shares = self.held.measured(norms, self.step, self.accelerator)
         paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.updates, part))
-        values = self.generator.minimise(terms, weights, routes, paused, self.step, self.steps)
+        values = self.generator.minimise(terms, weights | self.held.weights, routes, paused, self.step, self.steps)
         if self.critic is not None:
             self.critic.network.requires_grad_(True)
-        return {f"share/{name}": share for name, share in shares.items()}, values
+        return shares, values
 
     def critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
         """The critic's terms, and its mean scores of real and of fake images."""
@@ -278,6 +281,7 @@ class Run:
             "critic_average": self.critic_average.network.state_dict() if self.critic_average else None,
             "techniques": self.techniques.state() if self.techniques else None,
             "scaler": scaler.state_dict() if scaler else None,
+            "held": self.held.state(),
         }
         save_checkpoint(self.folder, state)
         self._saved = self.step, self.steps
@@ -295,6 +299,8 @@ class Run:
         self.updates = Updates(**state["turn"])
         self.generator.restore(state["generator"])
         self.average.network.load_state_dict(state["average"])
+        if "held" in state:  # checkpoints from before have no such weights
+            self.held.restore(state["held"])
         if self.critic is not None and self.techniques is not None:
             self.critic.restore(state["critic"])
             self.techniques.restore(state["techniques"])

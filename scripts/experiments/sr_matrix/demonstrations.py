@@ -1,4 +1,7 @@
-"""What each adversarial system means in super-resolution, in numbers, on patches of B100 that no player has seen."""
+"""What each adversarial system means in super-resolution, in numbers, on patches of B100 that no player has seen.
+
+Each takes the finished run, the data folder, and the number of images of B100.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from scripts.experiments.sr_matrix.measures import SCALE, Rows, b100
 from scripts.lib import paths
 from scripts.lib.runs import exported
+from scripts.lib.sr_measures import SCALE, Measured, test_pairs
 from srgan_kit import losses
 from srgan_kit.contracts import Batch, Codes, Critique
 from srgan_kit.metrics.lpips import lpips_like
@@ -22,11 +25,11 @@ AT_ONCE = 40
 """Patches that go through a network together."""
 
 
-def patches(data: Path, side: int, images: int = 100) -> list[Batch]:
+def patches(data: Path, side: int, images: int) -> list[Batch]:
     """Patches of B100 of the size in training, at fixed places, none of which any player has seen."""
     high: list[Tensor] = []
     low: list[Tensor] = []
-    for large, small in b100(data, images):
+    for large, small in test_pairs(data / "sr_test" / "B100", images):
         height, width = small.shape[1:]
         for number in range(PATCHES_PER_IMAGE):
             top = (height - side) * (number // 2)
@@ -39,9 +42,9 @@ def patches(data: Path, side: int, images: int = 100) -> list[Batch]:
     return [Batch(large.float() / 255, small.float() / 255, unlabelled[: len(large)]) for large, small in pairs]
 
 
-def judged(run: Run, data: Path) -> tuple[list[Critique], list[Critique], list[Batch]]:
+def judged(run: Run, data: Path, images: int) -> tuple[list[Critique], list[Critique], list[Batch]]:
     """The critic's views of real and of super-resolved patches, and the patches."""
-    batches = patches(data, run.recipe.data.patch)
+    batches = patches(data, run.recipe.data.patch, images)
     real, fake = [], []
     torch.manual_seed(0)
     for batch in batches:
@@ -62,34 +65,23 @@ def per_patch(scores: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def ab_test(run: Run, data: Path) -> Rows:
-    """How often the critic finds a real patch more real than a super-resolved one; .5 is chance.
-
-    `auc` as in training, where batch norm sees batches of one kind; `auc_running` by running averages, patch by patch.
-    """
-    assert run.critic is not None
-    found: Rows = {}
-    state = {name: value.clone() for name, value in run.critic.network.state_dict().items()}
-    for name, training in (("auc_running", False), ("auc", True)):
-        run.critic.network.train(training)
-        real, fake, _ = judged(run, data)
-        a, b = (per_patch(joined(side, run.variant.score)) for side in (real, fake))
-        wins = (a[:, None] > b).float() + (a[:, None] == b).float() / 2
-        found[name] = float(wins.mean())
-    run.critic.network.load_state_dict(state)  # training mode has moved the running averages
-    return found
+def ab_test(run: Run, data: Path, images: int) -> Measured:
+    """How often the critic finds a real patch more real than a super-resolved one; .5 is chance."""
+    real, fake, _ = judged(run, data, images)
+    a, b = (per_patch(joined(side, run.variant.score)) for side in (real, fake))
+    wins = (a[:, None] > b).float() + (a[:, None] == b).float() / 2
+    return {"auc": float(wins.mean())}
 
 
 @torch.no_grad()
-def divergence_of_patches(run: Run, data: Path) -> Rows:
+def divergence_of_patches(run: Run, data: Path, images: int) -> Measured:
     """Divergences of real and super-resolved patches, in nats, each with its standard error.
 
-    Where batch norm lets the critic see batches of one kind, this is no bound for single patches. The log ratio of a
-    patch is the mean over its pixels' scores: patches are the independent samples, not pixels.
+    The log ratio of a patch is the mean over its pixels' scores: patches are the independent samples, not pixels.
     """
-    real, fake, _ = judged(run, data)
+    real, fake, _ = judged(run, data, images)
     a, b = (per_patch(joined(side, run.variant.log_ratio)) for side in (real, fake))
-    found: Rows = {}
+    found: Measured = {}
     for name, alpha in run.variant.divergences().items():
         value, error = losses.estimate_divergence(name, a, b, alpha)
         found |= {name: float(value), f"{name}, error": float(error)}
@@ -97,13 +89,13 @@ def divergence_of_patches(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def codes_steer(run: Run, data: Path) -> Rows:
+def codes_steer(run: Run, data: Path, images: int) -> Measured:
     """The same input under different codes: how far the images differ, and what Q reads back of the codes."""
     model = exported(run)
     classes = run.recipe.latent.categorical[0]
     torch.manual_seed(0)
     between, contrast, logits, means, drawn = [], [], [], [], []
-    for batch in patches(data, run.recipe.data.patch):
+    for batch in patches(data, run.recipe.data.patch, images):
         count = len(batch.image)
         noise, codes = model.draw(count, batch.image.device)
         critique = run.judge(model.generate(model.vector(noise, codes), batch.condition), batch)
@@ -137,14 +129,14 @@ def _rms(first: Tensor, second: Tensor) -> float:
 
 
 @torch.no_grad()
-def missing_detail(run: Run, data: Path) -> Rows:
+def missing_detail(run: Run, data: Path, images: int) -> Measured:
     """The code of what the input lacks: its size in nats, and what it adds to a reconstruction."""
     model = exported(run)
     torch.manual_seed(0)
     kl, with_code, without, apart = [], [], [], []
     distance = lpips_like(data / "weights" / paths.NETWORKS["lpips"])
     seen: dict[str, list[float]] = {}
-    for batch in patches(data, run.recipe.data.patch):
+    for batch in patches(data, run.recipe.data.patch, images):
         posterior = model.encode(batch.image, batch.condition)
         kl.append(float(losses.gaussian_kl(posterior.mean, posterior.log_variance)))
         noise, codes = model.draw(len(batch.image), batch.image.device)
@@ -173,10 +165,10 @@ def _psnr(image: Tensor, target: Tensor) -> list[float]:
 
 
 @torch.no_grad()
-def class_usage(run: Run, data: Path) -> Rows:
+def class_usage(run: Run, data: Path, images: int) -> Measured:
     """How the critic sorts real patches, and how sure it is of real and of super-resolved ones."""
-    real, fake, batches = judged(run, data)
-    found: Rows = {}
+    real, fake, batches = judged(run, data, images)
+    found: Measured = {}
     for name, side in (("real", real), ("super-resolved", fake)):
         log_p = joined(side, lambda critique: critique.class_logits).float().log_softmax(dim=1)
         found[f"entropy of a {name} patch, nats"] = float(-(log_p.exp() * log_p).sum(dim=1).mean())
@@ -184,8 +176,8 @@ def class_usage(run: Run, data: Path) -> Rows:
     mean = log_p.exp().mean(dim=0)
     found["entropy of all real patches' mean, nats"] = float(-(mean * mean.log()).sum())
     chosen = log_p.argmax(dim=1)
-    images = torch.cat([batch.image for batch in batches])
-    rough = (images.diff(dim=2).abs().mean(dim=(1, 2, 3)) + images.diff(dim=3).abs().mean(dim=(1, 2, 3))) * 255 / 2
+    patch = torch.cat([batch.image for batch in batches])
+    rough = (patch.diff(dim=2).abs().mean(dim=(1, 2, 3)) + patch.diff(dim=3).abs().mean(dim=(1, 2, 3))) * 255 / 2
     for number in range(log_p.shape[1]):
         mine = chosen == number
         found[f"class {number}, share of real patches"] = float(mine.float().mean())
@@ -195,9 +187,9 @@ def class_usage(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def energies(run: Run, data: Path) -> Rows:
+def energies(run: Run, data: Path, images: int) -> Measured:
     """How badly the critic reconstructs real and super-resolved patches."""
-    real, fake, _ = judged(run, data)
+    real, fake, _ = judged(run, data, images)
     a, b = (joined(side, lambda critique: critique.score) for side in (real, fake))
     return {
         "energy of real patches": float(a.mean()),
@@ -207,10 +199,10 @@ def energies(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def condition_is_used(run: Run, data: Path) -> Rows:
+def condition_is_used(run: Run, data: Path, images: int) -> Measured:
     """The critic's logit of real patches beside their own low-resolution image, and beside another's."""
     own, other = [], []
-    for batch in patches(data, run.recipe.data.patch):
+    for batch in patches(data, run.recipe.data.patch, images):
         assert batch.condition is not None
         own.append(run.judge(batch.image, batch).score)
         wrong = Batch(batch.image, batch.condition.roll(1, dims=0), batch.label)
@@ -222,11 +214,11 @@ def condition_is_used(run: Run, data: Path) -> Rows:
 
 
 @torch.no_grad()
-def sources_told_apart(run: Run, data: Path) -> Rows:
+def sources_told_apart(run: Run, data: Path, images: int) -> Measured:
     """How often the critic names the source folder of a training crop that it has not seen, of each source."""
     size, first = run.recipe.data.batch, run.recipe.steps * run.recipe.data.batch
     right: dict[int, list[float]] = {}
-    for start in range(first, first + 400, size):
+    for start in range(first, first + PATCHES_PER_IMAGE * images, size):
         batch = run.task.batch(default_collate([run.task.examples[start + index] for index in range(size)]))
         logits = run.judge(batch.image, batch).class_logits
         assert logits is not None

@@ -122,6 +122,22 @@ def test_dense_autoencoders_have_the_layers_that_are_asked_for() -> None:
         assert [tuple(each.shape) for each in critique.features] == [(2, 6, 1, 1)] * deep
 
 
+def test_a_local_autoencoder_has_a_code_at_every_fourth_pixel_that_sees_its_surroundings_alone() -> None:
+    critic = AutoencoderCritic(24, channels=4, embedding=5, layout="local")
+    image = torch.rand(2, 3, 24, 24, requires_grad=True)
+    critique = critic(image)
+    assert critique.embedding is not None
+    assert critique.reconstruction is not None
+    assert (critique.embedding.shape, critique.reconstruction.shape) == ((2, 5 * 6 * 6), image.shape)
+    (gradient,) = torch.autograd.grad(critique.reconstruction[0, :, 0, 0].sum(), image)
+    assert gradient[0, :, 0, 0].abs().sum() > 0
+    assert gradient[0, :, 16:, 16:].abs().sum() == 0
+    assert gradient[1].abs().sum() == 0
+    torch.testing.assert_close(critique.score, (critique.reconstruction - image).flatten(1).norm(dim=1))
+    with pytest.raises(UserError, match="a size that 4 divides, 8 or more, got 26"):
+        AutoencoderCritic(26, layout="local")
+
+
 @pytest.mark.parametrize("recipe", ["ebgan", "gan"])
 def test_dropout_leaves_out_its_part_of_the_hidden_values_in_training_alone(recipe: str) -> None:
     critic = build_critic(load_recipe(recipe, ["critic.dropout=0.5"]), None)

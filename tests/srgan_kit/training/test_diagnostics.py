@@ -15,6 +15,7 @@ from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.diagnostics import COUNT, diagnose
 from srgan_kit.training.player import Player
 from srgan_kit.training.run import Run
+from srgan_kit.training.shares import gradient_shares
 
 HEADER = "name='exact'\ntask='{task}'\nsteps=10\nprecision='fp32'\ndevice='cpu'\n"
 POINTS = HEADER + "[generator]\nname='mlp'\nhidden=4\noutput='linear'\n[data]\nsize=1\nbatch=64\naugment='none'\n"
@@ -272,17 +273,21 @@ def test_the_shares_of_two_terms_by_hand(tmp_path: Path) -> None:
     config = load_recipe("smoke").optimizer
     parts = {name: list(module.parameters()) for name, module in network.items()}
     player = Player("generator", network, parts, config, Accelerator(cpu=True))
+
+    def shares(terms: dict[str, torch.Tensor], weights: dict[str, float], routes: dict[str, str]) -> dict[str, float]:
+        return gradient_shares(player.gradient_norms(terms, weights, routes))
+
     a, b = (parts[name][0].sum() for name in "ab")
     # gradients (3, 4) and 5 * (0, 1): norms 5 and 5; then with weights 1 and .2: 5 and 1
     terms = {"one": 3 * a + 4 * b, "two": 5 * b}
-    assert player.gradient_shares(terms, {"one": 1, "two": 1}, {}) == pytest.approx({"one": 0.5, "two": 0.5})
-    assert player.gradient_shares(terms, {"one": 1, "two": 0.2}, {}) == pytest.approx({"one": 5 / 6, "two": 1 / 6})
+    assert shares(terms, {"one": 1, "two": 1}, {}) == pytest.approx({"one": 0.5, "two": 0.5})
+    assert shares(terms, {"one": 1, "two": 0.2}, {}) == pytest.approx({"one": 5 / 6, "two": 1 / 6})
     # routed to b, "two" meets there 4 of "one"; "one" trains both parts and meets 5 of "two"
-    routed = player.gradient_shares(terms, {"one": 1, "two": 1}, {"two": "b"})
+    routed = shares(terms, {"one": 1, "two": 1}, {"two": "b"})
     assert routed == pytest.approx({"one": 0.5, "two": 5 / 9})
-    apart = player.gradient_shares({"one": 1000 * a, "two": b}, {"one": 1, "two": 1}, {"one": "a", "two": "b"})
+    apart = shares({"one": 1000 * a, "two": b}, {"one": 1, "two": 1}, {"one": "a", "two": "b"})
     assert apart == pytest.approx({"one": 1, "two": 1})  # each has its part for itself
-    assert player.gradient_shares({"one": torch.zeros(())}, {"one": 1}, {}) == {"one": 0}
+    assert shares({"one": torch.zeros(())}, {"one": 1}, {}) == {"one": 0}
 
 
 def test_diagnoses_leave_no_trace_in_a_run(tmp_path: Path) -> None:

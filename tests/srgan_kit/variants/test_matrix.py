@@ -63,6 +63,8 @@ TECHNIQUES = {
     "translation": ["techniques.translation=2"],
     "spectral norm": ["techniques.spectral_norm=true"],
     "virtual batch norm": ["techniques.virtual_batch_norm=true"],
+    "layer norm": ["techniques.critic_norm=layer"],
+    "no batch norm": ["techniques.critic_norm=none"],
     "minibatch discrimination": ["critic.minibatch_kernels=5"],
     "two critic steps": ["critic_steps=2"],
 }
