@@ -63,14 +63,16 @@ class ValidationConfig(Settings):
 class PerceptualConfig(Settings):
     """The VGG feature loss."""
 
-    network: Literal["vgg16", "vgg19", "squeezenet"] = "vgg19"
-    """Which network compares."""
+    network: Literal["vgg16", "vgg19", "squeezenet", "critic"] = "vgg19"
+    """Which network compares; "critic" is that of a run before, by features that it learned."""
     layers: dict[str, Weight] = Field(default_factory=lambda: {"conv5_4": 1.0})
-    """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation."""
+    """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation. A
+    critic's are `map1`, the shallowest, `map2`, ..."""
     distance: Literal["l1", "l2", "charbonnier", "euclidean"] = "l1"
     """Distance between feature maps; "euclidean" is half the sum of squares over an image's, as in DeePSiM."""
     weights: Path | None = None
-    """State-dict file for the VGG, whole or truncated; None takes torchvision's ImageNet weights."""
+    """State-dict file for the network, whole or truncated; None takes torchvision's ImageNet weights. For a critic, the
+    folder of its run, or its checkpoint."""
     translation: int = Field(default=0, ge=0)
     """Largest shift in pixels, drawn anew for each pair of images and step, of both images before they are compared.
     Where the comparator's strides and the generator's pixel shuffle keep step, the generator draws a checkerboard."""

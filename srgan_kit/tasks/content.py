@@ -29,6 +29,7 @@ from srgan_kit.losses import (
 )
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.sections import LPIPSConfig, PerceptualConfig
+from srgan_kit.tasks.critic_features import CriticFeatures
 from srgan_kit.tasks.distillation import Distillation
 
 Needs = Literal["output", "real image", "scale", "input", "network", "teacher"]
@@ -125,6 +126,7 @@ class Content(nn.Module):
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
         self.terms = {name: term for name, term in TERMS.items() if recipe.generator_weights.get(name)}
+        self.upscales = recipe.task == "super-resolution"
         for name, term in self.terms.items():
             if term.super_resolution_only and recipe.task != "super-resolution":
                 raise UserError(f"recipe: weights.{name} depends on an upscaling factor: super-resolution only")
@@ -136,12 +138,24 @@ class Content(nn.Module):
                 self.networks[name] = term.compute(recipe, device)
 
     def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The terms by name.
+        """The terms by name, each the mean over the images that should be the real one.
+
+        Where nothing but a code is given, that is the reconstruction alone, if there is one. In super-resolution the
+        image of the prior's code should be the real one too, for users upscale without the posterior: the hybrid
+        objective of Sohn et al. 2015, "Learning structured output representation using deep conditional generative
+        models".
 
         Raises:
             ValueError: the images are too small for a comparing network, or for a term against checkerboards.
         """
-        return {name: self._value(name, term, sample.paired, batch) for name, term in self.terms.items()}
+        images = [sample.paired]
+        if self.upscales and sample.reconstruction is not None:
+            images.append(sample.image)
+        terms: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            values = [self._value(name, term, image, batch) for image in images]
+            terms[name] = values[0] if len(values) == 1 else torch.stack(values).mean()
+        return terms
 
     def _value(self, name: str, term: Term, fake: Tensor, batch: Batch) -> Tensor:
         real, low = batch.image, batch.condition
@@ -170,6 +184,8 @@ def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:
         UserError: the weights cannot be had or do not reach the layers asked for.
     """
     try:
+        if config.network == "critic":
+            return FeatureLoss(CriticFeatures(config.layers, config.weights), config.layers, config.distance)
         if config.network == "squeezenet":
             return FeatureLoss(SqueezeNetFeatures(config.layers, config.weights), config.layers, config.distance)
         return VGGFeatureLoss(config.layers, config.network, config.distance, config.weights)

@@ -113,6 +113,12 @@ class Run:
         return self._critic_view
 
     @property
+    def needs_prior_sample(self) -> bool:
+        """Whether a posterior's run needs an image of a prior's code too: for the critic, or for the content terms of
+        what upscaling will show."""
+        return self.critic is not None or self.recipe.task == "super-resolution"
+
+    @property
     def batches(self) -> int:
         """Number of batches in a step: one for each of the critic's steps."""
         return 1 if self.critic is None else self.recipe.critic_steps
@@ -141,7 +147,7 @@ class Run:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
         self._begin_step()
         with self.accelerator.autocast():
-            sample = self.model(batch, needs_prior_sample=self.critic is not None)
+            sample = self.model(batch, needs_prior_sample=self.needs_prior_sample)
             content = self.task.content_terms(batch, sample)
         self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
         critic_values: dict[str, float] = {}

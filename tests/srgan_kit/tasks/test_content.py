@@ -42,6 +42,28 @@ def test_terms_against_checkerboards_have_the_period_of_the_scale(name: str, sca
     assert terms[name] != loss(sample.paired, batch.image, 6 - scale)
 
 
+def test_upscaling_compares_the_image_of_the_prior_too(vgg_file: Path) -> None:
+    batch, sample = pair()
+    sample.reconstruction = torch.rand_like(batch.image)
+    weights = {"pixel": 1.0, "perceptual": 1.0}
+    vgg = {"weights": vgg_file, "layers": {"conv1_2": 1.0}}
+    both = content(weights=weights, perceptual=vgg)(batch, sample)
+    each = [
+        content(weights=weights, perceptual=vgg)(batch, Sample(made)) for made in (sample.image, sample.reconstruction)
+    ]
+    for name, value in both.items():
+        torch.testing.assert_close(value, (each[0][name] + each[1][name]) / 2)
+        assert each[0][name] != each[1][name]
+
+
+def test_elsewhere_only_the_reconstruction_has_a_partner() -> None:
+    batch, sample = pair()
+    sample.reconstruction = torch.rand_like(batch.image)
+    dcgan = {"name": "dcgan"}
+    terms = content(task="reconstruction", weights={"pixel": 1.0}, generator=dcgan, latent={"noise": 4})(batch, sample)
+    torch.testing.assert_close(terms["pixel"], losses.l1(sample.reconstruction, batch.image))
+
+
 def test_a_term_of_scale_needs_the_low_resolution_image() -> None:
     batch, sample = pair()
     with pytest.raises(AssertionError):
