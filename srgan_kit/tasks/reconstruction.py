@@ -55,8 +55,10 @@ class Reconstruction:
         return None if batch is None else self._with_features(batch)
 
     def content_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The content terms of the reconstructions."""
-        return self.content(batch, sample)
+        """The content terms of the reconstructions; features that were inverted are not computed again."""
+        layers = list(self.recipe.perceptual.layers)
+        inverted = self._features is not None and batch.condition is not None and len(layers) == 1
+        return self.content(batch, sample, {layers[0]: batch.condition} if inverted else None)
 
     @torch.no_grad()
     def validate(self, model: Model) -> dict[str, float]:

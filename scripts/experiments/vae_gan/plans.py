@@ -36,7 +36,7 @@ class Images:
     gan_steps: int
     """Of the GAN whose critic is the learned similarity of "disl"."""
     layer: int
-    """Which of the critic's maps compares, from 1: the deepest."""
+    """Which of the critic's maps compares, from 1: one with about as many values as the image."""
 
     def settings(self, name: str, smoke: bool) -> list[str]:
         """What every run has; the encoder's and the decoder's widths, steps."""
@@ -50,6 +50,8 @@ class Images:
             settings.append(f"encoder={{layout='convolutional', channels={width}}}")
         if name in ("gan", "vae-gan"):
             settings.append(f"critic.channels={width}")
+        if name == "vae-gan":
+            settings.append(f"variant.layer={self.layer - 1}")
         return settings
 
     def run(self, exp: Experiment, name: str) -> Path | None:
@@ -76,7 +78,7 @@ class Images:
 
 
 MNIST = Images("mnist", "mnist.npz", 28, 1, "none", "bernoulli", 32, 64, 24, 10_000, 5_000, 2)
-FLOWERS = Images("flowers", "flowers64.npz", 48, 3, "flips", "gaussian", 128, 32, 24, 8_000, 4_000, 3)
+FLOWERS = Images("flowers", "flowers64.npz", 48, 3, "flips", "gaussian", 128, 32, 24, 8_000, 4_000, 2)
 
 
 SR = (

@@ -185,3 +185,15 @@ def test_terms_of_the_table_are_least_at_the_real_image_and_in_its_order(squeeze
     assert list(at_real) == names
     for name in names:
         assert at_real[name] < beside[name], name
+
+
+def test_features_that_are_inverted_are_compared_as_they_are(tiny, tmp_path: Path) -> None:
+    settings = ["reconstruction.source=features", "generator={name='inversion', channels=4}", "critic.conditional=true"]
+    run = tiny.run(tiny.recipe("reconstruction", "deepsim", *settings, "latent.noise=0"), tmp_path)
+    batch = tiny.batch(run)
+    sample = run.model(batch, needs_prior_sample=True)
+    whole = Content(run.recipe, CPU)(batch, sample)["perceptual"]
+    torch.testing.assert_close(run.task.content_terms(batch, sample)["perceptual"], whole)
+    assert batch.condition is not None
+    batch.condition = batch.condition + 100
+    assert run.task.content_terms(batch, sample)["perceptual"] > 5 * whole

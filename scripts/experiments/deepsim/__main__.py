@@ -1,0 +1,113 @@
+"""DeePSiM: what each of its three losses is for. Dosovitskiy and Brox 2016, arXiv:1602.02644, sec. 4 and fig. 6.
+
+    SRGAN_KIT_DATA=... python -m scripts.experiments.deepsim [--minutes M]   goes on where it stopped
+    python -m scripts.experiments.deepsim --smoke                            a few steps of everything
+
+Images of flowers are made again from their features in SqueezeNet and in VGG16, by each combination of a distance of
+features, a critic and a distance of pixels; the combination of none has nothing to learn from.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from scripts.experiments.deepsim.measures import Numbers, comparator_features, measure
+from scripts.experiments.deepsim.plans import ALL, CELLS, COMPARATORS, Comparator
+from scripts.experiments.deepsim.statements import PAPER, goals, statements
+from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.runs import training_hours
+from srgan_kit.images.grid import grid, save_image
+
+MEASURES = {
+    "image_error": "distance to the image, % of that between two images",
+    "feature_error": "distance in the features inverted, % of that between two images",
+    "judge_error": "distance in a network with no part in it, % of that between two images",
+    "sharpness": "sharpness, part of the originals'",
+    "unrest": "change of the image loss between logged steps, late in training, %",
+    "fit_seen": "logits by which the critic prefers an image's own features to another's",
+}
+COLUMNS = 8
+SHEET_SIDE = 64
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    exp = open_experiment(
+        "deepsim",
+        "DeePSiM: images from features by three losses",
+        "Dosovitskiy and Brox 2016, arXiv:1602.02644, table 1 and fig. 6: layer fc6 of AlexNet on ImageNet",
+        __doc__,
+        argv,
+    )
+    found: dict[str, dict[str, Numbers]] = {}
+    sheets: dict[str, list[Tensor]] = {}
+    for comparator in COMPARATORS.values():
+        found[comparator.name], sheets[comparator.name] = cells(exp, comparator)
+        exp.figures += figures(comparator, found[comparator.name])
+        exp.settings[comparator.name] = {
+            "layer": comparator.layer,
+            "side": comparator.size,
+            "steps": comparator.steps,
+            "batch": 16,
+            "width": 16,
+            "seed": 0,
+            "weights": dict(zip(("perceptual", "adversarial", "image"), comparator.weights, strict=True)),
+        }
+        exp.notes += statements(comparator.name, found[comparator.name])
+    picture(exp.images / "deepsim.png", sheets)
+    exp.write(found=found)
+
+
+def cells(exp: Experiment, comparator: Comparator) -> tuple[dict[str, Numbers], list[Tensor]]:
+    """What is measured of each combination that is trained; the originals, then what each made of them."""
+    features = comparator_features(comparator.recipe(exp, ALL))
+    judge = comparator_features(COMPARATORS[comparator.judge].recipe(exp, ALL))
+    found: dict[str, Numbers] = {}
+    rows: list[Tensor] = []
+    for cell in comparator.cells:
+        folder = comparator.run(exp, cell)
+        if folder is None:
+            continue
+        exp.hours += training_hours(folder)
+        found[cell], originals, made = measure(comparator.recipe(exp, cell), folder, features, judge)
+        rows = rows or [originals[:COLUMNS]]
+        rows.append(made[:COLUMNS])
+    return found, rows
+
+
+def figures(comparator: Comparator, found: dict[str, Numbers]) -> list[Figure]:
+    """A row for each measure and combination."""
+    rows: list[Figure] = []
+    for key, measure_name in MEASURES.items():
+        for cell, values in found.items():
+            if key == "fit_seen" and cell[1] == "0":
+                continue  # no generator has learned from this critic
+            rows.append(
+                Figure(
+                    measure_name,
+                    f"{CELLS[cell]}; {comparator.name} {comparator.layer}",
+                    values[key],
+                    paper=PAPER.get((cell, key)),
+                    goal=goals(found).get((cell, key)),
+                )
+            )
+    return rows
+
+
+def picture(path: Path, sheets: dict[str, list[Tensor]]) -> None:
+    """For each network the originals, then a row for each combination in the order of its plan."""
+    drawn = [
+        grid(torch.cat(rows), columns=COLUMNS, smallest_side=SHEET_SIDE)
+        if rows[0].shape[-1] == SHEET_SIDE
+        else grid(torch.nn.functional.interpolate(torch.cat(rows), size=SHEET_SIDE), columns=COLUMNS)
+        for rows in sheets.values()
+        if rows
+    ]
+    if drawn:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_image(torch.cat(drawn, dim=1), path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The runs: images from a network's features, trained by each combination of three losses."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.lib import paths
+from scripts.lib.experiment import Experiment
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
+
+FLOWERS = "gan/flowers64.npz"
+TERMS = ("perceptual", "adversarial", "image")
+"""The losses: of features, of the critic, of pixels."""
+ALL, NO_CRITIC, NO_FEATURES, NO_IMAGE = "111", "101", "011", "110"
+FEATURES_ALONE, CRITIC_ALONE, IMAGE_ALONE = "100", "010", "001"
+CELLS = {
+    ALL: "all three",
+    NO_CRITIC: "features + image",
+    NO_FEATURES: "adversarial + image",
+    NO_IMAGE: "features + adversarial",
+    IMAGE_ALONE: "image alone",
+    FEATURES_ALONE: "features alone",
+    CRITIC_ALONE: "adversarial alone",
+}
+"""Which of the three are on. That none is leaves nothing to learn from."""
+
+
+@dataclass(frozen=True)
+class Comparator:
+    """The network whose features are inverted and compared, and how."""
+
+    name: str
+    file: str
+    """Its weights, in the data folder's weights/."""
+    layer: str
+    size: int
+    """Of the images."""
+    steps: int
+    cells: tuple[str, ...]
+    """In the order in which they are trained."""
+    weights: tuple[float, float, float]
+    """Of the three losses, where they are on."""
+    judge: str
+    """The comparator that judges what comes out, which has no part in it."""
+
+    def recipe(self, exp: Experiment, cell: str) -> Recipe:
+        """What a combination is trained by."""
+        return load_recipe("deepsim", self.settings(exp, cell), exp.data / FLOWERS)
+
+    def settings(self, exp: Experiment, cell: str) -> list[str]:
+        """The network and its layer, the sizes of the players, the weights of the losses."""
+        pairs = zip(TERMS, cell, self.weights, strict=True)
+        file = json.dumps(str(exp.data / "weights" / self.file))
+        width = 4 if exp.smoke else 16
+        return [
+            f"perceptual.network={self.name}",
+            f"perceptual.weights={file}",
+            f"perceptual.layers={{{self.layer}=1.0}}",
+            f"reconstruction.layer={self.layer}",
+            f"data.size={self.size}",
+            f"data.batch={2 if exp.smoke else 16}",
+            f"generator.channels={width}",
+            f"critic.channels={width}",
+            f"steps={2 if exp.smoke else self.steps}",
+            f"validation.every={2 if exp.smoke else 500}",
+            *(f"weights.{term}={weight if on == '1' else 0.0}" for term, on, weight in pairs),
+        ]
+
+    def run(self, exp: Experiment, cell: str) -> Path | None:
+        """The folder of a finished run, None where there was no time for it."""
+        return exp.trained(f"{self.name}-{cell}", "deepsim", exp.data / FLOWERS, self.settings(exp, cell))
+
+
+SQUEEZENET = Comparator(
+    "squeezenet", paths.NETWORKS["lpips"], "fire9", 64, 3000, tuple(CELLS), (2e-6, 0.1, 2e-3), "vgg16"
+)
+VGG16 = Comparator(
+    "vgg16",
+    "vgg16_oxford_conv5_3_fp16.pth",
+    "pool4",
+    48,
+    1500,
+    (ALL, NO_CRITIC, NO_FEATURES, NO_IMAGE, IMAGE_ALONE),
+    (2e-6, 0.1, 2e-3),
+    "squeezenet",
+)
+COMPARATORS = {each.name: each for each in (SQUEEZENET, VGG16)}
