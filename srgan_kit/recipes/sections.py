@@ -39,6 +39,9 @@ class ReconstructionConfig(Settings):
     """An image's own code, by an encoder, or its features in the comparator of [perceptual]."""
     layer: str | None = None
     """The comparator's layer whose features are inverted; None takes the deepest of perceptual.layers."""
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """What the features are multiplied by before generator and critic see them. They should be about 1: those of some
+    networks are hundreds, with which a new generator's image is all black and white."""
 
 
 class ValidationConfig(Settings):

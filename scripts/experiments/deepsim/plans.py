@@ -39,6 +39,8 @@ class Comparator:
     steps: int
     cells: tuple[str, ...]
     """In the order in which they are trained."""
+    scale: float
+    """What makes its features about 1."""
     weights: tuple[float, float, float]
     """Of the three losses, where they are on."""
     judge: str
@@ -58,6 +60,7 @@ class Comparator:
             f"perceptual.weights={file}",
             f"perceptual.layers={{{self.layer}=1.0}}",
             f"reconstruction.layer={self.layer}",
+            f"reconstruction.scale={self.scale}",
             f"data.size={self.size}",
             f"data.batch={2 if exp.smoke else 16}",
             f"generator.channels={width}",
@@ -73,7 +76,7 @@ class Comparator:
 
 
 SQUEEZENET = Comparator(
-    "squeezenet", paths.NETWORKS["lpips"], "fire9", 64, 3000, tuple(CELLS), (2e-6, 0.1, 2e-3), "vgg16"
+    "squeezenet", paths.NETWORKS["lpips"], "fire9", 64, 3000, tuple(CELLS), 0.1, (2e-6, 0.05, 2e-3), "vgg16"
 )
 VGG16 = Comparator(
     "vgg16",
@@ -82,7 +85,8 @@ VGG16 = Comparator(
     48,
     1500,
     (ALL, NO_CRITIC, NO_FEATURES, NO_IMAGE, IMAGE_ALONE),
-    (2e-6, 0.1, 2e-3),
+    0.005,
+    (5e-9, 0.05, 2e-3),
     "squeezenet",
 )
 COMPARATORS = {each.name: each for each in (SQUEEZENET, VGG16)}

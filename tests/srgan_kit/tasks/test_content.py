@@ -15,7 +15,9 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.recipes.schema import Recipe
+from srgan_kit.recipes.sections import ReconstructionConfig
 from srgan_kit.tasks.content import TERMS, Content
+from srgan_kit.tasks.reconstruction import features_to_invert
 
 CPU = torch.device("cpu")
 
@@ -189,8 +191,11 @@ def test_terms_of_the_table_are_least_at_the_real_image_and_in_its_order(squeeze
 
 def test_features_that_are_inverted_are_compared_as_they_are(tiny, tmp_path: Path) -> None:
     settings = ["reconstruction.source=features", "generator={name='inversion', channels=4}", "critic.conditional=true"]
-    run = tiny.run(tiny.recipe("reconstruction", "deepsim", *settings, "latent.noise=0"), tmp_path)
+    settings += ["latent.noise=0", "reconstruction.scale=0.25"]
+    run = tiny.run(tiny.recipe("reconstruction", "deepsim", *settings), tmp_path)
     batch = tiny.batch(run)
+    unscaled = features_to_invert(run.recipe.model_copy(update={"reconstruction": ReconstructionConfig()}), CPU)
+    torch.testing.assert_close(batch.condition, unscaled(batch.image) / 4)
     sample = run.model(batch, needs_prior_sample=True)
     whole = Content(run.recipe, CPU)(batch, sample)["perceptual"]
     torch.testing.assert_close(run.task.content_terms(batch, sample)["perceptual"], whole)
