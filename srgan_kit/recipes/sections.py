@@ -13,8 +13,8 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 class TechniquesConfig(Settings):
     """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
-    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging.
-    Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
+    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging,
+    .mismatch. Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
 
     virtual_batch_norm: bool = False
     """Batch norm becomes virtual batch norm (Salimans et al. 2016, sec. 3.5), in both players; not in super-resolvers,

@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +202,7 @@ class Run:
         real, fake = self.critic_view.real_and_fake(batch, detached)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=detached)
         if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
-            judge = partial(self.judge, batch=batch)
-            terms |= self.techniques.critic_terms(judge, real, batch, detached, self.step)
+            terms |= self.techniques.critic_terms(self.judge, real, batch, detached, self.step)
         batch.image.requires_grad_(False)
         scores = {"score_real": self.variant.score(real), "score_fake": self.variant.score(fake)}
         return terms, {name: float(score.detach().mean()) for name, score in scores.items()}

@@ -4,7 +4,8 @@
     python -m scripts.experiments.deepsim --smoke                            a few steps of everything
 
 Images of flowers are made again from their features in SqueezeNet and in VGG16, by each combination of a distance of
-features, a critic and a distance of pixels; the combination of none has nothing to learn from.
+features, a critic and a distance of pixels; the combination of none has nothing to learn from. Then two
+super-resolvers show whether their critic sees the low-resolution image.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scripts.experiments.deepsim.measures import Numbers, comparator_features, measure
-from scripts.experiments.deepsim.plans import ALL, CELLS, COMPARATORS, Comparator
+from scripts.experiments.deepsim.measures import Numbers, comparator_features, fit_seen, measure
+from scripts.experiments.deepsim.plans import ALL, CELLS, COMPARATORS, SUPER_RESOLVERS, Comparator, super_resolver
 from scripts.experiments.deepsim.statements import PAPER, goals, statements
 from scripts.lib.experiment import Experiment, Figure, open_experiment
-from scripts.lib.runs import training_hours
+from scripts.lib.quality import as_exported
+from scripts.lib.runs import held_out, restored, training_hours
 from srgan_kit.images.grid import grid, save_image
 
 MEASURES = {
@@ -55,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "weights": dict(zip(("perceptual", "adversarial", "image"), comparator.weights, strict=True)),
         }
         exp.notes += statements(comparator.name, found[comparator.name])
+    found["super-resolution"] = super_resolution(exp)
     picture(exp.images / "deepsim.png", sheets)
     exp.write(found=found)
 
@@ -93,6 +96,26 @@ def figures(comparator: Comparator, found: dict[str, Numbers]) -> list[Figure]:
                 )
             )
     return rows
+
+
+def super_resolution(exp: Experiment) -> dict[str, Numbers]:
+    """Whether a super-resolver's critic sees that an image fits its low-resolution one, and what it is good for."""
+    count = 1 if exp.smoke else 20
+    found: dict[str, Numbers] = {"start": as_exported("x4-fidelity", exp.data, count)}
+    for name in SUPER_RESOLVERS:
+        recipe, folder = super_resolver(exp, name)
+        if folder is not None:
+            exp.hours += training_hours(folder)
+            run = restored(recipe, folder)
+            fit = {"fit_seen": fit_seen(run, held_out(run, 16))}
+            found[name] = as_exported(str(folder / "model.safetensors"), exp.data, count) | fit
+    for name, values in found.items():
+        label = "x4-fidelity, the start" if name == "start" else f"x4, {SUPER_RESOLVERS[name][0]}"
+        goal = None if name == "start" else found["start"]["lpips_like"]
+        exp.figures.append(Figure("LPIPS-like, B100's first 20", label, values["lpips_like"], goal=goal))
+        if name != "start":
+            exp.figures.append(Figure(MEASURES["fit_seen"], label, values["fit_seen"], better="higher"))
+    return found
 
 
 def picture(path: Path, sheets: dict[str, list[Tensor]]) -> None:

@@ -27,9 +27,10 @@ from scripts.experiments.vae_gan.measures import (
 )
 from scripts.experiments.vae_gan.pictures import arithmetic_sheet, reconstruction_sheet
 from scripts.experiments.vae_gan.plans import FLOWERS, MNIST, SYSTEMS, Images, super_resolver
-from scripts.experiments.vae_gan.super_resolution import as_exported
 from scripts.lib import paths
 from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.few_images import images_of
+from scripts.lib.quality import as_exported
 from scripts.lib.runs import training_hours
 from srgan_kit.contracts import Batch
 from srgan_kit.images.grid import below_each_other, save_image
@@ -87,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def held_out(exp: Experiment, images: Images) -> Batch:
     """Images that no run was trained on, the same for all."""
     settings = [f"data.size={images.size}", f"data.channels={images.channels}"]
-    recipe = load_recipe("vae-gan", settings, exp.data / "gan" / images.file)
+    recipe = load_recipe("vae-gan", settings, images_of(exp, images.file))
     batch = ImageData(recipe, torch.device("cpu"), exp.work).held_out(200 if exp.smoke else 4000)
     assert batch is not None
     return batch
@@ -110,9 +111,7 @@ def measured_on(exp: Experiment, images: Images, folders: dict[str, Path]) -> di
             save_image(reconstruction_sheet(batch.image, list(made.values())), exp.images / "vae_gan.png")
         return found
     assert batch.label is not None
-    classifier = trained_classifier(
-        exp.work / "classifier.pt", exp.data / "gan" / images.file, 5 if exp.smoke else 2400
-    )
+    classifier = trained_classifier(exp.work / "classifier.pt", images_of(exp, images.file), 5 if exp.smoke else 2400)
     changed = {name: attribute_arithmetic(model, batch.image, batch.label) for name, model in models.items()}
     originals = batch.image[len(batch.image) // 2 :]
     for name, model in models.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.lib import paths
 from scripts.lib.experiment import Experiment
+from scripts.lib.few_images import images_of
 
 SYSTEMS = {
     "vae": "VAE, pixels",
@@ -65,7 +66,7 @@ class Images:
             settings += [*VAE, "weights={nll=0.0, kl=1.0, perceptual=1.0}"]
             settings += [f"perceptual.weights={critic}", f"perceptual.layers={{map{self.layer}=1.0}}"]
             settings += ["perceptual.network=critic", "perceptual.distance=euclidean"]
-        return exp.trained(f"{self.name}-{name}", recipe, exp.data / "gan" / self.file, settings)
+        return exp.trained(f"{self.name}-{name}", recipe, images_of(exp, self.file), settings)
 
     def runs(self, exp: Experiment) -> Iterator[tuple[str, Path]]:
         """The finished ones by name, trained now as far as time allows."""
