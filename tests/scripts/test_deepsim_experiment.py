@@ -70,7 +70,8 @@ def test_statements_are_confirmed_by_figures_alone() -> None:
 
 def test_the_goals_are_the_papers_order() -> None:
     found = {ALL: errors(55, 48, 0), IMAGE_ALONE: errors(46, 79, 0)}
-    assert goals(found) == {(ALL, "feature_error"): 79, (IMAGE_ALONE, "image_error"): 55}
+    wanted = {(ALL, "feature_error"): 79, (IMAGE_ALONE, "image_error"): 55, (IMAGE_ALONE, "feature_error"): 48}
+    assert goals(found) == pytest.approx(wanted | {(ALL, "image_error"): 55})
     assert goals({ALL: errors(55, 48, 0)}) == {}
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scripts.experiments.deepsim.measures import Numbers, comparator_features, fit_seen, measure
 from scripts.experiments.deepsim.plans import ALL, CELLS, COMPARATORS, SUPER_RESOLVERS, Comparator, super_resolver
-from scripts.experiments.deepsim.statements import PAPER, goals, statements
+from scripts.experiments.deepsim.statements import FARTHER, PAPER, goals, statements
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.quality import as_exported
 from scripts.lib.runs import held_out, restored, training_hours
@@ -82,6 +82,7 @@ def cells(exp: Experiment, comparator: Comparator) -> tuple[dict[str, Numbers], 
 def figures(comparator: Comparator, found: dict[str, Numbers]) -> list[Figure]:
     """A row for each measure and combination."""
     rows: list[Figure] = []
+    wanted = goals(found)
     for key, measure_name in MEASURES.items():
         for cell, values in found.items():
             if key == "fit_seen" and cell[1] == "0":
@@ -91,8 +92,9 @@ def figures(comparator: Comparator, found: dict[str, Numbers]) -> list[Figure]:
                     measure_name,
                     f"{CELLS[cell]}; {comparator.name} {comparator.layer}",
                     values[key],
-                    paper=PAPER.get((cell, key)),
-                    goal=goals(found).get((cell, key)),
+                    paper=PAPER.get((cell, key)) if wanted else None,
+                    goal=wanted.get((cell, key)),
+                    better="higher" if (cell, key) == FARTHER else "lower",
                 )
             )
     return rows

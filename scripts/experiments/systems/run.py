@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from scripts.experiments.systems.measures import catgan, classifier, ebgan, f_gan, inversion, reconstruction
+from scripts.experiments.systems.measures import catgan, classifier, ebgan, f_gan
 from scripts.experiments.systems.page import collect, render
 from scripts.lib import paths
 from scripts.lib.generative_measures import infogan, samples, traversal
@@ -29,7 +29,6 @@ from srgan_kit.training.loop import is_finished, train
 from srgan_kit.training.run import Run
 
 MNIST, FLOWERS = "gan/mnist.npz", "gan/flowers64.npz"
-VGG = f"weights/{paths.NETWORKS['perceptual']}"
 
 Measure = Callable[[Run], dict[str, float]]
 
@@ -111,25 +110,6 @@ RUNS = {
     "catgan": Short("catgan", MNIST, ("steps=4000",), catgan),
     "improved-gan": Short("improved-gan", MNIST, ("steps=3000",), classifier),
     "labels-only": Short("improved-gan", MNIST, ("critic_weights.unlabelled=0", "steps=1000"), classifier),
-    "autoencoder": Short(
-        "autoencoder",
-        FLOWERS,
-        ("data.size=48", "generator.channels=32", "encoder.channels=32", "data.batch=32", "steps=800"),
-        reconstruction,
-    ),
-    "vae-gan": Short(
-        "vae-gan",
-        FLOWERS,
-        ("data.size=48", *NARROW, "encoder.channels=32", "data.batch=32", "steps=800"),
-        reconstruction,
-    ),
-    "deepsim": Short(
-        "deepsim",
-        FLOWERS,
-        ("data.size=48", *NARROW, "data.batch=16", "steps=600"),
-        inversion,
-        (f"perceptual.weights={VGG}",),
-    ),
 }
 """Every page's run."""
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from scripts.experiments.vae_gan.classifier import trained_classifier
 from scripts.experiments.vae_gan.measures import (
@@ -25,7 +26,7 @@ from scripts.experiments.vae_gan.measures import (
     reconstructions,
     samples,
 )
-from scripts.experiments.vae_gan.pictures import arithmetic_sheet, reconstruction_sheet
+from scripts.experiments.vae_gan.pictures import arithmetic_sheet, one_below_another, reconstruction_sheet
 from scripts.experiments.vae_gan.plans import FLOWERS, MNIST, SYSTEMS, Images, super_resolver
 from scripts.lib import paths
 from scripts.lib.experiment import Experiment, Figure, open_experiment
@@ -65,13 +66,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv,
     )
     found: dict[str, dict[str, Numbers]] = {}
+    sheets: list[Tensor] = []
     for images in (MNIST, FLOWERS):
         folders = dict(images.runs(exp))
         exp.hours += sum(training_hours(folder) for folder in folders.values())
         shown = {name: folder for name, folder in folders.items() if name in SYSTEMS}
-        measured = measured_on(exp, images, shown)
-        exp.figures += figures(images.name, measured)
-        found[images.name] = measured
+        found[images.name], drawn = measured_on(exp, images, shown)
+        exp.figures += figures(images.name, found[images.name])
+        sheets = drawn + sheets
+    if sheets:
+        save_image(one_below_another(sheets), exp.images / "vae_gan.png")
     found["super-resolution"] = super_resolution(exp)
     exp.settings = {
         each.name: {"side": each.size, "width": each.width, "batch": each.batch, "steps": each.steps, "seed": 0}
@@ -94,8 +98,8 @@ def held_out(exp: Experiment, images: Images) -> Batch:
     return batch
 
 
-def measured_on(exp: Experiment, images: Images, folders: dict[str, Path]) -> dict[str, Numbers]:
-    """What is measured of the finished runs on one set of images, and their pictures."""
+def measured_on(exp: Experiment, images: Images, folders: dict[str, Path]) -> tuple[dict[str, Numbers], list[Tensor]]:
+    """What is measured of the finished runs on one set of images, and their sheet for the page, if there is any."""
     batch = held_out(exp, images)
     models = {name: load_saved(folders[name]).model for name in SYSTEMS if name in folders}
     made = {name: decoded(model, codes(model, batch.image)) for name, model in models.items()}
@@ -107,9 +111,7 @@ def measured_on(exp: Experiment, images: Images, folders: dict[str, Path]) -> di
         distance = lpips_like(exp.data / "weights" / paths.NETWORKS["lpips"])
         for name, image in made.items():
             found[name]["lpips_like"] = float(distance(image, batch.image).mean())
-        if made:
-            save_image(reconstruction_sheet(batch.image, list(made.values())), exp.images / "vae_gan.png")
-        return found
+        return found, [reconstruction_sheet(batch.image, list(made.values()))] if made else []
     assert batch.label is not None
     classifier = trained_classifier(exp.work / "classifier.pt", images_of(exp, images.file), 5 if exp.smoke else 2400)
     changed = {name: attribute_arithmetic(model, batch.image, batch.label) for name, model in models.items()}
@@ -118,13 +120,10 @@ def measured_on(exp: Experiment, images: Images, folders: dict[str, Path]) -> di
         found[name] |= digits(classifier, made[name], batch.image, batch.label)
         found[name] |= samples(model, classifier, batch.image)
         found[name] |= attribute_measures(changed[name], originals, classifier)
-    if changed:
-        picture = arithmetic_sheet(originals, list(changed.values()))
-        save_image(picture, exp.images / "vae_gan-arithmetic.png")
     if "vae" in made:
         sheet = below_each_other(batch.image[:16], made["vae"][:16])
         save_image(sheet, exp.images / "vae-reconstruction.png")
-    return found
+    return found, [arithmetic_sheet(originals, list(changed.values()))] if changed else []
 
 
 def figures(data: str, measured: dict[str, Numbers]) -> list[Figure]:

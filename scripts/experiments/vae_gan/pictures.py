@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from scripts.experiments.vae_gan.measures import Arithmetic
 from srgan_kit.images.grid import grid
@@ -25,3 +26,9 @@ def arithmetic_sheet(originals: Tensor, systems: list[Arithmetic], digits: int =
 def _of_different_classes(label: Tensor, count: int) -> Tensor:
     """The first image of each of some classes, which differ much: 7, 2, 4, ..."""
     return torch.stack([(label == digit).nonzero()[0, 0] for digit in (7, 2, 4, 0, 1)[:count]])
+
+
+def one_below_another(sheets: list[Tensor]) -> Tensor:
+    """Sheets (1 or 3, h, w) in one image, each at the left on white."""
+    width = max(sheet.shape[2] for sheet in sheets)
+    return torch.cat([F.pad(s.expand(3, -1, -1), (0, width - s.shape[2], 0, 8), value=1.0) for s in sheets], dim=1)
