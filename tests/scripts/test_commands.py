@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "pretrained").glob("*.md")]
 SOURCES = [path for folder in ("scripts", "srgan_kit", "losses", "tests") for path in (ROOT / folder).rglob("*.py")]
-COMMAND = re.compile(r"python -m (scripts(?:\.[a-z0-9_]+)+)([^\n`#]*)")
+COMMAND = re.compile(r"python -m (scripts(?:\.[a-z0-9_]+)+)(?!\w*\.[A-Z{])([^\n`#]*)")  # not scripts.experiments.NAME
 
 
 def mentions() -> list[tuple[Path, str]]:
@@ -36,11 +36,13 @@ def test_there_are_commands_of_every_folder() -> None:
 
 @pytest.mark.parametrize(("file", "module", "rest"), COMMANDS)
 def test_a_command_names_a_script_and_options_that_there_are(file: str, module: str, rest: str) -> None:
-    path = ROOT / f"{module.replace('.', '/')}.py"
-    assert path.is_file(), f"{file}: python -m {module}"
+    paths = [ROOT / f"{module.replace('.', '/')}{end}" for end in (".py", "/__main__.py")]
+    path = next((path for path in paths if path.is_file()), None)
+    assert path is not None, f"{file}: python -m {module}"
     source = path.read_text(encoding="utf-8")
-    if "fuzzing import" in source:  # which reads its arguments
-        source += (ROOT / "scripts" / "reliability" / "fuzzing.py").read_text(encoding="utf-8")
+    for word, readers in {"fuzzing import": "reliability/fuzzing.py", "open_experiment": "lib/experiment.py"}.items():
+        if word in source:  # which reads its arguments
+            source += (ROOT / "scripts" / readers).read_text(encoding="utf-8")
     for option in re.findall(r"(?<![\w-])--[a-z-]+", rest):
         assert f'"{option}"' in source, f"{file}: {module} {option}"
 
