@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 SHARE = 0.01
-"""Of an image's values. A young generator's few overshoots, or noise, are no mistake."""
+"""Fraction of an image's values that may lie outside. A young generator's few overshoots, or noise, are no mistake."""
 
 
 class RangeWarning:

@@ -1,6 +1,7 @@
 """Likelihoods of models that predict an image pixel by pixel: a softmax over levels, or a mixture of logistics.
 
-In nats: summed over an image's pixels and channels, averaged over the batch. The network sees to it that a pixel's
+In nats: summed over an image's pixels and channels, averaged over the batch; with reduction "none" one of each image,
+(N,). The network sees to it that a pixel's
 parameters depend on earlier pixels only.
 """
 
@@ -13,14 +14,14 @@ from torch import Tensor
 
 from ._settings import whole
 from ._tensors import check_classes, check_tensors, in_full_precision, spoilt_by
-from .variational import discretised_logistic_log_probability, levels, sample_mean
+from .variational import OverSamples, discretised_logistic_log_probability, levels, over_samples, sample_mean
 
 Nats = TypeVar("Nats", float, Tensor)
 PARAMETERS: dict[int, int] = {1: 3, 3: 10}
 """Parameters of one logistic by channels: its weight; a mean and a log scale for each channel; three couplings."""
 
 
-def categorical_pixel_nll(logits: Tensor, image: Tensor) -> Tensor:
+def categorical_pixel_nll(logits: Tensor, image: Tensor, reduction: OverSamples = "mean") -> Tensor:
     """Negative log-likelihood of an image whose channels each have a softmax over L levels, in [0, inf).
 
     Logits (N, L, C, H, W); image (N, C, H, W), int64 levels or floats in [0, 1], of which each counts as the nearest
@@ -46,7 +47,7 @@ def categorical_pixel_nll(logits: Tensor, image: Tensor) -> Tensor:
     level = _levels(image, logits.shape[1])
     # A NaN is no index: it becomes one again after the look-up.
     nll = -log_p.gather(1, level.nan_to_num().long().unsqueeze(1))
-    return spoilt_by(sample_mean(nll), level)
+    return spoilt_by(over_samples(nll, reduction), level)
 
 
 def mixture_of_logistics_nll(parameters: Tensor, image: Tensor) -> Tensor:

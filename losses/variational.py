@@ -1,18 +1,23 @@
 """Variational auto-encoders: the divergence from the prior, likelihoods of images, and bounds on log p(x).
 
-All are in nats: summed over a sample's elements, averaged over the batch. A log variance or log scale may be a tensor
-of the mean's shape, a number, or a tensor without dimensions (a learned constant).
+All are in nats: summed over a sample's elements, averaged over the batch, or with reduction "none" one of each sample,
+(N,). A log variance or log scale may be a tensor of the mean's shape, a number, or a tensor without dimensions (a
+learned constant).
 """
 
 import math
 from numbers import Real
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ._settings import one_of
 from ._tensors import check_floating_point, check_tensors, difference, in_full_precision
 
+OverSamples = Literal["mean", "none"]
+"""What becomes of the samples of a batch."""
 SMALLEST_LOG_SCALE = -7.0 - math.log(2)
 """The floor of a logistic's log scale on [0, 1], about a ninth of a level: -7 on [-1, 1], as in PixelCNN++'s code."""
 
@@ -63,7 +68,7 @@ def reparameterise(mean: Tensor, log_variance: Tensor, generator: torch.Generato
     return (centre + spread * noise).to(mean.dtype)
 
 
-def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:
+def bernoulli_nll(logits: Tensor, target: Tensor, reduction: OverSamples = "mean") -> Tensor:
     """Negative log-likelihood of binary pixels, in [0, inf); grey targets count as probabilities.
 
     Logits (N, ...), target in [0, 1] of that shape -> scalar.
@@ -80,10 +85,13 @@ def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:
     """
     check_same(logits, target, "logits")
     logits, target = in_full_precision(logits), in_full_precision(target)
-    return sample_mean(F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none"))
+    values = F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none")
+    return over_samples(values, reduction)
 
 
-def gaussian_nll(mean: Tensor, target: Tensor, log_variance: Tensor | float = 0.0) -> Tensor:
+def gaussian_nll(
+    mean: Tensor, target: Tensor, log_variance: Tensor | float = 0.0, reduction: OverSamples = "mean"
+) -> Tensor:
     """Negative log-density of a diagonal Gaussian: any real number.
 
     (N, ...), two of one shape -> scalar.
@@ -102,10 +110,12 @@ def gaussian_nll(mean: Tensor, target: Tensor, log_variance: Tensor | float = 0.
     check_same(mean, target)
     log_variance = _scale_like(mean, log_variance, "log_variance")
     squared = difference(mean, target).square()
-    return sample_mean((squared * torch.exp(-log_variance) + log_variance + math.log(2 * math.pi)) / 2)
+    return over_samples((squared * torch.exp(-log_variance) + log_variance + math.log(2 * math.pi)) / 2, reduction)
 
 
-def discretised_logistic_nll(mean: Tensor, target: Tensor, log_scale: Tensor | float) -> Tensor:
+def discretised_logistic_nll(
+    mean: Tensor, target: Tensor, log_scale: Tensor | float, reduction: OverSamples = "mean"
+) -> Tensor:
     """Negative log-probability of 256 grey levels, each the logistic mass of its bin; in [0, inf).
 
     Mean and target on [0, 1], (N, ...) of one shape, in `gaussian_nll`'s order -> scalar. With s = exp(log_scale), at
@@ -125,9 +135,8 @@ def discretised_logistic_nll(mean: Tensor, target: Tensor, log_scale: Tensor | f
     """
     check_same(mean, target)
     level = levels(target, 256)
-    return sample_mean(
-        -discretised_logistic_log_probability(in_full_precision(mean), _scale_like(mean, log_scale, "log_scale"), level)
-    )
+    log_scale = _scale_like(mean, log_scale, "log_scale")
+    return over_samples(-discretised_logistic_log_probability(in_full_precision(mean), log_scale, level), reduction)
 
 
 def discretised_logistic_log_probability(mean: Tensor, log_scale: Tensor, level: Tensor) -> Tensor:
@@ -186,6 +195,31 @@ def iwae_bound(log_weights: Tensor) -> Tensor:
     return (torch.logsumexp(weights, dim=0) - math.log(weights.shape[0])).mean()
 
 
+def importance_log_weights(log_likelihood: Tensor, code: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """How much each draw of the posterior N(mean, exp(log_variance)) counts for p(x), in logarithms; prior N(0, I).
+
+    ln p(x | z_k) of each draw and image, (K, N); the draws z_k, (K, N, D); the posterior (N, D), twice -> (K, N).
+
+    ln p(x | z_k) + ln p(z_k) - ln q(z_k | x)
+
+    Burda, Grosse and Salakhutdinov 2015, sec. 3, arXiv:1509.00519
+
+    Raises:
+        ValueError: shapes that do not fit, or a tensor that is not floating-point or empty.
+
+    >>> importance_log_weights(torch.full((2, 1), -3.0), torch.ones(2, 1, 4), torch.zeros(1, 4), torch.zeros(1, 4))
+    tensor([[-3.],
+            [-3.]])
+    """
+    check_floating_point(log_likelihood=log_likelihood, code=code, mean=mean, log_variance=log_variance)
+    shapes = [tuple(each.shape) for each in (log_likelihood, code, mean, log_variance)]
+    if len(shapes[1]) != 3 or not code.numel() or shapes != [shapes[1][:2], shapes[1], shapes[1][1:], shapes[1][1:]]:
+        raise ValueError(f"expected (K, N), (K, N, D), (N, D) and (N, D), got {', '.join(map(str, shapes))}")
+    log_likelihood, code, mean, log_variance = map(in_full_precision, (log_likelihood, code, mean, log_variance))
+    noise = (code - mean).square() * torch.exp(-log_variance)
+    return log_likelihood + (noise + log_variance - code.square()).sum(dim=2) / 2
+
+
 def learned_similarity(real_features: Tensor, fake_features: Tensor) -> Tensor:
     """Reconstruction error in a critic's features, in [0, inf): a Gaussian's log-density but for its constant.
 
@@ -214,6 +248,19 @@ def sample_mean(values: Tensor) -> Tensor:
     if values.ndim == 0 or values.numel() == 0:
         raise ValueError(f"expected a batch (N, ...) of at least one element, got {tuple(values.shape)}")
     return values.sum() / values.shape[0]
+
+
+def over_samples(values: Tensor, reduction: OverSamples) -> Tensor:
+    """The sum over each sample's elements: the mean over the batch, or with "none" each of them, (N, ...) -> (N,).
+
+    Raises:
+        ValueError: no batch dimension, empty, or no such reduction.
+    """
+    if one_of("reduction", reduction, ("mean", "none")) == "mean":
+        return sample_mean(values)
+    if values.ndim == 0:
+        raise ValueError("expected a batch (N, ...), got a tensor without dimensions")
+    return values.reshape(values.shape[0], -1).sum(dim=1)
 
 
 def levels(image: Tensor, number: int) -> Tensor:

@@ -40,6 +40,18 @@ class Gaussian:
 
 
 @dataclass
+class PosteriorDraws:
+    """K codes drawn of each image's posterior, and what was made of them."""
+
+    code: Tensor
+    """(K, N, D)."""
+    image: Tensor
+    """(K, N, C, H, W)."""
+    logits: Tensor | None
+    """(K, N, C, H, W); image = sigmoid(logits)."""
+
+
+@dataclass
 class Sample:
     """What a generator made."""
 
@@ -58,6 +70,9 @@ class Sample:
     """(N, C, H, W): of the reconstruction, or of the image where there is none; image = sigmoid(logits)."""
     levels: Tensor | None = None
     """(N, L, C, H, W) logits of every value's L levels, given the real values before it (autoregressive models)."""
+
+    draws: PosteriorDraws | None = None
+    """Every draw of the posterior, where the variant asks for several; the reconstruction is of the first."""
 
     @property
     def paired(self) -> Tensor:
@@ -129,6 +144,8 @@ class Variant(Protocol):
     """Published weights of the generator's terms."""
     critic_weights: ClassVar[Mapping[str, float]] = {}
     """Published weights of the critic's terms."""
+    bounds_likelihood: ClassVar[bool] = False
+    """Whether it says how likely an image is given its code, in `log_weights`."""
 
     def requirements(self) -> frozenset[str]:
         """What it needs, by names in `REQUIREMENTS`."""
@@ -158,6 +175,14 @@ class Variant(Protocol):
     def classifier(self, critique: Critique) -> Tensor | None:
         """The critic's logits (N, K) of the classes that labels teach it; None where it learns no labels."""
         return None
+
+    def posterior_draws(self) -> int:
+        """How many codes of each image's posterior are drawn in a step."""
+        return 1
+
+    def log_weights(self, draws: PosteriorDraws, posterior: Gaussian, image: Tensor) -> Tensor:
+        """ln p(image, z) - ln q(z | image) of every draw z and image, (K, N), in nats, where `bounds_likelihood`."""
+        raise NotImplementedError
 
     def routes(self) -> Mapping[str, str]:
         """The generator's terms that train one of its parts only, "encoder" or "decoder"; the others train both."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from srgan_kit.suggestions import did_you_mean
 
 LONGEST = 80
-"""Of a value that is repeated in a message, in characters."""
+"""Characters of a value that a message repeats."""
 CHOSEN_BY_NAME = ("generator", "critic", "degradation")
 """Tables whose kind is chosen by their name, which pydantic puts into the place of an error."""
 

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
-Depth = Annotated[int, Field(ge=1, le=300)]
+DEEPEST = 300
 """Layers or blocks of a network; more cannot be trained, and would take minutes to build."""
+Depth = Annotated[int, Field(ge=1, le=DEEPEST)]
+"""Layers or blocks of a network that has at least one."""
 
 
 class Settings(BaseModel):
@@ -21,7 +23,7 @@ def table_of(value: object) -> object:
 
 
 class Named:
-    """Of a setting whose kind is chosen by `name`: the name alone may stand for a table of it."""
+    """A setting whose kind is chosen by `name`: the name alone may stand for a table of it."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return no_info_before_validator_function(table_of, handler(source))

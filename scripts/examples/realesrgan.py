@@ -37,8 +37,8 @@ def photographs() -> list[np.ndarray]:
 
     places = [(data.astronaut(), 20, 80), (data.chelsea(), 30, 60), (data.coffee(), 40, 100)]  # after the reduction
     parts: list[np.ndarray] = []
-    for picture, top, left in places:
-        reduced = resize_8bit(rgb_planes(picture), 0.5).permute(1, 2, 0).contiguous().numpy()
+    for photo, top, left in places:
+        reduced = resize_8bit(rgb_planes(photo), 0.5).permute(1, 2, 0).contiguous().numpy()
         file = io.BytesIO()
         Image.fromarray(reduced).save(file, "JPEG", quality=QUALITY)
         parts.append(np.array(Image.open(file))[top : top + SIDE, left : left + SIDE])
@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=OUTPUT)
     output: Path = parser.parse_args().output
     try:
-        picture, seconds = sheet()
-        save_image(picture, output)
+        figure, seconds = sheet()
+        save_image(figure, output)
     except UserError as error:
         sys.exit(f"error: {error}")
     columns = ", ".join(f"{name} ({taken:.1f} s)" for name, taken in seconds.items())

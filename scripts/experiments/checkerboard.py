@@ -93,7 +93,7 @@ def references(images: Path, distance: PerceptualDistance, results: Results) -> 
     results.add({"name": "originals", "measured": checkerboard_of_originals(held_out(images), 4)})
 
 
-def picture(runs: Path) -> Tensor:
+def figure(runs: Path) -> Tensor:
     """The same part by each run in the order of `RUNS`, after the start's and before the original's."""
     path = find_images(runs / "images" / "validation" / "bsds")[SHOWN]
     high = original(path, 4)
@@ -149,7 +149,7 @@ def main() -> None:
         if lost:
             print(f"no image: {folder_of(lost[0], options.runs) / MODEL} is needed; --again NAME trains it")
         else:
-            save_image(picture(options.runs), PICTURE)
+            save_image(figure(options.runs), PICTURE)
     except UserError as error:
         sys.exit(f"error: {error}")
 

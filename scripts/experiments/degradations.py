@@ -32,7 +32,7 @@ def photograph() -> Tensor:
     return rgb_planes(data.astronaut())
 
 
-def picture() -> Tensor:
+def figure() -> Tensor:
     """(3, H, W) in [0, 1]: one row per degradation, of which the first column has the bicubic and the original."""
     high = photograph()[:, 10 : 10 + SIDE, 130 : 130 + SIDE].contiguous()
     firsts = _enlarged(resize_8bit(high, 1 / SCALE)), high.float()
@@ -70,7 +70,7 @@ def main() -> None:
         for name in DEGRADATIONS:
             print(f"{name}: {milliseconds(name):.1f} ms per crop of {CROP}x{CROP}, mean of {TIMES}")
         return
-    save_image(picture(), options.output)
+    save_image(figure(), options.output)
     print(options.output)
 
 

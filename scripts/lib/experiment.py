@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,8 @@ import torch
 
 from scripts.lib import paths
 from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.tasks import Task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train
 
@@ -31,7 +33,7 @@ class Figure:
     measure: str
     """What is measured, with its unit: "errors of 10,000"."""
     setting: str
-    """Of what: "100 labels, mean of 3 label sets"."""
+    """Where it is measured: "100 labels, mean of 3 label sets"."""
     ours: float
     spread: float | None = None
     """Standard deviation over seeds."""
@@ -58,9 +60,9 @@ class Experiment:
     """An experiment: where it works, how long it may, and what it found."""
 
     name: str
-    """Of its result file and its image."""
+    """Stem of its result file and its image."""
     title: str
-    """Of its table on the page of results."""
+    """Heading of its table on the page of results."""
     source: str
     """The paper and its table: "Salimans et al. 2016, arXiv:1606.03498, table 1"."""
     work: Path
@@ -81,25 +83,43 @@ class Experiment:
     """Sentences for the page, below the table."""
     hours: float = 0.0
     """Training time of all runs."""
+    unfinished: list[str] = field(default_factory=list)
+    """Runs for which there was no time."""
 
     @property
     def minutes_left(self) -> float | None:
         """None for no limit."""
         return None if self.deadline is None else max((self.deadline - time.monotonic()) / 60, 0.01)
 
-    def trained(self, run: str, recipe: str, images: Path, settings: Sequence[str] = ()) -> Path | None:
-        """The folder of a finished run, trained now as far as it is not; None where the time is up before it ends."""
+    def trained(
+        self,
+        run: str,
+        recipe: str,
+        images: Path | None,
+        settings: Sequence[str] = (),
+        task: Callable[[Recipe], Task] | None = None,
+    ) -> Path | None:
+        """The folder of a finished run, trained now as far as it is not; None where the time is up before it ends.
+
+        `task` makes a task of the script's own, see `training.loop.train`; `images` is None then.
+        """
         folder = self.work / run
         if not is_finished(folder):
             if self.deadline is not None and time.monotonic() > self.deadline:
+                self.unfinished.append(run)
                 return None
+            loaded = load_recipe(recipe, list(settings), images)
             train(
-                load_recipe(recipe, list(settings), images),
+                loaded,
                 folder,
                 resume=has_checkpoint(folder),
                 minutes=self.minutes_left,
+                task=None if task is None else task(loaded),
             )
-        return folder if is_finished(folder) else None
+        if is_finished(folder):
+            return folder
+        self.unfinished.append(run)
+        return None
 
     def write(self, **more: Any) -> Path:
         """Write the result file; `more` is kept in it beside the figures (series of a plot, single runs)."""
@@ -112,6 +132,7 @@ class Experiment:
             "settings": self.settings,
             "figures": [asdict(figure) | {"status": figure.status} for figure in self.figures],
             "notes": self.notes,
+            "unfinished": self.unfinished,
         }
         self.results.mkdir(parents=True, exist_ok=True)
         path = self.results / f"{self.name}.json"

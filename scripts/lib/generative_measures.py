@@ -1,15 +1,13 @@
-"""What is measured of generative runs: samples, codes that classify, bounds on the likelihood."""
+"""What is measured of generative runs: samples, and codes that classify."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Normal
 
 from scripts.lib.runs import exported, held_out
 from srgan_kit import losses
 from srgan_kit.contracts import Codes
-from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import grid
 from srgan_kit.metrics.classification import cluster_error
 from srgan_kit.training.run import Run
@@ -62,27 +60,3 @@ def traversal(run: Run) -> Tensor:
         rows += [(noise[row].expand(10, -1), torch.full((10,), 3 * row), sweep) for row in range(3)]
     latents = [model.vector(z, Codes(classes[:, None], numbers)) for z, classes, numbers in rows]
     return grid(torch.cat([model.generate(latent) for latent in latents]), columns=10)
-
-
-Number = float | str
-Measured = dict[str, Number]
-TESTED = 1000
-"""Test images whose likelihood is measured."""
-IMPORTANCE = 50
-"""Samples of the posterior for each of them in the importance-weighted bound."""
-
-
-def bounds(model: Model, image: Tensor) -> Measured:
-    """Upper bounds on -log p of test images in nats: -ELBO, and the importance-weighted one."""
-    rows: list[Tensor] = []
-    torch.manual_seed(0)
-    for part in image.split(50):
-        posterior = model.encode(part)
-        law = Normal(posterior.mean, (posterior.log_variance / 2).exp())
-        code = law.sample((IMPORTANCE,))
-        logits = model.decode(None, code.flatten(0, 1))[1]
-        assert logits is not None
-        given = Bernoulli(logits=logits.unflatten(0, code.shape[:2])).log_prob(part).flatten(2).sum(2)
-        rows.append(given + (Normal(0.0, 1.0).log_prob(code) - law.log_prob(code)).sum(2))
-    weights = torch.cat(rows, 1)
-    return {"nats": -weights.mean().item(), "iwae": -losses.iwae_bound(weights).item()}

@@ -15,7 +15,7 @@ from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.upscaler import Upscaler
 
 SEED = 2**31 + 1
-"""Of the degradations; no run and no validation has it."""
+"""Seed of the degradations; no run and no validation has it."""
 DEGRADATIONS: dict[str, RoundsConfig] = {
     "light": LightConfig(name="light"),
     "second-order": SecondOrderConfig(name="second-order"),

@@ -20,7 +20,7 @@ Figures = dict[str, float]
 
 
 def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance) -> Figures:
-    """Of an image and its original, each (1, 3, H, W) uint8."""
+    """Measure an image against its original, each (1, 3, H, W) uint8."""
     return {
         "psnr_y": float(psnr_y(made, high, scale)),
         "ssim_y": float(ssim_y(made, high, scale)),
@@ -31,7 +31,7 @@ def figures(made: Tensor, high: Tensor, scale: int, distance: PerceptualDistance
 
 
 def means(rows: list[Figures]) -> Figures:
-    """Of each figure over images."""
+    """Mean of each figure over images."""
     return {name: round(statistics.fmean(row[name] for row in rows), 5) for name in rows[0]}
 
 

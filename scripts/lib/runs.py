@@ -9,7 +9,7 @@ from accelerate.state import AcceleratorState
 from srgan_kit.contracts import Batch
 from srgan_kit.generators.model import Model
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks import build_task
+from srgan_kit.tasks import Task, build_task
 from srgan_kit.training.run import Run
 from srgan_kit.training.telemetry import LOG
 
@@ -22,11 +22,14 @@ def training_hours(run: Path) -> float:
     return sum(count / line["steps_per_second"] for count, line in zip(steps, logged, strict=True)) / 3600
 
 
-def restored(recipe: Recipe, folder: Path) -> Run:
-    """The run as it was after its last step, in fp32 on the CPU, its networks in evaluation mode without gradients."""
+def restored(recipe: Recipe, folder: Path, task: Task | None = None) -> Run:
+    """The run as it was after its last step, in fp32 on the CPU, its networks in evaluation mode without gradients.
+
+    `task` is the one that it was trained with, where that is not the recipe's.
+    """
     AcceleratorState._reset_state()  # the process may have trained in another precision
     accelerator = Accelerator(cpu=True, mixed_precision="no")
-    run = Run(recipe, folder, accelerator, build_task(recipe, accelerator.device, folder))
+    run = Run(recipe, folder, accelerator, task or build_task(recipe, accelerator.device, folder))
     run.restore()
     exported(run).eval().requires_grad_(False)
     if run.critic is not None:

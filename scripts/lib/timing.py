@@ -53,9 +53,9 @@ def photograph(side: int) -> np.ndarray:
     """A real photograph of side x side: scikit-image's astronaut, mirrored until it is large enough."""
     from skimage.data import astronaut
 
-    picture = np.asarray(astronaut())
-    missing = max(side - len(picture), 0)
-    return np.pad(picture, [(0, missing), (0, missing), (0, 0)], mode="symmetric")[:side, :side].copy()
+    photo = np.asarray(astronaut())
+    missing = max(side - len(photo), 0)
+    return np.pad(photo, [(0, missing), (0, missing), (0, 0)], mode="symmetric")[:side, :side].copy()
 
 
 def bare(model: UpscalingModel, pixels: np.ndarray, dtype: torch.dtype, layout: torch.memory_format) -> Work:

@@ -133,18 +133,19 @@ def both(speed: Figures, figure: str, digits: int) -> str:
 
 def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None) -> str:
     """docs/guide/models.md; the comparison on degraded photographs is left out where there is none yet."""
-    rows = []
+    quality, cost = [], []
     for name, found in everything.items():
         summary = read_summary(pretrained_upscalers()[name])
         sets = [f"{found[s]['psnr_y']:.2f} / {found[s]['ssim_y']:.4f}" if s in found else "–" for s in ("Set5", "B100")]
         b100, s = found.get("B100", {}), found["speed"]
         perceptual = [f"{b100['lpips_like']:.4f}", pattern(b100), pattern(b100, "original_")] if b100 else ["–"] * 3
         rate, ratio = both(s, "megapixels_per_second", 3), both(s, "time_against_compact", 2)
-        cells = [f"[{name}](../../pretrained/{name}.md)", f"x{summary.scale}", f"{summary.parameters:,}"]
-        cells += [f"{summary.bytes / 1e6:.1f} MB", *sets, *perceptual, rate, ratio, summary.licence]
-        rows.append(f"| {' | '.join(cells)} |")
-    headings = ["model", "scale", "parameters", "file", "Set5", "B100", "LPIPS-like", "checkerboard", "originals'"]
-    headings += ["MP/s fp32 / bf16", "time against compact", "licence"]
+        card = f"[{name}](../../pretrained/{name}.md)"
+        quality.append(f"| {' | '.join([card, f'x{summary.scale}', *sets, *perceptual])} |")
+        size = f"{summary.bytes / 1e6:.1f} MB"
+        cost.append(f"| {' | '.join([card, f'{summary.parameters:,}', size, ratio, rate, summary.licence])} |")
+    quality_headings = ["model", "scale", "Set5", "B100", "LPIPS-like", "checkerboard", "originals'"]
+    cost_headings = ["model", "parameters", "file", "time against compact", "MP/s", "licence"]
     strips = [f"![{name}: {STRIP.lower()}](../images/{name}.png)" for name in everything]
     return "\n".join(
         [
@@ -153,18 +154,19 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             "`srgan-kit models` lists them; each has a card in `pretrained/`. This page is written by",
             "`scripts/pretrained/measure.py`.",
             "",
-            f"| {' | '.join(headings)} |",
-            f"|{'---|' * len(headings)}",
-            *rows,
+            *markdown_table(quality_headings, quality),
             "",
             "PSNR in dB and SSIM on Y by the protocol of [evaluation.md](evaluation.md), from the sets' own files of",
             "low resolution, in fp32. LPIPS-like: LPIPS's SqueezeNet heads on another training of SqueezeNet, on B100;",
             "lower is better. Checkerboard, on B100: how unevenly luma changes over the phases of the pixel shuffle, 1",
             "for evenly, and how strong a pattern it repeats there, in levels of 255 (`metrics/checkerboard.py`);",
-            "beside it what the photographs themselves score. MP/s: megapixels of input per second of the network",
-            f"alone at {SIDE}x{SIDE}, median of {REPEATS}, with its time over that of Real-ESRGAN's compact one in the",
-            "same run. A dash: not measured, because there are no files of this scale or the CPU had no bf16. MP/s of",
-            "different models may come from different machines; their times against compact compare.",
+            "beside it what the photographs themselves score. A dash: there are no files of this scale.",
+            "",
+            *markdown_table(cost_headings, cost),
+            "",
+            "In fp32 / bf16; a dash where the CPU had no bf16. Time against compact: time over that of Real-ESRGAN's",
+            "compact network in the same run. MP/s: megapixels of input per second of the network alone at",
+            f"{SIDE}x{SIDE}, median of {REPEATS}; those of different models may come from different machines.",
             "",
             *(["## Degraded photographs", "", section(photos), ""] if photos else []),
             *generators(),
@@ -176,6 +178,11 @@ def page(everything: dict[str, dict[str, Figures]], photos: Found | None = None)
             "",
         ]
     )
+
+
+def markdown_table(headings: list[str], rows: list[str]) -> list[str]:
+    """A table's lines."""
+    return [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}", *rows]
 
 
 def generators() -> list[str]:

@@ -23,7 +23,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.images.grid import save_image
 
 SIDE = 144
-"""Of the parts that are shown, in pixels of the original; scales of 2, 3 and 4 divide it."""
+"""Side of the parts that are shown, in pixels of the original; scales of 2, 3 and 4 divide it."""
 ROWS = 10
 OUTPUT = paths.IMAGES / "photo.png"
 
@@ -36,7 +36,7 @@ def sample_photographs() -> list[Tensor]:
     places = [(astronaut, 20, 150), (astronaut, 170, 20), (astronaut, 350, 200), (astronaut, 300, 360)]
     places += [(cat, 60, 100), (cat, 110, 230), (cat, 20, 290)]
     places += [(coffee, 90, 200), (coffee, 220, 60), (rocket, 200, 250)]
-    return [rgb_planes(picture[top : top + SIDE, left : left + SIDE]) for picture, top, left in places]
+    return [rgb_planes(photo[top : top + SIDE, left : left + SIDE]) for photo, top, left in places]
 
 
 def photographs(folder: Path) -> list[Tensor]:
@@ -86,8 +86,8 @@ def main() -> None:
     data = paths.data_folder("weights")
     try:
         originals = (photographs(options.photos) if options.photos else sample_photographs())[: options.limit]
-        picture, columns = sheet(originals, options.scale, options.degradation, data)
-        save_image(picture, output)
+        figure, columns = sheet(originals, options.scale, options.degradation, data)
+        save_image(figure, output)
     except UserError as error:
         sys.exit(f"error: {error}")
     print(f"{output}: {len(originals)} photographs, from left to right {', '.join(columns)}")

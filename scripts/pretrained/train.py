@@ -35,7 +35,7 @@ class Stage:
     """A run, which starts from the weights of the one before it."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
     recipe: str
     """A shipped recipe."""
     both: Settings
@@ -63,7 +63,7 @@ class Plan:
 
 
 DISTANCES = ("weights.phase_bias=10", "lpips.translation=4", "optimizer.learning_rate=2e-4")
-"""Of a last stage without a critic, after which the critic's texture stays."""
+"""Settings of a last stage without a critic, after which the critic's texture stays."""
 TEXTURE = (*DISTANCES, "weights.lpips=4", "weights.pixel=0.5", "weights.phase_balance=0.1")
 GPU_CROPS = ("data.batch=32", "data.pipeline=device")
 CPU_CROPS = ("data.batch=8", "data.patch=24", "ema=0.99", "checkpoint_every=100")
@@ -89,7 +89,7 @@ PLANS: dict[str, Plan] = {
         (Stage("1-gan", "dcgan", ("generator.channels=32", "latent.noise=64"), ("steps=30000",), ("steps=2000",)),),
     ),
     "infogan-mnist": Plan("gan/mnist.npz", (Stage("1-gan", "infogan", INFOGAN, ("steps=20000",), ("steps=2000",)),)),
-    "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", (), ("steps=60000",), ("steps=20000",)),)),
+    "vae-mnist": Plan("gan/mnist.npz", (Stage("1-vae", "vae", ()),)),
 }
 """The pretrained models by name; the fidelity and photo models are students (`scripts/pretrained/students`)."""
 

@@ -1,4 +1,4 @@
-"""`srgan-kit evaluate`: how good and how fast a model is on a folder of high-resolution images."""
+"""`srgan-kit evaluate`: how good and how fast a super-resolver is on a folder, or a generator on a test set."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from srgan_kit.cli.console import (
     say,
     without_pillow_warnings,
 )
+from srgan_kit.cli.evaluate_generator import GeneratorOptions, evaluate_generator
 from srgan_kit.cli.output_files import STDOUT, check_report, write_json
 from srgan_kit.errors import UserError
 from srgan_kit.models.pretrained import DEFAULT_MODEL
@@ -28,7 +29,13 @@ BICUBIC_SCALE = 4
 
 
 def evaluate(
-    high: Annotated[Path, typer.Argument(metavar="HR_DIR", help="Folder of high-resolution images.")],
+    high: Annotated[
+        Path,
+        typer.Argument(
+            metavar="HR_DIR|RUN_OR_MODEL",
+            help="Folder of high-resolution images; with --data a generator's run folder, file or name.",
+        ),
+    ],
     low: Annotated[
         Path | None,
         typer.Option("--lr", help="Folder of low-resolution images.", show_default="MATLAB-exact bicubic downscaling"),
@@ -52,8 +59,22 @@ def evaluate(
         Path | None, typer.Option("--json", metavar="FILE", help="Write a JSON report; - for stdout.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing report.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz", help="Test set (x_test) for a generator: VAE, PixelRNN, GAN.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("-n", "--number", min=1, help="With --data: test images.", show_default="all")
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --data: draws of a VAE's code for each image.", show_default="5000"),
+    ] = None,
+    binarise: Annotated[
+        str | None,
+        typer.Option(help="With --data: none, random, fixed or threshold.", show_default="as in training"),
+    ] = None,
 ) -> None:
-    """Evaluate a model: PSNR and SSIM on luma by the standard protocol, and speed.
+    """Evaluate a model: PSNR and SSIM on luma by the standard protocol, and speed; of a generator the likelihood.
 
     Exit status: 0 success; 1 some images failed (each with an error message); 2 wrong command line.
     """
@@ -71,6 +92,16 @@ def evaluate(
 
     if json_file:
         check_report(json_file, overwrite)
+    own = {"-n": number, "--samples": samples, "--binarise": binarise}
+    if data is not None:
+        of_others = {"--lr": low, "--scale": scale, "--consistent": consistent, "--ensemble": ensemble}
+        of_others |= {"--model": model if model != DEFAULT_MODEL else None}
+        of_others |= {"--precision": precision if precision != "auto" else None}
+        _refuse(of_others, "for super-resolution, not for --data")
+        evaluate_generator(str(high), GeneratorOptions(data, number, samples, binarise, device, json_file))
+        return
+    _refuse(own, "needs --data FILE.npz and a generator")
+    _check_folder(high)
     if ensemble and model == BICUBIC:
         raise UserError("--ensemble: expected a model, got bicubic, which turning the input does not change")
     if model == BICUBIC and (device, precision) != ("auto", "auto"):
@@ -103,6 +134,22 @@ def evaluate(
             write_json(json_file, evaluation.as_json())
     if failed:
         raise typer.Exit(1)
+
+
+def _refuse(options: dict[str, object], reason: str) -> None:
+    """Raise a UserError if one of them was given."""
+    given = next((name for name, value in options.items() if value not in (None, False)), None)
+    if given is not None:
+        raise UserError(f"{given}: {reason}")
+
+
+def _check_folder(path: Path) -> None:
+    """Raise a UserError for what is a generator in the place of a folder of images."""
+    from srgan_kit.models.pretrained import pretrained_generators
+
+    run = path.is_dir() and (path / "recipe.json").is_file()
+    if run or path.suffix == ".safetensors" or (not path.exists() and str(path) in pretrained_generators()):
+        raise UserError(f"{path}: a model: give --data FILE.npz for a generator, -m MODEL for a super-resolver")
 
 
 def _noting(upscaler: "TiledUpscaler", notes: list[str]) -> "Upscale":
@@ -147,7 +194,7 @@ def _print(evaluation: "Evaluation") -> None:
             score.name,
             f"{score.psnr_y:.2f}",
             f"{score.ssim_y:.4f}",
-            f"{score.given_back:.1%}",
+            f"{score.lr_reproduced:.1%}",
             f"{score.seconds:.3f}",
             _rate(score.megapixels, score.seconds),
         )
@@ -158,7 +205,7 @@ def _print(evaluation: "Evaluation") -> None:
         f"mean of {len(rows)}",
         f"{evaluation.psnr_y:.2f}",
         f"{evaluation.ssim_y:.4f}",
-        f"{evaluation.given_back:.1%}",
+        f"{evaluation.lr_reproduced:.1%}",
         f"{seconds / len(rows):.3f}",
         f"{evaluation.megapixels_per_second:.3f}",
     )

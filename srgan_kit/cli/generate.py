@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 IMAGES = 64
 SLOW_IMAGES = 16
-"""Of autoregressive models, and of super-resolvers, whose images are large."""
+"""Number of images of slow models: autoregressive ones, and super-resolvers, whose images are large."""
 ROWS = 8
 STEPS = 9
 """Images in a row that changes; an odd number has the middle of a code in it."""

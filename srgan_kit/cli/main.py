@@ -6,7 +6,7 @@ import sys
 import warnings
 
 from srgan_kit.cli.console import drop_output, prepare_streams, say_last
-from srgan_kit.cli.stopping import Stopped, ignore_signals, stop_on_signals, stopping_wins
+from srgan_kit.cli.stopping import StoppedBySignal, ignore_signals, stop_on_signals, stopping_wins
 from srgan_kit.errors import UserError
 
 
@@ -24,7 +24,7 @@ def run() -> None:
                 status = _status_of_command()
         finally:
             ignore_signals()  # nothing is left to stop
-    except Stopped as stop:
+    except StoppedBySignal as stop:
         say_last(f"stopped by {stop.name}" + (f": {stop.done}" if stop.done else ""))
         status = stop.exit_status
     except UserError as error:

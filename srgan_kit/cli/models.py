@@ -13,7 +13,7 @@ from srgan_kit.models.pretrained import ModelSummary, pretrained_models, read_su
 from srgan_kit.upscaling.folders import STDIN
 
 HEADINGS = ("model", "scale", "architecture", "parameters", "size", "PSNR-Y dB", "SSIM-Y", "LPIPS-like")
-HEADINGS += ("MP/s fp32 / bf16", "licence", "training data")
+HEADINGS += ("time vs compact", "licence", "training data")
 GENERATOR_HEADINGS = ("generator", "makes", "system", "architecture", "parameters", "size", "measured", "licence")
 GENERATOR_HEADINGS += ("training data",)
 
@@ -42,6 +42,10 @@ def models(
         if upscalers:
             print()
         print_table(GENERATOR_HEADINGS, generators)
+    if any(model.measured.get("speed") for model in summaries):
+        print(
+            "\ntime vs compact: of the network in fp32, over that of Real-ESRGAN's compact network on the same machine"
+        )
     if realesrgan.installed() is None:
         print(f"\nReal-ESRGAN's {len(realesrgan.MODELS)} models are an extra: {realesrgan.INSTALL}")
 
@@ -76,7 +80,7 @@ def _explain(path: Path) -> None:
 
 def _row(model: ModelSummary) -> tuple[str, ...]:
     speed = model.measured.get("speed", {})
-    rates = (speed.get(f"megapixels_per_second_{precision}") for precision in ("fp32", "bf16"))
+    ratio = speed.get("time_against_compact_fp32")
     return (
         model.name,
         f"x{model.scale}",
@@ -86,7 +90,7 @@ def _row(model: ModelSummary) -> tuple[str, ...]:
         _listed(model.psnr_y, 2),
         _listed(model.by_set("ssim_y"), 4),
         _listed(model.by_set("lpips_like"), 3),
-        " / ".join("-" if rate is None else f"{rate:.2f}" for rate in rates) if speed else "-",
+        "-" if ratio is None else f"{ratio:.2f}",
         model.licence,
         model.training_data,
     )

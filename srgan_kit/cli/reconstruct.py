@@ -65,6 +65,7 @@ def reconstruct(
     import torch
 
     from srgan_kit.images.grid import below_each_other, save_image
+    from srgan_kit.metrics.psnr_ssim import psnr
 
     original = torch.stack(images).float().div(255)
     made: list[Tensor] = []
@@ -74,9 +75,9 @@ def reconstruct(
             made.append(saved.model.reconstruct(image, condition(image)).float().clamp(0, 1).cpu())
     result = torch.cat(made)
     save_image(below_each_other(original, result, columns, SMALLEST_SIDE), output)
-    psnr = _psnr(result, original)
-    rows = [(name, f"{value:.2f} dB") for name, value in zip(names, psnr, strict=True)]
-    print_table(("image", "PSNR"), rows, ("mean", f"{sum(psnr) / len(psnr):.2f} dB"))
+    measured = psnr(result, original).tolist()
+    rows = [(name, f"{value:.2f} dB") for name, value in zip(names, measured, strict=True)]
+    print_table(("image", "PSNR"), rows, ("mean", f"{sum(measured) / len(measured):.2f} dB"))
     say(f"{output}: {len(images)} images")
     if failed:
         raise typer.Exit(1)
@@ -176,9 +177,3 @@ def _entries(item: InputFile) -> "Iterator[tuple[str, Callable[[], np.ndarray]]]
 def _failed(name: object, error: UserError) -> bool:
     say(f"error: {name}: {str(error).removeprefix(f'{name}: ')}", error=True)
     return True
-
-
-def _psnr(made: "Tensor", original: "Tensor") -> list[float]:
-    """Of each image, over all channels, in dB."""
-    errors = (made - original).double().square().flatten(1).mean(dim=1)
-    return (-10 * errors.clamp(min=1e-10).log10()).tolist()

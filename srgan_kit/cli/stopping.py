@@ -11,7 +11,7 @@ WAIT = 0.02
 """Seconds until a signal that came during an import is heard again."""
 
 
-class Stopped(BaseException):
+class StoppedBySignal(BaseException):
     """A signal came. No `Exception`, so that nobody takes it for the failure of one image."""
 
     def __init__(self, number: int) -> None:
@@ -22,14 +22,14 @@ class Stopped(BaseException):
         """What was done until then, in words."""
 
 
-_raised: Stopped | None = None
+_raised: StoppedBySignal | None = None
 _waiting: int | None = None
 """A signal that waits for the end of an import."""
 
 
 @contextmanager
 def stopping_wins() -> Iterator[None]:
-    """An error of the block is `Stopped` where a signal came: compiled libraries turn it into errors of their own."""
+    """An error of the block is `StoppedBySignal` where a signal came: compiled libraries wrap it in their own."""
     try:
         yield
     except Exception:
@@ -39,7 +39,7 @@ def stopping_wins() -> Iterator[None]:
 
 
 def check_stopped() -> None:
-    """Raise `Stopped` (again) if a signal has come: some libraries drop what is raised inside them."""
+    """Raise `StoppedBySignal` (again) if a signal has come: some libraries drop what is raised inside them."""
     if _raised is not None:
         raise _raised from None
     if _waiting is not None:
@@ -47,7 +47,7 @@ def check_stopped() -> None:
 
 
 def stop_on_signals() -> None:
-    """From now on the first of them raises `Stopped`; those that are ignored (by nohup, in the background) stay so."""
+    """From now on the first of them raises `StoppedBySignal`; those that are ignored (as nohup does) stay so."""
     global _raised, _waiting
     _raised = _waiting = None
     for number in SIGNALS:
@@ -80,7 +80,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
 def _stop(number: int) -> None:
     ignore_signals()  # the first is heard; more would only disturb the tidying
     global _raised
-    _raised = Stopped(number)
+    _raised = StoppedBySignal(number)
     raise _raised
 
 

@@ -11,7 +11,7 @@ import typer
 
 from srgan_kit.cli.console import say
 from srgan_kit.cli.output_files import STDOUT, check_report, write_json
-from srgan_kit.cli.stopping import Stopped, check_stopped
+from srgan_kit.cli.stopping import StoppedBySignal, check_stopped
 from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, MAX_PIXELS, Format, missing_extra
@@ -196,7 +196,7 @@ def _reporting(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> 
         yield
         check_stopped()
         _write_report(file, jobs, settings)
-    except Stopped as stop:
+    except StoppedBySignal as stop:
         stop.done = _end_early(jobs, stop.name)
         _write_report(file, jobs, settings)
         raise

@@ -37,7 +37,7 @@ class UpscaleOptions:
     suffix: str = ".png"
     """The format of what goes to standard output."""
     quality: int | None = None
-    """Of formats that have one; None for the usual."""
+    """Quality of lossy formats; None for the usual."""
     consistent: bool = False
     """Corrected until, reduced again, it is the input."""
     size_tag: str = "x4"

@@ -1,6 +1,7 @@
 """EBGAN's critic: an auto-encoder, whose score is the energy of an image (Zhao et al. 2016, arXiv:1609.03126)."""
 
-from typing import Literal, Unpack
+from itertools import pairwise
+from typing import Annotated, Literal, Unpack
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.latent.dcgan import DCGANGenerator
 from srgan_kit.layers.check_shape import expect
 from srgan_kit.layers.dcgan import halving_layers, initialise, pyramid, widths
+from srgan_kit.settings import DEEPEST, Depth
 
 Energy = Literal["euclidean", "mean-square"]
 Layout = Literal["convolutional", "dense"]
@@ -24,13 +26,19 @@ class AutoencoderCriticConfig(CriticSettings):
     name: Literal["autoencoder"] = "autoencoder"
     """Which critic this is."""
     layout: Layout = "convolutional"
-    """Of which layers."""
+    """Which layers encoder and decoder are made of."""
     channels: int = Field(default=64, ge=1)
     """Width of the first convolution."""
     embedding: int = Field(default=128, ge=1)
     """Size of the code."""
     energy: Energy = "euclidean"
     """How the energy of an image is computed."""
+    encoder_layers: Depth = 1
+    """Hidden layers of a dense encoder."""
+    decoder_layers: Annotated[int, Field(ge=0, le=DEEPEST)] = 1
+    """Hidden layers of a dense decoder; 0 for a single linear layer, as in the paper's grid search."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Part of a dense encoder's hidden activations that is left out in training."""
 
     def build(self, spec: CriticSpec) -> "AutoencoderCritic":
         """A new network with random weights."""
@@ -38,7 +46,8 @@ class AutoencoderCriticConfig(CriticSettings):
             heads = "no critic.conditional, no critic.minibatch_kernels"
             raise ValueError(f"critic 'autoencoder' sees an image alone: {heads}")
         own = (self.channels, self.embedding, self.energy, self.layout)
-        return AutoencoderCritic(spec.size, spec.image_channels, *own, **self.heads(spec))
+        depths = (self.encoder_layers, self.decoder_layers)
+        return AutoencoderCritic(spec.size, spec.image_channels, *own, depths, self.dropout, **self.heads(spec))
 
 
 class AutoencoderCritic(nn.Module):
@@ -55,8 +64,10 @@ class AutoencoderCritic(nn.Module):
         channels: width of the layer next to the image; "dense" layers all have it.
         embedding: size of the code between encoder and decoder.
         energy: which distance, see `losses.reconstruction_energy`.
-        layout: "convolutional", DCGAN's critic and generator, for images in [0, 1]; or "dense", one hidden layer on
-            each side, for values of any range, such as points of the plane: size=1, image_channels=2.
+        layout: "convolutional", DCGAN's critic and generator, for images in [0, 1]; or "dense", by default one hidden
+            layer on each side, for values of any range, such as points of the plane: size=1, image_channels=2.
+        depths: hidden layers of a dense encoder and of a dense decoder.
+        dropout: part of a dense encoder's hidden activations that is left out in training.
         heads: the keyword arguments of `Heads`: classes that a linear layer, and codes that a `CodeHead` reads from the
             embedding; no minibatch_kernels and no condition, because the score is of one image.
 
@@ -73,6 +84,8 @@ class AutoencoderCritic(nn.Module):
         embedding: int = 128,
         energy: Energy = "euclidean",
         layout: Layout = "convolutional",
+        depths: tuple[int, int] = (1, 1),
+        dropout: float = 0.0,
         **heads: Unpack[HeadSettings],
     ) -> None:
         super().__init__()
@@ -90,19 +103,13 @@ class AutoencoderCritic(nn.Module):
             self.decoder = DCGANGenerator(embedding, size, image_channels, channels)
         else:
             values, width = image_channels * size**2, channels
-            self.encoder = nn.ModuleList(
-                [
-                    nn.Sequential(
-                        nn.Flatten(), nn.Linear(values, width), nn.LeakyReLU(0.2), nn.Unflatten(1, (width, 1, 1))
-                    )
-                ]
-            )
-            self.decoder = nn.Sequential(
-                nn.Linear(embedding, width),
-                nn.LeakyReLU(0.2),
-                nn.Linear(width, values),
-                nn.Unflatten(1, self.image_shape),
-            )
+            sizes = [values, *[width] * depths[0]]
+            self.encoder = nn.ModuleList(_hidden(*pair, dropout) for pair in pairwise(sizes))
+            inner: list[nn.Module] = []
+            sizes = [embedding, *[width] * depths[1]]
+            for pair in pairwise(sizes):
+                inner += [nn.Linear(*pair), nn.LeakyReLU(0.2)]
+            self.decoder = nn.Sequential(*inner, nn.Linear(sizes[-1], values), nn.Unflatten(1, self.image_shape))
         self.embed = nn.Linear(width, embedding)
         classes, categorical, continuous = (
             heads.get("classes", 0),
@@ -135,3 +142,11 @@ class AutoencoderCritic(nn.Module):
             reconstruction=reconstruction,
             embedding=embedding,
         )
+
+
+def _hidden(before: int, after: int, dropout: float) -> nn.Sequential:
+    """A dense layer whose output is a map (N, after, 1, 1)."""
+    left = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Unflatten(1, (after, 1, 1)), *left
+    )

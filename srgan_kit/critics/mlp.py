@@ -14,6 +14,9 @@ from srgan_kit.critics.heads import Heads, HeadSettings
 from srgan_kit.critics.settings import CriticSettings, CriticSpec
 from srgan_kit.layers.check_shape import expect
 
+ACTIVATIONS = {"leaky-relu": lambda values: F.leaky_relu(values, 0.2), "elu": F.elu, "tanh": torch.tanh}
+Activation = Literal["leaky-relu", "elu", "tanh"]
+
 
 class UnitRows(nn.Module):
     """(outputs, inputs) -> the same directions, each row of length 1."""
@@ -35,15 +38,19 @@ class MLPCriticConfig(CriticSettings):
     """The same on the image."""
     weight_norm: bool = False
     """Whether each unit of the hidden layers has weights of length 1."""
+    activation: Activation = "leaky-relu"
+    """Activation of the hidden layers; leaky-relu has a slope of 0.2."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Part of the hidden activations that is left out in training."""
 
     def build(self, spec: CriticSpec) -> "MLPCritic":
         """A new network with random weights."""
-        own = (self.hidden, self.noise, self.input_noise, self.weight_norm)
+        own = (self.hidden, self.noise, self.input_noise, self.weight_norm, self.activation, self.dropout)
         return MLPCritic(spec.size, spec.image_channels, *own, **self.heads(spec))
 
 
 class MLPCritic(nn.Module):
-    """Dense layers with LeakyReLU(0.2) and Gaussian noise: the MNIST critic of Salimans et al. 2016, then `Heads`.
+    """Dense layers with Gaussian noise, by default the MNIST critic of Salimans et al. 2016, then `Heads`.
 
     (N, image_channels, size, size), not rescaled -> Critique with score (N, 1) and the hidden layers as maps
     (N, width, 1, 1), before their noise. Points of the plane are images of one pixel with two channels.
@@ -57,6 +64,8 @@ class MLPCritic(nn.Module):
         input_noise: the same for the image.
         weight_norm: whether each unit of the hidden layers has weights of length 1 (Salimans and Kingma 2016,
             arXiv:1602.07868, with a fixed scale, as in that code): else features grow while the critic wins.
+        activation: of the hidden layers.
+        dropout: part of the hidden activations that is left out in training.
         heads: what else it says or sees: the keyword arguments of `Heads`.
 
     Raises:
@@ -71,11 +80,14 @@ class MLPCritic(nn.Module):
         noise: float = 0.0,
         input_noise: float = 0.0,
         weight_norm: bool = False,
+        activation: Activation = "leaky-relu",
+        dropout: float = 0.0,
         **heads: Unpack[HeadSettings],
     ) -> None:
         super().__init__()
         self.image_shape = (image_channels, size, size)
         self.noise, self.input_noise = noise, input_noise
+        self.activation, self.dropout = ACTIVATIONS[activation], dropout
         sizes = [image_channels * size**2, *hidden]
         self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
         if weight_norm:
@@ -90,9 +102,9 @@ class MLPCritic(nn.Module):
         hidden = self._noisy(flat, self.input_noise)
         features: list[Tensor] = []
         for layer in self.layers:
-            activation = F.leaky_relu(layer(hidden), 0.2)
+            activation = self.activation(layer(hidden))
             features.append(activation[..., None, None])
-            hidden = self._noisy(activation, self.noise)
+            hidden = F.dropout(self._noisy(activation, self.noise), self.dropout, self.training)
         return self.heads(hidden, features, condition)
 
     def _noisy(self, values: Tensor, std: float) -> Tensor:

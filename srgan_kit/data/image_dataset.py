@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from srgan_kit.data.binarise import HELD_OUT, TRAINED_ON, Binarisation, binarised, drawn
 from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
 from srgan_kit.data.labels import class_folders, labelled_draw, labelled_subset
@@ -54,6 +55,7 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: the run's seed.
         skipped: files that were to be images and are not among them.
         labelled_share: fraction of the samples that are drawn from the labelled images alone, in epochs of their own.
+        redrawn: whether each sample's values are drawn, black or white, by its image's: see `binarise.drawn`.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: int,
         skipped: Sequence[Skipped] = (),
         labelled_share: float = 0.0,
+        redrawn: bool = False,
     ) -> None:
         self.images, self.labels = images, torch.from_numpy(labels)
         self.size = min(images.shapes[0][1:])
@@ -72,25 +75,42 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         self.skipped = list(skipped)
         self._labelled = np.flatnonzero(labels >= 0)
         self._labelled_share = labelled_share if len(self._labelled) else 0.0
+        self._redrawn = redrawn
+        self._varied = augment != "none" or any(shape[1:] != (self.size, self.size) for shape in images.shapes)
 
     def __len__(self) -> int:
         """How many images there are; sample numbers go on beyond it."""
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Several samples, sooner than one after the other: what a data loader asks for."""
+        chosen = [self._which(index) for index in indices]
+        images = [self.images[which] for which in chosen]
+        if self._varied:
+            images = [self._crop(index, image) for index, image in zip(indices, images, strict=True)]
+        if self._redrawn:
+            images = drawn(torch.stack(images), self.seed, indices).unbind()
+        return list(zip(images, self.labels[chosen].unbind(), strict=True))
+
+    def _which(self, index: int) -> int:
+        """The number of the image that sample `index` shows."""
         before, from_labelled = labelled_draw(index, self._labelled_share)
         if from_labelled:
-            which = int(self._labelled[self._draw(before, len(self._labelled))])
-        else:
-            which = self._draw(index - before, len(self))
+            return int(self._labelled[self._draw(before, len(self._labelled))])
+        return self._draw(index - before, len(self))
+
+    def _crop(self, index: int, image: Tensor) -> Tensor:
+        """The part of an image that sample `index` shows, flipped or not."""
         # The 1 keeps these draws apart from those of the orders: to NumPy a seed (a, b) is the seed (a, b, 0).
         random = np.random.default_rng((self.seed, index, 1))
-        image = self.images[which]
         top, left = (int(random.integers(side - self.size + 1)) for side in image.shape[1:])
         image = image[:, top : top + self.size, left : left + self.size]
         if self.augment == "flips" and random.integers(2):
             image = image.flip(2)
-        return image.contiguous(), self.labels[which]
+        return image.contiguous()
 
     def _draw(self, number: int, of: int) -> int:
         """Number `number` in an endless row of epochs, each of which has the numbers 0 ... `of` - 1 once."""
@@ -157,6 +177,8 @@ class DatasetSettings:
     """How many of the training images keep their label, see `labelled_subset`; None for all."""
     labelled_share: float = 0.0
     """Fraction of the samples that are drawn from the labelled images alone, see `ImageDataset`."""
+    binarise: Binarisation = "none"
+    """How images become black and white, see `DataConfig.binarise`."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.channels not in (1, 3) or self.holdout < 0:
@@ -206,10 +228,32 @@ def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None =
         images, labels = [images[index] for index in kept], labels[kept]
     if settings.labelled is not None:
         labels = labelled_subset(labels, len(classes), settings.labelled, seed)
-    held_out = [center_crop(image, size, size) for image in test[0]]
-    stacked = torch.stack(held_out) if held_out else torch.empty(0, channels, size, size, dtype=torch.uint8)
-    train = ImageDataset(PackedImages(images), labels, settings.augment, seed, skipped, settings.labelled_share)
-    return DatasetSplits(train, HeldOut(stacked, torch.from_numpy(test[1])), classes)
+    packed, redrawn = PackedImages(images), settings.binarise == "random"
+    if not redrawn:
+        packed.pixels = binarised(packed.pixels, settings.binarise, TRAINED_ON)
+    train = ImageDataset(packed, labels, settings.augment, seed, skipped, settings.labelled_share, redrawn)
+    held = _held_out(test[0], size, channels, settings.binarise)
+    return DatasetSplits(train, HeldOut(held, torch.from_numpy(test[1])), classes)
+
+
+def load_test_images(path: Path, size: int, channels: int, binarise: Binarisation) -> Tensor:
+    """The test set of an .npz, as a run holds it out: (M, channels, size, size) uint8.
+
+    Raises:
+        UserError: no such file, no .npz, or one without `x_test`.
+    """
+    check_no_image(path)
+    test = read_arrays(path).test
+    if test is None:
+        raise UserError(f"{path}: expected a test set, the array 'x_test', but there is none")
+    return _held_out(_fit_all(test.images, size, channels), size, channels, binarise)
+
+
+def _held_out(images: Sequence[Tensor], size: int, channels: int, binarise: Binarisation) -> Tensor:
+    """The middle of each image, made black and white once where that is asked for: (M, channels, size, size) uint8."""
+    middles = [center_crop(image, size, size) for image in images]
+    stacked = torch.stack(middles) if middles else torch.empty(0, channels, size, size, dtype=torch.uint8)
+    return binarised(stacked.reshape(-1), binarise, HELD_OUT).view(stacked.shape)
 
 
 def middle_square(image: np.ndarray, size: int, channels: int) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from srgan_kit.data.binarise import Binarisation
 from srgan_kit.data.degradation_settings import BicubicConfig, DegradationConfig, RoundsConfig
 from srgan_kit.settings import NAMED, Settings
 
@@ -39,6 +40,10 @@ class DataConfig(Settings):
     """Side of the images of the tasks unconditional and reconstruction."""
     channels: Literal[1, 2, 3] = 3
     """Channels of those images: 3 for RGB, 1 for grey; 2 for points in the plane, given as (N, 2, 1, 1)."""
+    binarise: Binarisation = "none"
+    """How those images become black and white, held-out ones too: "random" draws each value, white by its chance, anew
+    each time that an image is trained on; "fixed" draws it once, the same in every run; "threshold" compares with one
+    half. Held-out images are drawn once."""
     cache_megabytes: int = Field(default=2000, ge=0)
     """Decoded images are kept in memory as uint8 up to this many megabytes; those beyond it are read per crop."""
     workers: int = Field(default=0, ge=0)

@@ -27,6 +27,8 @@ class EncoderConfig(Settings):
     """Width of dense hidden layers."""
     layers: Depth = 2
     """Dense hidden layers."""
+    activation: Literal["softplus", "tanh"] = "softplus"
+    """Activation of dense hidden layers."""
 
     def build(self, latent: int, size: int, image_channels: int, condition_channels: int) -> nn.Module:
         """A new encoder with random weights; the arguments are those of `ConvEncoder`.
@@ -38,7 +40,7 @@ class EncoderConfig(Settings):
             return ConvEncoder(latent, size, image_channels, self.channels, condition_channels)
         if condition_channels:
             raise ValueError("encoder.layout: a dense encoder sees no condition; use 'convolutional'")
-        return MLPEncoder(latent, size, image_channels, self.hidden, self.layers)
+        return MLPEncoder(latent, size, image_channels, self.hidden, self.layers, self.activation)
 
 
 class ConvEncoder(nn.Module):
@@ -83,7 +85,7 @@ class ConvEncoder(nn.Module):
 
 
 class MLPEncoder(nn.Module):
-    """Dense layers with softplus, much as in appendix C of Kingma and Welling.
+    """Dense layers, much as in appendix C of Kingma and Welling.
 
     (N, image_channels, size, size) -> Gaussian (N, latent), the log variance in [-10, 10]. Points of the plane are
     images of one pixel with two channels.
@@ -94,18 +96,27 @@ class MLPEncoder(nn.Module):
         image_channels: 3 for RGB, 1 for grey.
         hidden: width of the hidden layers.
         layers: how many hidden layers.
+        activation: of the hidden layers.
 
     Raises:
         UserError: from forward, images of another shape.
     """
 
-    def __init__(self, latent: int, size: int, image_channels: int = 3, hidden: int = 500, layers: int = 2) -> None:
+    def __init__(
+        self,
+        latent: int,
+        size: int,
+        image_channels: int = 3,
+        hidden: int = 500,
+        layers: int = 2,
+        activation: Literal["softplus", "tanh"] = "softplus",
+    ) -> None:
         super().__init__()
         self.image_shape = (image_channels, size, size)
         stack: list[nn.Module] = [nn.Flatten()]
         before = image_channels * size**2
         for _ in range(layers):
-            stack += [nn.Linear(before, hidden), nn.Softplus()]
+            stack += [nn.Linear(before, hidden), nn.Tanh() if activation == "tanh" else nn.Softplus()]
             before = hidden
         stack.append(nn.Linear(before, 2 * latent))
         self.layers = nn.Sequential(*stack)

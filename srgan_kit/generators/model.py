@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from srgan_kit.contracts import Batch, Codes, Gaussian, Sample
+from srgan_kit.contracts import Batch, Codes, Gaussian, PosteriorDraws, Sample
 from srgan_kit.generators.autoregressive.network import PixelNetwork
 from srgan_kit.losses import reparameterise
 from srgan_kit.settings import Settings
@@ -28,7 +28,7 @@ class LatentConfig(Settings):
 
     @property
     def size(self) -> int:
-        """Of the latent vector, with categorical codes one-hot."""
+        """Length of the latent vector, with categorical codes one-hot."""
         return self.noise + sum(self.categorical) + self.continuous
 
 
@@ -41,6 +41,7 @@ class Model(nn.Module):
         latent: the parts of the latent vector.
         source: where the noise comes from in training.
         image_shape: (C, H, W) of what autoregressive decoders draw.
+        draws: how many codes of each image's posterior are drawn in training.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class Model(nn.Module):
         latent: LatentConfig,
         source: Source,
         image_shape: tuple[int, int, int],
+        draws: int = 1,
     ) -> None:
         super().__init__()
         self.decoder, self.encoder = decoder, encoder
         self.latent, self.source, self.image_shape = latent, source, image_shape
+        self.draws = draws
         self.squashed = bool(getattr(decoder, "squashed", False))
         self.autoregressive = isinstance(decoder, PixelNetwork)
 
@@ -74,6 +77,8 @@ class Model(nn.Module):
         posterior = None
         if self.encoder is not None:
             posterior = self.encode(batch.image, batch.condition)
+            if self.source == "posterior" and self.draws > 1:
+                return self._many(batch, posterior, codes, noise if needs_prior_sample else None)
             coded = posterior.mean if self.source == "code" else reparameterise(posterior.mean, posterior.log_variance)
         else:
             coded = noise
@@ -88,6 +93,40 @@ class Model(nn.Module):
             return Sample(image=image, noise=coded, codes=codes, logits=logits)
         made = self.decode(batch.condition, self.vector(noise, codes))[0] if needs_prior_sample else image
         return Sample(image=made, noise=noise, codes=codes, posterior=posterior, reconstruction=image, logits=logits)
+
+    def _many(self, batch: Batch, posterior: Gaussian, codes: Codes, noise: Tensor | None) -> Sample:
+        """A sample with several draws of the posterior; `noise` of the prior is for an image that a critic sees."""
+        draws = self.posterior_draws(posterior, self.draws, batch.condition, codes)
+        made = draws.image[0] if noise is None else self.decode(batch.condition, self.vector(noise, codes))[0]
+        return Sample(
+            image=made,
+            noise=noise,
+            codes=codes,
+            posterior=posterior,
+            reconstruction=draws.image[0],
+            logits=None if draws.logits is None else draws.logits[0],
+            draws=draws,
+        )
+
+    def posterior_draws(
+        self,
+        posterior: Gaussian,
+        count: int,
+        condition: Tensor | None = None,
+        codes: Codes | None = None,
+        generator: torch.Generator | None = None,
+    ) -> PosteriorDraws:
+        """`count` codes of each image's posterior and what they become; without `codes` the vector is noise alone."""
+        mean, log_variance = (each.expand(count, -1, -1) for each in (posterior.mean, posterior.log_variance))
+        code = reparameterise(mean, log_variance, generator)
+        latent = code.flatten(0, 1)
+        if codes is not None:
+            repeated = Codes(codes.categorical.repeat(count, 1), codes.continuous.repeat(count, 1))
+            latent = self.vector(latent, repeated)
+        given = None if condition is None else condition.repeat(count, 1, 1, 1)
+        image, logits = self.decode(given, latent)
+        each = code.shape[:2]
+        return PosteriorDraws(code, image.unflatten(0, each), None if logits is None else logits.unflatten(0, each))
 
     def draw(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> tuple[Tensor, Codes]:
         """Noise (N, D) from N(0, I), and codes from their uniform prior; on the CPU, so that a seed means one thing."""

@@ -31,7 +31,7 @@ class Latents:
     noise: Tensor
     """(N, D)."""
     codes: Codes
-    """Of N images."""
+    """Codes of the N images."""
     columns: int = 1
     """Images in a row; those of a row have something in common."""
 
@@ -89,7 +89,7 @@ def slerp(start: Tensor, end: Tensor, position: float) -> Tensor:
 
 
 def interpolation(latents: Latents, columns: int) -> Latents:
-    """Of 2 R draws, rows from the noise of draw i to that of draw R + i by `slerp`; the codes are those of draw i."""
+    """2 R draws as rows from the noise of draw i to that of draw R + i by `slerp`; the codes are those of draw i."""
     rows = len(latents) // 2
     start, end = latents.noise[:rows], latents.noise[rows:]
     noise = [slerp(start, end, step / max(1, columns - 1)) for step in range(columns)]

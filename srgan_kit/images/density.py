@@ -27,7 +27,7 @@ class Density:
         return self.x * factor.get((self.unit, unit), 1), self.y * factor.get((self.unit, unit), 1)
 
     def turned(self) -> "Density":
-        """Of the image turned by a quarter."""
+        """The density of the image turned by a quarter."""
         return Density(self.y, self.x, self.unit)
 
     @property

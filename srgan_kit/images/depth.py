@@ -38,7 +38,7 @@ class Samples:
     """What the channels beyond the colours are: 0 unspecified, 1 opacity that colours are multiplied by, 2 opacity."""
     compression: int
     is_raw: bool
-    """Of a camera: the first image in it is a preview."""
+    """Whether a camera wrote it raw: the first image in it is a preview."""
 
     @property
     def unknown_channels(self) -> bool:

@@ -23,7 +23,7 @@ TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4
 BIG_TYPE_BYTES = {16: 8, 17: 8, 18: 8}
 SHORT, LONG = 3, 4
 MOST_ENTRIES = 4096
-"""Of a directory; more is damage."""
+"""Entries of a directory; more is damage."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Field:
     type: int
     count: int
     place: int
-    """Of the entry."""
+    """Where the entry starts."""
     value_place: int
     size: int
-    """Of the value, in bytes."""
+    """Length of the value, in bytes."""
 
 
 class Directories:

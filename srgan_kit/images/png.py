@@ -22,7 +22,7 @@ COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """PNG's number for grey, grey with opacity, RGB, RGB with opacity, by the number of channels."""
 STRIP_BYTES = 4_000_000
 LARGEST_CHUNK = 2**26
-"""Of those that are kept; a longer one is passed over."""
+"""Bytes of a chunk that is kept; a longer one is passed over."""
 
 
 def read_chunks(path: Path) -> list[tuple[str, bytes]]:

@@ -71,7 +71,7 @@ def _entries_of(exif: bytes) -> dict[int, bytes]:
 
 
 def _rows(image: LoadedImage) -> int:
-    """Of a strip."""
+    """Rows of a strip."""
     row_bytes = image.pixels[0].nbytes + (0 if image.alpha is None else image.alpha[0].nbytes)
     return min(max(1, STRIP_BYTES // row_bytes), len(image.pixels))
 

@@ -54,7 +54,7 @@ class ImageScore:
     """Time to upscale it: no decoding, no measuring."""
     megapixels: float
     """Size of the low-resolution input."""
-    given_back: float
+    lr_reproduced: float
     """Fraction of the low-resolution values that the result reproduces exactly when MATLAB's bicubic reduces it."""
 
 
@@ -98,9 +98,9 @@ class Evaluation:
         return statistics.fmean(score.ssim_y for score in self.images)
 
     @property
-    def given_back(self) -> float:
+    def lr_reproduced(self) -> float:
         """Mean over the images, 0 ... 1."""
-        return statistics.fmean(score.given_back for score in self.images)
+        return statistics.fmean(score.lr_reproduced for score in self.images)
 
     @property
     def megapixels_per_second(self) -> float:
@@ -110,8 +110,8 @@ class Evaluation:
 
     def as_json(self) -> dict[str, object]:
         """The report of `srgan-kit evaluate --json`; an infinite number, which JSON has no form for, is null."""
-        fields = ("name", "psnr_y", "ssim_y", "given_back", "seconds")
-        means = ("psnr_y", "ssim_y", "given_back", "megapixels_per_second")
+        fields = ("name", "psnr_y", "ssim_y", "lr_reproduced", "seconds")
+        means = ("psnr_y", "ssim_y", "lr_reproduced", "megapixels_per_second")
         how = {"scale": self.scale, "ensemble": self.ensemble, "consistent": self.consistent, "protocol": self.protocol}
         images = [{name: _finite(getattr(score, name)) for name in fields} for score in self.images]
         return {
@@ -184,8 +184,8 @@ def evaluate_pairs(
         seconds = time.perf_counter() - start
         images = _to_tensor(result).unsqueeze(0), high.unsqueeze(0)
         psnr, ssim = (measure(*images, border=scale).item() for measure in (psnr_y, ssim_y))
-        given_back = (resize_8bit(_to_tensor(result), 1 / scale) == low).float().mean().item()
-        yield ImageScore(pair.name, psnr, ssim, seconds, low.shape[-2] * low.shape[-1] / 1e6, given_back)
+        lr_reproduced = (resize_8bit(_to_tensor(result), 1 / scale) == low).float().mean().item()
+        yield ImageScore(pair.name, psnr, ssim, seconds, low.shape[-2] * low.shape[-1] / 1e6, lr_reproduced)
 
 
 def bicubic_upscaler(scale: int) -> Upscale:

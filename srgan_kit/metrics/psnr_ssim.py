@@ -1,4 +1,5 @@
-"""PSNR and SSIM as super-resolution papers measure them: on the luma of 8-bit images, without a border, in float64.
+"""PSNR and SSIM as super-resolution papers measure them: on the luma of 8-bit images, without a border, in float64;
+and PSNR over all channels, for generators that reconstruct images.
 
 Both images are rounded to 8 bits first. The border cut off each side is the upscaling factor, because there every
 method guesses. Peak 255, although luma spans 16 ... 235: that is the field's convention.
@@ -26,6 +27,24 @@ def luma(image: Tensor) -> Tensor:
     rgb = image.double() / 255 if image.dtype == torch.uint8 else image.double()
     weights = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64, device=image.device)
     return (rgb * weights.view(3, 1, 1)).sum(dim=-3) + 16
+
+
+PSNR_LIMIT = 100.0
+"""dB of images that are equal or nearly so, where a mean over images must stay finite."""
+
+
+def psnr(images: Tensor, originals: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio over all channels, in dB: two (N, C, H, W) in [0, 1] -> (N,) float64, at most 100.
+
+    PSNR = -10 log10(mean((a - b)^2))
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    if images.shape != originals.shape:
+        raise ValueError(f"psnr: expected images of one size, got {tuple(images.shape)} and {tuple(originals.shape)}")
+    errors = (images.double() - originals.double()).square().flatten(1).mean(dim=1)
+    return (-10 * torch.log10(errors)).clamp(max=PSNR_LIMIT)
 
 
 def psnr_y(upscaled: Tensor, original: Tensor, border: int) -> Tensor:

@@ -66,7 +66,7 @@ class ClassUsage:
     share: Tensor
     """(K,) float64, summing to 1: mean probability of each class."""
     entropy: float
-    """Of the shares, in nats: 0 for one class only, ln K for all alike."""
+    """Entropy of the shares, in nats: 0 for one class only, ln K for all alike."""
 
 
 def class_usage(logits: Tensor) -> ClassUsage:
@@ -79,34 +79,6 @@ def class_usage(logits: Tensor) -> ClassUsage:
     """
     logits = logits.detach().double()
     return ClassUsage(logits.softmax(dim=1).mean(dim=0), losses.marginal_entropy(logits).item())
-
-
-def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """Squared Fréchet distance between Gaussians fitted to two sets of features, in [0, inf); 0 for equal moments.
-
-    (N, D) and (M, D), N and M >= 2, better several times D: from fewer it is too large. NaN if a feature is not finite.
-    It is the "FID" only with the features of the Inception network that was published with it.
-
-    |mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1^(1/2) S2 S1^(1/2))^(1/2)), covariances unbiased
-    Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions", eq. 4; Heusel et al. 2017,
-    "GANs trained by a two time-scale update rule", arXiv:1706.08500
-
-    Raises:
-        ValueError: not two sets of at least two features of one length.
-    """
-    if first.dim() != 2 or second.dim() != 2 or first.shape[1] != second.shape[1] or min(len(first), len(second)) < 2:
-        shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
-        raise ValueError(f"frechet_distance: expected features (N, D) and (M, D), N and M >= 2, got {shapes}")
-    first, second = first.detach().double(), second.detach().double()
-    if not (first.isfinite().all() and second.isfinite().all()):
-        return math.nan
-    shift = (first.mean(dim=0) - second.mean(dim=0)).square().sum()
-    covariances = [torch.cov(features.T).reshape(2 * (features.shape[1],)) for features in (first, second)]
-    values, vectors = torch.linalg.eigh(covariances[0])
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    overlap = torch.linalg.eigvalsh(root @ covariances[1] @ root).clamp(min=0).sqrt().sum()
-    spread = covariances[0].trace() + covariances[1].trace() - 2 * overlap
-    return max(0.0, (shift + spread).item())
 
 
 def nearest_training_distance(generated: Tensor, training: Tensor, chunk: int = 4096) -> tuple[Tensor, Tensor]:

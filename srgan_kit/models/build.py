@@ -35,7 +35,8 @@ def build_model(recipe: Recipe, condition: tuple[int, int] | None) -> Model:
     elif recipe.task == "unconditional" and not recipe.latent.size and not isinstance(recipe.generator, PixelSettings):
         raise ValueError("latent.noise: expected the size of the generator's input, got 0")
     decoder = recipe.generator.build(GeneratorSpec(channels, side, recipe.latent.size, condition))
-    return Model(decoder, encoder, recipe.latent, source, (channels, side, side))
+    draws = recipe.variant.posterior_draws()
+    return Model(decoder, encoder, recipe.latent, source, (channels, side, side), draws)
 
 
 def build_critic(recipe: Recipe, condition: tuple[int, int] | None) -> nn.Module | None:

@@ -9,7 +9,10 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.generators.super_resolution.reparameterised import folded, load_plain
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.models.generative import load_saved
 from srgan_kit.models.super_resolution import load_model
+from srgan_kit.recipes.schema import Recipe
 
 RRDB_KEYS = {
     r"model\.0\.": "conv_first.",
@@ -23,14 +26,31 @@ RRDB_KEYS = {
 """How spandrel names the layers of ESRGAN's generator, whatever the file called them, and how `RRDBNet` does."""
 
 
-def initialise(model: Model, source: str, parts: str) -> None:
-    """Take a super-resolver's weights, or some of them; a latent layer that those lack starts without effect.
+def initialise(model: Model, recipe: Recipe) -> None:
+    """Take the weights that the recipe names, or some of them, into its generator.
 
-    The source is a pretrained model, a file of ours, or a community checkpoint of an architecture that the kit has.
+    A super-resolver's are a pretrained model's, a file's of ours, or a community checkpoint's of an architecture that
+    the kit has; a latent layer that those lack starts without effect. Another generator's are those of a pretrained
+    one, a run or a file of ours, its encoder's too.
 
     Raises:
         UserError: the weights do not fit the generator; the message names the first that does not.
     """
+    source = recipe.initialise_from
+    assert source is not None
+    if isinstance(recipe.generator, SRSettings):
+        _super_resolver(model, source, recipe.initialise_parts)
+        return
+    if recipe.initialise_parts != "all":
+        raise UserError(f"initialise_parts {recipe.initialise_parts!r}: of super-resolvers; others give all they have")
+    weights = load_saved(source).model.state_dict()
+    difference = _first_difference(model.state_dict(), weights, ())
+    if difference:
+        raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator: {difference}")
+    model.load_state_dict(weights)
+
+
+def _super_resolver(model: Model, source: str, parts: str) -> None:
     plain = folded(model.decoder)
     weights = _own_keys(load_model(source).network.state_dict(), plain)
     may_lack = ("latent.",)

@@ -18,7 +18,7 @@ from srgan_kit.models.ncnn_settings import Settings
 SAME = (-233, -234)
 """Padding such that a layer's result is as large as its input."""
 LARGEST_FACTOR = 64
-"""Of one layer's upscaling or reduction."""
+"""Largest upscaling or reduction of one layer."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from srgan_kit.models.ncnn_layers import Maps, Step, understood
 MOST_VALUES = 1 << 15
 """Numbers kept at a time for each pixel of the image; RRDBNet has 2048."""
 LARGEST_SCALE, LARGEST_MULTIPLE = 16, 64
-"""Of a network: upscaling, and what sides of the image must be multiples of."""
+"""Largest upscaling of a network, and largest number that sides of its image must be multiples of."""
 OUTPUTS = ("output", "out0")
 """What converters call the result, where a network has more than one."""
 PLAIN = {"BinaryOp", "Convolution", "Interp", "PixelShuffle", "PReLU", "ReLU", "Split"}
@@ -48,7 +48,7 @@ class Graph:
     result: str
     """The blob that is the upscaled image."""
     channels: int
-    """Of both."""
+    """Channels of the input and of the result."""
     scale: int
     """Side of the result over the image's."""
     multiple_of: int

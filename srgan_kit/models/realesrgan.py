@@ -27,7 +27,7 @@ class ExtraModel:
     """A network of the package."""
 
     stem: str
-    """Of its two files."""
+    """Name of its two files, without suffix."""
     scale: int
     """Upscaling factor."""
     architecture: str
@@ -37,9 +37,9 @@ class ExtraModel:
     training_data: str
     """What it was trained on."""
     param_sha256: str
-    """Of the graph."""
+    """Hash of the graph's file."""
     bin_sha256: str
-    """Of the weights."""
+    """Hash of the weights' file."""
 
 
 MODELS = {

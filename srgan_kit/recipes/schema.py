@@ -57,7 +57,7 @@ class Recipe(Settings):
     """The generator."""
     initialise_from: str | None = None
     """Weights to start from: a pretrained model's name, or a file of the same generator: ours, or for
-    `rrdb` an ESRGAN or Real-ESRGAN checkpoint."""
+    `rrdb` an ESRGAN or Real-ESRGAN checkpoint; outside super-resolution, a run's folder too."""
     initialise_parts: Literal["all", "trunk"] = "all"
     """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can start it."""
     compile: bool = False
@@ -133,7 +133,7 @@ class Recipe(Settings):
 
     @property
     def generator_weights(self) -> dict[str, float]:
-        """Of every term that may occur: the variant's published ones, replaced and added to by the recipe's."""
+        """The weight of every term: the variant's published ones, replaced and added to by the recipe's."""
         return {**self.variant.weights, **self.weights}
 
     @property
@@ -150,6 +150,8 @@ class Recipe(Settings):
             for key in ("reductions", "shuffle_channels", "grey", "pipeline"):
                 if getattr(data, key) != DataConfig.model_fields[key].default:
                     raise ValueError(f"data.{key}: for the task super-resolution, not for {self.task}")
+        elif data.binarise != "none":
+            raise ValueError(f"data.binarise: for unconditional and reconstruction, not for {self.task}")
         if data.lr_folder is not None and (data.pipeline == "device" or data.reductions != (1.0,)):
             raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
         if self.validation.lr_folder is not None and self.validation.folder is None:

@@ -8,7 +8,7 @@ from pydantic import Field
 from srgan_kit.settings import Settings
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""Of a term: terms are minimised, so none is negative."""
+"""A term's weight: terms are minimised, so none is negative."""
 
 
 class TechniquesConfig(Settings):
@@ -60,7 +60,7 @@ class ValidationConfig(Settings):
     images: int = Field(default=100, ge=1)
     """At most this many images are measured."""
     largest_side: int = Field(default=512, ge=32)
-    """Of larger images only the middle is measured: as many high-resolution pixels a side."""
+    """High-resolution pixels a side that are measured: of larger images only the middle."""
 
 
 class PerceptualConfig(Settings):

@@ -24,7 +24,10 @@ class Task(Protocol):
 
     @property
     def examples(self) -> Dataset[Any]:
-        """Sample i for every i from 0 on: a tuple of tensors that `batch` understands once they are collated."""
+        """Sample i for every i from 0 on: a tuple of tensors that `batch` understands once they are collated.
+
+        Where it has a method `batch(indices)`, the collated samples of those numbers come from there, at once.
+        """
         ...
 
     @property

@@ -37,6 +37,7 @@ class ImageData:
             augment=settings.augment,
             labelled=labels.amount,
             labelled_share=labels.share,
+            binarise=settings.binarise,
         )
         loaded = load_dataset(settings.folder, dataset, leave_out=run)
         self.device = device

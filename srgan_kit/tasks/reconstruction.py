@@ -10,7 +10,7 @@ from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import below_each_other, save_image
-from srgan_kit.losses import mse
+from srgan_kit.metrics.psnr_ssim import psnr
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content, comparator, rgb
 from srgan_kit.tasks.image_data import ImageData
@@ -68,8 +68,7 @@ class Reconstruction:
         if batch is None:
             return {}
         made = model.reconstruct(batch.image, batch.condition).clamp(0, 1)
-        errors = torch.stack([mse(a, b) for a, b in zip(made, batch.image, strict=True)])
-        return {"psnr": float(-10 * errors.clamp(min=1e-10).log10().mean())}
+        return {"psnr": float(psnr(made, batch.image).mean())}
 
     @torch.no_grad()
     def sheet(self, model: Model, path: Path) -> None:

@@ -45,7 +45,7 @@ class Unconditional:
 
     @torch.no_grad()
     def validate(self, model: Model) -> dict[str, float]:
-        """Diversity and sharpness of generated images, as fractions of those of real images."""
+        """Diversity and sharpness of generated images, as fractions of those of real images; noise raises both."""
         real = self.held_out(MEASURED)
         if real is None or len(real.image) < 2 or model.autoregressive:  # those draw too slowly to be measured often
             return {}

@@ -7,7 +7,6 @@ from torch.utils.data import DataLoader
 
 from srgan_kit.contracts import Batch
 from srgan_kit.data.crops import StepSampler
-from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.errors import UserError
 from srgan_kit.training.results import leave
 from srgan_kit.training.run import Run
@@ -50,8 +49,8 @@ def _items(run: Run) -> Iterable[Any]:
     recipe, accelerator, examples = run.recipe, run.accelerator, run.task.examples
     count = recipe.data.batch * run.batches
     sampler = StepSampler(run.step, recipe.steps, count, accelerator.process_index, accelerator.num_processes)
-    if isinstance(examples, DeviceCrops):
-        return map(examples.batch, sampler)
+    if (whole := getattr(examples, "batch", None)) is not None:
+        return map(whole, sampler)
     return DataLoader(
         examples,
         batch_sampler=sampler,

@@ -147,10 +147,14 @@ class Player:
     def _clip(self) -> float:
         """Scale the gradients down to the largest norm allowed; their norm before."""
         parameters, largest = list(self.network.parameters()), self.config.clip_gradient
-        if self.accelerator.scaler is None:
-            return float(nn.utils.clip_grad_norm_(parameters, largest))
-        self.accelerator.unscale_gradients(self.optimizer)  # accelerate's own clipping does it to the other player too
-        return float(nn.utils.clip_grad_norm_(parameters, largest))
+        if self.accelerator.scaler is not None:  # accelerate's own clipping unscales the other player too
+            self.accelerator.unscale_gradients(self.optimizer)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if norm.isinf() and norm.device.type != "mps":  # which has no float64, in which their squares are finite
+            norm = torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in gradients]).norm()
+        nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+        return float(norm)
 
     def _average_gradients(self) -> None:
         if self.accelerator.num_processes == 1:

@@ -65,7 +65,7 @@ class Run:
             raise UserError(f"recipe: {error}") from None
         check_requirements(recipe, task, model, critic)
         if recipe.initialise_from is not None and not resumed:
-            initialise(model, recipe.initialise_from, recipe.initialise_parts)
+            initialise(model, recipe)
         if recipe.techniques.virtual_batch_norm:
             critic = with_virtual_batch_norm(model, critic, recipe, task)
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)

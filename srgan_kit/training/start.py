@@ -68,7 +68,7 @@ def announce(run: Run, telemetry: Telemetry, warnings: list[str]) -> None:
     parameters = sum(p.numel() for p in run.generator.network.parameters())
     for skipped in run.task.skipped:
         telemetry.say(f"skipped {skipped.path}: {skipped.reason}")
-    for warning in [*warnings, *run.task.notes]:
+    for warning in [*warnings, *run.task.notes, *_endless_warmups(run)]:
         telemetry.say(f"warning: {warning}")
     accelerator = run.accelerator
     precision = accelerator.mixed_precision.replace("no", "fp32")
@@ -84,6 +84,19 @@ def announce(run: Run, telemetry: Telemetry, warnings: list[str]) -> None:
         telemetry.say("all steps that fit into its time are done; --minutes M or --set steps=N goes on")
     elif run.recipe.compile:
         telemetry.say("compiling the generator: the first step takes a minute or more")
+
+
+def _endless_warmups(run: Run) -> list[str]:
+    """A warning for each player whose learning rate never reaches its peak."""
+    tables = {"optimizer": run.recipe.optimizer}
+    if run.critic is not None:
+        tables["critic_optimizer"] = run.recipe.critic_optimizer
+    return [
+        f"{table}.warmup of {config.warmup} steps is no shorter than the run ({run.steps}): the learning rate never "
+        f"reaches {config.learning_rate:g}"
+        for table, config in tables.items()
+        if config.warmup >= run.steps
+    ]
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Evidence:
     """What is known of an image's past."""
 
     jpeg_quality: int | None
-    """Of a JPEG file, as the IJG's encoder counts it; None for other files."""
+    """Quality of a JPEG file, as the IJG's encoder counts it; None for other files."""
     lossy: str | None
     """The lossy format of another file, such as "WebP"; None where there is none or it is not known."""
     trace: float

@@ -17,7 +17,7 @@ from srgan_kit.upscaling.image import UpscaledImage, fill_hidden, scaled_size, u
 from srgan_kit.upscaling.self_ensemble import ensembled
 
 AUTO_SCALE = 4
-"""Of `auto` where no scale is asked for."""
+"""The scale of `auto` where none is asked for."""
 LARGEST_SCALE = 64
 
 

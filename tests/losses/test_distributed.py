@@ -15,7 +15,7 @@ from torch import Tensor, distributed
 import losses
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Of what a network makes of real and of fake images, (N, 6) each, and the real ones' labels."""
+"""Outputs of a network for real and for fake images, (N, 6) each, and the real ones' labels."""
 
 CASES: dict[str, Loss] = {
     "marginal entropy": lambda real, fake, label: losses.marginal_entropy(fake),

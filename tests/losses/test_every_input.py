@@ -105,6 +105,7 @@ def test_an_empty_batch_is_a_value_error(call: Call) -> None:
 
 LINEAR = {
     "reparameterise": "a sample, and the slope of a sum",
+    "importance_log_weights": "log-likelihoods of single draws, and the slope of a sum",
     "negative_elbo": "the slope of a sum, for its first argument",
 }
 """Their slope is 1 whatever the number is."""

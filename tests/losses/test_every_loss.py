@@ -117,6 +117,10 @@ CASES: dict[str, Case] = {  # by the name of the function; after a comma, what i
     ),
     "negative_elbo": Case(lambda x: losses.negative_elbo(losses.bernoulli_nll(x, half(x)), x, half(x)), VECTOR),
     "iwae_bound": Case(lambda x: losses.iwae_bound(x.T), VECTOR),
+    "importance_log_weights": Case(
+        lambda x: losses.importance_log_weights(half(x).sum(1)[None], x[None], half(x), torch.zeros_like(x)).mean(),
+        VECTOR,
+    ),
     "learned_similarity": Case(lambda x: losses.learned_similarity(x, half(x)), IMAGE),
     "categorical_pixel_nll": Case(
         lambda x: losses.categorical_pixel_nll(x[:, :, None], every_class(x)[:, None]), IMAGE

@@ -12,10 +12,12 @@ from torch.distributions import AffineTransform, Bernoulli, Normal, TransformedD
 from torch.distributions.transforms import SigmoidTransform
 
 from losses.variational import (
+    OverSamples,
     bernoulli_nll,
     discretised_logistic_nll,
     gaussian_kl,
     gaussian_nll,
+    importance_log_weights,
     iwae_bound,
     learned_similarity,
     levels,
@@ -42,7 +44,7 @@ def normal(mean: Tensor, log_variance: Tensor) -> Normal:
 
 
 def probabilities(mean: float, log_scale: float) -> Tensor:
-    """Of the 256 levels, in order: each is an image of its own."""
+    """One image for each of the 256 levels, in order."""
     grey = torch.arange(256, dtype=torch.float64) / 255
     centre = torch.full((1, 1), mean, dtype=torch.float64)
     return torch.stack([(-discretised_logistic_nll(centre, x.reshape(1, 1), log_scale)).exp() for x in grey])
@@ -241,6 +243,34 @@ def test_bounds_of_a_linear_model_rise_from_the_elbo_to_its_exact_likelihood() -
     assert elbo < exact - 0.05
     assert all(low < high for low, high in pairwise(found))
     assert found[-1] == pytest.approx(exact.item(), abs=0.003)
+
+
+def test_importance_weights_are_ratios_of_densities() -> None:
+    generator = torch.Generator().manual_seed(5)
+    mean, log_variance, given = torch.randn(3, 4, 2, generator=generator, dtype=torch.float64)
+    code = torch.randn(7, 4, 2, generator=generator, dtype=torch.float64)
+    likelihood = given[:, 0].expand(7, 4)
+    expected = likelihood + (Normal(0.0, 1.0).log_prob(code) - normal(mean, log_variance).log_prob(code)).sum(2)
+    torch.testing.assert_close(importance_log_weights(likelihood, code, mean, log_variance), expected)
+    with pytest.raises(ValueError, match=r"expected \(K, N\), \(K, N, D\), .* got \(7, 4\), \(7, 3, 2\)"):
+        importance_log_weights(likelihood, code[:, :3], mean, log_variance)
+
+
+def test_likelihoods_of_each_sample_have_the_batch_s_mean() -> None:
+    generator = torch.Generator().manual_seed(6)
+    mean, target = torch.randn(2, 5, 3, 2, generator=generator, dtype=torch.float64)
+    grey = target.sigmoid()
+    for nll, args in ((bernoulli_nll, (mean, grey)), (gaussian_nll, (mean, target)), (logistic, (mean, grey))):
+        each = nll(*args, reduction="none")
+        assert each.shape == (5,)
+        torch.testing.assert_close(each.mean(), nll(*args))
+        torch.testing.assert_close(each[2], nll(*(value[2:3] for value in args)))
+    with pytest.raises(ValueError, match="reduction: expected one of mean, none; got 'sum'"):
+        bernoulli_nll(mean, grey, reduction="sum")  # pyright: ignore[reportArgumentType]
+
+
+def logistic(mean: Tensor, target: Tensor, reduction: OverSamples = "mean") -> Tensor:
+    return discretised_logistic_nll(mean, target, -2.0, reduction)
 
 
 def test_iwae_of_equal_weights_is_that_weight_and_of_one_that_dominates_ln_k_less() -> None:

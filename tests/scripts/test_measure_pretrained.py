@@ -57,9 +57,9 @@ def test_figures_go_into_the_file_without_touching_the_weights(tmp_path: Path) -
 
 
 def test_the_strip_shows_four_views_of_three_crops() -> None:
-    picture = measure_pretrained.strip(load_model("x4-fidelity"))
-    assert picture.shape == (3, 2 * 3 * 132, 2 * 4 * 132)
-    low, bicubic, model, original = picture[:, 4:260].split(264, dim=2)  # the first row
+    figure = measure_pretrained.strip(load_model("x4-fidelity"))
+    assert figure.shape == (3, 2 * 3 * 132, 2 * 4 * 132)
+    low, bicubic, model, original = figure[:, 4:260].split(264, dim=2)  # the first row
     errors = [(view - original).square().mean() for view in (low, bicubic, model)]
     assert errors[0] > errors[1] > errors[2] > 0
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scripts.experiments.toys.distributions import Toy, gaussian, grid, ring
-from scripts.experiments.toys.mode_coverage import ModeCoverage, mode_coverage
+from scripts.lib.toys.distributions import Toy, gaussian, grid, ring
+from scripts.lib.toys.mode_coverage import ModeCoverage, mode_coverage
 
 
 @pytest.mark.parametrize(("toy", "modes"), [(ring(), 8), (grid(), 25)])

@@ -56,11 +56,11 @@ def test_the_sheet_has_a_row_for_each_photograph(data_folder: Path, tmp_path: Pa
     originals = photo_sheet.sample_photographs()
     assert len(originals) == 10
     assert {tuple(each.shape) for each in originals} == {(3, photo_sheet.SIDE, photo_sheet.SIDE)}
-    picture, columns = photo_sheet.sheet(originals[:2], 4, "light", data_folder)
+    figure, columns = photo_sheet.sheet(originals[:2], 4, "light", data_folder)
     assert columns[:5] == ["input", "bicubic", *photo_comparison.PEERS, "x4-fidelity"]
     cell = photo_sheet.SIDE + 4
-    assert picture.shape == (3, 2 * cell, len(columns) * cell)
-    bicubic, original = (picture[:, 2 : cell - 2, at * cell + 2 : (at + 1) * cell - 2] for at in (1, len(columns) - 1))
+    assert figure.shape == (3, 2 * cell, len(columns) * cell)
+    bicubic, original = (figure[:, 2 : cell - 2, at * cell + 2 : (at + 1) * cell - 2] for at in (1, len(columns) - 1))
     assert torch.equal(original, originals[0].float() / 255)
     low = photo_comparison.degraded(originals[0], 4, "light", 0)
     torch.testing.assert_close(bicubic, resize(low.float() / 255, 4.0).clamp(0, 1), atol=0.5 / 255 + 1e-5, rtol=0)

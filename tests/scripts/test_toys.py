@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.experiments.toys.distributions import TOYS, Toy, gaussian, grid, ring, two_gaussians
+from scripts.lib.toys.distributions import TOYS, Toy, gaussian, grid, ring, two_gaussians
 
 LINE = np.linspace(-12, 14, 200_001)[:, None]
 

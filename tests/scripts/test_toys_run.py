@@ -1,15 +1,18 @@
 """The task on points of a known distribution, driven as any other: real points score as they should, training helps."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from scripts.experiments.toys import run as toys
-from scripts.experiments.toys.distributions import TOYS
 from scripts.experiments.toys.measures import jensen_shannon, spacing_kl
-from scripts.experiments.toys.mode_coverage import mode_coverage
-from scripts.experiments.toys.task import MEASURED, ToyPoints, ToyTask, density
+from scripts.lib.runs import restored
+from scripts.lib.toys.distributions import TOYS
+from scripts.lib.toys.mode_coverage import mode_coverage
+from scripts.lib.toys.task import BLOCK, MEASURED, ToyPoints, ToyTask, density
+from srgan_kit.training.loop import train
 
 
 def test_points_are_a_function_of_seed_and_number_and_come_back_from_images() -> None:
@@ -97,8 +100,31 @@ def test_every_entry_of_the_script_is_a_recipe_that_takes_a_step(techniques: boo
 
 
 def test_density_draws_points_where_they_are() -> None:
-    picture = density(torch.tensor([[0.0, 0.0], [0.99, 0.99], [2.0, 0.5]]), side=10, full=1.0)
-    assert picture.shape == (1, 10, 10)
-    assert picture[0, 9, 0] == 0  # first coordinate to the right, second upwards
-    assert picture[0, 0, 9] == 0
-    assert picture.sum() == 98
+    figure = density(torch.tensor([[0.0, 0.0], [0.99, 0.99], [2.0, 0.5]]), side=10, full=1.0)
+    assert figure.shape == (1, 10, 10)
+    assert figure[0, 9, 0] == 0  # first coordinate to the right, second upwards
+    assert figure[0, 0, 9] == 0
+    assert figure.sum() == 98
+
+
+def test_a_batch_of_points_is_the_points_one_after_another_across_blocks() -> None:
+    points = ToyPoints(TOYS["ring"](), seed=3, labelled=0.5)
+    numbers = [BLOCK - 2, BLOCK - 1, BLOCK, 5, 3 * BLOCK + 7]
+    images, labels = points.batch(numbers)
+    for row, number in enumerate(numbers):
+        image, label = ToyPoints(TOYS["ring"](), seed=3, labelled=0.5)[number]
+        assert torch.equal(images[row], image)
+        assert int(labels[row]) == int(label)
+    block = points.draw(BLOCK, 0, 0)[0]
+    assert torch.equal(images[0], block[BLOCK - 2])
+
+
+def test_the_public_trainer_trains_on_the_points_of_a_task(tmp_path: Path) -> None:
+    """By whole batches, with the steps that `Run.train_step` takes on the same points."""
+    recipe = toys.recipe_of("f-gan, kl", "ring", False, 0, {"steps": 3, "validation": {"every": 1000}})
+    task = ToyTask(recipe, TOYS["ring"](), torch.device("cpu"))
+    train(recipe, tmp_path / "run", task=task)
+    run = restored(recipe, tmp_path / "run", task)
+    other = toys.trained(recipe, TOYS["ring"](), 0.0)
+    for mine, theirs in zip(run.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)

@@ -98,8 +98,7 @@ def test_all_of_it_runs_and_goes_on(data_folder: Path, tmp_path: Path) -> None:
     assert found["found"].keys() == {"mnist", "flowers", "super-resolution"}
     assert found["found"]["mnist"].keys() == {"vae", "disl", "vae-gan"}
     assert {figure["status"] for figure in found["figures"]} >= {None}
-    for name in ("vae_gan.png", "vae-reconstruction.png"):
-        assert (tmp_path / name).stat().st_size
+    assert (tmp_path / "vae_gan.png").stat().st_size
     written = (tmp_path / "mnist-gan" / "model.safetensors").stat().st_mtime_ns
     experiment.main(["--smoke", "--work", str(tmp_path)])
     assert (tmp_path / "mnist-gan" / "model.safetensors").stat().st_mtime_ns == written

@@ -45,7 +45,7 @@ def halved(image: Tensor) -> Tensor:
 
 
 def maps_of(image: Tensor) -> dict[str, Tensor]:
-    """Of a network that leaves out the last row and column of odd sides."""
+    """Maps of a network that leaves out the last row and column of odd sides."""
     return {"small": halved(image), "smaller": halved(halved(image))}
 
 
@@ -281,6 +281,11 @@ CALLS: dict[str, Call] = {
         bounded={"target": "values outside count as 0 or 1", "log_scale": "it has a floor"},
     ),
     "negative_elbo": Call(losses.negative_elbo, {"nll": rand(1), **GAUSSIAN}),
+    "importance_log_weights": Call(
+        losses.importance_log_weights,
+        {"log_likelihood": rand(2, 3), "code": rand(2, 3, 4), **GAUSSIAN},
+        bounded={"log_variance": EXP},
+    ),
     "iwae_bound": Call(losses.iwae_bound, {"log_weights": rand(3, 4)}, bounded={"log_weights": EXP}),
     "learned_similarity": Call(
         losses.learned_similarity, {"real_features": rand(3, 4), "fake_features": rand(3, 4).flip(0)}

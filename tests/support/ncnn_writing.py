@@ -28,7 +28,7 @@ class Graph:
     layers: list[tuple[str, list[str], str, str]] = field(default_factory=list)
     """(kind, blobs read, blob made, settings)"""
     numbers: bytes = b""
-    """Of the .bin."""
+    """What goes into the .bin."""
 
     def add(self, kind: str, *reads: str, settings: str = "") -> str:
         """Append a layer; the blob that it makes."""

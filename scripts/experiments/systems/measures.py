@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from scripts.lib.generative_measures import COUNT, clusters, generated, samples
+from scripts.lib.generative_measures import clusters, generated, samples
 from scripts.lib.runs import held_out
 from srgan_kit import losses
 from srgan_kit.contracts import Critique
@@ -25,29 +25,6 @@ def judged(run: Run, images: Tensor) -> Critique:
         class_logits=joined([part.class_logits for part in parts]),
         embedding=joined([part.embedding for part in parts]),
     )
-
-
-def f_gan(run: Run) -> dict[str, float]:
-    """The divergence of held-out from generated images that the critic measures, and its standard error, in nats."""
-    fake, _ = generated(run)
-    value, error = losses.estimate_divergence(
-        run.variant.divergence,  # pyright: ignore[reportAttributeAccessIssue]
-        judged(run, held_out(run, COUNT).image).score,
-        judged(run, fake).score,
-    )
-    return samples(run) | {"divergence": float(value), "error": float(error)}
-
-
-def ebgan(run: Run) -> dict[str, float]:
-    """Energies, and how alike the codes of samples are: 1 for a collapse, about 1 / size of the code for none."""
-    fake = judged(run, generated(run)[0])
-    assert fake.embedding is not None
-    real = judged(run, held_out(run, COUNT).image)
-    return samples(run) | {
-        "energy_real": float(real.score.mean()),
-        "energy_fake": float(fake.score.mean()),
-        "pulling_away": float(losses.pulling_away(fake.embedding)),
-    }
 
 
 def catgan(run: Run) -> dict[str, float]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from scripts.experiments.systems.measures import catgan, classifier, ebgan, f_gan
+from scripts.experiments.systems.measures import catgan, classifier
 from scripts.experiments.systems.page import collect, render
 from scripts.lib import paths
 from scripts.lib.generative_measures import infogan, samples, traversal
@@ -99,12 +99,7 @@ def one(name: str, data: Path, folder: Path) -> None:
 
 NARROW = ("generator.channels=32", "critic.channels=32")
 RUNS = {
-    "gan": Short(
-        "dcgan", MNIST, ("data.size=28", "data.channels=1", "data.augment=none", *NARROW, "steps=1000"), samples
-    ),
     "dcgan": Short("dcgan", FLOWERS, (*NARROW, "data.batch=32", "steps=1000"), samples),
-    "f-gan": Short("f-gan", MNIST, ("steps=4000",), f_gan),
-    "ebgan": Short("ebgan", MNIST, ("steps=4000",), ebgan),
     "infogan": Short("infogan", MNIST, (*NARROW, "steps=1500"), infogan),
     "infogan-q": Short("infogan", MNIST, (*NARROW, "variant.information_trains=q", "steps=1500"), infogan),
     "catgan": Short("catgan", MNIST, ("steps=4000",), catgan),

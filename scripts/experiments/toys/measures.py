@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from losses import FDivergence, estimate_divergence
-from scripts.experiments.toys.distributions import Toy
-from scripts.experiments.toys.mode_coverage import mode_coverage
 from scripts.experiments.toys.page import packed
-from scripts.experiments.toys.task import MEASURED, ToyTask
+from scripts.lib.toys.distributions import Toy
+from scripts.lib.toys.mode_coverage import mode_coverage
+from scripts.lib.toys.task import MEASURED, ToyTask
 from srgan_kit.generators.model import Model
 from srgan_kit.training.run import Run
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scripts.experiments.toys.distributions import TOYS, Toy
 from scripts.lib import paths
 from scripts.lib.pages import fill
+from scripts.lib.toys.distributions import TOYS, Toy
 
 PAGE, PICTURE = paths.STUDIES / "toys.md", paths.IMAGES / "toys.png"
 MODES = {"ring": (8, 8), "grid": (25, 24)}

@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from scripts.experiments.toys.distributions import TOYS, Toy
 from scripts.experiments.toys.measures import SEEDS, Settings, measure
 from scripts.experiments.toys.page import render
-from scripts.experiments.toys.task import ToyTask
 from scripts.lib import paths
 from scripts.lib.results import Results
+from scripts.lib.toys.distributions import TOYS, Toy
+from scripts.lib.toys.task import ToyTask
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.run import Diverged, Run
 
@@ -146,7 +146,8 @@ def trained(recipe: Recipe, toy: Toy, labelled: float) -> Run:
     task = ToyTask(recipe, toy, torch.device("cpu"), labelled)
     run = Run(recipe, Path("runs"), Accelerator(cpu=True), task)
     for step in range(recipe.steps):
-        run.train_step(task.batch_of(step))
+        first = step * recipe.data.batch
+        run.train_step(task.batch(task.examples.batch(range(first, first + recipe.data.batch))))
     return run
 
 

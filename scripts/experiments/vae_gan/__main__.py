@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scripts.experiments.vae_gan.classifier import trained_classifier
 from scripts.experiments.vae_gan.measures import (
     Numbers,
     attribute_arithmetic,
@@ -31,10 +30,11 @@ from scripts.experiments.vae_gan.plans import FLOWERS, MNIST, SYSTEMS, Images, s
 from scripts.lib import paths
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.few_images import images_of
+from scripts.lib.mnist_classifier import FULL, QUICK, mnist_classifier
 from scripts.lib.quality import as_exported
 from scripts.lib.runs import training_hours
 from srgan_kit.contracts import Batch
-from srgan_kit.images.grid import below_each_other, save_image
+from srgan_kit.images.grid import save_image
 from srgan_kit.metrics.lpips import lpips_like
 from srgan_kit.models.generative import load_saved
 from srgan_kit.recipes.load import load_recipe
@@ -113,16 +113,13 @@ def measured_on(exp: Experiment, images: Images, folders: dict[str, Path]) -> tu
             found[name]["lpips_like"] = float(distance(image, batch.image).mean())
         return found, [reconstruction_sheet(batch.image, list(made.values()))] if made else []
     assert batch.label is not None
-    classifier = trained_classifier(exp.work / "classifier.pt", images_of(exp, images.file), 5 if exp.smoke else 2400)
+    classifier = mnist_classifier(QUICK if exp.smoke else FULL)
     changed = {name: attribute_arithmetic(model, batch.image, batch.label) for name, model in models.items()}
     originals = batch.image[len(batch.image) // 2 :]
     for name, model in models.items():
         found[name] |= digits(classifier, made[name], batch.image, batch.label)
         found[name] |= samples(model, classifier, batch.image)
         found[name] |= attribute_measures(changed[name], originals, classifier)
-    if "vae" in made:
-        sheet = below_each_other(batch.image[:16], made["vae"][:16])
-        save_image(sheet, exp.images / "vae-reconstruction.png")
     return found, [arithmetic_sheet(originals, list(changed.values()))] if changed else []
 
 

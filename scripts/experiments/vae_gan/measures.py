@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scripts.experiments.vae_gan.classifier import Classifier
+from scripts.lib.mnist_classifier import MnistClassifier
 from srgan_kit import losses
 from srgan_kit.generators.model import Model
-from srgan_kit.metrics.samples import frechet_distance, ratio_to_real, sharpness
+from srgan_kit.metrics.frechet import frechet_distance_of
+from srgan_kit.metrics.samples import ratio_to_real, sharpness
 
 Numbers = dict[str, float]
 PART = 100
@@ -47,19 +48,19 @@ def reconstructions(made: Tensor, images: Tensor) -> Numbers:
 
 
 @torch.no_grad()
-def digits(classifier: Classifier, made: Tensor, images: Tensor, label: Tensor) -> Numbers:
+def digits(classifier: MnistClassifier, made: Tensor, images: Tensor, label: Tensor) -> Numbers:
     """How far the classifier sees the reconstruction from the original, and its errors, in percent."""
-    seen, wanted = classifier.seen(made), classifier.seen(images)
+    seen, wanted = classifier.features(made), classifier.features(images)
     distance = (seen - wanted).norm(dim=1) / wanted.norm(dim=1)
     errors = (classifier(made).argmax(dim=1) != label).float().mean()
     return {"feature_distance": float(distance.mean()), "errors_percent": 100 * float(errors)}
 
 
 @torch.no_grad()
-def samples(model: Model, classifier: Classifier, images: Tensor) -> Numbers:
+def samples(model: Model, classifier: MnistClassifier, images: Tensor) -> Numbers:
     """Fréchet distance between the features of samples of the prior and of real images."""
     noise, _ = model.draw(len(images), images.device, torch.Generator().manual_seed(1))
-    return {"frechet": frechet_distance(classifier.seen(decoded(model, noise)), classifier.seen(images))}
+    return {"frechet": frechet_distance_of(classifier.features(decoded(model, noise)), classifier.features(images))}
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def attribute_arithmetic(model: Model, images: Tensor, label: Tensor) -> Arithme
 
 
 @torch.no_grad()
-def attribute_measures(found: Arithmetic, originals: Tensor, classifier: Classifier) -> Numbers:
+def attribute_measures(found: Arithmetic, originals: Tensor, classifier: MnistClassifier) -> Numbers:
     """Percent of changes that the classifier sees, and how much of slant, ink and width is kept: correlations.
 
     A correlation is over the digits changed into one class, the mean over classes; 0 is what strangers have.

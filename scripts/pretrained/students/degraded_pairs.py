@@ -27,7 +27,7 @@ FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.
 LOWEST, HIGHEST = 40, 98
 """JPEG's quality where there is nothing else."""
 SEED = 2**31 + 7
-"""Of the degradations here; no run has it."""
+"""Seed of the degradations here; no run has it."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Trained:
     steps: int
     seconds: float
     losses: list[float]
-    """Of the steps that were looked at."""
+    """Losses of the steps that were looked at."""
     restarts: int
     """How often a loss that was not finite sent it back to its last good state."""
 

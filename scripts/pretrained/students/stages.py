@@ -9,7 +9,7 @@ CONVOLUTIONS = 3
 BATCH = 32
 """Crops for which the pools' shares are given; a stage's batch is a multiple."""
 FLAT = 1
-"""Of these, crops of a single colour; the pools have the other 31."""
+"""How many of these are crops of a single colour; the pools have the other 31."""
 PREPARATION = {"fidelity": 5.0, "perceptual": 3.0, "photo": 25.0}
 """Seconds set aside for what comes before each later stage of a kind: the teachers' answers."""
 SHORTEST = 4.0
@@ -25,7 +25,7 @@ class Terms:
     features: float
     phase_bias: float
     phase: float
-    """Of `phase_evenness` for photographs, of `phase_balance` for clean images."""
+    """Weight of `phase_evenness` for photographs, of `phase_balance` for clean images."""
     consistency: float
 
 

@@ -85,9 +85,12 @@ class MaskedConv2d(nn.Conv2d):
     def forward(self, x: Tensor, canvas: Canvas | None = None) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H, W)."""
         rows, columns = self.kernel_size
-        if canvas is None:
-            x = F.pad(x, (columns // 2, columns // 2, rows - 1, 0))
-        else:
+        weight = self.weight * self.mask
+        if canvas is not None:
             canvas.window(self, x, 1, 1).copy_(x)
             x = canvas.window(self, x, rows, columns)
-        return F.conv2d(x, self.weight * self.mask, self.bias)
+        elif rows == 1:  # nothing to the right is seen
+            x, weight = F.pad(x, (columns // 2, 0)), weight[..., : columns // 2 + 1]
+        else:
+            x = F.pad(x, (columns // 2, columns // 2, rows - 1, 0))
+        return F.conv2d(x, weight, self.bias)

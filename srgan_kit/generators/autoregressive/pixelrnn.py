@@ -36,12 +36,16 @@ class RowLSTMLayer(nn.Module):
 
     def _rows(self, gates: Tensor) -> Tensor:
         samples, channels, _, width = gates.shape
-        hidden = cell = gates.new_zeros(samples, channels // 4, width)
+        # As matrix products over (N, W, channels): a row is too small for a convolution's preparations.
+        weight = self.state_to_state.weight.permute(2, 1, 0).flatten(0, 1)
+        hidden = cell = gates.new_zeros(samples, width, channels // 4)
         rows: list[Tensor] = []
-        for gate in gates.unbind(2):
-            hidden, cell = lstm(gate + self.state_to_state(F.pad(hidden, (1, 1))), cell)
+        for gate in gates.permute(2, 0, 3, 1).contiguous():
+            beside = F.pad(hidden, (0, 0, 1, 1))
+            near = torch.cat([beside[:, :-2], hidden, beside[:, 2:]], dim=-1)
+            hidden, cell = lstm(torch.addmm(gate.flatten(0, 1), near.flatten(0, 1), weight).view_as(gate), cell, dim=-1)
             rows.append(hidden)
-        return torch.stack(rows, 2)
+        return torch.stack(rows).permute(1, 3, 0, 2)
 
     def _pixel(self, gates: Tensor, canvas: Canvas) -> Tensor:
         state = canvas.window(self, gates[:, : gates.shape[1] // 2], 2, 3)
@@ -139,9 +143,10 @@ def lstm(gates: Tensor, cell: Tensor, dim: int = 1) -> tuple[Tensor, Tensor]:
 
     Van den Oord et al. 2016, "Pixel Recurrent Neural Networks", eq. 3, arXiv:1601.06759
     """
-    output, forget, enter, content = gates.chunk(4, dim)
-    cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(content)
-    return torch.sigmoid(output) * torch.tanh(cell), cell
+    width = cell.shape[dim]
+    output, forget, enter = torch.sigmoid(gates.narrow(dim, 0, 3 * width)).chunk(3, dim)
+    cell = torch.addcmul(forget * cell, enter, torch.tanh(gates.narrow(dim, 3 * width, width)))
+    return output * torch.tanh(cell), cell
 
 
 def skew(x: Tensor, fill: float = 0.0) -> Tensor:

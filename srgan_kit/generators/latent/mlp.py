@@ -1,13 +1,13 @@
 """A dense generator, for small images and for points of the plane."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from srgan_kit.generators.settings import GeneratorSettings, GeneratorSpec
 from srgan_kit.layers.check_shape import expect
-from srgan_kit.settings import Depth
+from srgan_kit.settings import DEEPEST
 
 
 class MLPConfig(GeneratorSettings):
@@ -17,13 +17,13 @@ class MLPConfig(GeneratorSettings):
     """Which generator this is."""
     hidden: int = Field(default=500, ge=1)
     """Width of the hidden layers."""
-    layers: Depth = 2
-    """Hidden layers."""
+    layers: Annotated[int, Field(ge=0, le=DEEPEST)] = 2
+    """Hidden layers; without any, what comes out is an affine function of the latent vector."""
     output: Literal["logits", "linear"] = "logits"
     """"linear" for data that are no images, such as points in the plane."""
     normalisation: Literal["batch", "none"] = "batch"
     """Normalisation of the hidden layers."""
-    activation: Literal["softplus", "relu"] = "softplus"
+    activation: Literal["softplus", "relu", "tanh"] = "softplus"
     """Activation of the hidden layers."""
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "MLPGenerator":
@@ -60,7 +60,7 @@ class MLPGenerator(nn.Module):
         layers: int = 2,
         output: Literal["logits", "linear"] = "logits",
         normalisation: Literal["batch", "none"] = "batch",
-        activation: Literal["softplus", "relu"] = "softplus",
+        activation: Literal["softplus", "relu", "tanh"] = "softplus",
     ) -> None:
         super().__init__()
         self.latent = latent
@@ -70,7 +70,7 @@ class MLPGenerator(nn.Module):
         for _ in range(layers):
             stack.append(nn.Linear(before, hidden, bias=normalisation == "none"))
             stack += [nn.BatchNorm1d(hidden)] if normalisation == "batch" else []
-            stack.append({"softplus": nn.Softplus, "relu": nn.ReLU}[activation]())
+            stack.append({"softplus": nn.Softplus, "relu": nn.ReLU, "tanh": nn.Tanh}[activation]())
             before = hidden
         stack += [nn.Linear(before, image_channels * size**2), nn.Unflatten(1, (image_channels, size, size))]
         self.layers = nn.Sequential(*stack)

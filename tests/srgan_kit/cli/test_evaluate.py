@@ -65,8 +65,8 @@ def test_prints_plain_lines_and_writes_the_json(images: Path, tmp_path: Path) ->
     values = json.loads(report.read_text())
     assert list(values) == ["model", "scale", "ensemble", "consistent", "protocol", "images", "mean"]
     assert (values["model"], values["scale"]) == ("bicubic", 4)
-    assert [list(image) for image in values["images"]] == [["name", "psnr_y", "ssim_y", "given_back", "seconds"]] * 2
-    assert list(values["mean"]) == ["psnr_y", "ssim_y", "given_back", "megapixels_per_second"]
+    assert [list(image) for image in values["images"]] == [["name", "psnr_y", "ssim_y", "lr_reproduced", "seconds"]] * 2
+    assert list(values["mean"]) == ["psnr_y", "ssim_y", "lr_reproduced", "megapixels_per_second"]
     psnr = [image["psnr_y"] for image in values["images"]]
     assert values["mean"]["psnr_y"] == pytest.approx(np.mean(psnr))
     assert f"{psnr[0]:.2f}" in lines[2]
@@ -92,7 +92,7 @@ def test_consistent_results_give_the_input_back(images: Path, tmp_path: Path) ->
         assert values["consistent"] is bool(more)
         found.append(values["mean"])
     alone, consistent = found
-    assert alone["given_back"] < 0.5 < 0.95 < consistent["given_back"] <= 1  # black and white limit the rest
+    assert alone["lr_reproduced"] < 0.5 < 0.95 < consistent["lr_reproduced"] <= 1  # black and white limit the rest
     assert consistent["psnr_y"] > alone["psnr_y"] + 0.5
 
 

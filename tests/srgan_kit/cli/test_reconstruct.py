@@ -35,7 +35,7 @@ def pairs(sheet: str = "reconstructions.png") -> np.ndarray:
 
 
 def psnr_of(pair: np.ndarray) -> float:
-    """Of one original and its reconstruction, as drawn."""
+    """PSNR in dB of one original and its reconstruction, as drawn."""
     original, made = pair.astype(float) / 255
     return -10 * np.log10(((original - made) ** 2).mean())
 

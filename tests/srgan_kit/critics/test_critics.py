@@ -126,3 +126,30 @@ def test_a_hidden_layer_for_a_condition_needs_one() -> None:
     config = DCGANCriticConfig(channels=4, condition_hidden=8)
     with pytest.raises(ValueError, match=r"critic\.condition_hidden: .*critic\.conditional = true"):
         config.build(CriticSpec(size=16, condition=(3, 4)))
+
+
+def test_dense_autoencoders_have_the_layers_that_are_asked_for() -> None:
+    settings = ["critic.channels=6", "critic.embedding=3", "critic.encoder_layers=3", "critic.decoder_layers=0"]
+    for more, expected in (
+        (settings, [(784, 6), (6, 6), (6, 6), (3, 784), (6, 3)]),  # encoder, decoder, code
+        (["critic.channels=6", "critic.embedding=3"], [(784, 6), (3, 6), (6, 784), (6, 3)]),
+    ):
+        critic = build_critic(load_recipe("ebgan", more), None)
+        assert critic is not None
+        assert [(m.in_features, m.out_features) for m in critic.modules() if isinstance(m, nn.Linear)] == expected
+        critique = critic(torch.rand(2, 1, 28, 28))
+        deep = sum(pair in ((784, 6), (6, 6)) for pair in expected)
+        assert [tuple(each.shape) for each in critique.features] == [(2, 6, 1, 1)] * deep
+
+
+@pytest.mark.parametrize("recipe", ["ebgan", "gan"])
+def test_dropout_leaves_out_its_part_of_the_hidden_values_in_training_alone(recipe: str) -> None:
+    critic = build_critic(load_recipe(recipe, ["critic.dropout=0.5"]), None)
+    assert critic is not None
+    images = torch.rand(2, 1, 28, 28)
+    assert not torch.equal(critic(images).score, critic(images).score)
+    critic.eval()
+    assert torch.equal(critic(images).score, critic(images).score)
+    if recipe == "ebgan":
+        dropped = critic.train()(torch.rand(50, 1, 28, 28)).features[0]
+        assert (dropped == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)

@@ -16,7 +16,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.images.resize import crop_to_multiple, resize_8bit
 
 
-def picture(height: int, width: int, seed: int = 0) -> Image.Image:
+def sample_image(height: int, width: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("images")
     (root / "inner").mkdir()
     for number, name in enumerate(["a.png", "b.bmp", "inner/c.tiff", "inner/d.webp"]):
-        picture(40 + number, 52, number).save(root / name, **({"lossless": True} if name.endswith("webp") else {}))  # pyright: ignore[reportArgumentType]
+        sample_image(40 + number, 52, number).save(root / name, **({"lossless": True} if name.endswith("webp") else {}))  # pyright: ignore[reportArgumentType]
     return root
 
 
@@ -34,9 +34,9 @@ def test_a_folder_of_mixed_files_names_the_broken_ones(folder: Path, tmp_path: P
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "zero.png").write_bytes(b"")
     (tmp_path / "text.jpg").write_text("not an image")
-    picture(90, 90).save(tmp_path / "cut.jpg")
+    sample_image(90, 90).save(tmp_path / "cut.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:2000])
-    picture(8, 90).save(tmp_path / "thin.png")
+    sample_image(8, 90).save(tmp_path / "thin.png")
     (tmp_path / "notes.txt").write_text("passed over: not an image ending")
     images = ImageFolder(find_images(tmp_path), cache_megabytes=1, minimum=16)
     assert [path.name for path in images.paths] == ["a.png", "b.bmp", "c.tiff", "d.webp"]
@@ -63,7 +63,7 @@ def test_folders_without_usable_images_are_errors(tmp_path: Path) -> None:
 
 
 def test_orientation_palette_grey_and_16_bit_become_rgb(tmp_path: Path) -> None:
-    image = picture(4, 6)
+    image = sample_image(4, 6)
     exif = Image.Exif()
     exif[0x0112] = 6  # turned a quarter: stored 6 wide and 4 high, shown 4 wide and 6 high
     image.save(tmp_path / "turned.png", exif=exif)
@@ -130,7 +130,7 @@ def test_a_partner_of_the_wrong_size_is_an_error() -> None:
 def test_hidden_files_and_the_run_folder_are_left_out(folder: Path, tmp_path: Path) -> None:
     for name in ("a.png", ".hidden.png", "runs/try/sheets/1.png", "runs/other/2.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        picture(8, 8).save(tmp_path / name)
+        sample_image(8, 8).save(tmp_path / name)
     found = find_images(tmp_path, leave_out=tmp_path / "runs" / "try")
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a.png", "runs/other/2.png"]
 
@@ -139,7 +139,7 @@ def test_partners_are_found_by_name_in_the_same_inner_folder(tmp_path: Path) -> 
     high, low = tmp_path / "high", tmp_path / "low"
     for name in ("high/a.png", "high/in/a.png", "low/a.png", "low/ax4.png", "low/in/a_x4.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        picture(8, 8).save(tmp_path / name)
+        sample_image(8, 8).save(tmp_path / name)
     partners = find_partners(find_images(high), high, low, 4)
     assert partners == [low / "ax4.png", low / "in" / "a_x4.jpg"]
     with pytest.raises(UserError, match=r"no partner in .* expected in/ax2, in/a_x2, in/a with"):

@@ -52,7 +52,7 @@ def light(**first: object) -> LightConfig:
     return LightConfig.model_validate({"name": "light", "first": QUIET | first, "final_sinc": NEVER})
 
 
-def picture(height: int, width: int, seed: int = 0) -> Tensor:
+def sample_image(height: int, width: int, seed: int = 0) -> Tensor:
     """Smooth colours with some texture: (3, height, width) uint8."""
     rough = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(seed))
     return F.interpolate(rough, (height, width), mode="bicubic").clamp(0, 1).mul(255).round().to(torch.uint8)[0]
@@ -124,7 +124,7 @@ def test_poisson_noise_of_strength_one_counts_photons() -> None:
 
 @pytest.mark.parametrize("quality", [10, 60, 95])
 def test_jpeg_is_pillows_at_that_quality(quality: int, tmp_path: Path) -> None:
-    image = picture(37, 50)
+    image = sample_image(37, 50)
     Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / "a.jpg", quality=quality, subsampling=2)
     with Image.open(tmp_path / "a.jpg") as opened:
         expected = np.asarray(opened)
@@ -134,7 +134,7 @@ def test_jpeg_is_pillows_at_that_quality(quality: int, tmp_path: Path) -> None:
 
 
 def test_jpegs_grid_begins_before_the_image() -> None:
-    larger = picture(64, 64)
+    larger = sample_image(64, 64)
     larger[:, :5], larger[:, :, :11] = larger[:, 5:6], larger[:, :, 11:12]  # what is repeated beyond the image's edge
     expected = jpeg(larger.float() / 255, 30)[:, 5:, 11:]
     assert torch.equal(jpeg(larger[:, 5:, 11:].float() / 255, 30, (5, 11)), expected)
@@ -174,7 +174,7 @@ def calls_of(name: str, times: int, monkeypatch: pytest.MonkeyPatch) -> dict[str
     for operation in done:
         monkeypatch.setattr(degradation, operation, noted(operation))
     for number in range(times):
-        degrade(picture(32, 32), 4, PRESETS[name], random(number))
+        degrade(sample_image(32, 32), 4, PRESETS[name], random(number))
     return done
 
 
@@ -213,7 +213,7 @@ def test_what_is_drawn_fills_its_range(
 
 
 def test_nothing_but_a_reduction_where_nothing_happens() -> None:
-    image = picture(48, 32)
+    image = sample_image(48, 32)
     candidates = [
         F.interpolate(image[None].float() / 255, (12, 8), mode=mode)[0].clamp(0, 1).mul(255).round()
         for mode in ("area", "bilinear", "bicubic")
@@ -237,7 +237,7 @@ def test_nothing_but_a_reduction_where_nothing_happens() -> None:
 )
 def test_each_setting_does_more_where_it_asks_for_more(mild: dict, harsh: dict) -> None:
     image = torch.from_numpy(np.random.default_rng(0).integers(60, 190, (3, 64, 64), dtype=np.uint8))
-    image = (image.float() + 3 * picture(64, 64).float()).div(4).to(torch.uint8)
+    image = (image.float() + 3 * sample_image(64, 64).float()).div(4).to(torch.uint8)
     still = degrade(image, 2, light(), random()).float()
 
     def change(settings: dict) -> float:
@@ -257,7 +257,7 @@ def test_each_setting_does_more_where_it_asks_for_more(mild: dict, harsh: dict) 
 def test_the_size_is_exact_and_the_result_a_function_of_seed_and_number(
     scale: int, rows: int, columns: int, name: str, number: int
 ) -> None:
-    image = picture(rows * scale, columns * scale)
+    image = sample_image(rows * scale, columns * scale)
     first, again = (degrade(image, scale, PRESETS[name], degradation_random(3, number)) for _ in range(2))
     assert first.shape == (3, rows, columns)
     assert first.dtype == torch.uint8
@@ -266,7 +266,7 @@ def test_the_size_is_exact_and_the_result_a_function_of_seed_and_number(
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_other_numbers_and_other_seeds_give_other_images(name: str) -> None:
-    image = picture(64, 64)
+    image = sample_image(64, 64)
     made = [degrade(image, 4, PRESETS[name], degradation_random(*key)) for key in [(0, 0), (0, 1), (1, 0), (1, 1)]]
     assert all(not torch.equal(a, b) for number, a in enumerate(made) for b in made[:number])
 
@@ -280,7 +280,7 @@ def test_the_number_of_threads_changes_nothing(name: str, monkeypatch: pytest.Mo
         return jpeg(*arguments)
 
     monkeypatch.setattr(degradation, "jpeg", noting)
-    image = picture(160, 176)
+    image = sample_image(160, 176)
     before = torch.get_num_threads()
     made: list[Tensor] = []
     try:

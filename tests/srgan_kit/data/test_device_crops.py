@@ -90,8 +90,8 @@ def test_a_part_of_the_crops_is_grey_and_the_others_stay_as_they_are(images: Ima
     assert {plans[number].channels[0] for number in grey} == {0, 1, 2}
     for number in grey[:5]:
         high, low, _ = crops[number]
-        for picture in (high, low):
-            assert torch.equal(picture, picture[:1].expand(3, -1, -1))
+        for crop in (high, low):
+            assert torch.equal(crop, crop[:1].expand(3, -1, -1))
     for number in range(1200):
         expected = (
             replace(before.plan(number), channels=plans[number].channels) if number in grey else before.plan(number)

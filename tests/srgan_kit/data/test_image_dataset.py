@@ -35,7 +35,7 @@ def numbered(count: int, height: int = 4, width: int = 4) -> PackedImages:
     return PackedImages(columns + 16 * number for number in range(count))
 
 
-def picture(height: int, width: int, level: int | None = None) -> Image.Image:
+def sample_image(height: int, width: int, level: int | None = None) -> Image.Image:
     noise = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(noise if level is None else np.full_like(noise, level))
 
@@ -113,7 +113,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("images")
     for number, name in enumerate(["daisy/a.png", "daisy/b.png", "roses/c.png", "roses/in/d.png", "roses/e.png"]):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        picture(20, 31, level=50 * number).save(root / name)
+        sample_image(20, 31, level=50 * number).save(root / name)
     (root / "daisy" / "broken.png").write_bytes(b"no image")
     return root
 
@@ -141,7 +141,7 @@ def test_large_images_are_reduced_without_aliasing_and_small_ones_enlarged(tmp_p
     stripes = np.zeros((64, 96), dtype=np.uint8)
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    picture(3, 5, 77).save(tmp_path / "tiny.png")
+    sample_image(3, 5, 77).save(tmp_path / "tiny.png")
     images = load(tmp_path, 8, 1, "none", 0, 0).train.images
     assert images.shapes == [(1, 8, 12), (1, 8, 13)]
     assert (images[0].float() - 127.5).abs().max() < 6

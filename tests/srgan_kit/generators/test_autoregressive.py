@@ -34,7 +34,7 @@ def lively(network: PixelNetwork, scale: float = 2.0) -> PixelNetwork:
 
 
 def probabilities(network: PixelNetwork, images: Tensor, **given: Tensor) -> Tensor:
-    """Of each image: (N,)."""
+    """Probability of each image: (N,)."""
     with torch.no_grad():
         log_p = torch.log_softmax(network(images, **given), 1)
     level = (images * (network.levels - 1)).round().long().unsqueeze(1)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrize import is_parametrized
 
 from srgan_kit.contracts import Critique, Gaussian
@@ -537,3 +538,21 @@ def test_spectral_norm(name: str) -> None:
         assert isinstance(weight, Tensor)
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
     assert_gradients_reach_everything(network, *outputs(result))
+
+
+def test_a_generator_without_hidden_layers_is_an_affine_function() -> None:
+    generator = MLPGenerator(1, 1, 1, layers=0, output="linear", normalisation="none")
+    weight, bias = (float(parameter.detach()) for parameter in generator.parameters())
+    made = generator(torch.tensor([[0.0], [1.0], [-2.0]])).flatten()
+    assert torch.allclose(made, torch.tensor([bias, weight + bias, bias - 2 * weight]))
+
+
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [("leaky-relu", lambda x: F.leaky_relu(x, 0.2)), ("elu", F.elu), ("tanh", torch.tanh)],
+)
+def test_a_dense_critic_has_the_activation_that_is_asked_for(activation, function) -> None:
+    critic = MLPCritic(2, 1, (5,), activation=activation)
+    image = torch.randn(3, 1, 2, 2)
+    hidden = critic(image).features[0].flatten(1)
+    assert torch.allclose(hidden, function(critic.layers[0](image.flatten(1))))

@@ -23,7 +23,7 @@ from srgan_kit.metrics.folder import (
     evaluate_pairs,
     pair_images,
 )
-from srgan_kit.metrics.psnr_ssim import luma, psnr_y, ssim_y
+from srgan_kit.metrics.psnr_ssim import luma, psnr, psnr_y, ssim_y
 from srgan_kit.models.super_resolution import DEFAULT_MODEL, load_model
 from srgan_kit.upscaling.engine import TiledUpscaler
 
@@ -178,3 +178,15 @@ def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((32, 32), 40000, dtype=np.uint16)).save(file)
     with pytest.raises(UserError, match=r"deep\.png: expected an image of 8 bits"):
         list(evaluate_pairs([ImagePair("deep", file, None)], bicubic_upscaler(2), 2))
+
+
+def test_psnr_over_all_channels_by_hand() -> None:
+    original = torch.zeros(3, 2, 4, 4)
+    image = torch.stack([original[0] + 0.1, original[1], torch.cat([original[2, :1] + 0.2, original[2, 1:]])])
+    # errors .01 everywhere; none; .04 in one of two channels
+    assert psnr(image, original).tolist() == pytest.approx([20.0, 100.0, -10 * np.log10(0.02)], abs=1e-4)
+
+
+def test_psnr_over_all_channels_names_differing_sizes() -> None:
+    with pytest.raises(ValueError, match=r"\(1, 3, 4, 4\) and \(1, 1, 4, 4\)"):
+        psnr(torch.zeros(1, 3, 4, 4), torch.zeros(1, 1, 4, 4))

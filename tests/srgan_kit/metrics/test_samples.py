@@ -1,16 +1,13 @@
-"""Diversity, sharpness, class usage, Fréchet distance and copies: known answers and what each has to find."""
+"""Diversity, sharpness, class usage and copies: known answers and what each has to find."""
 
 import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from srgan_kit.metrics.samples import (
     class_usage,
-    frechet_distance,
     nearest_training_distance,
     pairwise_diversity,
     ratio_to_real,
@@ -63,42 +60,6 @@ def test_class_usage_of_one_class_of_all_and_of_a_half() -> None:
     assert half.share.tolist() == [0.5, 0, 0, 0.5]
     assert half.entropy == pytest.approx(math.log(2))
     assert class_usage(torch.zeros(5, 4)).entropy == pytest.approx(math.log(4)), "unsure of each is even in all"
-
-
-def test_frechet_distance_of_equal_sets_is_zero_and_of_shifted_ones_the_shift() -> None:
-    features = torch.randn(500, 12) @ torch.randn(12, 12)
-    assert frechet_distance(features, features.flip(0)) == pytest.approx(0, abs=1e-9)
-    shift = torch.arange(12.0)
-    assert frechet_distance(features, features + shift) == pytest.approx(float(shift.square().sum()), rel=1e-5)
-
-
-@given(seed=st.integers(0, 1000), width=st.integers(1, 6))
-def test_frechet_distance_of_commuting_covariances_is_that_of_their_roots(seed: int, width: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(50, width, generator=generator, dtype=torch.float64)
-    # to exactly unit covariance, turned at random: both covariances then share their eigenvectors
-    features = features - features.mean(dim=0)
-    white = features @ torch.linalg.cholesky(torch.cov(features.T).reshape(width, width)).inverse().T
-    turn = torch.linalg.qr(torch.randn(width, width, generator=generator, dtype=torch.float64)).Q
-    first, second = (torch.rand(width, generator=generator, dtype=torch.float64) + 0.1 for _ in range(2))
-    distance = frechet_distance(white * first @ turn, white * second @ turn)
-    assert distance == pytest.approx(float((first - second).square().sum()), abs=1e-9)
-
-
-def test_frechet_distance_is_symmetric_and_survives_fewer_features_than_dimensions() -> None:
-    first, second = torch.randn(5, 20), torch.randn(9, 20) * 2 + 1
-    assert frechet_distance(first, second) == pytest.approx(frechet_distance(second, first), rel=1e-6)
-    assert math.isnan(frechet_distance(first * torch.inf, second)), "a diverged generator does not score 0"
-    for wrong in (torch.randn(9, 19), torch.randn(1, 20), torch.randn(20)):
-        with pytest.raises(ValueError, match=r"\(N, D\) and \(M, D\)"):
-            frechet_distance(first, wrong)
-
-
-def test_the_frechet_distance_is_the_optimal_transport_cost_of_gaussians() -> None:
-    # in one dimension the optimal coupling sorts both sets
-    first, second = torch.randn(20_000).double(), 3 * torch.randn(20_000).double() + 1
-    cost = (first.sort().values - second.sort().values).square().mean().item()
-    assert frechet_distance(first[:, None], second[:, None]) == pytest.approx(cost, rel=0.01)
 
 
 def test_copies_of_training_images_are_found() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.experiments.toys.distributions import ring
+from scripts.lib.toys.distributions import ring
 from srgan_kit.metrics.samples import pairwise_diversity
 from srgan_kit.training.health_checks import COLLAPSED, LOGS, VALIDATIONS, HealthChecks
 from srgan_kit.training.limit import TimeLimit

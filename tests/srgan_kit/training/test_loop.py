@@ -417,6 +417,17 @@ def test_the_learning_rate_warms_up_and_ends_at_the_final_rate() -> None:
     assert rates[104] == pytest.approx(0.1)
 
 
+def test_a_warm_up_that_outlasts_the_run_is_said(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(recipe_for(images, "steps=2", "optimizer.warmup=2"), tmp_path / "long")
+    assert "warning: optimizer.warmup of 2 steps is no shorter than the run (2): the learning rate never" in (
+        capsys.readouterr().err
+    )
+    train(recipe_for(images, "steps=2", "optimizer.warmup=1"), tmp_path / "short")
+    assert "warmup" not in capsys.readouterr().err
+
+
 def test_the_moving_average_by_hand() -> None:
     network = torch.nn.Linear(1, 1, bias=False)
     network.weight.data.fill_(0.0)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from PIL import Image
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
-from scripts.experiments.families import page as families_page
-from scripts.experiments.families.plans import FAMILIES, jobs
-from scripts.lib.pages import filled
+from scripts.experiments import families, pixelrnn, vae
+from scripts.lib import mnist_classifier
+from scripts.lib.likelihood import measured
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.generators.model import Model
 from srgan_kit.losses import iwae_bound
@@ -133,13 +134,46 @@ def test_a_trained_pixelcnn_is_a_law_over_all_images(tmp_path: Path) -> None:
     torch.testing.assert_close(drawn[number], p[number], atol=0.08, rtol=0)
 
 
-def test_the_pages_hold_the_measured_numbers() -> None:
-    document = json.loads(families_page.RESULTS.read_text(encoding="utf-8"))
-    for page, table in families_page.tables(document).items():
-        text = families_page.PAGES[page].read_text(encoding="utf-8")
-        assert filled(text, {"table": table}) == text, page
-    measured = {(row["family"], int(row["seed"])) for row in document["runs"]}
-    assert measured <= set(jobs())
-    assert {name for name, _ in measured} == set(FAMILIES)
-    for row in document["runs"]:  # -ELBO is the looser bound, whatever the run
-        assert row.get("iwae", -math.inf) <= row.get("nats", math.inf)
+@pytest.mark.parametrize("experiment", [vae, pixelrnn, families])
+def test_a_few_steps_of_everything_write_figures_and_an_image(
+    experiment, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist_classifier, "RUNS", tmp_path)
+    name = experiment.__name__.split(".")[2]
+    experiment.main(["--smoke", "--work", str(tmp_path)])
+    result = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert len(result["figures"]) > 5
+    assert result["unfinished"] == []
+    assert all(np.isfinite(figure["ours"]) for figure in result["figures"])
+    with Image.open(tmp_path / f"{name}.png") as image:
+        assert image.size > (200, 50)
+
+
+def test_what_was_measured_is_kept_until_the_model_changes(tmp_path: Path) -> None:
+    data = arrays(tmp_path / "data.npz", strips(80))
+    small = ("data.size=8", "latent.noise=2", "generator.hidden=8", "encoder.hidden=8", "data.batch=8", "steps=1")
+    train(load_recipe("vae", [*QUICK, *small], data), tmp_path / "run")
+    model = tmp_path / "run" / "model.safetensors"
+    first = measured(model, data, 10, 3)
+    kept = tmp_path / "run" / "measured.json"
+    marked = kept.read_text(encoding="utf-8").replace("-ELBO, nats", "as kept")
+    kept.write_text(marked, encoding="utf-8")
+    assert measured(model, data, 10, 3)["elbo"].title == "as kept"
+    assert measured(model, data, 10, 4)["elbo"].title == "-ELBO, nats"
+    assert first["iwae"].value < first["elbo"].value
+    train(load_recipe("vae", [*QUICK, *small, "seed=1"], data), tmp_path / "other")
+    (tmp_path / "other" / "model.safetensors").replace(model)
+    assert measured(model, data, 10, 3)["elbo"].value != first["elbo"].value
+
+
+def test_statements_say_what_was_found() -> None:
+    gan = {"sharpness": 1.0, "frechet": 3.0, "milliseconds": 0.1}
+    likelihoods = {"VAE": {"sharpness": 0.2, "frechet": 2.0, "iwae": 87.0}, "VAE, pixels drawn": {"frechet": 4.0}}
+    pixel = {"nll": 82.0, "frechet": 5.0, "milliseconds": 30.0}
+    said = families.statements({"GAN": gan, **likelihoods, "PixelCNN": pixel})
+    assert [each.rpartition(": ")[2] for each in said] == [
+        "confirmed.",
+        "confirmed.",
+        "confirmed, 300 times.",
+        "refuted.",
+    ]

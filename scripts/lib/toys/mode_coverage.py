@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.experiments.toys.distributions import Toy
+from scripts.lib.toys.distributions import Toy
 
 HIGH_QUALITY_STDS = 3
 """A sample this many std or less from the nearest centre is of high quality."""

@@ -1,0 +1,1 @@
+"""EBGAN beside GAN, as in its paper's grid search."""

@@ -1,0 +1,104 @@
+"""EBGAN on MNIST: with and without the pulling-away term, and beside GANs over a part of its paper's grid.
+
+    SRGAN_KIT_DATA=... python -m scripts.experiments.ebgan [--minutes M]    about three hours of one core
+
+Zhao, Mathieu and LeCun 2016, arXiv:1609.03126, sec. 4.1. Each run of the grid is measured as soon as it ends.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scripts.experiments.ebgan.picture import picture
+from scripts.experiments.ebgan.search import ALWAYS, BATCH, GRID, KINDS, SAMPLES, STEPS, search, wins
+from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
+from scripts.lib.results import Row
+from scripts.lib.runs import training_hours
+from scripts.lib.samples_of_runs import rows_of, samples_of
+
+SEEDS, OWN_STEPS = 3, 6000
+SMALL = ("generator.hidden=16", "critic.channels=16", "critic.embedding=4", "data.batch=8")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    source = "Zhao et al. 2016, arXiv:1609.03126, sec. 4.1: histograms of a grid search, without a table"
+    experiment = open_experiment("ebgan", "EBGAN", source, __doc__, argv)
+    points = 2 if experiment.smoke else 32
+    real = real_measures(QUICK if experiment.smoke else FULL)
+    own = pulling_away(experiment)
+    rows = search(experiment, points)
+    experiment.hours += sum(row["hours"] for row in rows)
+    compared(experiment, rows)
+    experiment.figures.append(Figure("I'", "training images", real["i_prime"], better="higher"))
+    experiment.settings = {
+        "recipe ebgan": f"{OWN_STEPS} steps, {SEEDS} seeds, PT weight 0.1 or 0",
+        "search": f"{points} random points of the paper's {len(GRID)}, widths a quarter of its, {STEPS} steps of "
+        f"{BATCH}, {SAMPLES} samples each; recipes ebgan and gan; {', '.join(ALWAYS)}",
+    }
+    experiment.notes += [
+        "Pairs are all pairs of a run of the one and a run of the other kind. I' compares under this classifier alone.",
+        "The paper's GANs also had SGD and three rates: here Adam for all, and two rates.",
+        "The paper's semi-supervised figures are not run: the kit has no ladder network.",
+    ]
+    if rows:
+        drawn(experiment, rows, real["i_prime"])
+    experiment.write(recipe=own, search=rows)
+
+
+def pulling_away(experiment: Experiment) -> dict[str, list[dict[str, float]]]:
+    """The recipe with the term and without; figures are added to the experiment."""
+    steps, count = (4, 64) if experiment.smoke else (OWN_STEPS, 10_000)
+    found: dict[str, list[dict[str, float]]] = {}
+    for name, weight in (("with PT", 0.1), ("without PT", 0.0)):
+        for seed in range(1 if experiment.smoke else SEEDS):
+            settings = ["validation.every=100000", "log_every=500", f"steps={steps}", f"seed={seed}"]
+            settings += [f"weights.pulling_away={weight}", *(SMALL if experiment.smoke else ())]
+            run = f"{name.replace(' ', '-').lower()}-{seed}"
+            folder = experiment.trained(run, "ebgan", experiment.data / MNIST, settings)
+            if folder is not None:
+                experiment.hours += training_hours(folder)
+                measured = mnist_measures(samples_of(folder, count), QUICK if experiment.smoke else FULL)
+                found.setdefault(name, []).append(measured)
+    for name, runs in found.items():
+        for key, label in (("i_prime", "I'"), ("frechet", "Fréchet distance of a classifier's features")):
+            values = [run[key] for run in runs]
+            spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            better = "lower" if key == "frechet" else "higher"
+            where = f"recipe ebgan, {name}"
+            experiment.figures.append(Figure(label, where, float(np.mean(values)), spread, better=better))
+    return found
+
+
+def drawn(experiment: Experiment, rows: list[Row], real: float) -> None:
+    """The experiment's image."""
+    kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
+    scores = {kind: [row["i_prime"] for row in own] for kind, own in kinds.items() if own}
+    best = {kind: max(kinds[kind], key=lambda row: row["i_prime"]) for kind in scores}
+    sheets = {kind: rows_of([experiment.work / row["run"]], 12) for kind, row in best.items() if "diverged" not in row}
+    experiment.images.mkdir(parents=True, exist_ok=True)
+    picture(scores, real, sheets).save(experiment.images / "ebgan.png", optimize=True)
+
+
+def compared(experiment: Experiment, rows: list[Row]) -> None:
+    """Figures of the search."""
+    scores = {kind: [row["i_prime"] for row in rows if row["kind"] == kind] for kind in KINDS}
+    for first in KINDS[:2]:
+        for second in KINDS[2:]:
+            if scores[first] and scores[second]:
+                label, share = "share of pairs in which EBGAN's I' is larger", wins(scores[first], scores[second])
+                where = f"{first} against {second}, {len(scores[first])} runs each"
+                experiment.figures.append(Figure(label, where, share, goal=0.5, better="higher"))
+    if scores["EBGAN-PT"] and scores["EBGAN"]:
+        share = wins(scores["EBGAN-PT"], scores["EBGAN"])
+        label, where = "share of pairs in which the I' with PT is larger", "EBGAN-PT against EBGAN"
+        experiment.figures.append(Figure(label, where, share, goal=0.5, better="higher"))
+    for kind, values in scores.items():
+        if values:
+            where = f"{kind}, median of {len(values)} runs"
+            experiment.figures.append(Figure("I'", where, float(np.median(values)), better="higher"))
+            experiment.figures.append(Figure("I'", f"{kind}, best run", max(values), better="higher"))
+
+
+if __name__ == "__main__":
+    main()

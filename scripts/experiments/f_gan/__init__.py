@@ -1,0 +1,1 @@
+"""f-GAN at its paper's numbers."""

@@ -1,0 +1,75 @@
+"""KL and Pearson on the 5x5 grid, where their critics' losses are exponentials of the score: do they stay finite?"""
+
+import numpy as np
+import torch
+
+from scripts.lib.experiment import Experiment, Figure
+from scripts.lib.runs import exported, restored, training_hours
+from scripts.lib.toys.distributions import grid
+from scripts.lib.toys.task import ToyTask
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.training.run import Diverged
+
+NAMES = ("kl", "pearson", "jensen-shannon")
+SETTINGS = (
+    "precision=fp32",
+    "latent.noise=2",
+    'generator={name="mlp", hidden=128, layers=4, output="linear", normalisation="none", activation="relu"}',
+    "critic.hidden=[128,128,128]",
+    "optimizer.learning_rate=1.5e-3",
+    "optimizer.final_learning_rate=1e-6",
+    "optimizer.betas=[0.5,0.99]",
+    "optimizer.clip_gradient=1",
+    "critic_optimizer.learning_rate=2e-3",
+    "critic_optimizer.final_learning_rate=1e-6",
+    "critic_optimizer.betas=[0.5,0.99]",
+    "critic_optimizer.clip_gradient=1",
+    "data.size=1",
+    "data.channels=2",
+    "data.batch=256",
+    "ema=0.99",
+    "validation.every=100000",
+    "log_every=500",
+    "checkpoint_every=3000",
+)
+"""Those of docs/studies/toys.md without techniques, with gradients of at most length 1."""
+
+
+def task(recipe: Recipe) -> ToyTask:
+    """Points of the grid."""
+    return ToyTask(recipe, grid(), torch.device("cpu"))
+
+
+def on_the_grid(experiment: Experiment, seeds: range, steps: int) -> dict[str, list[dict[str, float]]]:
+    """Modes covered and the share of samples of high quality; figures are added to the experiment."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for name in NAMES:
+        runs = [run for seed in seeds if (run := _one(experiment, name, seed, steps)) is not None]
+        if runs:
+            found[name] = runs
+            where = f"5x5 grid, {name}, {len(runs)} seeds"
+            finished = sum(run["finished"] for run in runs)
+            experiment.figures.append(
+                Figure("runs that stay finite", where, finished, goal=float(len(runs)), better="higher")
+            )
+            for key, label, goal in (("modes", "modes of 25", 24.0), ("high_quality", "high quality", 0.8)):
+                values = [run[key] for run in runs]
+                mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) if len(runs) > 1 else 0.0
+                experiment.figures.append(Figure(label, where, mean, spread, goal=goal, better="higher"))
+    return found
+
+
+def _one(experiment: Experiment, name: str, seed: int, steps: int) -> dict[str, float] | None:
+    settings = [*SETTINGS, f"steps={steps}", f"seed={seed}", f"variant.divergence={name}"]
+    try:
+        folder = experiment.trained(f"grid-{name}-{seed}", "f-gan", None, settings, task)
+    except Diverged as error:
+        experiment.notes.append(f"On the grid {name}, seed {seed}: {str(error).partition(';')[0]}.")
+        return {"finished": 0.0, "modes": 0.0, "high_quality": 0.0}
+    if folder is None:
+        return None
+    recipe = load_recipe("f-gan", settings)
+    run = restored(recipe, folder, task(recipe))
+    experiment.hours += training_hours(folder)
+    return {"finished": 1.0} | run.task.validate(exported(run))

@@ -1,1 +1,0 @@
-"""Reconstruction by every family of generative models."""

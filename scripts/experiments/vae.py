@@ -1,0 +1,131 @@
+"""VAE and IWAE on randomly binarised MNIST: table 1 of Burda et al. 2015, of its network with one stochastic layer.
+
+    SRGAN_KIT_DATA=... python -m scripts.experiments.vae
+
+The recipe `vae` is trained with one draw of the code, then from its weights with 5 and from those with 50, as in the
+paper's experiment of warm starts (its table 2). The test set is measured once, at the end of each run.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.likelihood import measured
+from scripts.lib.runs import training_hours
+from srgan_kit.images.grid import below_each_other, save_image
+from srgan_kit.metrics.likelihood import SAMPLES
+from srgan_kit.models.generative import load_saved
+from srgan_kit.training.loop import MODEL
+
+DATA = "gan/mnist.npz"
+TINY = ("generator.hidden=8", "encoder.hidden=8", "latent.noise=2", "steps=3", "data.batch=4", "validation.every=3")
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run, which starts from the weights of the one before it."""
+
+    name: str
+    title: str
+    settings: tuple[str, ...]
+    paper: float
+    goal: float | None
+    """None for the paper's figure."""
+
+
+STAGES = (
+    Stage("vae", "VAE, k = 1", (), 86.76, 87.3),
+    Stage(
+        "iwae-5",
+        "IWAE, k = 5, from the weights of k = 1",
+        ("variant.samples=5", "steps=120000", "optimizer.learning_rate=5e-4"),
+        85.54,
+        None,
+    ),
+    Stage(
+        "iwae-50",
+        "IWAE, k = 50, from the weights of k = 5",
+        ("variant.samples=50", "data.batch=20", "steps=120000", "optimizer.learning_rate=5e-4"),
+        84.78,
+        85.8,
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train what is not trained, measure, write."""
+    experiment = open_experiment(
+        "vae",
+        "Variational auto-encoders, randomly binarised MNIST",
+        "Burda et al. 2015, arXiv:1509.00519, table 1, one stochastic layer",
+        __doc__,
+        argv,
+    )
+    finished = trained(experiment)
+    if not finished:
+        sys.exit("the time was up before the first run ended; call again to go on")
+    images, samples = (8, 5) if experiment.smoke else (None, SAMPLES)
+    nats = f"nats, {samples}-sample estimate"
+    for stage, folder in finished.items():
+        found = measured(folder / MODEL, experiment.data / DATA, images, samples)
+        estimate, elbo, units = found["iwae"], found["elbo"], last_validation(folder)["posterior/active_units"]
+        experiment.figures += [
+            Figure(nats, stage.title, estimate.value, estimate.error, stage.paper, stage.goal),
+            Figure("-ELBO, nats", stage.title, elbo.value, elbo.error),
+            Figure("active units of 50", stage.title, units, better="higher"),
+        ]
+        experiment.hours += training_hours(folder)
+    experiment.settings = {stage.title: load_saved(folder).recipe.steps for stage, folder in finished.items()}
+    experiment.settings |= {"test images": images or 10_000, "samples": samples, "seed": 0}
+    experiment.notes = [
+        "Spread is the standard error over the test images. Test images are drawn once, each pixel white by its grey "
+        "value; training images anew each time.",
+        "The settings were fixed before the test set was measured, and nothing was chosen by it.",
+    ]
+    experiment.images.mkdir(parents=True, exist_ok=True)
+    save_image(picture(list(finished.values())), experiment.images / "vae.png")
+    print(experiment.write())
+
+
+def trained(experiment: Experiment) -> dict[Stage, Path]:
+    """The stages' run folders in order, as far as they are finished."""
+    finished: dict[Stage, Path] = {}
+    before: Path | None = None
+    for stage in STAGES:
+        start = [] if before is None else [f"initialise_from={json.dumps(str(before / MODEL))}"]
+        settings = [*stage.settings, *start, *(TINY if experiment.smoke else ())]
+        before = experiment.trained(stage.name, "vae", experiment.data / DATA, settings)
+        if before is None:
+            break
+        finished[stage] = before
+    return finished
+
+
+def last_validation(folder: Path) -> dict[str, float]:
+    """What the log of a run says of its last validation."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return next(line for line in reversed(lines) if "posterior/active_units" in line)
+
+
+@torch.no_grad()
+def picture(folders: Sequence[Path]) -> Tensor:
+    """For each run a row of the means that codes of the prior become, and below it a draw of every pixel."""
+    rows: list[Tensor] = []
+    for folder in folders:
+        model = load_saved(folder).model
+        noise, codes = model.draw(SHOWN, torch.device("cpu"), torch.Generator().manual_seed(0))
+        made = model.generate(model.vector(noise, codes))
+        rows += [made, torch.bernoulli(made, generator=torch.Generator().manual_seed(0))]
+    above, below = (torch.cat(rows[start::2]) for start in (0, 1))
+    return below_each_other(above, below)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Every system's figures beside its paper's: docs/results.md, and the same table on each system's page.
+
+An experiment writes docs/results/NAME.json (`scripts.lib.experiment`). The page of its system has its table between the
+marks `<!-- results NAME -->` and `<!-- end of results NAME -->`.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.lib import paths
+from scripts.lib.pages import filled, wrapped
+
+PAGE = paths.DOCS / "results.md"
+PAGES = {
+    "gan": "systems/gan.md",
+    "dcgan": "systems/dcgan.md",
+    "improved_gan": "systems/improved_gan.md",
+    "catgan": "systems/catgan.md",
+    "infogan": "systems/infogan.md",
+    "ebgan": "systems/ebgan.md",
+    "f_gan": "systems/f_gan.md",
+    "vae": "systems/vae.md",
+    "pixelrnn": "systems/pixelrnn.md",
+    "vae_gan": "systems/vae_gan.md",
+    "deepsim": "systems/deepsim.md",
+    "srgan_loss": "systems/srgan.md",
+    "families": "studies/families.md",
+    "sr_matrix": "studies/sr_matrix.md",
+}
+"""Experiments in the order of the page, and where below docs/ each has its table."""
+HEAD = """# Results
+
+Each system's figures beside those of its paper, measured on this machine or the one that is named, by a committed
+script with the public recipes and the public trainer. This page is written by `python -m scripts.experiments.results`;
+`python -m scripts.experiments.all --minutes M` runs what has no result yet, and goes on with what was stopped.
+
+*Goal* is what was to be reached here: the paper's figure, or one that fits the time of a small machine. Status is one
+of `reached`, `within 10 %` and `not reached`; a row without a goal is there to compare with. ± is a standard deviation.
+"""
+Result = dict[str, Any]
+
+
+def read(name: str, folder: Path = paths.RESULTS) -> Result | None:
+    """An experiment's result; None where there is none with figures."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return result if isinstance(result, dict) and "figures" in result else None
+
+
+def results_page(results: Mapping[str, Result | None], docs: Path = paths.DOCS) -> str:
+    """docs/results.md."""
+    parts = [HEAD]
+    for name, result in results.items():
+        parts.append(f"## [{title(name, result, docs)}]({PAGES[name]})\n")
+        if result is None:
+            parts.append("Not run yet.\n")
+            continue
+        picture = f"images/{name}.png"
+        link = f"Image: [{name}.png]({picture}).\n" if (docs / picture).exists() else ""
+        parts.append(f"{wrapped(result['source'])}.\n\n{described(result)}\n{link}".rstrip() + "\n")
+    return "\n".join(parts)
+
+
+def title(name: str, result: Result | None, docs: Path = paths.DOCS) -> str:
+    """The experiment's, or where it has not run its page's."""
+    if result is not None:
+        return result["title"]
+    return (docs / PAGES[name]).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def described(result: Result) -> str:
+    """Table, command, and what a reader must know to judge the figures; Markdown that ends with a line break."""
+    settings = "; ".join(f"{key} {_said(value)}" for key, value in result["settings"].items())
+    lines = [*result["notes"]]
+    lines += [f"Settings: {settings}."] if settings else []
+    lines.append(f"Training took {_duration(result['training_hours'])} in all, on {result['hardware']}.")
+    lines += [f"Not finished: {', '.join(result['unfinished'])}."] if result.get("unfinished") else []
+    bullets = "\n".join(wrapped(f"- {line}") for line in lines)
+    return f"{table(result['figures'])}\n\n```\n{result['command']}\n```\n\n{bullets}\n"
+
+
+def table(figures: list[Mapping[str, Any]]) -> str:
+    """One row for each figure."""
+    lines = ["| measure | setting | paper | goal | here | status |", "|---|---|---:|---:|---:|---|"]
+    for figure in figures:
+        paper, ours = number(figure["paper"]), number(figure["ours"], figure["spread"])
+        goal = number(figure["paper"] if figure["goal"] is None else figure["goal"])
+        cells = (figure["measure"], figure["setting"], paper, goal, ours, figure["status"] or "")
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def number(value: float | None, spread: float | None = None) -> str:
+    """Four significant digits, and the spread with as many decimals: "85.12 ± 0.31", "1,940", "" for None."""
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return str(value)
+    whole = float(value).is_integer() and (spread is None or float(spread).is_integer())
+    size = max((abs(each) for each in (value, spread) if each), default=1.0)
+    decimals = 0 if whole else min(max(3 - math.floor(math.log10(size)), 0), 5)
+    return f"{value:,.{decimals}f}" + ("" if spread is None else f" ± {spread:,.{decimals}f}")
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_said(each)}" for key, each in value.items())
+    return ", ".join(map(_said, value)) if isinstance(value, list) else str(value)
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+
+
+def system_pages(results: Mapping[str, Result | None], docs: Path = paths.DOCS) -> dict[Path, str]:
+    """The texts of the pages of systems that have a result.
+
+    Raises:
+        ValueError: a page has no marks for its table.
+    """
+    texts: dict[Path, str] = {}
+    for name, result in results.items():
+        if result is not None:
+            page = docs / PAGES[name]
+            before = texts.get(page) or page.read_text(encoding="utf-8")
+            try:
+                texts[page] = filled(before, {f"results {name}": described(result).rstrip()})
+            except ValueError as error:
+                raise ValueError(f"{page}: {error}") from None
+    return texts
+
+
+def render() -> None:
+    """Write docs/results.md and the tables of the systems' pages."""
+    results = {name: read(name) for name in PAGES}
+    for page, text in system_pages(results).items():
+        page.write_text(text, encoding="utf-8")
+    PAGE.write_text(results_page(results), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Distributions with known density, and the task of generating them."""

@@ -1,0 +1,112 @@
+"""docs/results.md and the tables of the systems' pages are those of the result files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.experiments import all as every
+from scripts.lib import paths
+from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.results_page import PAGE, PAGES, described, number, read, results_page, system_pages, table
+
+
+def test_pages_are_those_of_the_result_files() -> None:
+    results = {name: read(name) for name in PAGES}
+    assert PAGE.read_text(encoding="utf-8") == results_page(results), "python -m scripts.experiments.results"
+    for page, text in system_pages(results).items():
+        assert page.read_text(encoding="utf-8") == text, f"{page}: python -m scripts.experiments.results"
+
+
+def found(work: Path) -> Experiment:
+    """An experiment with one figure of each status."""
+    one = Experiment("gan", "GAN", "Paper, table 1", work, work, True, work, work)
+    one.figures = [
+        Figure("errors", "100 labels", 1940.0, 12.5, paper=93.0, goal=150.0),
+        Figure("nats", "a | b", 82.0, paper=81.3),
+        Figure("accuracy", "all", 0.97, goal=0.95, better="higher"),
+        Figure("accuracy", "of a control", 0.5, better="higher"),
+    ]
+    one.settings, one.notes, one.hours = {"steps": 10, "seeds": [0, 1]}, ["A note."], 0.5
+    return one
+
+
+def test_a_row_has_the_papers_figure_the_goal_and_the_status(tmp_path: Path) -> None:
+    found(tmp_path).write()
+    result = read("gan", tmp_path)
+    assert result is not None
+    assert table(result["figures"]).splitlines()[2:] == [
+        "| errors | 100 labels | 93 | 150 | 1,940 ± 12 | not reached |",
+        "| nats | a \\| b | 81.30 | 81.30 | 82 | within 10 % |",
+        "| accuracy | all |  | 0.9500 | 0.9700 | reached |",
+        "| accuracy | of a control |  |  | 0.5000 |  |",
+    ]
+    text = described(result)
+    assert "\n- A note.\n- Settings: steps 10; seeds 0, 1.\n- Training took 30 minutes in all, on " in text
+    assert "Not finished" not in text
+    assert "\n- Not finished: a, b.\n" in described(result | {"unfinished": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (93.25, 6.5, "93.25 ± 6.50"),
+        (10000.0, None, "10,000"),
+        (0.0123456, None, "0.01235"),
+        (0.0, 0.25, "0.0000 ± 0.2500"),
+        (None, None, ""),
+        (float("nan"), None, "nan"),
+        (-1.16345, 0.002, "-1.163 ± 0.002"),
+    ],
+)
+def test_numbers_have_four_digits(value: float | None, spread: float | None, text: str) -> None:
+    assert number(value, spread) == text
+
+
+def test_the_page_of_a_system_has_the_table_between_its_marks(tmp_path: Path) -> None:
+    for page in PAGES.values():
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).write_text("# Title\n<!-- results gan -->\n<!-- end of results gan -->\n", encoding="utf-8")
+    found(tmp_path).write()
+    results = dict.fromkeys(PAGES) | {"gan": read("gan", tmp_path)}
+    assert results["gan"] is not None
+    texts = system_pages(results, tmp_path)
+    assert list(texts) == [tmp_path / PAGES["gan"]]
+    assert table(results["gan"]["figures"]) in texts[tmp_path / PAGES["gan"]]
+    whole = results_page(results, tmp_path)
+    assert "## [GAN](systems/gan.md)\n\nPaper, table 1.\n\n| measure" in whole
+    assert "## [Title](systems/vae.md)\n\nNot run yet.\n" in whole
+    with pytest.raises(ValueError, match=r"vae\.md: expected the marks <!-- results vae -->"):
+        system_pages(dict.fromkeys(PAGES) | {"vae": results["gan"]}, tmp_path)
+
+
+def test_what_has_no_complete_result_is_missing(tmp_path: Path) -> None:
+    experiment = found(tmp_path)
+    experiment.write()
+    (tmp_path / "vae.json").write_text('{"rows": []}', encoding="utf-8")  # not of an experiment on a system
+    assert every.missing(tmp_path) == [name for name in PAGES if name != "gan"]
+    experiment.unfinished.append("a run")
+    experiment.write()
+    assert "gan" in every.missing(tmp_path)
+
+
+def test_an_experiment_without_time_names_the_runs_that_it_did_not_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRGAN_KIT_DATA", str(tmp_path))
+    experiment = open_experiment("gan", "GAN", "paper", None, ["--work", str(tmp_path), "--smoke", "--minutes", "0"])
+    assert experiment.trained("first", "dcgan", tmp_path) is None
+    assert json.loads(experiment.write().read_text(encoding="utf-8"))["unfinished"] == ["first"]
+
+
+def test_experiments_are_modules_that_can_be_run() -> None:
+    assert every.runnable("results")
+    assert not every.runnable("toys")  # a folder without __main__
+    assert not every.runnable("no_such_experiment")
+    assert every.command("gan", 1.5, Path("runs"), True)[1:] == [
+        *("-m", "scripts.experiments.gan", "--minutes", "1.50", "--work", "runs", "--smoke")
+    ]
+    assert every.main(["--only", "vae", "--minutes", "0", "--smoke"]) == 0
+    with pytest.raises(SystemExit):
+        every.main(["--only", "no-such-experiment"])
+    assert paths.RESULTS.name == "results"
