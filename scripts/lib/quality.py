@@ -6,12 +6,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from srgan_kit.data.image_folder import read_rgb, rgb_planes
+from scripts.lib import paths
+from srgan_kit.data.image_folder import find_images, find_partners, read_rgb, rgb_planes
 from srgan_kit.images.resize import crop_to_multiple
 from srgan_kit.metrics.checkerboard import checkerboard_pattern, phase_imbalance
 from srgan_kit.metrics.folder import Upscale
-from srgan_kit.metrics.lpips import PerceptualDistance
+from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.metrics.psnr_ssim import psnr_y, ssim_y
+from srgan_kit.models.super_resolution import load_model
+from srgan_kit.upscaling.upscaler import Upscaler
 
 Figures = dict[str, float]
 
@@ -61,3 +64,23 @@ def checkerboard_of_originals(paths: Iterable[Path], scale: int) -> Figures:
             for each in images
         ]
     )
+
+
+def as_exported(model: str, data: Path, count: int, scale: int = 4) -> Figures:
+    """Of what a super-resolver makes for its users of the first photographs of B100, with their published partners.
+
+    Args:
+        model: a pretrained model's name or a file.
+        data: the folder with sr_test and weights.
+        count: how many photographs.
+        scale: the model's.
+    """
+    folder = data / "sr_test" / "B100"
+    highs = find_images(folder / "HR", recursive=False)[:count]
+    lows = find_partners(highs, folder / "HR", folder / "LR_bicubic" / f"X{scale}", scale)
+    pairs = []
+    for high, low in zip(highs, lows, strict=True):
+        small = read_rgb(low)
+        pairs.append((small, read_rgb(high)[:, : small.shape[1] * scale, : small.shape[2] * scale]))
+    upscaler = Upscaler(load_model(model), device="cpu", precision="fp32")
+    return mean_figures(upscaler.upscale, pairs, scale, lpips_like(data / "weights" / paths.NETWORKS["lpips"]))

@@ -28,6 +28,7 @@ class HeadSettings(TypedDict, total=False):
     minibatch_kernels: int
     condition: tuple[int, int] | None
     code_normalisation: CodeNormalisation
+    condition_hidden: int
 
 
 class CodeHead(nn.Module):
@@ -63,13 +64,15 @@ class Heads(nn.Module):
 
     Features of the trunk (N, F) and, where asked for, a condition (N, C, h, w) -> Critique.
 
-        f = trunk, beside LeakyReLU(linear(condition averaged to at most 4x4))
+        f = trunk, beside LeakyReLU(linear(condition averaged to at most 4x4)); LeakyReLU(linear(both)) if asked for
         g = f, beside its similarity to the rest of the batch
         score = linear(g)      class_logits = linear(g)      codes = Q(f)
 
     Codes are read from f, each image's by itself; classes from g, because where classes are also what tells real from
     fake, nothing else could see the batch. Minibatch discrimination: Salimans et
     al. 2016, sec. 3.2, arXiv:1606.03498; a condition that the critic sees: Dosovitskiy and Brox 2016, arXiv:1602.02644.
+    Without a hidden layer on both, a score is a sum of what the image and the condition say, each alone: such a critic
+    cannot tell whether they fit, and what the condition says is the same for real and for generated images.
 
     Args:
         features: F.
@@ -79,6 +82,7 @@ class Heads(nn.Module):
         minibatch_kernels: kernels of minibatch discrimination; 0 for none.
         condition: channels and side of the condition; None for none, and then one that comes is not looked at.
         code_normalisation: of the code head's hidden layer.
+        condition_hidden: width of the hidden layer on trunk and condition together; 0 for none.
 
     Raises:
         UserError: from forward, a condition of another shape, or none.
@@ -93,6 +97,7 @@ class Heads(nn.Module):
         minibatch_kernels: int = 0,
         condition: tuple[int, int] | None = None,
         code_normalisation: CodeNormalisation = "none",
+        condition_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.provides = provided(classes, categorical, continuous)
@@ -101,6 +106,10 @@ class Heads(nn.Module):
         self.condition = condition
         self.condition_encoder = _condition_encoder(*condition) if condition else None
         features += HIDDEN if condition else 0
+        self.joint = None
+        if condition and condition_hidden:
+            self.joint = nn.Sequential(nn.Linear(features, condition_hidden), nn.LeakyReLU(0.2))
+            features = condition_hidden
         with_batch = features + minibatch_kernels
         self.minibatch = losses.MinibatchDiscrimination(features, minibatch_kernels) if minibatch_kernels else None
         self.score_head = nn.Linear(with_batch, 1)
@@ -114,6 +123,7 @@ class Heads(nn.Module):
         if self.condition and self.condition_encoder:
             maps = expect("critic", "a condition", condition, self.condition[0], "h", "w")
             own = torch.cat([trunk, self.condition_encoder(maps)], dim=1)
+            own = self.joint(own) if self.joint else own
         with_batch = own
         if self.minibatch:
             with_batch = torch.cat([self.minibatch(kind) for kind in own.chunk(self.kinds)])

@@ -38,6 +38,9 @@ class CriticSettings(Settings):
     """Whether it sees the generator's condition beside the image."""
     code_normalisation: CodeNormalisation = "none"
     """Normalisation of the hidden layer of the head for codes; InfoGAN's for MNIST is "batch"."""
+    condition_hidden: int = Field(default=0, ge=0)
+    """Width of a hidden layer on the image and the condition together, where it sees one; with 0 its score is a sum of
+    what each says alone, and it cannot tell whether they fit."""
 
     @abstractmethod
     def build(self, spec: CriticSpec) -> nn.Module:
@@ -56,12 +59,15 @@ class CriticSettings(Settings):
         """
         if self.conditional and spec.condition is None:
             raise ValueError("critic.conditional: this task gives the generator no condition")
+        if self.condition_hidden and not self.conditional:
+            raise ValueError("critic.condition_hidden: for a critic that sees the condition: critic.conditional = true")
         found = HeadSettings(
             classes=self.classes,
             categorical=spec.categorical,
             continuous=spec.continuous,
             minibatch_kernels=self.minibatch_kernels,
             condition=spec.condition if self.conditional else None,
+            condition_hidden=self.condition_hidden,
         )
         if spec.categorical or spec.continuous:  # else there is no such head
             found["code_normalisation"] = self.code_normalisation

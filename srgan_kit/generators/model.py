@@ -72,7 +72,8 @@ class Model(nn.Module):
 
         Args:
             batch: real images, and conditions where there are any.
-            needs_prior_sample: whether a critic will see it, so that a posterior's run needs a draw of the prior too.
+            needs_prior_sample: whether a critic or content terms will see it, so that a posterior's run needs a draw of
+                the prior too.
         """
         noise, codes = self.draw(len(batch.image), batch.image.device)
         posterior = None

@@ -212,6 +212,8 @@ class Recipe(Settings):
         features = self.task == "reconstruction" and self.reconstruction.source == "features"
         if features != isinstance(self.generator, InversionConfig) and not pixel:
             raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
+        if self.critic_weights.get("mismatch") and not (self.critic is not None and self.critic.condition_hidden):
+            raise ValueError("critic_weights.mismatch: needs critic.conditional = true and critic.condition_hidden")
         if self.latent.size and not self.generator.takes_latent:
             raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
         for part, got in (

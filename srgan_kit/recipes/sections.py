@@ -72,8 +72,8 @@ CriticWeight = Annotated[Weight, BeforeValidator(_number)]
 
 class TechniquesConfig(Settings):
     """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
-    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging.
-    Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
+    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging,
+    .mismatch. Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
 
     virtual_batch_norm: bool = False
     """Batch norm becomes virtual batch norm (Salimans et al. 2016, sec. 3.5), in both players; not in super-resolvers,
@@ -102,6 +102,9 @@ class ReconstructionConfig(Settings):
     """An image's own code, by an encoder, or its features in the comparator of [perceptual]."""
     layer: str | None = None
     """The comparator's layer whose features are inverted; None takes the deepest of perceptual.layers."""
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """What the features are multiplied by before generator and critic see them. They should be about 1: those of some
+    networks are hundreds, with which a new generator's image is all black and white."""
 
 
 class ValidationConfig(Settings):
@@ -126,14 +129,16 @@ class ValidationConfig(Settings):
 class PerceptualConfig(Settings):
     """The VGG feature loss."""
 
-    network: Literal["vgg16", "vgg19", "squeezenet"] = "vgg19"
-    """Which network compares."""
+    network: Literal["vgg16", "vgg19", "squeezenet", "critic"] = "vgg19"
+    """Which network compares; "critic" is that of a run before, by features that it learned."""
     layers: dict[str, Weight] = Field(default_factory=lambda: {"conv5_4": 1.0})
-    """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation."""
+    """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation. A
+    critic's are `map1`, the shallowest, `map2`, ..."""
     distance: Literal["l1", "l2", "charbonnier", "euclidean"] = "l1"
     """Distance between feature maps; "euclidean" is half the sum of squares over an image's, as in DeePSiM."""
     weights: Path | None = None
-    """State-dict file for the VGG, whole or truncated; None takes torchvision's ImageNet weights."""
+    """State-dict file for the network, whole or truncated; None takes torchvision's ImageNet weights. For a critic, the
+    folder of its run, or its checkpoint."""
     translation: int = Field(default=0, ge=0)
     """Largest shift in pixels, drawn anew for each pair of images and step, of both images before they are compared.
     Where the comparator's strides and the generator's pixel shuffle keep step, the generator draws a checkerboard."""

@@ -1,6 +1,6 @@
 """Content terms: what compares a generated image with the real one, the same for every task. `TERMS` has them all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from srgan_kit.losses import (
 )
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.sections import LPIPSConfig, PerceptualConfig
+from srgan_kit.tasks.critic_features import CriticFeatures
 from srgan_kit.tasks.distillation import Distillation
 
 Needs = Literal["output", "real image", "scale", "input", "network", "teacher"]
@@ -74,8 +75,10 @@ class RandomlyShifted(nn.Module):
         super().__init__()
         self.network, self.largest = network, largest
 
-    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-        """The network's distance: two (N, 1 or 3, H, W) -> scalar."""
+    def forward(self, fake: Tensor, real: Tensor, known: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The network's distance: two (N, 1 or 3, H, W) -> scalar; `known` are the real images' features, unshifted."""
+        if known is not None and not self.largest:
+            return self.network(rgb(fake), known)
         if self.largest:
             shifts = draw_shifts(len(fake), self.largest)
             fake, real = (shifted(image, shifts, self.largest) for image in (fake, real))
@@ -125,6 +128,7 @@ class Content(nn.Module):
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
         self.terms = {name: term for name, term in TERMS.items() if recipe.generator_weights.get(name)}
+        self.upscales = recipe.task == "super-resolution"
         for name, term in self.terms.items():
             if term.super_resolution_only and recipe.task != "super-resolution":
                 raise UserError(f"recipe: weights.{name} depends on an upscaling factor: super-resolution only")
@@ -135,18 +139,36 @@ class Content(nn.Module):
             elif term.needs == "teacher":
                 self.networks[name] = term.compute(recipe, device)
 
-    def forward(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The terms by name.
+    def forward(self, batch: Batch, sample: Sample, known: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The terms by name, each the mean over the images that should be the real one.
+
+        Where nothing but a code is given, that is the reconstruction alone, if there is one. In super-resolution the
+        image of the prior's code should be the real one too, for users upscale without the posterior: the hybrid
+        objective of Sohn et al. 2015, "Learning structured output representation using deep conditional generative
+        models".
+
+        Args:
+            batch: the real images.
+            sample: what was made.
+            known: the real images' features in the comparator of `perceptual`, where the task has them.
 
         Raises:
             ValueError: the images are too small for a comparing network, or for a term against checkerboards.
         """
-        return {name: self._value(name, term, sample.paired, batch) for name, term in self.terms.items()}
+        images = [sample.paired]
+        if self.upscales and sample.reconstruction is not None:
+            images.append(sample.image)
+        terms: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            features = known if name == "perceptual" else None
+            values = [self._value(name, term, image, batch, features) for image in images]
+            terms[name] = values[0] if len(values) == 1 else torch.stack(values).mean()
+        return terms
 
-    def _value(self, name: str, term: Term, fake: Tensor, batch: Batch) -> Tensor:
+    def _value(self, name: str, term: Term, fake: Tensor, batch: Batch, known: Mapping[str, Tensor] | None) -> Tensor:
         real, low = batch.image, batch.condition
         if term.needs == "network":
-            return self.networks[name](fake, real)
+            return self.networks[name](fake, real) if known is None else self.networks[name](fake, real, known)
         fake = fake.float()
         if term.needs == "output":
             return term.compute(fake)
@@ -170,6 +192,8 @@ def comparator(config: PerceptualConfig) -> FeatureLoss | VGGFeatureLoss:
         UserError: the weights cannot be had or do not reach the layers asked for.
     """
     try:
+        if config.network == "critic":
+            return FeatureLoss(CriticFeatures(config.layers, config.weights), config.layers, config.distance)
         if config.network == "squeezenet":
             return FeatureLoss(SqueezeNetFeatures(config.layers, config.weights), config.layers, config.distance)
         return VGGFeatureLoss(config.layers, config.network, config.distance, config.weights)

@@ -55,8 +55,11 @@ class Reconstruction:
         return None if batch is None else self._with_features(batch)
 
     def content_terms(self, batch: Batch, sample: Sample) -> dict[str, Tensor]:
-        """The content terms of the reconstructions."""
-        return self.content(batch, sample)
+        """The content terms of the reconstructions; features that were inverted are not computed again."""
+        layers = list(self.recipe.perceptual.layers)
+        if self._features is None or batch.condition is None or len(layers) > 1:
+            return self.content(batch, sample)
+        return self.content(batch, sample, {layers[0]: batch.condition / self.recipe.reconstruction.scale})
 
     @torch.no_grad()
     def validate(self, model: Model) -> dict[str, float]:
@@ -82,7 +85,7 @@ class Reconstruction:
 
 
 def features_to_invert(recipe: Recipe, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """From images (N, 1 or 3, H, W) in [0, 1] to the comparator's features that the recipe inverts.
+    """From images (N, 1 or 3, H, W) in [0, 1] to the comparator's features that the recipe inverts, scaled.
 
     Raises:
         UserError: the comparator's weights cannot be had, or it does not compare the layer.
@@ -95,6 +98,6 @@ def features_to_invert(recipe: Recipe, device: torch.device) -> Callable[[Tensor
 
     @torch.no_grad()
     def features(image: Tensor) -> Tensor:
-        return network.features_of(rgb(image))[layer].float()
+        return network.features_of(rgb(image))[layer].float() * recipe.reconstruction.scale
 
     return features

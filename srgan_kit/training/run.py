@@ -1,10 +1,8 @@
 """The state of a run and its step: the players, what each minimises, saving and restoring."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +26,10 @@ from srgan_kit.training.critic_view import CriticView
 from srgan_kit.training.data_initialisation import initialise_from_data
 from srgan_kit.training.ema import MovingAverage
 from srgan_kit.training.memory import check_networks
+from srgan_kit.training.pauses import Pauses
 from srgan_kit.training.player import Diverged, Player
 from srgan_kit.training.processes import mean_over_processes
+from srgan_kit.training.randomness import seed_step
 from srgan_kit.training.shares import HeldShares
 from srgan_kit.training.techniques import Techniques
 from srgan_kit.training.virtual_batch_norm import with_virtual_batch_norm
@@ -96,7 +96,7 @@ class Run:
         """The number of steps that fit into the run's time, once that was measured."""
         self._saved: tuple[int, int] | None = None
         self.updates = Updates()
-        self._pauses: Counter[str] = Counter()
+        self._pauses = Pauses()
 
     @property
     def model(self) -> Model:
@@ -123,6 +123,12 @@ class Run:
         """The critic that measures are of: the averaged one, if there is one."""
         assert self.critic is not None
         return self.critic.network if self.critic_average is None else self.critic_average.network
+
+    @property
+    def needs_prior_sample(self) -> bool:
+        """Whether a posterior's run needs an image of a prior's code too: for the critic, or for the content terms of
+        what upscaling will show."""
+        return self.critic is not None or self.recipe.task == "super-resolution"
 
     @property
     def batches(self) -> int:
@@ -154,7 +160,7 @@ class Run:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
         self._begin_step()
         with self.accelerator.autocast():
-            sample = self.model(batch, needs_prior_sample=self.critic is not None)
+            sample = self.model(batch, needs_prior_sample=self.needs_prior_sample)
             content = self.task.content_terms(batch, sample)
         self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
         critic_values: dict[str, float] = {}
@@ -167,7 +173,7 @@ class Run:
         shares, generator_values = self.generator_step(batch, sample, content, detailed)
         self._end_step(critic_values, generator_values)
         values = critic_values | shares | generator_values
-        return values | self._paused_shares() if detailed else values
+        return values | self._pauses.shares(("critic", *self.generator.parts)) if detailed else values
 
     def critic_step(self, batch: Batch, sample: Sample) -> dict[str, float]:
         """One step of the critic; its terms, its gradient norm and its mean scores, to log."""
@@ -211,8 +217,7 @@ class Run:
         real, fake = self.critic_view.real_and_fake(batch, detached)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=detached)
         if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
-            judge = partial(self.judge, batch=batch)
-            terms |= self.techniques.critic_terms(judge, real, batch, detached, self.step)
+            terms |= self.techniques.critic_terms(self.judge, real, batch, detached, self.step)
         batch.image.requires_grad_(False)
         scores = {"score_real": self.variant.score(real), "score_fake": self.variant.score(fake)}
         return terms, {name: float(score.detach().mean()) for name, score in scores.items()}
@@ -236,11 +241,8 @@ class Run:
 
     def _begin_step(self) -> None:
         self.whole = False
-        # All randomness inside a step is a function of (seed, step, rank): a resumed run needs no generator state.
-        seed = (self.recipe.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index
-        on_cpu = self.accelerator.device.type == "cpu"  # where torch.manual_seed would spend its time on other devices
-        (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
-        self._pauses.update(["steps", *(player for player, plays in asdict(self.updates).items() if not plays)])
+        seed_step(self.recipe.seed, self.step, self.accelerator)
+        self._pauses.count(self.updates)
 
     def _end_step(self, critic_values: dict[str, float], generator_values: dict[str, float]) -> None:
         # The processes must agree on who learns next.
@@ -254,13 +256,6 @@ class Run:
         if self.techniques is not None:
             self.techniques.update("generator")
         self.whole = True
-
-    def _paused_shares(self) -> dict[str, float]:
-        """The fraction of the steps since the last call in which a player paused, for those that did."""
-        steps = self._pauses.pop("steps")
-        shares = {player: count / steps for player, count in self._pauses.items()}
-        self._pauses.clear()
-        return {f"paused/{player}": shares[player] for player in ("critic", *self.generator.parts) if player in shares}
 
     # --- saving -----------------------------------------------------------------------------------------------------
 

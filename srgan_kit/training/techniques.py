@@ -1,21 +1,29 @@
 """Techniques for any adversarial system: terms of a player's loss, and noise and shifts of what the critic sees.
 
 Each term is on if the recipe gives it a weight: generator `feature_matching`, `historical_averaging`; critic `r1`,
-`gradient_penalty`, `historical_averaging`.
+`gradient_penalty`, `mismatch`, `historical_averaging`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.images.random_shift import draw_shifts, shifted
-from srgan_kit.losses import HistoricalAverage, LazyRegularization, feature_matching, gradient_penalty, r1_penalty
+from srgan_kit.losses import (
+    HistoricalAverage,
+    LazyRegularization,
+    NonSaturating,
+    feature_matching,
+    gradient_penalty,
+    r1_penalty,
+)
 from srgan_kit.recipes.schema import Recipe
 
 GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
-CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "historical_averaging"})
+CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "mismatch", "historical_averaging"})
 
 
 class Techniques:
@@ -58,16 +66,24 @@ class Techniques:
         return image + std * torch.randn_like(image) if std > 0 else image
 
     def critic_terms(
-        self, judge: Callable[[Tensor], Critique], real: Critique, batch: Batch, sample: Sample, step: int
+        self, judge: Callable[[Tensor, Batch], Critique], real: Critique, batch: Batch, sample: Sample, step: int
     ) -> dict[str, Tensor]:
-        """The critic's terms; where `needs_image_gradient`, `real` was made of the batch's images with gradients."""
+        """The critic's terms; where `needs_image_gradient`, `real` was made of the batch's images with gradients.
+
+        `mismatch`: real images beside another's condition are fake, -E ln(1 - sigmoid(score)). Reed et al. 2016,
+        "Generative adversarial text to image synthesis", GAN-CLS, arXiv:1605.05396, sec. 4.2.
+        """
         weights, score = self.recipe.critic_weights, self.recipe.variant.score  # which may be read from the classes
         terms: dict[str, Tensor] = {}
         if "r1" in weights and self._interval.weight(step) > 0:
             terms["r1"] = self._interval.weight(step) * r1_penalty(score(real), batch.image)
         if "gradient_penalty" in weights:
             fake = sample.image.detach()
-            terms["gradient_penalty"] = gradient_penalty(lambda image: score(judge(image)), batch.image.detach(), fake)
+            real_image = batch.image.detach()
+            terms["gradient_penalty"] = gradient_penalty(lambda image: score(judge(image, batch)), real_image, fake)
+        if "mismatch" in weights and batch.condition is not None:
+            others = replace(batch, condition=batch.condition.roll(1, dims=0))
+            terms["mismatch"] = NonSaturating().generator_loss(-score(judge(batch.image.detach(), others)))
         return terms | self._history("critic")
 
     def generator_terms(self, real: Critique | None, fake: Critique) -> dict[str, Tensor]:

@@ -6,6 +6,9 @@ from torch import nn
 
 from srgan_kit.contracts import Critique
 from srgan_kit.critics import CRITICS
+from srgan_kit.critics.autoencoder import AutoencoderCritic
+from srgan_kit.critics.dcgan import DCGANCritic, DCGANCriticConfig
+from srgan_kit.critics.settings import CriticSpec
 from srgan_kit.critics.srgan import SRGANCritic
 from srgan_kit.critics.unet import UNetCritic
 from srgan_kit.errors import UserError
@@ -106,6 +109,24 @@ def test_gradients_reach_everything(critic: nn.Module) -> None:
     for name, parameter in critic.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+def test_a_score_that_is_a_sum_knows_no_fit_and_a_hidden_layer_on_both_does() -> None:
+    image, other = torch.rand(2, 1, 3, 16, 16)
+    condition, another = torch.rand(2, 1, 5, 4, 4)
+    for hidden in (0, 32):
+        critic = DCGANCritic(16, channels=4, condition=(5, 4), condition_hidden=hidden).eval()
+        for parameter in critic.parameters():
+            torch.nn.init.normal_(parameter, 0, 0.5)
+        mixed = critic(image, condition).score - critic(image, another).score
+        mixed = mixed - critic(other, condition).score + critic(other, another).score
+        assert (abs(mixed.item()) > 1e-2) is bool(hidden)
+
+
+def test_a_hidden_layer_for_a_condition_needs_one() -> None:
+    config = DCGANCriticConfig(channels=4, condition_hidden=8)
+    with pytest.raises(ValueError, match=r"critic\.condition_hidden: .*critic\.conditional = true"):
+        config.build(CriticSpec(size=16, condition=(3, 4)))
 
 
 def test_dense_autoencoders_have_the_layers_that_are_asked_for() -> None:

@@ -15,7 +15,9 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.recipes.schema import Recipe
+from srgan_kit.recipes.sections import ReconstructionConfig
 from srgan_kit.tasks.content import TERMS, Content
+from srgan_kit.tasks.reconstruction import features_to_invert
 
 CPU = torch.device("cpu")
 
@@ -40,6 +42,28 @@ def test_terms_against_checkerboards_have_the_period_of_the_scale(name: str, sca
     loss = getattr(losses, name)
     torch.testing.assert_close(terms[name], loss(sample.paired, batch.image, scale))
     assert terms[name] != loss(sample.paired, batch.image, 6 - scale)
+
+
+def test_upscaling_compares_the_image_of_the_prior_too(vgg_file: Path) -> None:
+    batch, sample = pair()
+    sample.reconstruction = torch.rand_like(batch.image)
+    weights = {"pixel": 1.0, "perceptual": 1.0}
+    vgg = {"weights": vgg_file, "layers": {"conv1_2": 1.0}}
+    both = content(weights=weights, perceptual=vgg)(batch, sample)
+    each = [
+        content(weights=weights, perceptual=vgg)(batch, Sample(made)) for made in (sample.image, sample.reconstruction)
+    ]
+    for name, value in both.items():
+        torch.testing.assert_close(value, (each[0][name] + each[1][name]) / 2)
+        assert each[0][name] != each[1][name]
+
+
+def test_elsewhere_only_the_reconstruction_has_a_partner() -> None:
+    batch, sample = pair()
+    sample.reconstruction = torch.rand_like(batch.image)
+    dcgan = {"name": "dcgan"}
+    terms = content(task="reconstruction", weights={"pixel": 1.0}, generator=dcgan, latent={"noise": 4})(batch, sample)
+    torch.testing.assert_close(terms["pixel"], losses.l1(sample.reconstruction, batch.image))
 
 
 def test_a_term_of_scale_needs_the_low_resolution_image() -> None:
@@ -163,3 +187,18 @@ def test_terms_of_the_table_are_least_at_the_real_image_and_in_its_order(squeeze
     assert list(at_real) == names
     for name in names:
         assert at_real[name] < beside[name], name
+
+
+def test_features_that_are_inverted_are_compared_as_they_are(tiny, tmp_path: Path) -> None:
+    settings = ["reconstruction.source=features", "generator={name='inversion', channels=4}", "critic.conditional=true"]
+    settings += ["latent.noise=0", "reconstruction.scale=0.25"]
+    run = tiny.run(tiny.recipe("reconstruction", "deepsim", *settings), tmp_path)
+    batch = tiny.batch(run)
+    unscaled = features_to_invert(run.recipe.model_copy(update={"reconstruction": ReconstructionConfig()}), CPU)
+    torch.testing.assert_close(batch.condition, unscaled(batch.image) / 4)
+    sample = run.model(batch, needs_prior_sample=True)
+    whole = Content(run.recipe, CPU)(batch, sample)["perceptual"]
+    torch.testing.assert_close(run.task.content_terms(batch, sample)["perceptual"], whole)
+    assert batch.condition is not None
+    batch.condition = batch.condition + 100
+    assert run.task.content_terms(batch, sample)["perceptual"] > 5 * whole

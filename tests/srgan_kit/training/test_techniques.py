@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
 from torch.utils.data import default_collate
 
 from srgan_kit.critics.mlp import MLPCritic
+from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks import build_task
 from srgan_kit.training.run import Run
@@ -61,3 +63,29 @@ def test_unit_rows_keep_the_hidden_layers_scale_however_large_their_weights_beco
     assert len(biases) == 2
     weight = critic.layers[0].weight
     torch.testing.assert_close(weight.norm(dim=1), torch.ones(8))  # pyright: ignore
+
+
+def conditional(tiny, *more: str):
+    return tiny.recipe("super-resolution", "deepsim", "critic.conditional=true", "weights.adversarial=0.1", *more)
+
+
+def test_mismatched_conditions_are_those_of_the_neighbour_in_the_batch(tiny, tmp_path: Path) -> None:
+    recipe = conditional(tiny, "critic.condition_hidden=8", "critic_weights.mismatch=1")
+    run = tiny.run(recipe, tmp_path)
+    assert run.critic is not None
+    for parameter in run.critic.network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.3)
+    batch = tiny.batch(run)
+    terms, _ = run.critic_terms(batch, run.model(batch, needs_prior_sample=True))
+    others = batch.condition[[3, 0, 1, 2]]
+    score = run.critic.network(batch.image, others).score
+    torch.testing.assert_close(terms["mismatch"], torch.nn.functional.softplus(score).mean())
+    own = run.critic.network(batch.image, batch.condition).score
+    assert abs(own - score).max() > 1e-3
+    values = tiny.step(run)
+    assert "critic_mismatch" in values
+
+
+def test_a_critic_that_cannot_see_a_mismatch_is_refused(tiny) -> None:
+    with pytest.raises(UserError, match=r"critic_weights\.mismatch: needs .*condition_hidden"):
+        conditional(tiny, "critic_weights.mismatch=1")

@@ -1,0 +1,1 @@
+"""DeePSiM: what each of its three losses is for."""

@@ -1,0 +1,138 @@
+"""DeePSiM: what each of its three losses is for. Dosovitskiy and Brox 2016, arXiv:1602.02644, sec. 4 and fig. 6.
+
+    SRGAN_KIT_DATA=... python -m scripts.experiments.deepsim [--minutes M]   goes on where it stopped
+    python -m scripts.experiments.deepsim --smoke                            a few steps of everything
+
+Images of flowers are made again from their features in SqueezeNet and in VGG16, by each combination of a distance of
+features, a critic and a distance of pixels; the combination of none has nothing to learn from. Then two
+super-resolvers show whether their critic sees the low-resolution image.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from scripts.experiments.deepsim.measures import Numbers, comparator_features, fit_seen, measure
+from scripts.experiments.deepsim.plans import ALL, CELLS, COMPARATORS, SUPER_RESOLVERS, Comparator, super_resolver
+from scripts.experiments.deepsim.statements import FARTHER, PAPER, goals, statements
+from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.quality import as_exported
+from scripts.lib.runs import held_out, restored, training_hours
+from srgan_kit.images.grid import grid, save_image
+
+MEASURES = {
+    "image_error": "distance to the image, % of that between two images",
+    "feature_error": "distance in the features inverted, % of that between two images",
+    "judge_error": "distance in a network with no part in it, % of that between two images",
+    "sharpness": "sharpness, part of the originals'",
+    "unrest": "change of the image loss between logged steps, late in training, %",
+    "fit_seen": "logits by which the critic prefers an image's own features to another's",
+}
+COLUMNS = 8
+SHEET_SIDE = 64
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    exp = open_experiment(
+        "deepsim",
+        "DeePSiM: images from features by three losses",
+        "Dosovitskiy and Brox 2016, arXiv:1602.02644, table 1 and fig. 6: layer fc6 of AlexNet on ImageNet",
+        __doc__,
+        argv,
+    )
+    found: dict[str, dict[str, Numbers]] = {}
+    sheets: dict[str, list[Tensor]] = {}
+    for comparator in COMPARATORS.values():
+        found[comparator.name], sheets[comparator.name] = cells(exp, comparator)
+        exp.figures += figures(comparator, found[comparator.name])
+        exp.settings[comparator.name] = {
+            "layer": comparator.layer,
+            "side": comparator.size,
+            "steps": comparator.steps,
+            "batch": 16,
+            "width": 16,
+            "seed": 0,
+            "weights": dict(zip(("perceptual", "adversarial", "image"), comparator.weights, strict=True)),
+        }
+        exp.notes += statements(comparator.name, found[comparator.name])
+    found["super-resolution"] = super_resolution(exp)
+    picture(exp.images / "deepsim.png", sheets)
+    exp.write(found=found)
+
+
+def cells(exp: Experiment, comparator: Comparator) -> tuple[dict[str, Numbers], list[Tensor]]:
+    """What is measured of each combination that is trained; the originals, then what each made of them."""
+    features = comparator_features(comparator.recipe(exp, ALL))
+    judge = comparator_features(COMPARATORS[comparator.judge].recipe(exp, ALL))
+    found: dict[str, Numbers] = {}
+    rows: list[Tensor] = []
+    for cell in comparator.cells:
+        folder = comparator.run(exp, cell)
+        if folder is None:
+            continue
+        exp.hours += training_hours(folder)
+        found[cell], originals, made = measure(comparator.recipe(exp, cell), folder, features, judge)
+        rows = rows or [originals[:COLUMNS]]
+        rows.append(made[:COLUMNS])
+    return found, rows
+
+
+def figures(comparator: Comparator, found: dict[str, Numbers]) -> list[Figure]:
+    """A row for each measure and combination."""
+    rows: list[Figure] = []
+    wanted = goals(found)
+    for key, measure_name in MEASURES.items():
+        for cell, values in found.items():
+            if key == "fit_seen" and cell[1] == "0":
+                continue  # no generator has learned from this critic
+            rows.append(
+                Figure(
+                    measure_name,
+                    f"{CELLS[cell]}; {comparator.name} {comparator.layer}",
+                    values[key],
+                    paper=PAPER.get((cell, key)) if wanted else None,
+                    goal=wanted.get((cell, key)),
+                    better="higher" if (cell, key) == FARTHER else "lower",
+                )
+            )
+    return rows
+
+
+def super_resolution(exp: Experiment) -> dict[str, Numbers]:
+    """Whether a super-resolver's critic sees that an image fits its low-resolution one, and what it is good for."""
+    count = 1 if exp.smoke else 20
+    found: dict[str, Numbers] = {"start": as_exported("x4-fidelity", exp.data, count)}
+    for name in SUPER_RESOLVERS:
+        recipe, folder = super_resolver(exp, name)
+        if folder is not None:
+            exp.hours += training_hours(folder)
+            run = restored(recipe, folder)
+            fit = {"fit_seen": fit_seen(run, held_out(run, 16))}
+            found[name] = as_exported(str(folder / "model.safetensors"), exp.data, count) | fit
+    for name, values in found.items():
+        label = "x4-fidelity, the start" if name == "start" else f"x4, {SUPER_RESOLVERS[name][0]}"
+        goal = None if name == "start" else found["start"]["lpips_like"]
+        exp.figures.append(Figure("LPIPS-like, B100's first 20", label, values["lpips_like"], goal=goal))
+        if name != "start":
+            exp.figures.append(Figure(MEASURES["fit_seen"], label, values["fit_seen"], better="higher"))
+    return found
+
+
+def picture(path: Path, sheets: dict[str, list[Tensor]]) -> None:
+    """For each network the originals, then a row for each combination in the order of its plan."""
+    drawn = [
+        grid(torch.cat(rows), columns=COLUMNS, smallest_side=SHEET_SIDE)
+        if rows[0].shape[-1] == SHEET_SIDE
+        else grid(torch.nn.functional.interpolate(torch.cat(rows), size=SHEET_SIDE), columns=COLUMNS)
+        for rows in sheets.values()
+        if rows
+    ]
+    if drawn:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_image(torch.cat(drawn, dim=1), path)
+
+
+if __name__ == "__main__":
+    main()

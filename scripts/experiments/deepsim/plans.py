@@ -1,0 +1,119 @@
+"""The runs: images from a network's features, trained by each combination of three losses."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.lib import paths
+from scripts.lib.experiment import Experiment
+from scripts.lib.few_images import images_of
+from srgan_kit.recipes.load import load_recipe
+from srgan_kit.recipes.schema import Recipe
+
+FLOWERS = "flowers64.npz"
+TERMS = ("perceptual", "adversarial", "image")
+"""The losses: of features, of the critic, of pixels."""
+ALL, NO_CRITIC, NO_FEATURES, NO_IMAGE = "111", "101", "011", "110"
+FEATURES_ALONE, CRITIC_ALONE, IMAGE_ALONE = "100", "010", "001"
+CELLS = {
+    ALL: "all three",
+    NO_CRITIC: "features + image",
+    NO_FEATURES: "adversarial + image",
+    NO_IMAGE: "features + adversarial",
+    IMAGE_ALONE: "image alone",
+    FEATURES_ALONE: "features alone",
+    CRITIC_ALONE: "adversarial alone",
+}
+"""Which of the three are on. That none is leaves nothing to learn from."""
+
+
+@dataclass(frozen=True)
+class Comparator:
+    """The network whose features are inverted and compared, and how."""
+
+    name: str
+    file: str
+    """Its weights, in the data folder's weights/."""
+    layer: str
+    size: int
+    """Of the images."""
+    steps: int
+    cells: tuple[str, ...]
+    """In the order in which they are trained."""
+    scale: float
+    """What makes its features about 1."""
+    weights: tuple[float, float, float]
+    """Of the three losses, where they are on."""
+    judge: str
+    """The comparator that judges what comes out, which has no part in it."""
+
+    def recipe(self, exp: Experiment, cell: str) -> Recipe:
+        """What a combination is trained by."""
+        return load_recipe("deepsim", self.settings(exp, cell), images_of(exp, FLOWERS))
+
+    def settings(self, exp: Experiment, cell: str) -> list[str]:
+        """The network and its layer, the sizes of the players, the weights of the losses."""
+        pairs = zip(TERMS, cell, self.weights, strict=True)
+        file = json.dumps(str(exp.data / "weights" / self.file))
+        width = 4 if exp.smoke else 16
+        return [
+            f"perceptual.network={self.name}",
+            f"perceptual.weights={file}",
+            f"perceptual.layers={{{self.layer}=1.0}}",
+            f"reconstruction.layer={self.layer}",
+            f"reconstruction.scale={self.scale}",
+            f"data.size={self.size}",
+            f"data.batch={2 if exp.smoke else 16}",
+            f"generator.channels={width}",
+            f"critic.channels={width}",
+            f"steps={2 if exp.smoke else self.steps}",
+            f"validation.every={2 if exp.smoke else 500}",
+            *(f"weights.{term}={weight if on == '1' else 0.0}" for term, on, weight in pairs),
+        ]
+
+    def run(self, exp: Experiment, cell: str) -> Path | None:
+        """The folder of a finished run, None where there was no time for it."""
+        return exp.trained(f"{self.name}-{cell}", "deepsim", images_of(exp, FLOWERS), self.settings(exp, cell))
+
+
+SQUEEZENET = Comparator(
+    "squeezenet", paths.NETWORKS["lpips"], "fire9", 64, 2500, tuple(CELLS), 0.1, (3e-6, 0.03, 2e-3), "vgg16"
+)
+VGG16 = Comparator(
+    "vgg16",
+    "vgg16_oxford_conv5_3_fp16.pth",
+    "pool4",
+    48,
+    1500,
+    (ALL, NO_CRITIC, NO_FEATURES, NO_IMAGE, IMAGE_ALONE),
+    0.005,
+    (7e-9, 0.03, 2e-3),
+    "squeezenet",
+)
+COMPARATORS = {each.name: each for each in (SQUEEZENET, VGG16)}
+
+SR = (
+    "variant=deepsim",
+    "critic={name='dcgan', channels=16, conditional=true}",
+    "weights.adversarial=0.005",
+    "weights.image=1e-4",
+    "data.patch=24",
+    "data.batch=8",
+    "ema=0.98",
+    "optimizer.warmup=20",
+    "optimizer.final_learning_rate=1e-4",
+)
+SUPER_RESOLVERS = {
+    "sum": ("a critic that adds what it sees in both", ()),
+    "fit": ("a critic that learns the fit", ("critic.condition_hidden=128", "critic_weights.mismatch=1")),
+}
+"""Super-resolvers whose critic sees the low-resolution image, and what the recipe says besides."""
+
+
+def super_resolver(exp: Experiment, name: str) -> tuple[Recipe, Path | None]:
+    """What one of `SUPER_RESOLVERS` is trained by, from x4-fidelity, and the folder of its run, if that is finished."""
+    vgg = json.dumps(str(exp.data / "weights" / paths.NETWORKS["perceptual"]))
+    settings = [*SR, *SUPER_RESOLVERS[name][1], f"perceptual.weights={vgg}", f"steps={1 if exp.smoke else 300}"]
+    settings += ["data.batch=2"] if exp.smoke else []
+    images = exp.data / ("sr_test/Set5/HR" if exp.smoke else "sr_train")
+    return load_recipe("perceptual-x4", settings, images), exp.trained(f"sr-{name}", "perceptual-x4", images, settings)

@@ -1,1 +1,0 @@
-"""A short run of every adversarial system."""

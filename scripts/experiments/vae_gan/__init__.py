@@ -1,0 +1,1 @@
+"""VAE/GAN: a learned similarity beside an element-wise one."""

@@ -1,0 +1,117 @@
+"""The runs: the same encoder and decoder trained by pixels, by a critic's features, and with the critic as VAE/GAN."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.lib import paths
+from scripts.lib.experiment import Experiment
+from scripts.lib.few_images import images_of
+
+SYSTEMS = {
+    "vae": "VAE, pixels",
+    "disl": "VAE, a critic's features",
+    "vae-gan": "VAE/GAN",
+}
+"""What is compared, from element-wise to learned similarity."""
+VAE = ("task=reconstruction", "optimizer.learning_rate=3e-4", "optimizer.final_learning_rate=3e-4", "ema=0.999")
+
+
+@dataclass(frozen=True)
+class Images:
+    """What the systems are trained on, and how wide and long."""
+
+    name: str
+    file: str
+    size: int
+    channels: int
+    """Of the images."""
+    augment: str
+    likelihood: str
+    """Of a pixel, for the VAE."""
+    noise: int
+    batch: int
+    width: int
+    steps: int
+    gan_steps: int
+    """Of the GAN whose critic is the learned similarity of "disl"."""
+    layer: int
+    """Which of the critic's maps compares, from 1: one with about as many values as the image."""
+
+    def settings(self, name: str, smoke: bool) -> list[str]:
+        """What every run has; the encoder's and the decoder's widths, steps."""
+        steps = self.gan_steps if name == "gan" else self.steps
+        noise = f"latent.noise={100 if name == 'gan' else self.noise}"
+        width = 4 if smoke else self.width
+        settings = [f"data.size={self.size}", f"data.channels={self.channels}", f"data.augment={self.augment}", noise]
+        settings += [f"generator={{name='dcgan', channels={width}}}", f"data.batch={4 if smoke else self.batch}"]
+        settings += [f"steps={2 if smoke else steps}", f"validation.every={2 if smoke else 2000}"]
+        if name != "gan":
+            settings.append(f"encoder={{layout='convolutional', channels={width}}}")
+        if name in ("gan", "vae-gan"):
+            settings.append(f"critic.channels={width}")
+        if name == "vae-gan":
+            settings.append(f"variant.layer={self.layer - 1}")
+        return settings
+
+    def run(self, exp: Experiment, name: str) -> Path | None:
+        """The folder of a finished run, None where there was no time for it."""
+        settings = self.settings(name, exp.smoke)
+        recipe = {"gan": "dcgan", "vae-gan": "vae-gan"}.get(name, "vae")
+        if name == "vae":
+            settings += [*VAE, f"variant.likelihood={self.likelihood}"]
+        if name == "disl":
+            critic = json.dumps(str((exp.work / f"{self.name}-gan").resolve()))
+            settings += [*VAE, "weights={nll=0.0, kl=1.0, perceptual=1.0}"]
+            settings += [f"perceptual.weights={critic}", f"perceptual.layers={{map{self.layer}=1.0}}"]
+            settings += ["perceptual.network=critic", "perceptual.distance=euclidean"]
+        return exp.trained(f"{self.name}-{name}", recipe, images_of(exp, self.file), settings)
+
+    def runs(self, exp: Experiment) -> Iterator[tuple[str, Path]]:
+        """The finished ones by name, trained now as far as time allows."""
+        for name in ("vae", "vae-gan", "gan", "disl"):
+            if name == "disl" and not (exp.work / f"{self.name}-gan" / "model.safetensors").exists():
+                continue
+            folder = self.run(exp, name)
+            if folder is not None:
+                yield name, folder
+
+
+MNIST = Images("mnist", "mnist.npz", 28, 1, "none", "bernoulli", 32, 64, 24, 10_000, 5_000, 2)
+FLOWERS = Images("flowers", "flowers64.npz", 48, 3, "flips", "gaussian", 128, 32, 24, 8_000, 4_000, 2)
+
+
+SR = (
+    "data.patch=24",
+    "data.batch=8",
+    "ema=0.98",
+    "optimizer.warmup=20",
+    "optimizer.final_learning_rate=1e-4",
+    "validation.images=8",
+    "weights.phase_balance=0.1",  # the last two are against checkerboards
+    "weights.phase_bias=10.0",
+)
+"""What both super-resolvers have."""
+SR_VAE_GAN = (
+    "variant=vae-gan",
+    "critic={name='dcgan', channels=16}",
+    "latent.noise=16",
+    "encoder.channels=16",
+    "weights.kl=1e-4",
+    "weights.similarity_encoder=1e-3",
+    "weights.similarity_decoder=2e-5",
+    "weights.adversarial=0.002",
+)
+"""VAE/GAN's own: about a fifth of the decoder's gradient."""
+
+
+def super_resolver(exp: Experiment, name: str) -> Path | None:
+    """The folder of a finished run of "control", without a system, or of "vae-gan", both from x4-fidelity."""
+    vgg = json.dumps(str(exp.data / "weights" / paths.NETWORKS["perceptual"]))
+    steps = 1 if exp.smoke else 400
+    settings = [*SR, f"perceptual.weights={vgg}", f"steps={steps}", *(SR_VAE_GAN if name == "vae-gan" else ())]
+    if exp.smoke:
+        settings += ["data.batch=2", "validation.images=1"]
+    images = exp.data / ("sr_test/Set5/HR" if exp.smoke else "sr_train")
+    return exp.trained(f"sr-{name}", "perceptual-x4", images, settings)
