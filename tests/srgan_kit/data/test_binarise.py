@@ -105,6 +105,14 @@ def test_a_fixed_draw_is_the_same_in_every_run_and_on_held_out_images_that_of_ra
     assert torch.equal(load(grey, "threshold").held_out.images == 255, threshold)
 
 
+def test_held_out_images_are_drawn_apart_from_training_images(tmp_path: Path) -> None:
+    same = np.full((9, 6, 6), 128, np.uint8)
+    np.savez(tmp_path / "same.npz", x_train=same, x_test=same)
+    images = load(tmp_path / "same.npz", "fixed")
+    trained_on = torch.stack([images.train.images[number] for number in range(9)])
+    assert 0.35 < (trained_on != images.held_out.images).double().mean() < 0.65
+
+
 def test_values_in_parts_are_those_of_a_whole() -> None:
     values = torch.randint(0, 256, (2**20 + 9,), dtype=torch.uint8)
     whole = binarised(values, "fixed", 3)
