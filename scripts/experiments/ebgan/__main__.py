@@ -24,7 +24,7 @@ SMALL = ("generator.hidden=16", "critic.channels=16", "critic.embedding=4", "dat
 def main(argv: Sequence[str] | None = None) -> None:
     source = "Zhao et al. 2016, arXiv:1609.03126, sec. 4.1: histograms of a grid search, without a table"
     experiment = open_experiment("ebgan", "EBGAN", source, __doc__, argv)
-    points = 2 if experiment.smoke else 32
+    points = 1 if experiment.smoke else 32
     real = real_measures(QUICK if experiment.smoke else FULL)
     own = pulling_away(experiment)
     rows = search(experiment, points)

@@ -28,7 +28,7 @@ def test_gradients_are_scaled_down_to_the_largest_norm_beyond_what_squares_in_fp
     player, values = step(slope)
     assert values["critic_gradient"] == pytest.approx(slope, rel=1e-5)
     expected = min(slope, 2.0) * torch.tensor([[0.6, 0.8]])
-    assert torch.allclose(player.network.weight.grad, expected)  # pyright: ignore[reportArgumentType]
+    assert torch.allclose(player.network.weight.grad, expected)
     assert torch.allclose(player.network.weight.detach(), torch.tensor([[-0.1, -0.1]]), atol=1e-4)  # Adam's first
 
 
