@@ -6,6 +6,7 @@ from torch import nn
 
 from srgan_kit.contracts import Critique
 from srgan_kit.critics import CRITICS
+from srgan_kit.critics.autoencoder import AutoencoderCritic
 from srgan_kit.critics.srgan import SRGANCritic
 from srgan_kit.critics.unet import UNetCritic
 from srgan_kit.errors import UserError
