@@ -32,7 +32,7 @@ PAGE = paths.GUIDE / "fine-tuning.md"
 TRAINED, TESTED = 30, 20
 SIDE, SEED = 256, 11
 SUBJECT = "singaporean-cityscape"
-"""Of the CC0 photographs: its crops at two sizes."""
+"""Of the CC0 photographs, whose crops at two sizes the pretrained models have not seen."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ KINDS = {
 def measured(kind: Kind, data: Path, folder: Path, minutes: float) -> dict[str, object]:
     """Fine-tune where that was not done yet; PSNR of bicubic, start and result on the test images."""
     everything = list(kind.images(data))
-    trained = everything[: min(TRAINED, len(everything) - TESTED // 2)]
+    trained = everything[: TRAINED if len(everything) >= TRAINED + TESTED else len(everything) // 2]
     tested = everything[len(trained) : len(trained) + TESTED]
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def measured(kind: Kind, data: Path, folder: Path, minutes: float) -> dict[str, 
         held_out |= {"held_out_after": result.after, "learning_rate": result.learning_rate}
         report.write_text(json.dumps(held_out | {"steps": result.outcome.step, "minutes": minutes}), encoding="utf-8")
     upscalers = {"start": Upscaler(kind.start, "cpu", "fp32"), "result": Upscaler(folder / "run", "cpu", "fp32")}
-    scale = upscalers["start"].scale
+    scale = int(upscalers["start"].scale)
     values: dict[str, list[float]] = {"bicubic": [], "start": [], "result": []}
     for image in tested:
         high = crop_to_multiple(rgb_planes(image), scale)
@@ -114,10 +114,8 @@ def table(found: dict[str, dict[str, object]]) -> str:
         )
     minutes = sorted({f"{each['minutes']:g}" for each in found.values()})
     hardwares = sorted({str(each["hardware"]) for each in found.values()})
-    return "\n".join(
-        [*lines, "", f"PSNR on luma in dB of other images of the kind; {' or '.join(minutes)} minutes each on"]
-        + [f"{'; '.join(hardwares)}. `python -m scripts.experiments.finetuning`"]
-    )
+    lines += ["", f"PSNR on luma in dB of other images of the kind; {' or '.join(minutes)} minutes each on"]
+    return "\n".join([*lines, f"{'; '.join(hardwares)}. `python -m scripts.experiments.finetuning`"])
 
 
 def main(argv: list[str] | None = None) -> None:
