@@ -11,6 +11,7 @@ from srgan_kit.generators.latent.inversion import InversionConfig
 from srgan_kit.generators.latent.mlp import MLPConfig
 from srgan_kit.generators.latent.resnet import ResNetConfig
 from srgan_kit.generators.settings import GeneratorSettings
+from srgan_kit.generators.super_resolution.community import CommunityConfig
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
@@ -25,9 +26,10 @@ SUPER_RESOLVERS: dict[str, type[SRSettings]] = {
     "srresnet": SRResNetConfig,
     "rrdb": RRDBNetConfig,
 }
-"""Generators that upscale an image."""
+"""Generators that upscale an image, of this kit."""
 GENERATORS: dict[str, type[GeneratorSettings]] = {
     **SUPER_RESOLVERS,
+    "community": CommunityConfig,
     "dcgan": DCGANConfig,
     "resnet": ResNetConfig,
     "mlp": MLPConfig,

@@ -11,6 +11,7 @@ from torch import nn
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
+from srgan_kit.generators.super_resolution.community import CommunityNetwork
 from srgan_kit.generators.super_resolution.reparameterised import folded
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.generators.super_resolution.settings import SRSettings
@@ -18,7 +19,7 @@ from srgan_kit.layers.virtual_batch_norm import VirtualBatchNetwork
 from srgan_kit.limits import building_at_most
 from srgan_kit.models.build import build_model
 from srgan_kit.models.pretrained import GENERATIVE_FORMAT, pretrained_generators, pretrained_models, read_summary
-from srgan_kit.models.super_resolution import save_model
+from srgan_kit.models.super_resolution import save_community_model, save_model
 from srgan_kit.recipes.schema import Recipe
 
 
@@ -62,6 +63,9 @@ def save_run(
     if isinstance(recipe.generator, SRSettings):
         recipe, network = recipe.model_copy(update={"generator": recipe.generator.exported()}), folded(network)
     assert isinstance(network, Model)
+    if isinstance(network.decoder, CommunityNetwork):
+        save_community_model(network.decoder.model, path, metadata)
+        return
     if isinstance(recipe.generator, SRSettings):
         latent = {"latent": recipe.latent.size} if isinstance(recipe.generator, ResidualSRConfig) else {}
         save_model(network.decoder, recipe.generator.model_copy(update=latent), path, metadata)

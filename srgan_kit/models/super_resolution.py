@@ -3,24 +3,27 @@
 Nothing here executes code from a checkpoint: tensors only, from safetensors or `torch.load(weights_only=True)`.
 """
 
-import pickle
-import warnings
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators import SRConfig
+from srgan_kit.generators.super_resolution.community import (
+    community_network,
+    first_line,
+    read_pickled,
+    read_safetensors,
+)
 from srgan_kit.generators.super_resolution.settings import SRSettings
-from srgan_kit.limits import building_at_most, check_layer_numbers, check_tensors, check_zip
+from srgan_kit.limits import building_at_most
 from srgan_kit.models import realesrgan
 from srgan_kit.models.ncnn_network import read_ncnn
 from srgan_kit.models.pretrained import (
@@ -34,7 +37,7 @@ from srgan_kit.models.pretrained import (
 )
 from srgan_kit.problems import first_problem
 
-__all__ = ["DEFAULT_MODEL", "UpscalingModel", "load_model", "pretrained_upscalers", "save_model"]
+__all__ = ["DEFAULT_MODEL", "UpscalingModel", "load_model", "pretrained_upscalers", "read_pickled", "save_model"]
 LARGEST_BORDER = 64
 """Pixels by which a model's file may have images continued."""
 RUN_MODEL = "model.safetensors"
@@ -127,9 +130,28 @@ def save_model(network: nn.Module, config: SRSettings, path: Path, metadata: dic
     """
     own = {"format": FORMAT, "generator": config.model_dump_json(), "scale": str(config.scale), "range": "[0, 1]"}
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    write_tensors(tensors, path, own | metadata)
+
+
+def save_community_model(network: nn.Module, path: Path, metadata: dict[str, str]) -> None:
+    """Write a community network's weights under its architecture's own names, for every program that knows it.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    tensors = {name: value.detach().cpu().clone().contiguous() for name, value in network.state_dict().items()}
+    write_tensors(tensors, path, metadata)
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write a safetensors file, which appears whole or not at all.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     try:
         with atomic_write(path) as temporary:
-            save_file(tensors, temporary, metadata=own | metadata)
+            save_file(tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         raise UserError(f"model {path}: cannot be written: {error}") from None
 
@@ -150,7 +172,7 @@ def _load_file(path: Path) -> UpscalingModel:
     if path.suffix.lower() == ".param":
         return _ncnn_model(path)
     if path.suffix.lower() == ".safetensors":
-        tensors, metadata = _read_safetensors(path)
+        tensors, metadata = read_safetensors(path)
         if metadata.get("format") == FORMAT:
             return _own_model(path, tensors, metadata)
         if metadata.get("format") == GENERATIVE_FORMAT:
@@ -166,7 +188,8 @@ def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str])
             network = config.build()
         network.load_state_dict(tensors)
     except (UserError, RuntimeError) as error:
-        raise UserError(f"model {path}: its weights and settings do not fit this version: {_line(error)}") from None
+        reason = first_line(error)
+        raise UserError(f"model {path}: its weights and settings do not fit this version: {reason}") from None
     return UpscalingModel(
         name=path.stem,
         network=_frozen(network),
@@ -198,90 +221,23 @@ def _ncnn_model(path: Path) -> UpscalingModel:
     )
 
 
-class _CommunityNetwork(nn.Module):
-    """A network that spandrel built, called the way its architecture wants to be called."""
-
-    def __init__(self, descriptor: Any) -> None:
-        super().__init__()
-        self.model = descriptor.model
-        self._call = descriptor._call_fn  # the public call pads and clamps, which is the engine's work here
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self._call(self.model, image)
-
-
 def _community_model(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> UpscalingModel:
-    import spandrel  # a second to import, and only community checkpoints need it
-
-    try:
-        weights = spandrel.canonicalize_state_dict(tensors)
-        check_layer_numbers(weights)
-        with building_at_most(weight for weight in weights.values() if isinstance(weight, Tensor)):
-            descriptor = spandrel.ModelLoader().load_from_state_dict(weights)
-    except spandrel.UnsupportedModelError:
-        raise UserError(f"model {path}: a checkpoint of an architecture unknown to spandrel") from None
-    except Exception as error:  # spandrel's detectors raise whatever they stumble over
-        raise UserError(f"model {path}: its weights do not fit the architecture: {_line(error)}") from None
-    needs = descriptor.size_requirements
-    if not isinstance(descriptor, spandrel.ImageModelDescriptor) or needs.square:
-        raise UserError(f"model {path}: {descriptor.architecture.name} does not map any image to an image")
-    if descriptor.input_channels != descriptor.output_channels or descriptor.input_channels not in (1, 3):
-        channels = f"{descriptor.input_channels} -> {descriptor.output_channels}"
-        raise UserError(f"model {path}: expected 1 or 3 colour channels in and out, got {channels}")
+    network, about = community_network(path, tensors)
     return UpscalingModel(
         name=path.stem,
-        network=_frozen(_CommunityNetwork(descriptor)),
-        scale=descriptor.scale,
-        channels=descriptor.input_channels,
-        architecture=descriptor.architecture.name,
+        network=_frozen(network),
+        scale=about.scale,
+        channels=about.channels,
+        architecture=about.architecture,
         licence=metadata.get("licence", metadata.get("license", "unknown")),
-        metadata=metadata | {"tags": " ".join(descriptor.tags)},
-        multiple_of=needs.multiple_of,
-        minimum=max(needs.minimum, 1),
-        supports_fp16=descriptor.supports_half,
-        supports_bf16=descriptor.supports_bfloat16,
+        metadata=metadata | {"tags": about.tags},
+        multiple_of=about.multiple_of,
+        minimum=about.minimum,
+        border=_border(path, metadata.get("border", "0")),
+        supports_fp16=about.supports_fp16,
+        supports_bf16=about.supports_bf16,
     )
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        return load_file(path), metadata
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"model {path}: not a readable safetensors file: {_line(error)}") from None
-
-
-def read_pickled(path: Path) -> dict[str, Any]:
-    """What a pickled checkpoint holds, without executing code from it.
-
-    Raises:
-        UserError: it cannot be read, or is no dictionary.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            check_zip(path)
-        with warnings.catch_warnings(action="ignore"):  # about how a file that is refused was pickled
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-        check_tensors(path, tensors)
-    except UserError as error:
-        raise UserError(f"model {error}") from None
-    except pickle.UnpicklingError:
-        raise UserError(f"model {path}: damaged, or more than weights (code is never run)") from None
-    except (EOFError, KeyError):  # all that the reader says of a file of anything else
-        raise UserError(f"model {path}: not a checkpoint") from None
-    except Exception as error:  # a broken file makes torch.load raise RuntimeError, ValueError, OSError, ...
-        raise UserError(f"model {path}: not a readable checkpoint: {_line(error)}") from None
-    if not isinstance(tensors, dict):
-        raise UserError(f"model {path}: expected a dictionary of weights, got {type(tensors).__name__}")
-    return tensors
 
 
 def _frozen(network: nn.Module) -> nn.Module:
     return network.float().eval().requires_grad_(False)
-
-
-def _line(error: BaseException) -> str:
-    """The first line of an error's text that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:200]

@@ -11,11 +11,12 @@ from pydantic import Field, model_validator
 from srgan_kit.contracts import REQUIREMENTS
 from srgan_kit.critics import CriticConfig
 from srgan_kit.data.settings import DataConfig, LabelsConfig
-from srgan_kit.generators import GENERATORS, SUPER_RESOLVERS, GeneratorConfig
+from srgan_kit.generators import GENERATORS, GeneratorConfig
 from srgan_kit.generators.autoregressive.network import PixelSettings
 from srgan_kit.generators.encoder import EncoderConfig
 from srgan_kit.generators.latent.inversion import InversionConfig
 from srgan_kit.generators.model import LatentConfig
+from srgan_kit.generators.super_resolution.community import CommunityConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.recipes.sections import (
@@ -117,8 +118,12 @@ class Recipe(Settings):
         """The same recipe with nothing in it about the machine that it ran on."""
         no_folders = {"folder": None, "lr_folder": None}
         source, teachers = self.initialise_from, tuple(Path(name).name for name in self.distillation.teachers)
+        generator = self.generator
+        if isinstance(generator, CommunityConfig):
+            generator = generator.model_copy(update={"file": Path(generator.file.name)})
         return self.model_copy(
             update={
+                "generator": generator,
                 "data": self.data.model_copy(update=no_folders),
                 "validation": self.validation.model_copy(update=no_folders),
                 "perceptual": self.perceptual.model_copy(update={"weights": None}),
@@ -204,10 +209,10 @@ class Recipe(Settings):
         upscales = isinstance(self.generator, SRSettings)
         pixel = isinstance(self.generator, PixelSettings)
         if self.task == "super-resolution" and not (upscales or pixel):
-            expected = ", ".join(SUPER_RESOLVERS)
+            expected = ", ".join(name for name, kind in GENERATORS.items() if issubclass(kind, SRSettings))
             raise ValueError(f"generator {self.generator.name!r} upscales no image; use one of {expected}")
         if self.task != "super-resolution" and upscales:
-            expected = ", ".join(name for name in GENERATORS if name not in SUPER_RESOLVERS)
+            expected = ", ".join(name for name, kind in GENERATORS.items() if not issubclass(kind, SRSettings))
             raise ValueError(f"generator {self.generator.name!r} is for super-resolution; {self.task} needs {expected}")
         features = self.task == "reconstruction" and self.reconstruction.source == "features"
         if features != isinstance(self.generator, InversionConfig) and not pixel:

@@ -80,6 +80,7 @@ class SuperResolution:
         else:
             self.examples = PairedCrops(self.images, low, crops, labels, data.random_degradation)
         self.validation = self._validation_pairs(usable.only(held_out))
+        self._bicubic: float | None = None
 
     def fingerprint(self) -> str:
         """A digest of which training images there are, in order: crops are functions of their numbers."""
@@ -117,14 +118,19 @@ class SuperResolution:
 
     @torch.inference_mode()
     def validate(self, model: Model) -> dict[str, float]:
-        """Mean PSNR on luma over the validation images, in dB; nothing where there are none."""
+        """Mean PSNR on luma over the validation images, in dB, and bicubic's; nothing where there are none."""
         pairs = self.validation
         if model.autoregressive:  # value after value: only a crop of the size that it draws
             pairs = [_middle(pair, self.scale, self.recipe.data.patch) for pair in pairs[:1]]
         values = [
             float(psnr_y(self._upscaled(model, low).cpu().clamp(0, 1), high[None], self.scale)) for low, high in pairs
         ]
-        return {"psnr_y": sum(values) / len(values)} if values else {}
+        if not values:
+            return {}
+        if self._bicubic is None:
+            each = [_bicubic_psnr(low, high, self.scale) for low, high in pairs]
+            self._bicubic = sum(each) / len(each)
+        return {"psnr_y": sum(values) / len(values), "bicubic_psnr_y": self._bicubic}
 
     @torch.inference_mode()
     def sheet(self, model: Model, path: Path, rows: int = 4, side: int = 32) -> None:
@@ -185,6 +191,11 @@ class SuperResolution:
         for high_path, low_path in zip(high.paths, low.paths, strict=True):
             check_partner(high.sizes[high_path], low_path, low.sizes[low_path], self.scale)
         return low
+
+
+def _bicubic_psnr(low: Tensor, high: Tensor, scale: int) -> float:
+    """PSNR on luma of bicubic upscaling, rounded to 8 bits, in dB."""
+    return float(psnr_y(resize_8bit(low, float(scale))[None], high[None], scale))
 
 
 def _by_hash(paths: list[Path]) -> list[Path]:

@@ -15,7 +15,7 @@ from srgan_kit.training.run import Run
 from srgan_kit.training.signals import interruption
 from srgan_kit.training.start import announce, open_run, start_accelerator
 from srgan_kit.training.telemetry import NullTelemetry, Telemetry
-from srgan_kit.training.validation import validate
+from srgan_kit.training.validation import measure_start, validate
 
 __all__ = ["BEST", "MODEL", "Outcome", "Stopped", "is_finished", "start_accelerator", "train"]
 
@@ -75,6 +75,8 @@ def train(
             run.planned = None  # all that was planned is done, and there is time for more
         with Telemetry(folder, run.step, run.steps, limit) if main else NullTelemetry() as telemetry:
             announce(run, telemetry, warnings)
+            if run.step == 0:
+                measure_start(run, telemetry)
             measured: dict[str, float] | None = None  # of a validation of the last step
             speed = Speed(run.step)
             for batches in step_batches(run):

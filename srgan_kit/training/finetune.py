@@ -1,0 +1,225 @@
+"""Fine-tuning in one call: from a model and a folder of photographs to a model that is better at them, or the same."""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from srgan_kit.errors import UserError
+from srgan_kit.generators.model import Model
+from srgan_kit.generators.super_resolution.community import CommunityConfig, CommunityNetwork, read_safetensors
+from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.models.super_resolution import RUN_MODEL, UpscalingModel, generator_config, load_model, write_tensors
+from srgan_kit.recipes.schema import Recipe
+from srgan_kit.training.batches import step_batches
+from srgan_kit.training.checkpoint import has_checkpoint
+from srgan_kit.training.limit import KEPT_FREE
+from srgan_kit.training.loop import BEST, MODEL, Outcome, train
+from srgan_kit.training.results import DIGITS
+from srgan_kit.training.run import Diverged
+from srgan_kit.training.start import open_run
+
+RATES = (3e-5, 1e-4, 3e-4, 1e-3)
+"""Learning rates that are tried, in this order, until one is clearly worse than the one before."""
+TRIALS = 0.2
+"""Fraction of the time that all of them may take."""
+WORSE = 0.02
+"""dB."""
+VALIDATIONS = 10
+PATCH, BATCH = 32, 8
+AVERAGED = 0.1
+"""Fraction of the steps over which weights are averaged."""
+PHOTO_NAMES = ("photo", "realesr")
+"""Parts of the names of models that were taught on compressed and noisy images."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a model does on the held-out images before it is trained."""
+
+    psnr: float
+    """dB."""
+    bicubic: float
+    """PSNR of bicubic upscaling, in dB."""
+    images: int
+    """Number of images held out."""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What came of fine-tuning, as PSNR on luma of held-out images."""
+
+    model_before: str
+    """Name of the model at the start."""
+    before: Start
+    """What was measured of it."""
+    after: float
+    """PSNR of the best model on the way, in dB; the start's where none was better."""
+    learning_rate: float
+    """The one that was chosen."""
+    model: Path
+    """The best model; the start's weights where none was better."""
+    outcome: Outcome
+    """How the run ended."""
+
+    @property
+    def better(self) -> bool:
+        """Whether training helped."""
+        return self.after > self.before.psnr
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A learning rate after a short run."""
+
+    learning_rate: float
+    psnr: float
+    """dB, on the held-out images; minus infinity where it diverged."""
+    seconds_per_step: float
+
+
+def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Callable[[str], None] = print) -> FineTuned:
+    """Train a super-resolver further on photographs, for so many minutes.
+
+    Low resolution is made as that model was taught: MATLAB's bicubic, or the light degradations for photo models. A
+    tenth of the photographs is held out. The learning rate is chosen by short runs, each measured on the held-out ones
+    (after the range test of Smith 2015, "Cyclical learning rates for training neural networks", arXiv:1506.01186, sec.
+    3.3), the number of steps by the time left. The best model of the run's validations, the start among them, is kept.
+
+    Args:
+        photos: a folder of images, or a .zip of one.
+        start: a pretrained model's name, a run folder or file of ours, or a community checkpoint.
+        minutes: the time, for all of it.
+        folder: the run's folder; `model.safetensors` in it is the best model.
+        say: what is done with each line about the progress.
+
+    Raises:
+        UserError: no usable photographs, a model that cannot be trained, a folder that holds a run.
+    """
+    begin = time.monotonic()
+    if has_checkpoint(folder) or (folder / MODEL).exists():
+        raise UserError(f"{folder}: holds a run already; -o takes another folder")
+    model = load_model(start)
+    recipe = starting_recipe(model, start, photos)
+    taught = "bicubic" if recipe.data.random_degradation is None else "light degradations"
+    say(f"fine-tuning {model.name} (x{model.scale}, {model.parameters:,} parameters), low resolution by {taught}")
+    before = measure_start(recipe)
+    say(f"before: {before.psnr:.2f} dB on {before.images} held-out photographs, bicubic {before.bicubic:.2f} dB")
+    trials = try_rates(recipe, TRIALS * 60 * minutes, say)
+    best = max(trials, key=lambda trial: trial.psnr)
+    left = 60 * minutes - (time.monotonic() - begin)
+    steps = max(VALIDATIONS, math.floor(left * (1 - KEPT_FREE) / best.seconds_per_step))
+    say(f"learning rate {best.learning_rate:g}; about {steps} steps in the {left / 60:.1f} minutes left")
+    recipe = with_rate(recipe, best.learning_rate, 2 * steps)  # as many as fit are planned from the measured speed
+    every = max(1, steps // VALIDATIONS)
+    recipe = recipe.model_copy(
+        update={
+            "ema": min(max(1 - 1 / (AVERAGED * steps), 0.5), 0.999),
+            "validation": recipe.validation.model_copy(update={"every": every}),
+            "log_every": max(1, every // 2),
+        }
+    )
+    outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True)
+    after = _keep_best(model, folder)
+    return FineTuned(model.name, before, max(after, before.psnr), best.learning_rate, folder / MODEL, outcome)
+
+
+def starting_recipe(model: UpscalingModel, source: str, photos: Path) -> Recipe:
+    """The run that goes on from a model, at a learning rate that is still to be chosen.
+
+    Raises:
+        UserError: a model that cannot be trained.
+    """
+    photo = any(part in model.name for part in PHOTO_NAMES)
+    return Recipe.model_validate(
+        {
+            "name": f"finetune-{model.name}",
+            "steps": 1,
+            "generator": trainable(model, source),
+            "initialise_from": None if isinstance(model.network, CommunityNetwork) else source,
+            "weights": {"pixel": 1.0, "fourier": 0.05} if photo else {"pixel": 1.0},
+            "data": {
+                "folder": photos,
+                "patch": PATCH,
+                "batch": BATCH,
+                "degradation": "light" if photo else "bicubic",
+            },
+        }
+    )
+
+
+def trainable(model: UpscalingModel, source: str) -> SRSettings:
+    """The generator's settings for a model.
+
+    Raises:
+        UserError: a model that cannot be trained.
+    """
+    if isinstance(model.network, CommunityNetwork):
+        path = Path(source)
+        return CommunityConfig(scale=model.scale, file=path / RUN_MODEL if path.is_dir() else path)
+    text = model.metadata.get("generator")
+    if text is None:
+        raise UserError(f"model {model.name}: an ncnn graph cannot be trained; its .pth or .safetensors file can")
+    return generator_config(text)
+
+
+def with_rate(recipe: Recipe, learning_rate: float, steps: int, final: float = 0.01) -> Recipe:
+    """The recipe at a peak learning rate that falls to the fraction `final` of it."""
+    optimizer = {"learning_rate": learning_rate, "final_learning_rate": final * learning_rate, "warmup": 10}
+    return recipe.model_copy(update={"steps": steps, "optimizer": recipe.optimizer.model_copy(update=optimizer)})
+
+
+def measure_start(recipe: Recipe) -> Start:
+    """PSNR on the held-out images before any training."""
+    with tempfile.TemporaryDirectory() as folder, open_run(recipe, Path(folder) / "run", False, None) as (run, _):
+        network, batch = run.average.network, run.task.held_out(10_000)
+        assert isinstance(network, Model)
+        measured = run.task.validate(network)
+        images = 0 if batch is None else len(batch.image)
+        return Start(round(measured["psnr_y"], DIGITS), measured["bicubic_psnr_y"], images)
+
+
+def try_rates(recipe: Recipe, seconds: float, say: Callable[[str], None]) -> list[Trial]:
+    """Short runs from the start, one for each learning rate, until one is clearly worse than the one before."""
+    trials: list[Trial] = []
+    for rate in RATES:
+        trial = _trial(with_rate(recipe, rate, 10**6, final=1.0), seconds / len(RATES))
+        say(f"learning rate {rate:g}: {trial.psnr:.2f} dB")
+        trials.append(trial)
+        if len(trials) > 1 and trial.psnr < trials[-2].psnr - WORSE:
+            break
+    return trials
+
+
+def _trial(recipe: Recipe, seconds: float) -> Trial:
+    """A run of so many seconds, which leaves nothing behind."""
+    recipe = recipe.model_copy(update={"ema": 0.9})
+    with tempfile.TemporaryDirectory() as folder, open_run(recipe, Path(folder) / "run", False, None) as (run, _):
+        begin = time.monotonic()
+        psnr = -math.inf
+        try:
+            for batches in step_batches(run):
+                run.train_step(batches[-1])
+                if time.monotonic() - begin > seconds:
+                    break
+            network = run.average.network
+            assert isinstance(network, Model)
+            psnr = run.task.validate(network)["psnr_y"]
+        except Diverged:
+            pass
+        return Trial(recipe.optimizer.learning_rate, psnr, (time.monotonic() - begin) / max(run.step, 1))
+
+
+def _keep_best(model: UpscalingModel, folder: Path) -> float:
+    """Put the best model in the place of the last, with what it comes from; its PSNR on the held-out images."""
+    tensors, metadata = read_safetensors(folder / BEST)
+    origin = {
+        "fine_tuned_from": model.name,
+        "licence": model.licence,
+        "border": str(model.border),
+        "training_data": f"{model.metadata.get('training_data', 'unknown')}; fine-tuned on its user's photographs",
+    }
+    write_tensors(tensors, folder / MODEL, metadata | origin)
+    return float(metadata["validation_psnr_y"])

@@ -1,0 +1,142 @@
+"""Fine-tuning: better than the start, or the start itself; our own models and community checkpoints."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spandrel
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
+
+from srgan_kit.errors import UserError
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.models.super_resolution import load_model, save_model
+from srgan_kit.training import finetune
+from srgan_kit.training.finetune import fine_tune, starting_recipe
+
+QUICK = 0.1
+"""Minutes."""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve images of sharp stripes, which a small network learns within seconds."""
+    folder = tmp_path_factory.mktemp("photos")
+    rows, columns = np.mgrid[:96, :96]
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        angle, period = random.uniform(0, math.pi), random.uniform(6, 16)
+        wave = np.sin(2 * np.pi * (rows * np.cos(angle) + columns * np.sin(angle)) / period)
+        pixels = np.where(wave > 0, 220, 40)[:, :, None].repeat(3, axis=2).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A small model that was never trained."""
+    torch.manual_seed(0)
+    config = ResidualSRConfig(scale=2, channels=16, groups=1, convolutions=2)
+    save_model(config.build(), config, tmp_path / "mine.safetensors", {"licence": "CC0-1.0", "border": "2"})
+    return tmp_path / "mine.safetensors"
+
+
+@pytest.fixture
+def community(tmp_path: Path) -> Path:
+    """Real-ESRGAN's compact architecture, small, in its own file."""
+    torch.manual_seed(0)
+    network = SRVGGNetCompact(num_feat=16, num_conv=2, upscale=2)
+    torch.save({"params": network.state_dict()}, tmp_path / "compact.pth")
+    return tmp_path / "compact.pth"
+
+
+def test_a_model_gets_better_and_says_where_it_comes_from(photos: Path, own: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    result = fine_tune(photos, str(own), QUICK, tmp_path / "run", lines.append)
+    assert result.better
+    assert result.after > result.before.psnr + 0.1
+    assert (result.before.images, result.model) == (1, tmp_path / "run" / "model.safetensors")
+    with safe_open(result.model, framework="pt") as file:
+        metadata = file.metadata()
+    assert float(metadata["validation_psnr_y"]) == result.after
+    assert (metadata["fine_tuned_from"], metadata["licence"], metadata["border"]) == ("mine", "CC0-1.0", "2")
+    assert load_model(tmp_path / "run").scale == 2
+    assert any(line.startswith("before: ") and "on 1 held-out photographs" in line for line in lines)
+
+
+def test_a_model_that_gets_worse_is_given_back(
+    photos: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "RATES", (5.0,))  # far too large
+    result = fine_tune(photos, str(own), QUICK, tmp_path / "run", lambda _: None)
+    assert not result.better
+    assert result.after == result.before.psnr
+    kept, start = load_file(result.model), load_file(own)
+    assert kept.keys() == start.keys()
+    assert all(torch.equal(kept[name], start[name]) for name in start)
+
+
+def test_a_community_checkpoint_stays_one(photos: Path, community: Path, tmp_path: Path) -> None:
+    result = fine_tune(photos, str(community), QUICK, tmp_path / "run", lambda _: None)
+    assert result.better
+    weights = load_file(result.model)
+    descriptor = spandrel.ModelLoader().load_from_state_dict(weights)
+    assert (descriptor.architecture.name, descriptor.scale) == ("RealESRGAN Compact", 2)
+    before = torch.load(community)["params"]
+    assert weights.keys() == before.keys()
+    assert not torch.equal(weights["body.0.weight"], before["body.0.weight"])
+
+
+def test_learning_rates_are_tried_until_one_is_worse(photos: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune, "RATES", (1e-3, 10.0, 20.0))
+    lines: list[str] = []
+    trials = finetune.try_rates(starting_recipe(load_model(own), str(own), photos), 6.0, lines.append)
+    assert [trial.learning_rate for trial in trials] == [1e-3, 10.0]
+    assert trials[0].psnr > trials[1].psnr
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize(("model", "degradation"), [("x4-fidelity", "bicubic"), ("x4-photo", "light")])
+def test_low_resolution_is_made_as_the_model_was_taught(model: str, degradation: str, photos: Path) -> None:
+    recipe = starting_recipe(load_model(model), model, photos)
+    assert recipe.data.degradation.name == degradation
+    assert recipe.initialise_from == model
+    assert recipe.scale == 4
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(photos: Path, own: Path, tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="holds a run already; -o takes another folder"):
+        fine_tune(photos, str(own), QUICK, tmp_path)
+
+
+def test_the_command(photos: Path, own: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "srgan_kit", "finetune", str(photos), "--from", str(own), "--minutes", str(QUICK)]
+    done = subprocess.run([*command, "-o", str(tmp_path / "run")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert " dB on 1 held-out photographs (bicubic " in done.stdout
+    assert done.stdout.endswith(f"model in {tmp_path / 'run' / 'model.safetensors'}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere"),
+        (["{photos}", "--minutes", "0"], "--minutes 0: expected a number above 0"),
+        (["{photos}", "--from", "x9"], "model 'x9': neither a file nor a pretrained model"),
+        (["{photos}", "--from", "dcgan-flowers"], "makes images and upscales none"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str, photos: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "srgan_kit", "finetune", *(each.format(photos=photos) for each in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
+    assert not (tmp_path / "runs").exists()
