@@ -20,27 +20,11 @@ from srgan_kit.data.holdout import holdout_count
 from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
 from srgan_kit.data.labels import FROM_ALL, LabelledDraws, class_folders, labelled_subset
 from srgan_kit.data.npz import read_arrays
+from srgan_kit.data.packed_images import PackedImages
 from srgan_kit.errors import UserError
 from srgan_kit.images.pixels import center_crop
 
 Augmentation = Literal["none", "flips"]
-
-
-class PackedImages(Sequence[Tensor]):
-    """Images (C, h, w) uint8 of any shape in one block of memory: thousands of tensors as cheap to share as one."""
-
-    def __init__(self, images: Iterable[Tensor]) -> None:
-        images = list(images)
-        self.shapes = [tuple(image.shape) for image in images]
-        self.pixels = torch.cat([image.reshape(-1) for image in images])
-        self._starts = np.cumsum([0] + [image.numel() for image in images])
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def __getitem__(self, index: int) -> Tensor:
-        """(C, h, w) uint8, a view; indices from 0 on."""
-        return self.pixels[self._starts[index] : self._starts[index + 1]].view(self.shapes[index])
 
 
 class ImageDataset(Dataset[tuple[Tensor, Tensor]]):

@@ -84,7 +84,10 @@ def train(
                 values = run.train_step(batches[-1], detailed=logged, earlier=batches[:-1])
                 telemetry.step(run.step)
                 if logged:
-                    rates = {"learning_rate": run.learning_rate, "steps_per_second": speed.per_second(run.step)}
+                    rates = {
+                        "learning_rate": run.generator.learning_rate,
+                        "steps_per_second": speed.per_second(run.step),
+                    }
                     telemetry.record(run.step, values | rates)
                 if run.step % recipe.checkpoint_every == 0:
                     run.save()

@@ -53,6 +53,11 @@ class Player:
         # What accelerate wraps around optimiser, backward and clipping is for fp16's scaler; it takes a millisecond.
         self.optimizer = accelerator.prepare(adam) if accelerator.scaler is not None else adam
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate in the last step."""
+        return self.optimizer.param_groups[0]["lr"]
+
     def minimise(
         self,
         terms: Mapping[str, Tensor],

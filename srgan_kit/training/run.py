@@ -141,11 +141,6 @@ class Run:
         """Steps of the whole run: as many as the recipe says, or as were found to fit into its time."""
         return self.recipe.steps if self.planned is None else self.planned
 
-    @property
-    def learning_rate(self) -> float:
-        """The generator's learning rate in the last step."""
-        return self.generator.optimizer.param_groups[0]["lr"]
-
     # --- a step -----------------------------------------------------------------------------------------------------
 
     def train_step(self, batch: Batch, detailed: bool = False, earlier: Sequence[Batch] = ()) -> dict[str, float]:

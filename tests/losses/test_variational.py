@@ -260,11 +260,11 @@ def test_likelihoods_of_each_sample_have_the_batch_s_mean() -> None:
     generator = torch.Generator().manual_seed(6)
     mean, target = torch.randn(2, 5, 3, 2, generator=generator, dtype=torch.float64)
     grey = target.sigmoid()
-    for nll, args in ((bernoulli_nll, (mean, grey)), (gaussian_nll, (mean, target)), (logistic, (mean, grey))):
-        each = nll(*args, reduction="none")
+    for nll, likely in ((bernoulli_nll, grey), (gaussian_nll, target), (logistic, grey)):
+        each = nll(mean, likely, reduction="none")
         assert each.shape == (5,)
-        torch.testing.assert_close(each.mean(), nll(*args))
-        torch.testing.assert_close(each[2], nll(*(value[2:3] for value in args)))
+        torch.testing.assert_close(each.mean(), nll(mean, likely))
+        torch.testing.assert_close(each[2], nll(mean[2:3], likely[2:3]))
     with pytest.raises(ValueError, match="reduction: expected one of mean, none; got 'sum'"):
         bernoulli_nll(mean, grey, reduction="sum")  # pyright: ignore[reportArgumentType]
 

@@ -39,7 +39,7 @@ def test_batch_norm_stands_before_the_activation() -> None:
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d)]
     assert [norm.num_features for norm in norms] == list(HIDDEN)
     seen: list[torch.Tensor] = []
-    norms[-1].register_forward_hook(lambda _, inputs, output: seen.append(output))
+    norms[-1].register_forward_hook(lambda *given: seen.append(given[-1]))
     features = network(torch.rand(50, 1, 8, 8)).features
     assert features is not None
     torch.testing.assert_close(seen[0].mean(dim=0), torch.zeros(20), atol=1e-5, rtol=0)

@@ -347,14 +347,14 @@ def test_mlp_critic(size: int, image_channels: int) -> None:
 @torch.no_grad()
 def test_mlp_critics_noise_is_of_training_only() -> None:
     image = torch.rand(64, 1, 8, 8)
-    plain, noisy = (MLPCritic(8, 1, (32, 32), noise=noise) for noise in (0.0, 0.5))
+    plain, noisy = (MLPCritic(8, 1, (32, 32), noises=(noise, 0.0)) for noise in (0.0, 0.5))
     noisy.load_state_dict(plain.state_dict())
     torch.testing.assert_close(noisy.eval()(image).score, plain(image).score, rtol=0, atol=0)
     first, second = (noisy.train()(image) for _ in range(2))
     assert (first.score - second.score).abs().max() > 1e-2
     torch.testing.assert_close(first.features[0], plain(image).features[0])  # the input has none
     assert (first.features[1] - second.features[1]).abs().max() > 1e-2
-    only_input = MLPCritic(8, 1, (32, 32), input_noise=0.3)
+    only_input = MLPCritic(8, 1, (32, 32), noises=(0.0, 0.3))
     assert (only_input(image).features[0] - only_input(image).features[0]).abs().max() > 1e-2
 
 
