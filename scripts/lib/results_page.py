@@ -31,6 +31,26 @@ PAGES = {
     "sr_matrix": "studies/sr_matrix.md",
 }
 """Experiments in the order of the page, and where below docs/ each has its table."""
+CAPTIONS = {
+    "gan": "A row of samples of each objective: minimax, non-saturating, least squares, hinge, Wasserstein",
+    "dcgan": "Samples, their nearest training images, interpolations",
+    "improved_gan": "The 100 labelled images of a run, a digit in each row, and samples of its generator",
+    "catgan": "A row for each of the 20 clusters: the test images that are surest in it, and the surest samples",
+    "infogan": "Rows: one noise each, columns the ten classes; then three rows each for the two numbers",
+    "ebgan": "Histograms of I' over the search, and samples of the best run of each kind",
+    "f_gan": "Samples of every divergence on MNIST, a row each: KL, reverse KL, Pearson, Neyman, squared "
+    "Hellinger, Jeffrey, Jensen-Shannon, GAN",
+    "vae": "Samples of each run, a row each",
+    "pixelrnn": "Samples of each network, a row each",
+    "vae_gan": "Flowers: originals, then the reconstructions of the three systems; below, three digits for each "
+    "system, every row an original and what arithmetic makes of it for the classes 0 to 9",
+    "deepsim": "Held-out images, then a row of inversions for each combination of losses: seven from SqueezeNet's "
+    "features, below five from VGG16's",
+    "srgan_loss": "Two parts of photographs under each row",
+    "families": "Samples of the three families",
+    "sr_matrix": "Two parts of photographs under every system",
+}
+"""What each experiment's image shows."""
 HEAD = """# Results
 
 Each system's figures beside those of its paper, measured on this machine or the one that is named, by a committed
@@ -118,21 +138,28 @@ def _duration(hours: float) -> str:
 
 
 def system_pages(results: Mapping[str, Result | None], docs: Path = paths.DOCS) -> dict[Path, str]:
-    """The texts of the pages of systems that have a result.
+    """The texts of the systems' pages, each with its table and image, or with the command where there is no result.
 
     Raises:
         ValueError: a page has no marks for its table.
     """
     texts: dict[Path, str] = {}
     for name, result in results.items():
-        if result is not None:
-            page = docs / PAGES[name]
-            before = texts.get(page) or page.read_text(encoding="utf-8")
-            try:
-                texts[page] = filled(before, {f"results {name}": described(result).rstrip()})
-            except ValueError as error:
-                raise ValueError(f"{page}: {error}") from None
+        page = docs / PAGES[name]
+        before = texts.get(page) or page.read_text(encoding="utf-8")
+        try:
+            texts[page] = filled(before, {f"results {name}": _part(name, result, docs)})
+        except ValueError as error:
+            raise ValueError(f"{page}: {error}") from None
     return texts
+
+
+def _part(name: str, result: Result | None, docs: Path) -> str:
+    if result is None:
+        return f"Not measured yet: `python -m scripts.experiments.{name}`."
+    image = docs / "images" / f"{name}.png"
+    shown = f"\n\n![{CAPTIONS[name]}](../images/{name}.png)" if image.exists() else ""
+    return described(result).rstrip() + shown
 
 
 def render() -> None:

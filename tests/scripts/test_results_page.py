@@ -8,7 +8,7 @@ import pytest
 from scripts.experiments import all as every
 from scripts.lib import paths
 from scripts.lib.experiment import Experiment, Figure, open_experiment
-from scripts.lib.results_page import PAGE, PAGES, described, number, read, results_page, system_pages, table
+from scripts.lib.results_page import CAPTIONS, PAGE, PAGES, described, number, read, results_page, system_pages, table
 
 
 def test_pages_are_those_of_the_result_files() -> None:
@@ -64,20 +64,28 @@ def test_numbers_have_four_digits(value: float | None, spread: float | None, tex
 
 
 def test_the_page_of_a_system_has_the_table_between_its_marks(tmp_path: Path) -> None:
-    for page in PAGES.values():
+    for name, page in PAGES.items():
         (tmp_path / page).parent.mkdir(exist_ok=True)
-        (tmp_path / page).write_text("# Title\n<!-- results gan -->\n<!-- end of results gan -->\n", encoding="utf-8")
+        marks = f"<!-- results {name} -->\n<!-- end of results {name} -->"
+        (tmp_path / page).write_text(f"# Title\n{marks}\n", encoding="utf-8")
     found(tmp_path).write()
     results = dict.fromkeys(PAGES) | {"gan": read("gan", tmp_path)}
     assert results["gan"] is not None
     texts = system_pages(results, tmp_path)
-    assert list(texts) == [tmp_path / PAGES["gan"]]
+    assert list(texts) == [tmp_path / page for page in PAGES.values()]
+    assert "Not measured yet: `python -m scripts.experiments.vae`." in texts[tmp_path / PAGES["vae"]]
+    assert "![" not in texts[tmp_path / PAGES["gan"]]
     assert table(results["gan"]["figures"]) in texts[tmp_path / PAGES["gan"]]
     whole = results_page(results, tmp_path)
     assert "## [GAN](systems/gan.md)\n\nPaper, table 1.\n\n| measure" in whole
     assert "## [Title](systems/vae.md)\n\nNot run yet.\n" in whole
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "gan.png").touch()
+    shown = f"![{CAPTIONS['gan']}](../images/gan.png)\n<!-- end of results gan -->"
+    assert shown in system_pages(results, tmp_path)[tmp_path / PAGES["gan"]]
+    (tmp_path / PAGES["vae"]).write_text("# Title\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"vae\.md: expected the marks <!-- results vae -->"):
-        system_pages(dict.fromkeys(PAGES) | {"vae": results["gan"]}, tmp_path)
+        system_pages(results, tmp_path)
 
 
 def test_what_has_no_complete_result_is_missing(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from PIL import Image
 from torch.utils.data import default_collate
 
 from srgan_kit.data.image_dataset import DatasetSettings, DatasetSplits, ImageDataset, load_dataset
-from srgan_kit.data.packed_images import PackedImages
 from srgan_kit.data.labels import LabelledDraws
+from srgan_kit.data.packed_images import PackedImages
 from srgan_kit.errors import UserError
 
 
