@@ -42,6 +42,7 @@ def run() -> None:
 def _status_of_command() -> object:
     """Run it; its exit status."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # large tensors on huge pages: see upscaling/allocation.py
     os.getcwd()  # without a current folder torch's libraries end the process
     with warnings.catch_warnings():
         if not sys.warnoptions:
