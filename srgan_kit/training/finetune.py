@@ -122,8 +122,8 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
         }
     )
     outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True)
-    after = _keep_best(model, folder)
-    return FineTuned(model.name, before, max(after, before.psnr), best.learning_rate, folder / MODEL, outcome)
+    after = _keep_better(model, before, folder)
+    return FineTuned(model.name, before, after, best.learning_rate, folder / MODEL, outcome)
 
 
 def starting_recipe(model: UpscalingModel, source: str, photos: Path) -> Recipe:
@@ -212,9 +212,14 @@ def _trial(recipe: Recipe, seconds: float) -> Trial:
         return Trial(recipe.optimizer.learning_rate, psnr, (time.monotonic() - begin) / max(run.step, 1))
 
 
-def _keep_best(model: UpscalingModel, folder: Path) -> float:
-    """Put the best model in the place of the last, with what it comes from; its PSNR on the held-out images."""
+def _keep_better(model: UpscalingModel, before: Start, folder: Path) -> float:
+    """Put the best of the start and the run's validations in the place of the last; its PSNR on the held-out images."""
     tensors, metadata = read_safetensors(folder / BEST)
+    after = float(metadata["validation_psnr_y"])
+    if after <= before.psnr:
+        network = model.network.model if isinstance(model.network, CommunityNetwork) else model.network
+        tensors, after = {name: value.contiguous() for name, value in network.state_dict().items()}, before.psnr
+        metadata |= {"validation_psnr_y": f"{after:.{DIGITS}f}", "steps": "0"}
     origin = {
         "fine_tuned_from": model.name,
         "licence": model.licence,
@@ -222,4 +227,4 @@ def _keep_best(model: UpscalingModel, folder: Path) -> float:
         "training_data": f"{model.metadata.get('training_data', 'unknown')}; fine-tuned on its user's photographs",
     }
     write_tensors(tensors, folder / MODEL, metadata | origin)
-    return float(metadata["validation_psnr_y"])
+    return after

@@ -8,19 +8,15 @@ from srgan_kit.training.telemetry import Telemetry
 
 
 def measure_start(run: Run, telemetry: Telemetry) -> None:
-    """Measure and draw what a run starts from, and keep it as the best model so far; of images from noise, nothing."""
+    """Log the measures of what a run starts from; of images from noise there are none that say how good they are."""
     network = run.average.network
     assert isinstance(network, Model)
     if network.autoregressive or run.recipe.task == "unconditional":
         return
     with run.accelerator.autocast():
         measured = run.task.validate(network)
-    if not measured:
-        return
-    if run.accelerator.is_main_process:
-        _draw(run, network)
+    if measured and run.accelerator.is_main_process:
         telemetry.record(run.step, {f"validation/{name}": value for name, value in measured.items()})
-    keep_best(run, measured, regular=True)
 
 
 def validate(run: Run, telemetry: Telemetry, regular: bool) -> dict[str, float]:
@@ -37,16 +33,12 @@ def validate(run: Run, telemetry: Telemetry, regular: bool) -> dict[str, float]:
     with run.accelerator.autocast():
         measured, diagnosed = run.task.validate(network), diagnose(run, network)
     if run.accelerator.is_main_process:
-        _draw(run, network)
+        sheets = run.folder / "sheets"
+        sheets.mkdir(exist_ok=True)
+        run.task.sheet(network, sheets / f"{run.step:07d}.png")
         values = {f"validation/{name}": value for name, value in measured.items()} | diagnosed
         if values:
             telemetry.record(run.step, values)
         export(run, measured)
     keep_best(run, measured, regular)
     return measured
-
-
-def _draw(run: Run, network: Model) -> None:
-    sheets = run.folder / "sheets"
-    sheets.mkdir(exist_ok=True)
-    run.task.sheet(network, sheets / f"{run.step:07d}.png")
