@@ -25,9 +25,9 @@ def kept_memory() -> Generator[None]:
     every page with zeros first: up to a third of the time of upscaling on a CPU. Where the C library is not glibc,
     nothing is done.
 
-    Kept memory has gaps between tensors of different sizes. They are smaller where torch's environment variable
-    THP_MEM_ALLOC_ENABLE is 1 before the first tensor is made, as the command line sets it: large tensors then start at
-    multiples of 2 MiB and lie on huge pages, where Linux has them. Measured by `scripts/bench/allocation.py`.
+    Kept memory has gaps between tensors of different sizes, so its peak is higher. The command line also has torch put
+    large tensors on huge pages (THP_MEM_ALLOC_ENABLE), where Linux has them: a tenth of the page faults. Both are
+    measured by `scripts/bench/allocation.py`.
     """
     global _users
     library = _glibc()
