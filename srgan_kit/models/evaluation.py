@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from srgan_kit.errors import UserError
-from srgan_kit.losses import bits_per_dimension, mse
+from srgan_kit.generators.model import Model
+from srgan_kit.losses import bits_per_dimension
 from srgan_kit.metrics.likelihood import bounds, exact_nll, mean_and_error
+from srgan_kit.metrics.psnr_ssim import psnr
 from srgan_kit.metrics.samples import pairwise_diversity, ratio_to_real, sharpness
 from srgan_kit.models.generative import SavedModel
 
@@ -60,8 +62,8 @@ def evaluate_generative(
         titles = {"elbo": "-ELBO, nats", "iwae": f"IWAE-{samples}, nats"}
         found = {name: Measured(title, *mean_and_error(values[name])) for name, title in titles.items()}
     if recipe.task == "reconstruction":
-        psnr = _each(lambda part: {"psnr": _psnr(model.reconstruct(part), part)}, saved, images, progress)["psnr"]
-        return found | {"psnr": Measured("PSNR of reconstructions, dB", *mean_and_error(psnr))}
+        decibels = _each(lambda part: {"psnr": _reconstructed(model, part)}, saved, images, progress)["psnr"]
+        return found | {"psnr": Measured("PSNR of reconstructions, dB", *mean_and_error(decibels))}
     return found or _samples(saved, images)
 
 
@@ -87,10 +89,8 @@ def _exact(nll: Tensor, dimensions: int, title: str) -> dict[str, Measured]:
     return {"nll": Measured(f"{title}, nats", mean, error), "bits_per_dimension": Measured(f"{title}, bits/dim", *bits)}
 
 
-def _psnr(made: Tensor, image: Tensor) -> Tensor:
-    """Of each image, (N,), over all its values, in dB."""
-    errors = [mse(one, other) for one, other in zip(made.clamp(0, 1), image, strict=True)]
-    return -10 * torch.stack(errors).clamp(min=1e-10).log10()
+def _reconstructed(model: Model, image: Tensor) -> Tensor:
+    return psnr(model.reconstruct(image).clamp(0, 1), image)
 
 
 @torch.no_grad()

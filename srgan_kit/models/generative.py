@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
-from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.generators.super_resolution.community import CommunityNetwork
@@ -19,7 +18,7 @@ from srgan_kit.layers.virtual_batch_norm import VirtualBatchNetwork
 from srgan_kit.limits import building_at_most
 from srgan_kit.models.build import build_model
 from srgan_kit.models.pretrained import GENERATIVE_FORMAT, pretrained_generators, pretrained_models, read_summary
-from srgan_kit.models.super_resolution import save_community_model, save_model
+from srgan_kit.models.super_resolution import save_community_model, save_model, write_tensors
 from srgan_kit.recipes.schema import Recipe
 
 
@@ -82,11 +81,7 @@ def save_run(
         "classes": json.dumps(classes),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    try:
-        with atomic_write(path) as temporary:
-            save_file(tensors, temporary, metadata=metadata | own)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"model {path}: cannot be written: {error}") from None
+    write_tensors(tensors, path, metadata | own)
 
 
 def load_saved(name_or_path: str | Path) -> SavedModel:

@@ -1,15 +1,14 @@
 """A trained run's critic as a comparator: the learned similarity of Larsen et al. 2015 without a game."""
 
 import json
-import pickle
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from srgan_kit.errors import UserError
+from srgan_kit.generators.super_resolution.community import first_line, read_pickled
 from srgan_kit.models.build import build_critic
 from srgan_kit.recipes.schema import Recipe
 
@@ -56,11 +55,11 @@ class CriticFeatures(nn.Module):
 def _critic(path: Path) -> tuple[nn.Module, int]:
     """The critic of a checkpoint, and the channels of its images."""
     try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_pickled(path)
         recipe = Recipe.model_validate(json.loads(state["recipe"]))
         weights = state["critic"]["network"] if recipe.critic is not None else None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise ValueError(f"weights: {path}: no checkpoint of a run ({_line(error)})") from None
+    except (UserError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"weights: {path}: no checkpoint of a run ({first_line(error)})") from None
     if weights is None or recipe.critic is None or recipe.critic.conditional:
         raise ValueError(f"weights: {path}: expected a run with a critic that sees images alone")
     critic = build_critic(recipe, None)
@@ -68,13 +67,8 @@ def _critic(path: Path) -> tuple[nn.Module, int]:
     try:
         critic.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError(f"weights: {path}: its critic is of another kind ({_line(error)})") from None
+        raise ValueError(f"weights: {path}: its critic is of another kind ({first_line(error)})") from None
     return critic, recipe.image_shape[0]
-
-
-def _line(error: Exception) -> str:
-    """What an error says, in a line."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:120]
 
 
 def _number(layer: str) -> int:

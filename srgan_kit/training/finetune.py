@@ -1,9 +1,11 @@
 """Fine-tuning in one call: from a model and a folder of photographs to a model that is better at them, or the same."""
 
+import json
 import math
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +15,13 @@ from srgan_kit.generators.super_resolution.community import CommunityConfig, Com
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.models.super_resolution import RUN_MODEL, UpscalingModel, generator_config, load_model, write_tensors
 from srgan_kit.recipes.schema import Recipe
+from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training.batches import step_batches
-from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.limit import KEPT_FREE
 from srgan_kit.training.loop import BEST, MODEL, Outcome, train
 from srgan_kit.training.results import DIGITS
 from srgan_kit.training.run import Diverged
-from srgan_kit.training.start import open_run
+from srgan_kit.training.start import check_new, open_run, start_accelerator
 
 RATES = (3e-5, 1e-4, 3e-4, 1e-3)
 """Learning rates that are tried, in this order, until one is clearly worse than the one before."""
@@ -99,15 +101,15 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
         UserError: no usable photographs, a model that cannot be trained, a folder that holds a run.
     """
     begin = time.monotonic()
-    if has_checkpoint(folder) or (folder / MODEL).exists():
-        raise UserError(f"{folder}: holds a run already; -o takes another folder")
+    check_new(folder)
     model = load_model(start)
     recipe = starting_recipe(model, start, photos)
     taught = "bicubic" if recipe.data.random_degradation is None else "light degradations"
     say(f"fine-tuning {model.name} (x{model.scale}, {model.parameters:,} parameters), low resolution by {taught}")
-    before = measure_start(recipe)
+    task = SuperResolution(recipe, start_accelerator(recipe).device, folder)
+    before = measure_start(recipe, task)
     say(f"before: {before.psnr:.2f} dB on {before.images} held-out photographs, bicubic {before.bicubic:.2f} dB")
-    trials = try_rates(recipe, TRIALS * 60 * minutes, say)
+    trials = try_rates(recipe, task, TRIALS * 60 * minutes, say)
     best = max(trials, key=lambda trial: trial.psnr)
     left = 60 * minutes - (time.monotonic() - begin)
     steps = max(VALIDATIONS, math.floor(left * (1 - KEPT_FREE) / best.seconds_per_step))
@@ -121,7 +123,7 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
             "log_every": max(1, every // 2),
         }
     )
-    outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True)
+    outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True, task=task)
     after = _keep_better(model, before, folder)
     return FineTuned(model.name, before, after, best.learning_rate, folder / MODEL, outcome)
 
@@ -132,7 +134,8 @@ def starting_recipe(model: UpscalingModel, source: str, photos: Path) -> Recipe:
     Raises:
         UserError: a model that cannot be trained.
     """
-    photo = any(part in model.name for part in PHOTO_NAMES)
+    own = json.loads(model.metadata.get("recipe", "{}")).get("data", {}).get("degradation", {}).get("name")
+    photo = any(part in model.name for part in PHOTO_NAMES) if own is None else own != "bicubic"
     return Recipe.model_validate(
         {
             "name": f"finetune-{model.name}",
@@ -171,21 +174,20 @@ def with_rate(recipe: Recipe, learning_rate: float, steps: int, final: float = 0
     return recipe.model_copy(update={"steps": steps, "optimizer": recipe.optimizer.model_copy(update=optimizer)})
 
 
-def measure_start(recipe: Recipe) -> Start:
+def measure_start(recipe: Recipe, task: SuperResolution) -> Start:
     """PSNR on the held-out images before any training."""
-    with tempfile.TemporaryDirectory() as folder, open_run(recipe, Path(folder) / "run", False, None) as (run, _):
-        network, batch = run.average.network, run.task.held_out(10_000)
+    with tempfile.TemporaryDirectory() as folder, open_run(recipe, Path(folder) / "run", False, task) as (run, _):
+        network = run.average.network
         assert isinstance(network, Model)
-        measured = run.task.validate(network)
-        images = 0 if batch is None else len(batch.image)
-        return Start(round(measured["psnr_y"], DIGITS), measured["bicubic_psnr_y"], images)
+        measured = task.validate(network)
+        return Start(round(measured["psnr_y"], DIGITS), measured["bicubic_psnr_y"], len(task.validation))
 
 
-def try_rates(recipe: Recipe, seconds: float, say: Callable[[str], None]) -> list[Trial]:
+def try_rates(recipe: Recipe, task: SuperResolution, seconds: float, say: Callable[[str], None]) -> list[Trial]:
     """Short runs from the start, one for each learning rate, until one is clearly worse than the one before."""
     trials: list[Trial] = []
     for rate in RATES:
-        trial = _trial(with_rate(recipe, rate, 10**6, final=1.0), seconds / len(RATES))
+        trial = _trial(with_rate(recipe, rate, 10**6, final=1.0), task, seconds / len(RATES))
         say(f"learning rate {rate:g}: {trial.psnr:.2f} dB")
         trials.append(trial)
         if len(trials) > 1 and trial.psnr < trials[-2].psnr - WORSE:
@@ -193,23 +195,21 @@ def try_rates(recipe: Recipe, seconds: float, say: Callable[[str], None]) -> lis
     return trials
 
 
-def _trial(recipe: Recipe, seconds: float) -> Trial:
+def _trial(recipe: Recipe, task: SuperResolution, seconds: float) -> Trial:
     """A run of so many seconds, which leaves nothing behind."""
     recipe = recipe.model_copy(update={"ema": 0.9})
-    with tempfile.TemporaryDirectory() as folder, open_run(recipe, Path(folder) / "run", False, None) as (run, _):
-        begin = time.monotonic()
-        psnr = -math.inf
-        try:
+    with tempfile.TemporaryDirectory() as folder, open_run(recipe, Path(folder) / "run", False, task) as (run, _):
+        begin, taken, psnr = time.monotonic(), 0.0, -math.inf
+        with suppress(Diverged):
             for batches in step_batches(run):
                 run.train_step(batches[-1])
-                if time.monotonic() - begin > seconds:
+                taken = time.monotonic() - begin
+                if taken > seconds:
                     break
             network = run.average.network
             assert isinstance(network, Model)
-            psnr = run.task.validate(network)["psnr_y"]
-        except Diverged:
-            pass
-        return Trial(recipe.optimizer.learning_rate, psnr, (time.monotonic() - begin) / max(run.step, 1))
+            psnr = task.validate(network)["psnr_y"]
+        return Trial(recipe.optimizer.learning_rate, psnr, taken / max(run.step, 1))
 
 
 def _keep_better(model: UpscalingModel, before: Start, folder: Path) -> float:

@@ -47,7 +47,7 @@ def open_run(recipe: Recipe, folder: Path, resume: bool, task: Task | None) -> I
         lock = stack.enter_context(RunLock(folder)) if accelerator.is_main_process else None
         if lock is not None and folder.is_dir():
             _take(lock)
-        _check_new(folder, resume)
+        check_new(folder, resume)
         if resume:
             recipe = held_out_as_before(folder, recipe)
         run = Run(recipe, folder, accelerator, task or build_task(recipe, accelerator.device, folder), resume)
@@ -57,7 +57,7 @@ def open_run(recipe: Recipe, folder: Path, resume: bool, task: Task | None) -> I
             if lock is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 _take(lock)
-                _check_new(folder, resume)
+                check_new(folder, resume)
                 write_recipe(folder, recipe)
             accelerator.wait_for_everyone()
             yield run, warnings
@@ -125,7 +125,8 @@ def _take(lock: RunLock) -> None:
         raise UserError(f"{lock.folder}: cannot be written to ({error.strerror or error})") from None
 
 
-def _check_new(folder: Path, resume: bool) -> None:
+def check_new(folder: Path, resume: bool = False) -> None:
+    """Raise a UserError where a run that is not resumed would meet another's files."""
     if resume:
         return
     if has_checkpoint(folder):

@@ -17,6 +17,7 @@ from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import load_model, save_model
+from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training import finetune
 from srgan_kit.training.finetune import fine_tune, starting_recipe
 
@@ -96,7 +97,9 @@ def test_a_community_checkpoint_stays_one(photos: Path, community: Path, tmp_pat
 def test_learning_rates_are_tried_until_one_is_worse(photos: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune, "RATES", (1e-3, 10.0, 20.0))
     lines: list[str] = []
-    trials = finetune.try_rates(starting_recipe(load_model(own), str(own), photos), 6.0, lines.append)
+    recipe = starting_recipe(load_model(own), str(own), photos)
+    task = SuperResolution(recipe, torch.device("cpu"), photos / "run")
+    trials = finetune.try_rates(recipe, task, 6.0, lines.append)
     assert [trial.learning_rate for trial in trials] == [1e-3, 10.0]
     assert trials[0].psnr > trials[1].psnr
     assert len(lines) == 2
@@ -110,9 +113,18 @@ def test_low_resolution_is_made_as_the_model_was_taught(model: str, degradation:
     assert recipe.scale == 4
 
 
+def test_a_run_of_ours_says_itself_how_it_was_taught(photos: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
+    recipe = starting_recipe(load_model("x4-photo"), "x4-photo", photos).without_paths()
+    save_model(config.build(), config, tmp_path / "model.safetensors", {"recipe": recipe.model_dump_json()})
+    again = starting_recipe(load_model(tmp_path), str(tmp_path), photos)
+    assert again.data.degradation.name == "light"
+
+
 def test_a_folder_that_holds_a_run_is_left_alone(photos: Path, own: Path, tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match="holds a run already; -o takes another folder"):
+    with pytest.raises(UserError, match=r"holds a run already, .* -o takes another folder"):
         fine_tune(photos, str(own), QUICK, tmp_path)
 
 
