@@ -9,6 +9,7 @@ ValueError for an invalid setting when a module is made. A NaN in the input is a
 tensor(5.)
 """
 
+from ._distributed import alone, global_mean, processes
 from .adversarial import AdversarialLoss, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from .autoregressive import (
     bits_per_dimension,
@@ -16,6 +17,7 @@ from .autoregressive import (
     mixture_of_logistics_nll,
     sample_mixture_of_logistics,
 )
+from .batch_parts import batch_layout, batch_part, drawn_for_batch
 from .categorical import (
     CategoricalGAN,
     SemiSupervised,
@@ -103,7 +105,10 @@ __all__ = [
     "TotalVariationLoss",
     "VGGFeatureLoss",
     "Wasserstein",
+    "alone",
     "artifact_map",
+    "batch_layout",
+    "batch_part",
     "bernoulli_nll",
     "bits_per_dimension",
     "categorical_entropy",
@@ -113,6 +118,7 @@ __all__ = [
     "consistency",
     "contextual",
     "discretised_logistic_nll",
+    "drawn_for_batch",
     "entropy_from_logits",
     "estimate_divergence",
     "feature_distance",
@@ -122,6 +128,7 @@ __all__ = [
     "gaussian_information",
     "gaussian_kl",
     "gaussian_nll",
+    "global_mean",
     "gradient_penalty",
     "gram_matrix",
     "historical_averaging",
@@ -143,6 +150,7 @@ __all__ = [
     "phase_balance",
     "phase_bias",
     "phase_evenness",
+    "processes",
     "pulling_away",
     "r1_penalty",
     "r2_penalty",

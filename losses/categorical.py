@@ -48,7 +48,7 @@ def marginal_entropy(logits: Tensor) -> Tensor:
     >>> marginal_entropy(torch.tensor([[1e4, 0.0], [0.0, 1e4]]))  # each is certain, together they use both: ln 2
     tensor(0.6931)
     """
-    log_p = gathered(_finite(_log_probabilities(logits)))
+    log_p = gathered(_finite(_log_probabilities(logits)), "marginal_entropy")
     log_marginal = torch.logsumexp(log_p, dim=0) - math.log(log_p.shape[0])
     return _entropy(log_marginal)
 
@@ -73,10 +73,10 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     check_classes("label", label.clamp(min=0), logits.shape[1])  # unlabelled ones are negative
     labelled = label >= 0
     nll = -log_p.gather(1, label.clamp(min=0).unsqueeze(1)).squeeze(1)
-    share = global_mean(labelled.to(nll.dtype))
+    share = global_mean(labelled.to(nll.dtype), "labelled_cross_entropy")
     broken = log_p.isnan().any(dim=1)  # which counts without a label too
     seen = nll.where(labelled, torch.where(broken, torch.nan, torch.zeros_like(nll)))
-    return global_mean(seen) / (share + (share == 0))
+    return global_mean(seen, "labelled_cross_entropy") / (share + (share == 0))
 
 
 def real_logit(logits: Tensor) -> Tensor:

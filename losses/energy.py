@@ -99,7 +99,7 @@ def pulling_away(embedding: Tensor) -> Tensor:
     if embedding.ndim != 2 or not embedding.is_floating_point():
         raise ValueError(f"expected a floating-point (N, D), got {tuple(embedding.shape)} {embedding.dtype}")
     with torch.autocast(embedding.device.type, enabled=False):
-        rows = gathered(in_full_precision(embedding))
+        rows = gathered(in_full_precision(embedding), "pulling_away")
         count = rows.shape[0]
         if count < 2:
             raise ValueError(f"expected at least two rows to compare, got {tuple(embedding.shape)}")

@@ -40,7 +40,7 @@ def feature_matching(
     terms: list[Tensor] = []
     for r, f in zip(real, fake, strict=True):
         _check_alike(r, f)
-        squares = (global_mean(in_full_precision(r.detach())) - global_mean(in_full_precision(f))).square()
+        squares = (_mean_feature(r.detach()) - _mean_feature(f)).square()
         terms.append(squares.sum() if reduction == "sum" else squares.mean())
     return torch.stack(terms).sum()
 
@@ -94,8 +94,8 @@ def maximum_mean_discrepancy(
         positive("bandwidths", bandwidth)
     one_of("estimate", estimate, ESTIMATES)
     _check_alike(real, fake)
-    x = gathered(in_full_precision(real.detach())).flatten(1)
-    y = gathered(in_full_precision(fake)).flatten(1)
+    x = gathered(in_full_precision(real.detach()), "maximum_mean_discrepancy").flatten(1)
+    y = gathered(in_full_precision(fake), "maximum_mean_discrepancy").flatten(1)
     if estimate == "unbiased" and min(len(x), len(y)) < 2:
         raise ValueError(f"the unbiased estimate needs two samples of each, got {len(x)} and {len(y)}")
     within = _pair_mean(_kernel(x, x, bandwidths), estimate) + _pair_mean(_kernel(y, y, bandwidths), estimate)
@@ -104,8 +104,12 @@ def maximum_mean_discrepancy(
 
 def _moments(values: Tensor, orders: int) -> list[Tensor]:
     values = in_full_precision(values)
-    mean = global_mean(values)
-    return [mean] + [global_mean((values - mean) ** order) for order in range(2, orders + 1)]
+    mean = global_mean(values, "moment_matching")
+    return [mean] + [global_mean((values - mean) ** order, "moment_matching") for order in range(2, orders + 1)]
+
+
+def _mean_feature(features: Tensor) -> Tensor:
+    return global_mean(in_full_precision(features), "feature_matching")
 
 
 def _kernel(a: Tensor, b: Tensor, bandwidths: Sequence[float]) -> Tensor:

@@ -30,7 +30,7 @@ def minibatch_similarity(projected: Tensor) -> Tensor:
     if projected.ndim != 3 or not projected.is_floating_point():
         raise ValueError(f"expected a floating-point (N, B, C), got {tuple(projected.shape)} {projected.dtype}")
     own = in_full_precision(projected)
-    distances = (own[:, None] - gathered(own)[None]).abs().sum(dim=3)
+    distances = (own[:, None] - gathered(own, "minibatch_similarity")[None]).abs().sum(dim=3)
     return torch.exp(-distances).sum(dim=1) - 1  # exp(0) = 1 is the sample itself
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ._settings import function, not_negative, number, whole
 from ._tensors import check_floating_point, check_tensors, in_full_precision, spoilt_by
+from .batch_parts import drawn_for_batch
 
 
 def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
@@ -79,7 +80,11 @@ def gradient_penalty(
         raise ValueError(f"expected floating-point images, got {real.dtype} and {fake.dtype}")
     dtype = torch.promote_types(real.dtype, fake.dtype)  # under autocast the fake ones may be in 16 bits
     shape = (real.shape[0], *[1] * (real.ndim - 1))
-    share = torch.rand(shape, generator=generator, dtype=dtype, device=real.device)
+
+    def positions(batch: Tensor) -> Tensor:
+        return torch.rand(batch.shape, generator=generator, dtype=dtype, device=batch.device)
+
+    share = drawn_for_batch(torch.empty(shape, device=real.device), positions)
     between = torch.lerp(fake.detach().to(dtype), real.detach().to(dtype), share).requires_grad_()
     # vector_norm has gradient 0 at 0, where a plain square root has NaN.
     score = critic(between)

@@ -79,4 +79,4 @@ class RelativisticAverage(nn.Module):
 
 
 def _average(score: Tensor) -> Tensor:
-    return gathered(score.mean().reshape(1)).mean()
+    return gathered(score.mean().reshape(1), "RelativisticAverage").mean()

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ._settings import one_of
 from ._tensors import check_floating_point, check_tensors, difference, in_full_precision
+from .batch_parts import drawn_for_batch
 
 OverSamples = Literal["mean", "none"]
 """What becomes of the samples of a batch."""
@@ -64,7 +65,12 @@ def reparameterise(mean: Tensor, log_variance: Tensor, generator: torch.Generato
     """
     check_tensors(mean=mean)
     centre, spread = in_full_precision(mean), torch.exp(_scale_like(mean, log_variance, "log_variance") / 2)
-    noise = torch.randn(centre.shape, generator=generator, dtype=centre.dtype, device=centre.device)
+
+    def standard_normal(batch: Tensor) -> Tensor:
+        return torch.randn(batch.shape, generator=generator, dtype=batch.dtype, device=batch.device)
+
+    # The images are the last dimension but that of the code; a first one may be that of several draws.
+    noise = drawn_for_batch(centre, standard_normal, dim=max(0, centre.ndim - 2))
     return (centre + spread * noise).to(mean.dtype)
 
 

@@ -14,6 +14,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.latent.dcgan import DCGANGenerator
 from srgan_kit.layers.check_shape import expect
 from srgan_kit.layers.dcgan import halving_layers, initialise, pyramid, widths
+from srgan_kit.layers.dropout import BatchDropout
 from srgan_kit.settings import DEEPEST, Depth
 
 Energy = Literal["euclidean", "mean-square"]
@@ -156,7 +157,7 @@ class AutoencoderCritic(nn.Module):
 
 def _hidden(before: int, after: int, dropout: float) -> nn.Sequential:
     """A dense layer whose output is a map (N, after, 1, 1)."""
-    left = [nn.Dropout(dropout)] if dropout else []
+    left = [BatchDropout(dropout)] if dropout else []
     return nn.Sequential(
         nn.Flatten(), nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Unflatten(1, (after, 1, 1)), *left
     )

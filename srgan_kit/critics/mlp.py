@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import register_parametrization
 
+from srgan_kit import losses
 from srgan_kit.contracts import Critique
 from srgan_kit.critics.heads import Heads, HeadSettings
 from srgan_kit.critics.settings import CriticSettings, CriticSpec
 from srgan_kit.layers.check_shape import expect
+from srgan_kit.layers.dropout import BatchDropout
 from srgan_kit.layers.weight_norm import WeightNormLinear
 
 Normalisation = Literal["none", "batch", "weight", "unit-weights"]
@@ -107,7 +109,7 @@ class MLPCritic(nn.Module):
         super().__init__()
         self.image_shape = (image_channels, size, size)
         self.noise, self.input_noise = noises
-        self.activation, self.dropout = ACTIVATIONS[activation], dropout
+        self.activation, self.dropout = ACTIVATIONS[activation], BatchDropout(dropout)
         sizes = [image_channels * size**2, *hidden]
         self.layers = nn.ModuleList(_layer(normalisation, *pair) for pair in pairwise(sizes))
         self.heads = Heads(sizes[-1], **heads)
@@ -125,11 +127,11 @@ class MLPCritic(nn.Module):
         for layer in self.layers:
             activation = self.activation(layer(hidden))
             features.append(activation[..., None, None])
-            hidden = F.dropout(self._noisy(activation, self.noise), self.dropout, self.training)
+            hidden = self.dropout(self._noisy(activation, self.noise))
         return self.heads(hidden, features, condition)
 
     def _noisy(self, values: Tensor, std: float) -> Tensor:
-        return values + std * torch.randn_like(values) if std and self.training else values
+        return values + std * losses.drawn_for_batch(values, torch.randn_like) if std and self.training else values
 
 
 def _layer(normalisation: Normalisation, inputs: int, outputs: int) -> nn.Module:

@@ -191,16 +191,46 @@ def check_partner(high: tuple[int, int], path: Path, low: tuple[int, int], scale
 
 
 class StepSampler(Sampler[list[int]]):
-    """The sample numbers of each step from `start` on: step s takes samples [s * total, (s + 1) * total), in ranks."""
+    """The sample numbers of each step, from `start` on.
 
-    def __init__(self, start: int, steps: int, batch: int, rank: int = 0, ranks: int = 1) -> None:
+    A step takes the next samples of `batches` whole batches. A whole batch is images from all, then labelled ones, and
+    of both each of `of` parts has its own in turn; so which samples a whole batch has does not depend on its parts.
+
+    >>> list(StepSampler(0, 1, (2, 1), parts=range(1, 2), of=2))  # 0 ... 3 are from all, 4 and 5 labelled
+    [[2, 3, 5]]
+
+    Args:
+        start: the first step.
+        steps: the step after the last.
+        counts: images of a part, from all and labelled.
+        batches: whole batches of a step.
+        parts: which parts this process has, one after the other.
+        of: how many parts a whole batch has.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        steps: int,
+        counts: tuple[int, int],
+        batches: int = 1,
+        parts: range = range(1),
+        of: int = 1,
+    ) -> None:
         self.start, self.steps = start, steps
-        self.batch, self.rank, self.ranks = batch, rank, ranks
+        self.counts, self.batches, self.parts, self.of = counts, batches, parts, of
 
     def __iter__(self) -> Iterator[list[int]]:
+        images, labelled = self.counts
+        whole = self.of * (images + labelled)
         for step in range(self.start, self.steps):
-            first = (step * self.ranks + self.rank) * self.batch
-            yield list(range(first, first + self.batch))
+            numbers: list[int] = []
+            for first in range(step * self.batches * whole, (step + 1) * self.batches * whole, whole):
+                for part in self.parts:
+                    numbers += range(first + part * images, first + (part + 1) * images)
+                    behind = first + self.of * images
+                    numbers += range(behind + part * labelled, behind + (part + 1) * labelled)
+            yield numbers
 
     def __len__(self) -> int:
         return self.steps - self.start

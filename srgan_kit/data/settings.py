@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from srgan_kit.data.binarise import Binarisation
 from srgan_kit.data.degradation_settings import BicubicConfig, DegradationConfig, RoundsConfig
 from srgan_kit.data.labels import LabelledDraws
+from srgan_kit.losses import processes
 from srgan_kit.settings import NAMED, Settings
 
 
@@ -24,7 +25,10 @@ class DataConfig(Settings):
     patch: int = Field(default=40, ge=4)
     """Side of a training crop, in low-resolution pixels."""
     batch: int = Field(default=16, ge=1)
-    """Crops per step and process."""
+    """Crops that go through the networks together: per step, process and part (see `accumulate`)."""
+    accumulate: int = Field(default=1, ge=1)
+    """Parts of `batch` crops each that a process takes one after the other in a step, for batches that memory does not
+    hold: their gradients add up to the whole batch's. Refused where a layer or term takes statistics of a batch."""
     augment: Literal["none", "flips", "flips-and-rotations"] = "flips-and-rotations"
     """How a crop may be flipped and rotated."""
     reductions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
@@ -51,6 +55,11 @@ class DataConfig(Settings):
     """Processes that prepare crops beside the training process; 0 is best on few cores."""
 
     @property
+    def parts(self) -> int:
+        """How many parts of `batch` a step's whole batch has, in all processes together."""
+        return self.accumulate * processes()
+
+    @property
     def random_degradation(self) -> RoundsConfig | None:
         """The degradation, if it is drawn at random; None for the bicubic."""
         return None if isinstance(self.degradation, BicubicConfig) else self.degradation
@@ -67,8 +76,8 @@ class LabelsConfig(Settings):
     """Fraction of the samples that are drawn from the labelled images, so that a batch has some where labels are few;
     the others are drawn from all images."""
     batch: int = Field(default=0, ge=0)
-    """Labelled images per step and process in a batch of their own, from which alone classes are learned; those of
-    `data.batch` then teach everything else. 0 for none."""
+    """Labelled images per step, process and part in a batch of their own, from which alone classes are learned; those
+    of `data.batch` then teach everything else. 0 for none."""
     seed: int | None = Field(default=None, ge=0, lt=2**31)
     """Seed of the choice of the images that keep their label; None for the run's."""
 
@@ -79,9 +88,9 @@ class LabelsConfig(Settings):
             return self.count
         return self.fraction if self.fraction < 1 else None
 
-    def draws(self, batch: int) -> LabelledDraws:
-        """Which samples are drawn from the labelled images alone, where `batch` others make a batch."""
-        return LabelledDraws(self.share, batch, self.batch)
+    def draws(self, data: DataConfig) -> LabelledDraws:
+        """Which samples are drawn from the labelled images alone, in batches as `data` says."""
+        return LabelledDraws(self.share, data.batch * data.parts, self.batch * data.parts)
 
     @model_validator(mode="after")
     def _one_way(self) -> "LabelsConfig":

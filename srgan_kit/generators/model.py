@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from srgan_kit.contracts import Batch, Codes, Gaussian, PosteriorDraws, Sample
 from srgan_kit.generators.autoregressive.network import PixelNetwork
-from srgan_kit.losses import reparameterise
+from srgan_kit.losses import drawn_for_batch, reparameterise
 from srgan_kit.settings import Settings
 
 Source = Literal["prior", "code", "posterior"]
@@ -132,13 +132,23 @@ class Model(nn.Module):
 
     def draw(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> tuple[Tensor, Codes]:
         """Noise (N, D) and codes from their priors; on the CPU, so that a seed means one thing."""
+
+        def uniform(numbers: int) -> Tensor:
+            like = torch.empty(count, numbers)
+            return drawn_for_batch(like, lambda batch: torch.rand(batch.shape, generator=generator)) * 2 - 1
+
         if self.latent.distribution == "uniform":
-            noise = torch.rand(count, self.latent.noise, generator=generator) * 2 - 1
+            noise = uniform(self.latent.noise)
         else:
-            noise = torch.randn(count, self.latent.noise, generator=generator)
-        classes = [torch.randint(k, (count,), generator=generator) for k in self.latent.categorical]
+            like = torch.empty(count, self.latent.noise)
+            noise = drawn_for_batch(like, lambda batch: torch.randn(batch.shape, generator=generator))
+        like = torch.empty(count, dtype=torch.int64)
+        classes = [
+            drawn_for_batch(like, lambda batch, of=of: torch.randint(of, batch.shape, generator=generator))
+            for of in self.latent.categorical
+        ]
         categorical = torch.stack(classes, dim=1) if classes else torch.zeros(count, 0, dtype=torch.int64)
-        continuous = torch.rand(count, self.latent.continuous, generator=generator) * 2 - 1
+        continuous = uniform(self.latent.continuous)
         return noise.to(device), Codes(categorical.to(device), continuous.to(device))
 
     def vector(self, noise: Tensor, codes: Codes) -> Tensor | None:

@@ -4,10 +4,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from srgan_kit.losses import drawn_for_batch
+
 
 def draw_shifts(count: int, largest: int, generator: torch.Generator | None = None) -> Tensor:
     """Rows and columns (count, 2) int64 to shift images by, uniform in -largest ... largest."""
-    return torch.randint(-largest, largest + 1, (count, 2), generator=generator)
+    like = torch.empty(count, 2, dtype=torch.int64)
+    return drawn_for_batch(like, lambda batch: torch.randint(-largest, largest + 1, batch.shape, generator=generator))
 
 
 def shifted(image: Tensor, shifts: Tensor, largest: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
 from srgan_kit.layers.rows import rows
-from srgan_kit.losses import MinibatchDiscrimination
+from srgan_kit.losses import MinibatchDiscrimination, batch_layout
 
 
 class VirtualBatchNorm(nn.Module):
@@ -110,7 +110,10 @@ class VirtualBatchNetwork(nn.Module):
                     f"virtual batch norm: expected input {number} like the reference's, {wanted}, got {came}"
                 )
             together.append(None if reference is None or given is None else torch.cat([reference.to(given), given]))
-        return rows(self.network(*together), slice(self.references, None))
+        given = next(each for each in inputs if each is not None)
+        with batch_layout([len(given)], shared=self.references):
+            output = self.network(*together)
+        return rows(output, slice(self.references, None))
 
 
 def _replace_batch_norm(network: nn.Module, references: int) -> int:

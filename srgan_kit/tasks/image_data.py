@@ -36,7 +36,7 @@ class ImageData:
             holdout_part=recipe.validation.holdout_part,
             augment=settings.augment,
             labelled=labels.amount,
-            labelled_draws=labels.draws(settings.batch),
+            labelled_draws=labels.draws(settings),
             label_seed=labels.seed,
             binarise=settings.binarise,
         )

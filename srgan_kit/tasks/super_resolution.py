@@ -70,7 +70,7 @@ class SuperResolution:
             patch=data.patch,
             seed=recipe.seed,
             augment=data.augment,
-            labelled_draws=recipe.labels.draws(data.batch),
+            labelled_draws=recipe.labels.draws(data),
             reductions=data.reductions,
             shuffle_channels=data.shuffle_channels,
             grey=data.grey,

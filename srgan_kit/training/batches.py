@@ -19,8 +19,10 @@ class Stopped(UserError):
     exit_status = 1
 
 
-def step_batches(run: Run) -> Iterator[list[Batch]]:
+def step_batches(run: Run) -> Iterator[list[list[Batch]]]:
     """For each step that the run has not done yet: a batch for each of the critic's steps, the generator's last.
+
+    Each is the parts of it that this process has.
 
     Raises:
         Stopped: an image or a worker is gone; the run is saved.
@@ -37,7 +39,8 @@ def step_batches(run: Run) -> Iterator[list[Batch]]:
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             reason = lines[-1].rpartition("UserError: ")[2]  # the last line of a worker's traceback says it
             raise Stopped(f"{reason}{leave(run)}") from None
-        yield [_batch(run, part) for part in _split(some, run.batches)]
+        parts = run.recipe.data.accumulate
+        yield [[_batch(run, part) for part in _split(each, parts)] for each in _split(some, run.batches)]
 
 
 def _split(items: Any, parts: int) -> list[Any]:
@@ -59,10 +62,12 @@ def _batch(run: Run, items: Any) -> Batch:
 
 
 def _items(run: Run) -> Iterable[Any]:
-    """The collated samples of each step, those of all its batches together."""
+    """The collated samples of each step, those of all its batches and their parts together."""
     recipe, accelerator, examples = run.recipe, run.accelerator, run.task.examples
-    count = (recipe.data.batch + recipe.labels.batch) * run.batches
-    sampler = StepSampler(run.step, recipe.steps, count, accelerator.process_index, accelerator.num_processes)
+    first, parts = accelerator.process_index * recipe.data.accumulate, recipe.data.accumulate
+    counts = recipe.data.batch, recipe.labels.batch
+    own = range(first, first + parts)
+    sampler = StepSampler(run.step, recipe.steps, counts, run.batches, own, recipe.data.parts)
     whole = getattr(examples, "batch", None)  # examples in memory are gathered faster than samples are collated
     if whole is not None and (isinstance(examples, DeviceCrops) or not recipe.data.workers):
         return map(whole, sampler)

@@ -12,6 +12,7 @@ from srgan_kit.recipes.variant import variant_name
 from srgan_kit.suggestions import did_you_mean
 from srgan_kit.tasks import Task
 from srgan_kit.tasks.content import TERMS as CONTENT_TERMS
+from srgan_kit.training.critic_view import has_batch_norm
 from srgan_kit.training.techniques import CRITIC_TERMS, GENERATOR_TERMS
 
 
@@ -40,6 +41,24 @@ def check_requirements(recipe: Recipe, task: Task, model: Model, critic: nn.Modu
             raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
     if model.autoregressive and "levels" not in variant.requirements():
         raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
+
+
+def check_accumulation(recipe: Recipe, model: Model, critic: nn.Module | None) -> None:
+    """Raise a UserError where parts of a batch, one after the other, would not add up to the batch.
+
+    Terms that take statistics of a batch say so themselves, in the dry run.
+    """
+    if recipe.data.accumulate == 1:
+        return
+    parts = f"recipe: data.accumulate = {recipe.data.accumulate}"
+    for player, network in (("generator", model.decoder), ("encoder", model.encoder), ("critic", critic)):
+        if network is not None and has_batch_norm(network):
+            instead = "set data.accumulate to 1"
+            instead += ", or techniques.critic_norm to 'layer' or 'none'" if player == "critic" else ""
+            raise UserError(f"{parts}: the {player}'s batch norm takes statistics of the whole batch; {instead}")
+    if recipe.shares:
+        name = next(iter(recipe.shares))
+        raise UserError(f"{parts}: weights.{name} is a share, for which the whole batch's gradient is needed at once")
 
 
 def check_classes(recipe: Recipe, task: Task, critique: Critique) -> None:

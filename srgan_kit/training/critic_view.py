@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.critics.heads import Heads
 from srgan_kit.layers.rows import rows
-from srgan_kit.losses import MinibatchDiscrimination
+from srgan_kit.losses import MinibatchDiscrimination, batch_layout
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.techniques import Techniques
 
@@ -87,7 +87,7 @@ class CriticView:
             return [self.network(*images, *conditions)]
         inputs = [torch.cat([image.to(images[0].dtype) for image in images])]
         inputs += [condition.repeat(len(images), 1, 1, 1) for condition in conditions]
-        with _kinds_apart(self.network, len(images)):
+        with _kinds_apart(self.network, len(images)), batch_layout([len(image) for image in images]):
             critique = self.network(*inputs)
         ends = list(accumulate(map(len, images), initial=0))
         return [rows(critique, slice(*part)) for part in pairwise(ends)]

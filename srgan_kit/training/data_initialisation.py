@@ -18,7 +18,8 @@ def initialise_from_data(critic: nn.Module, recipe: Recipe, task: Task) -> None:
     """
     if not has_weight_norm(critic):
         return
-    batch = task.batch(default_collate([task.examples[index] for index in range(recipe.data.batch)]))
+    count = recipe.data.batch * recipe.data.parts
+    batch = task.batch(default_collate([task.examples[index] for index in range(count)]))
     conditional = recipe.critic is not None and recipe.critic.conditional
     with initialising_from_data(critic):
         critic(batch.image, *([batch.condition] if conditional else []))

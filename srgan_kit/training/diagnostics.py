@@ -91,12 +91,14 @@ def _split(batch: Batch, size: int) -> list[Batch]:
 
 
 def _training(run: Run, like: list[Batch]) -> Iterator[Batch]:
-    """Training images that the critic has seen: the run's first."""
-    start = 0
+    """Training images that the critic has seen: the run's first that are not of a labelled batch."""
+    data, start = run.recipe.data, 0
+    images, labelled = data.batch * data.parts, run.recipe.labels.batch * data.parts
     for batch in like:
-        indices = range(start, start + len(batch.image))
+        numbers = range(start, start + len(batch.image))
+        indices = [number + number // images * labelled for number in numbers]
         yield run.task.batch(default_collate([run.task.examples[index] for index in indices]))
-        start += len(batch.image) + run.recipe.labels.batch
+        start += len(batch.image)
 
 
 def _labels(batch: Batch) -> Tensor:

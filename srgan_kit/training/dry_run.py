@@ -8,6 +8,7 @@ from torch.utils.data import default_collate
 
 from srgan_kit.contracts import Batch
 from srgan_kit.errors import UserError
+from srgan_kit.training.accumulation import part_of_process
 from srgan_kit.training.checks import check_classes, check_shares, check_weights
 from srgan_kit.training.memory import Activations, check_step, out_of_memory
 from srgan_kit.training.run import Run
@@ -28,13 +29,16 @@ def dry_run(run: Run) -> None:
         items = [run.task.examples[index] for index in range(min(4, run.recipe.data.batch))]
         activations, content = Activations(), getattr(run.task, "content", None)
         watched = [*networks, *([content] if isinstance(content, nn.Module) else [])]
-        with run.accelerator.autocast(), activations.watching(watched):
+        first = part_of_process(0, run.recipe.data.accumulate, run.accelerator)
+        with run.accelerator.autocast(), activations.watching(watched), first:
             _check_terms(run, run.task.batch(default_collate(items)))
         check_step(activations, len(items), run.recipe, run.accelerator.device)
     except UserError:
         raise
     except ValueError as error:
-        raise UserError(f"recipe: {error}") from None
+        accumulated = run.recipe.data.accumulate > 1 and "statistics of the whole batch" in str(error)
+        hint = "; set data.accumulate to 1" if accumulated else ""
+        raise UserError(f"recipe: {error}{hint}") from None
     finally:
         for network in networks:
             network.train()

@@ -47,7 +47,8 @@ def check_data(recipe: Recipe, device: torch.device) -> None:
         raise UserError(f"recipe: data.workers: expected at most {largest} on this machine, got {recipe.data.workers}")
     channels, side = recipe.image_shape
     steps = recipe.critic_steps if recipe.critic else 1
-    needed = 4 * (recipe.data.batch + recipe.labels.batch) * steps * channels * side**2 * IMAGES
+    loaded = (recipe.data.batch + recipe.labels.batch) * recipe.data.accumulate * steps
+    needed = 4 * loaded * channels * side**2 * IMAGES
     size = "data.patch" if recipe.task == "super-resolution" else "data.size"
     what, remedy = f"a batch of {recipe.data.batch} images of {side}x{side}", f"a smaller data.batch or {size}"
     if steps > 1:

@@ -1,7 +1,7 @@
 """A network with its optimiser, and how a step changes it. Only this file calls `backward`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -80,12 +80,39 @@ class Player:
         Raises:
             Diverged: a term or the gradient is not finite; the weights are untouched.
         """
+        self.begin(step, steps)
+        values = self.add(terms, weights, routes, step)
+        return values | self.update(paused, step)
+
+    def begin(self, step: int, steps: int) -> None:
+        """Begin step `step`, counted from 0, of `steps`: the learning rate, and no gradient."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, step, steps)
-        values = self.finite(terms, step)
-        weighted = {name: weights[name] * term.float() for name, term in terms.items()}
         self.optimizer.zero_grad()
-        self._backward(weighted, routes)
+
+    def add(
+        self,
+        terms: Mapping[str, Tensor],
+        weights: Mapping[str, float],
+        routes: Mapping[str, str],
+        step: int,
+        parts: int = 1,
+    ) -> dict[str, float]:
+        """Add the gradient of the weighted sum, of a batch or of one of its `parts`; the terms as numbers.
+
+        Raises:
+            Diverged: a term is not finite.
+        """
+        values = self.finite(terms, step)
+        self._backward({name: weights[name] / parts * term.float() for name, term in terms.items()}, routes)
+        return values
+
+    def update(self, paused: frozenset[str], step: int) -> dict[str, float]:
+        """Change the weights by the gradient, but for those of paused parts; its norm, to log.
+
+        Raises:
+            Diverged: the gradient is not finite; the weights are untouched.
+        """
         self._average_gradients()
         for part in paused & self.parts.keys():
             for parameter in self.parts[part]:
@@ -95,22 +122,23 @@ class Player:
             raise Diverged(f"step {step + 1}: the {self.name}'s gradient is {gradient}; the run has stopped")
         if any(parameter.grad is not None for parameter in self.network.parameters()):  # fp16's scaler needs one
             self.optimizer.step()
-        return values | {f"{self.name}_gradient": gradient}
+        return {f"{self.name}_gradient": gradient}
 
     def gradient_norms(
         self, terms: Mapping[str, Tensor], weights: Mapping[str, float], routes: Mapping[str, str]
     ) -> Norms:
-        """Norm of each weighted term's gradient in each part that it trains."""
+        """Norm of each weighted term's gradient, over all processes' images, in each part that it trains."""
         norms: Norms = {}
         for name, term in terms.items():
             parts = {part: self.parts[part] for part in self.parts if routes.get(name, part) == part}
             parameters = [parameter for own in parts.values() for parameter in own]
             weighted = weights[name] * term.float()
-            gradients = iter(
+            own_gradients = (
                 torch.autograd.grad(weighted, parameters, retain_graph=True, allow_unused=True)
                 if term.requires_grad
                 else [None] * len(parameters)
             )
+            gradients = iter(self._mean_over_processes(own_gradients, parameters))
             squares = {part: sum(_square(next(gradients)) for _ in own) for part, own in parts.items()}
             norms[name] = {part: math.sqrt(square) for part, square in squares.items()}
         return norms
@@ -160,15 +188,23 @@ class Player:
         return float(norm)
 
     def _average_gradients(self) -> None:
-        if self.accelerator.num_processes == 1:
-            return
+        parameters = list(self.network.parameters())
+        gradients = self._mean_over_processes([parameter.grad for parameter in parameters], parameters)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+
+    def _mean_over_processes(
+        self, gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]
+    ) -> list[Tensor | None]:
+        """Each parameter's gradient, averaged over the processes; in all but the first case none is None."""
+        if self.accelerator.num_processes == 1 or not gradients:
+            return list(gradients)
         # In the parameters' own memory layout, which the fused optimiser takes for granted.
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.network.parameters()]
-        mean = self.accelerator.reduce(torch.cat([g.reshape(-1) for g in gradients]), "mean")
+        own = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
+        mean = self.accelerator.reduce(torch.cat([g.reshape(-1) for g in own]), "mean")
         assert isinstance(mean, Tensor)
-        parts = mean.split([g.numel() for g in gradients])
-        for parameter, gradient, part in zip(self.network.parameters(), gradients, parts, strict=True):
-            parameter.grad = gradient.copy_(part.view(gradient.shape))
+        parts = mean.split([g.numel() for g in own])
+        return [g.copy_(part.view(g.shape)) for g, part in zip(own, parts, strict=True)]
 
 
 def _square(gradient: Tensor | None) -> float:

@@ -16,6 +16,16 @@ def mean_over_processes(values: Mapping[str, float], accelerator: Accelerator) -
     return dict(zip(names, mean.tolist(), strict=True))
 
 
+def lost_a_process(error: RuntimeError, accelerator: Accelerator) -> bool:
+    """Whether an error means that another process of the run has ended, or cannot be reached."""
+    if accelerator.num_processes == 1:
+        return False
+    if isinstance(error, torch.distributed.DistError):
+        return True
+    said = str(error)  # gloo raises no error of its own kind
+    return "gloo" in said or any(text in said for text in ("Connection closed by peer", "Connection reset by peer"))
+
+
 def number_of_main_process(number: int, accelerator: Accelerator) -> int:
     """The main process's number, in every process."""
     if accelerator.num_processes == 1:

@@ -1,10 +1,10 @@
 """The state of a run and its step: the players, what each minimises, saving and restoring."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -15,13 +15,15 @@ from srgan_kit.contracts import Batch, Critique, Sample, Updates
 from srgan_kit.critics.heads import critic_parts
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
+from srgan_kit.layers.global_batch_norm import with_global_statistics
 from srgan_kit.layers.spectral_norm import with_spectral_norm
 from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
-from srgan_kit.training.checkpoint import check_belongs, restore_newest, save_checkpoint
-from srgan_kit.training.checks import check_requirements
+from srgan_kit.training.accumulation import Samples, mean
+from srgan_kit.training.checkpoint import restore_newest, save_checkpoint
+from srgan_kit.training.checks import check_accumulation, check_requirements
 from srgan_kit.training.critic_view import CriticView
 from srgan_kit.training.data_initialisation import initialise_from_data
 from srgan_kit.training.ema import MovingAverage
@@ -30,11 +32,15 @@ from srgan_kit.training.pauses import Pauses
 from srgan_kit.training.player import Diverged, Player
 from srgan_kit.training.processes import mean_over_processes
 from srgan_kit.training.randomness import seed_step
+from srgan_kit.training.run_state import state_of, take
 from srgan_kit.training.shares import HeldShares
 from srgan_kit.training.techniques import Techniques
 from srgan_kit.training.virtual_batch_norm import with_virtual_batch_norm
 
 __all__ = ["Diverged", "Run"]
+
+Parts = Batch | Sequence[Batch]
+"""A batch, or the parts that a process takes of it one after the other: see `data.accumulate`."""
 
 
 class Run:
@@ -71,6 +77,7 @@ class Run:
             initialise(model, recipe)
         if recipe.techniques.virtual_batch_norm:
             critic = with_virtual_batch_norm(model, critic, recipe, task)
+        check_accumulation(recipe, model, critic)
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
         self.average = MovingAverage(model, recipe.ema)
         if recipe.compile:
@@ -88,6 +95,9 @@ class Run:
             initialise_from_data(critic, recipe, task)
             self.critic_average = MovingAverage(critic, recipe.critic_ema) if recipe.critic_ema else None
             self.techniques = Techniques(recipe, model, critic)
+        if accelerator.num_processes > 1:
+            for network in (model, *([critic] if critic is not None else [])):
+                with_global_statistics(network)
         self.held = HeldShares(recipe.shares, recipe.generator_weights, recipe.share_every)
         self.step = self.start = 0
         self.whole = True
@@ -143,65 +153,77 @@ class Run:
 
     # --- a step -----------------------------------------------------------------------------------------------------
 
-    def train_step(self, batch: Batch, detailed: bool = False, earlier: Sequence[Batch] = ()) -> dict[str, float]:
-        """Critic, then generator, on one batch; the numbers to log, if `detailed` with each term's gradient share.
+    def train_step(self, batch: Parts, detailed: bool = False, earlier: Sequence[Parts] = ()) -> dict[str, float]:
+        """Critic, then generator, on one batch or its parts; the numbers to log, those of all processes if `detailed`.
 
         Args:
             batch: what the generator learns from, and, unless it has a batch of its own, the critic in its last step.
-            detailed: whether gradient shares are measured.
+            detailed: whether each term's share of the generator's gradient is measured; of several parts in the first.
             earlier: a batch for each of the critic's other steps.
         """
         if len(earlier) != self.batches - 1:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
         self._begin_step()
-        with self.accelerator.autocast():
-            sample = self.model(batch, needs_prior_sample=self.needs_prior_sample)
-            content = self.task.content_terms(batch, sample)
-        self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
+        samples = self._samples(batch, self.needs_prior_sample, self.task.content_terms)
+        self.generator.finite(samples.first_content, self.step)  # before the critic sees the images, lest it be blamed
         critic_values: dict[str, float] = {}
         for other in earlier:
-            with self.accelerator.autocast(), torch.no_grad():
-                other_sample = self.model(other, needs_prior_sample=True)
-            critic_values = self.critic_step(other, other_sample)
+            critic_values = self.critic_step(self._samples(other, True, None))
         if self.critic is not None and self.recipe.generator_batch == "shared":
-            critic_values = self.critic_step(batch, sample)
-        shares, generator_values = self.generator_step(batch, sample, content, detailed)
+            critic_values = self.critic_step(samples)
+        shares, generator_values = self.generator_step(samples, detailed)
         self._end_step(critic_values, generator_values)
         values = critic_values | shares | generator_values
-        return values | self._pauses.shares(("critic", *self.generator.parts)) if detailed else values
+        if not detailed:
+            return values
+        values = mean_over_processes(values, self.accelerator)
+        return values | self._pauses.shares(("critic", *self.generator.parts))
 
-    def critic_step(self, batch: Batch, sample: Sample) -> dict[str, float]:
+    def critic_step(self, samples: Samples) -> dict[str, float]:
         """One step of the critic; its terms, its gradient norm and its mean scores, to log."""
         assert self.critic is not None
         assert self.techniques is not None
         self.critic.network.requires_grad_(True)
-        with self.accelerator.autocast():
-            terms, scores = self.critic_terms(batch, sample)
         weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
         paused = frozenset() if self.updates.critic else frozenset(self.critic.parts)
-        values = self.critic.minimise(terms, weights, routes, paused, self.step, self.steps)
+        self.critic.begin(self.step, self.steps)
+        of_parts: list[dict[str, float]] = []
+        for batch, sample in samples.judged():
+            with self.accelerator.autocast():
+                terms, scores = self.critic_terms(batch, sample)
+            of_parts.append(self.critic.add(terms, weights, routes, self.step, len(samples.parts)) | scores)
+        values = mean(of_parts) | self.critic.update(paused, self.step)
         self.critic.network.requires_grad_(False)
         self.techniques.update("critic")
         values |= self.techniques.lazy_penalty(values, self.step)
-        named = {name if name.startswith("critic") else f"critic_{name}": value for name, value in values.items()}
-        return named | scores
+        own = ("critic", "score_")
+        return {name if name.startswith(own) else f"critic_{name}": value for name, value in values.items()}
 
-    def generator_step(
-        self, batch: Batch, sample: Sample, content: dict[str, Tensor], detailed: bool
-    ) -> tuple[dict[str, float], dict[str, float]]:
+    def generator_step(self, samples: Samples, detailed: bool) -> tuple[dict[str, float], dict[str, float]]:
         """One step of the generator; the terms' gradient shares if they are measured, its terms and gradient norm."""
-        with self.accelerator.autocast():
-            terms = content | self.generator_terms(batch, sample)
         weights, routes = self.recipe.generator_weights, self.variant.routes()
         shares: dict[str, float] = {}
-        if len(terms) > 1 and (detailed or self.held.due(self.step)):
-            norms = self.generator.gradient_norms(terms, weights | self.held.weights, routes)
-            shares = self.held.measured(norms, self.step, self.accelerator)
+        of_parts: list[dict[str, float]] = []
+        self.generator.begin(self.step, self.steps)
+        for batch, sample, content in samples.learned():
+            with self.accelerator.autocast():
+                terms = content | self.generator_terms(batch, sample)
+            if not of_parts and len(terms) > 1 and (detailed or self.held.due(self.step)):
+                norms = self.generator.gradient_norms(terms, weights | self.held.weights, routes)
+                shares = self.held.measured(norms, self.step)
+            parts = len(samples.parts)
+            of_parts.append(self.generator.add(terms, weights | self.held.weights, routes, self.step, parts))
         paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.updates, part))
-        values = self.generator.minimise(terms, weights | self.held.weights, routes, paused, self.step, self.steps)
+        values = mean(of_parts) | self.generator.update(paused, self.step)
         if self.critic is not None:
             self.critic.network.requires_grad_(True)
         return shares, values
+
+    def _samples(
+        self, batch: Parts, prior: bool, content: Callable[[Batch, Sample], dict[str, Tensor]] | None
+    ) -> Samples:
+        parts = [batch] if isinstance(batch, Batch) else batch
+        return Samples(parts, self.accelerator, partial(self.model, needs_prior_sample=prior), content)
 
     def critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
         """The critic's terms, and its mean scores of real and of fake images."""
@@ -258,43 +280,11 @@ class Run:
         """Write the checkpoint (main process only), unless it is written already."""
         if not self.accelerator.is_main_process or self._saved == (self.step, self.steps):
             return
-        scaler = self.accelerator.scaler
-        state = {
-            "recipe": self.recipe.model_dump_json(),
-            "fingerprint": self.fingerprint,
-            "step": self.step,
-            "steps": self.planned,
-            "turn": asdict(self.updates),
-            "generator": self.generator.state(),
-            "average": self.average.network.state_dict(),
-            "critic": self.critic.state() if self.critic else None,
-            "critic_average": self.critic_average.network.state_dict() if self.critic_average else None,
-            "techniques": self.techniques.state() if self.techniques else None,
-            "scaler": scaler.state_dict() if scaler else None,
-            "held": self.held.state(),
-        }
-        save_checkpoint(self.folder, state)
+        save_checkpoint(self.folder, state_of(self))
         self._saved = self.step, self.steps
 
     def restore(self) -> list[str]:
         """Go back to the newest sound checkpoint of the folder; warnings about those that are not."""
-        warnings = restore_newest(self.folder, self._take)
+        warnings = restore_newest(self.folder, partial(take, self))
         self._saved = None if warnings else (self.step, self.steps)
         return warnings
-
-    def _take(self, state: dict[str, Any]) -> None:
-        saved = check_belongs(state, self.folder, self.recipe, self.fingerprint)
-        self.step = self.start = state["step"]
-        self.planned = state.get("steps") if saved.steps == self.recipe.steps else None
-        self.updates = Updates(**state["turn"])
-        self.generator.restore(state["generator"])
-        self.average.network.load_state_dict(state["average"])
-        if "held" in state:  # checkpoints from before have no such weights
-            self.held.restore(state["held"])
-        if self.critic is not None and self.techniques is not None:
-            self.critic.restore(state["critic"])
-            self.techniques.restore(state["techniques"])
-        if self.critic_average is not None:
-            self.critic_average.network.load_state_dict(state["critic_average"])
-        if self.accelerator.scaler is not None and state["scaler"] is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])

@@ -3,10 +3,6 @@
 import math
 from collections.abc import Mapping
 
-from accelerate import Accelerator
-
-from srgan_kit.training.processes import mean_over_processes
-
 Norms = dict[str, dict[str, float]]
 """{term: {part: norm}}: of each weighted term's gradient, in each part of the generator that the term trains."""
 
@@ -90,16 +86,15 @@ class HeldShares:
         """Whether the gradient is to be measured in this step, counted from 0."""
         return bool(self.targets) and step % self.every == 0
 
-    def measured(self, norms: Norms, step: int, accelerator: Accelerator) -> dict[str, float]:
+    def measured(self, norms: Norms, step: int) -> dict[str, float]:
         """Adapt the weights where it is time to, and what to log: each term's share with the weights as they are then.
 
         Args:
             norms: with the weights before.
             step: counted from 0.
-            accelerator: of the processes, which must adapt their weights alike.
         """
         if self.due(step):
-            norms = scaled(norms, self.adapt(_over_processes(norms, accelerator)))
+            norms = scaled(norms, self.adapt(norms))
         shares = {f"share/{name}": share for name, share in gradient_shares(norms).items()}
         return shares | {f"weight_{name}": weight for name, weight in self.weights.items()}
 
@@ -124,10 +119,3 @@ class HeldShares:
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
         """Go back to a checkpoint."""
         self.weights, self._first = dict(state["weights"]), dict(state["first"])
-
-
-def _over_processes(norms: Norms, accelerator: Accelerator) -> Norms:
-    """Each norm's mean over the processes, in every process."""
-    pairs = {f"{name} {part}": norm for name, own in norms.items() for part, norm in own.items()}
-    mean = mean_over_processes(pairs, accelerator)
-    return {name: {part: mean[f"{name} {part}"] for part in own} for name, own in norms.items()}

@@ -16,6 +16,7 @@ from srgan_kit.training.batches import Stopped
 from srgan_kit.training.checkpoint import has_checkpoint, held_out_as_before
 from srgan_kit.training.dry_run import dry_run
 from srgan_kit.training.memory import check_data, out_of_memory
+from srgan_kit.training.processes import lost_a_process
 from srgan_kit.training.results import BEST, MODEL, leave
 from srgan_kit.training.run import Run
 from srgan_kit.training.run_folder import RunLock, write_recipe
@@ -110,6 +111,10 @@ def _saved_on_error(run: Run) -> Iterator[None]:
         where = error.filename2 or error.filename or run.folder  # the second is what a file was to be renamed to
         raise UserError(f"{where}: {error.strerror or error}{leave(run)}") from None
     except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and lost_a_process(error, run.accelerator):
+            leave(run)
+            kept = f"the last checkpoint is kept, --resume {run.folder} goes on"
+            raise Stopped(f"step {run.step + 1}: another process of this run has ended; {kept}") from None
         if not out_of_memory(error):
             raise
         leave(run)

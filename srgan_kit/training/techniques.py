@@ -16,6 +16,7 @@ from srgan_kit.losses import (
     HistoricalAverage,
     LazyRegularization,
     NonSaturating,
+    drawn_for_batch,
     feature_matching,
     gradient_penalty,
     r1_penalty,
@@ -63,7 +64,7 @@ class Techniques:
         if self.recipe.techniques.translation:
             image = self._translated(image, self.step)
         std = self.recipe.techniques.instance_noise * (1 - self.step / self.steps)
-        return image + std * torch.randn_like(image) if std > 0 else image
+        return image + std * drawn_for_batch(image, torch.randn_like) if std > 0 else image
 
     def critic_terms(
         self, judge: Callable[[Tensor, Batch], Critique], real: Critique, batch: Batch, sample: Sample, step: int

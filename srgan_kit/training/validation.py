@@ -1,6 +1,7 @@
 """A validation of the averaged generator: its measures, a sheet of its images, and the file that a run leaves."""
 
 from srgan_kit.generators.model import Model
+from srgan_kit.losses import alone
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.training.results import export, keep_best
 from srgan_kit.training.run import Run
@@ -13,7 +14,7 @@ def measure_start(run: Run, telemetry: Telemetry) -> None:
     assert isinstance(network, Model)
     if network.autoregressive or run.recipe.task == "unconditional":
         return
-    with run.accelerator.autocast():
+    with run.accelerator.autocast(), alone():
         measured = run.task.validate(network)
     if measured and run.accelerator.is_main_process:
         telemetry.record(run.step, {f"validation/{name}": value for name, value in measured.items()})
@@ -30,7 +31,7 @@ def validate(run: Run, telemetry: Telemetry, regular: bool) -> dict[str, float]:
     run.save()  # so that no exported model is of a later step than the newest checkpoint
     network = run.average.network
     assert isinstance(network, Model)
-    with run.accelerator.autocast():
+    with run.accelerator.autocast(), alone():
         measured, diagnosed = run.task.validate(network), diagnose(run, network)
     if run.accelerator.is_main_process:
         sheets = run.folder / "sheets"

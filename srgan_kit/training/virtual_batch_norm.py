@@ -15,12 +15,12 @@ from srgan_kit.training.critic_view import has_batch_norm
 def with_virtual_batch_norm(model: Model, critic: nn.Module | None, recipe: Recipe, task: Task) -> nn.Module | None:
     """Give the model's decoder and the critic virtual batch norm, where they have batch norm; the critic to train.
 
-    The reference batch is the run's first one; it is drawn once and kept.
+    The reference batch is the run's first one, that of all processes and parts together; it is drawn once and kept.
 
     Raises:
         UserError: neither of them has batch norm.
     """
-    items = [task.examples[index] for index in range(recipe.data.batch)]
+    items = [task.examples[index] for index in range(recipe.data.batch * recipe.data.parts)]
     batch = task.batch(default_collate(items))
     noise, codes = model.draw(len(batch.image), batch.image.device, torch.Generator().manual_seed(recipe.seed))
     inputs = [each for each in (batch.condition, model.vector(noise, codes)) if each is not None]

@@ -19,8 +19,14 @@ import losses
 WITHOUT_TENSORS = {
     "AdversarialLoss": "a type",
     "LazyRegularization": "counts steps",
+    "alone": "says whose batch it is",
+    "batch_layout": "says what a batch consists of",
+    "batch_part": "says which part of a batch it is",
     "bits_per_dimension": "takes numbers as well",
     "categorical_entropy": "a constant",
+    "drawn_for_batch": "draws, and never looks at values",
+    "global_mean": "no loss",
+    "processes": "a number",
     "uniform_entropy": "a constant",
 }
 ARGUMENTS = [pytest.param(call, name, id=f"{key}: {name}") for key, call in CALLS.items() for name in call.tensors]

@@ -146,9 +146,12 @@ def test_partners_are_found_by_name_in_the_same_inner_folder(tmp_path: Path) -> 
         find_partners([high / "in" / "a.png"], high, low, 2)
 
 
-def test_the_sampler_splits_steps_over_ranks_and_resumes() -> None:
-    whole = list(StepSampler(0, 4, batch=6))
-    ranks = [list(StepSampler(0, 4, batch=3, rank=rank, ranks=2)) for rank in (0, 1)]
-    assert [a + b for a, b in zip(*ranks, strict=True)] == whole
-    assert list(StepSampler(2, 4, batch=6)) == whole[2:]
-    assert len(StepSampler(2, 4, batch=6)) == 2
+def test_the_sampler_gives_each_part_its_rows_of_every_batch_and_resumes() -> None:
+    whole = list(StepSampler(0, 4, (4, 2), batches=2))
+    assert whole[1] == list(range(12, 24))
+    ranks = [list(StepSampler(0, 4, (2, 1), batches=2, parts=range(rank, rank + 1), of=2)) for rank in (0, 1)]
+    assert ranks[0][0] == [0, 1, 4, 6, 7, 10]
+    assert ranks[1][0] == [2, 3, 5, 8, 9, 11]
+    assert list(StepSampler(0, 4, (1, 1), parts=range(2, 4), of=4))[1] == [10, 14, 11, 15]
+    assert list(StepSampler(2, 4, (4, 2), batches=2)) == whole[2:]
+    assert len(StepSampler(2, 4, (4, 2))) == 2

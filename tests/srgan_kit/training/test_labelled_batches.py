@@ -24,7 +24,7 @@ WHOLE = (MLP, *LABELLED, "generator_batch=own", "critic_ema=0.5", "latent.distri
 
 
 def first_batches(run: Run) -> list[Batch]:
-    return next(iter(step_batches(run)))
+    return [part for (part,) in next(iter(step_batches(run)))]
 
 
 @pytest.mark.parametrize("task", ["unconditional", "reconstruction", "super-resolution"])
@@ -42,7 +42,7 @@ def test_a_step_has_labelled_images_beside_its_own(task: str, tiny, tmp_path: Pa
 
 def test_as_many_labelled_images_as_there_are_labels_are_all_of_them(tiny, tmp_path: Path) -> None:
     recipe = tiny.recipe("unconditional", "improved-gan", "labels.count=4", "labels.batch=4", "steps=6")
-    batches = [step[0].labelled for step in step_batches(tiny.run(recipe, tmp_path))]
+    batches = [step[0][0].labelled for step in step_batches(tiny.run(recipe, tmp_path))]
     assert len(batches) == 6
     for batch in batches:
         assert batch is not None

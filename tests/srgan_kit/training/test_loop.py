@@ -192,6 +192,46 @@ def test_two_processes_with_half_the_batch_equal_one_with_all_of_it(
     assert [json.loads(line)["step"] for line in lines if "pixel" in line] == [1, 2, 3, 4]
 
 
+DYING = """
+import os
+import signal
+import sys
+
+import srgan_kit.cli.main
+from srgan_kit.training.run import Run
+
+step = Run.train_step
+
+
+def dying(run, *arguments, **named):
+    if run.step == 5 and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(run, *arguments, **named)
+
+
+Run.train_step = dying
+sys.argv[0] = "srgan-kit"
+srgan_kit.cli.main.run()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs Unix")
+def test_a_process_that_dies_ends_the_run_with_one_line_and_a_checkpoint(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(DYING)
+    settings = ("precision=fp32", "data.batch=2", "checkpoint_every=2", "validation.every=9")
+    arguments = command(images, tmp_path / "run", *(part for each in settings for part in ("--set", each)))[3:]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    result = subprocess.run(
+        [*launch, str(tmp_path / "dying.py"), *arguments], capture_output=True, text=True, check=False
+    )
+    assert result.returncode != 0
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    going_on = f"the last checkpoint is kept, --resume {tmp_path / 'run'} goes on"
+    assert line == f"error: step 6: another process of this run has ended; {going_on}"
+    assert "RuntimeError" not in result.stderr  # torchrun's own report is of its children
+    assert torch.load(tmp_path / "run" / NAME, weights_only=True)["step"] == 4
+
+
 TURNS = """
 import sys
 from dataclasses import astuple

@@ -54,7 +54,7 @@ class Quadratics:
 
 def test_the_first_measurement_gives_the_weight_of_the_closed_form() -> None:
     held = HeldShares({"b": 0.2}, {"b": 1.0}, every=1)
-    logged = held.measured(Quadratics().norms(held), 0, Accelerator(cpu=True))
+    logged = held.measured(Quadratics().norms(held), 0)
     # 13 w / (5 + 13 w) = .2
     assert held.weights["b"] == pytest.approx(0.2 / 0.8 * 5 / 13)
     assert logged == pytest.approx({"share/a": 0.8, "share/b": 0.2, "weight_b": held.weights["b"]})
@@ -62,10 +62,10 @@ def test_the_first_measurement_gives_the_weight_of_the_closed_form() -> None:
 
 def test_the_weight_converges_to_the_closed_form_where_a_gradient_changes() -> None:
     held, terms = HeldShares({"b": 0.2}, {"b": 1.0}, every=1), Quadratics()
-    held.measured(terms.norms(held), 0, Accelerator(cpu=True))
+    held.measured(terms.norms(held), 0)
     weights = [held.weights["b"]]
     for step in range(1, 20):
-        held.measured(terms.norms(held, (1.0, 100.0)), step, Accelerator(cpu=True))
+        held.measured(terms.norms(held, (1.0, 100.0)), step)
         weights.append(held.weights["b"])
     assert weights[-1] == pytest.approx(0.2 / 0.8 * 5 / 1300, rel=1e-3)
     steps = [after / before for before, after in pairwise(weights)]
@@ -78,7 +78,7 @@ def test_two_held_terms_have_the_weights_of_the_closed_form_at_once() -> None:
     targets = {"b": 0.3, "c": 0.5}
     held = HeldShares(targets, {"b": 1.0, "c": 1.0}, every=1)
     norms = {"a": {"decoder": 2.0}, "b": {"decoder": 3.0}, "c": {"decoder": 7.0}}
-    logged = held.measured(norms, 0, Accelerator(cpu=True))
+    logged = held.measured(norms, 0)
     whole = 2 / (1 - 0.8)
     assert held.weights == pytest.approx({"b": 0.3 * whole / 3, "c": 0.5 * whole / 7}, rel=1e-4)
     assert logged["share/a"] == pytest.approx(0.2, rel=1e-4)
@@ -100,7 +100,7 @@ def test_held_terms_of_two_parts_and_of_both() -> None:
 def test_a_term_of_one_part_has_its_share_within_that_part() -> None:
     held = HeldShares({"b": 0.5}, {"b": 1.0}, every=1)
     norms = {"a": {"encoder": 100.0, "decoder": 3.0}, "b": {"decoder": 12.0}, "c": {"encoder": 50.0}}
-    logged = held.measured(norms, 0, Accelerator(cpu=True))
+    logged = held.measured(norms, 0)
     assert held.weights["b"] == pytest.approx(3 / 12)
     assert logged["share/b"] == pytest.approx(0.5)
 
@@ -108,7 +108,7 @@ def test_a_term_of_one_part_has_its_share_within_that_part() -> None:
 def test_nothing_is_learned_from_no_gradient() -> None:
     held = HeldShares({"b": 0.5}, {"b": 3.0}, every=1)
     for norms in ({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}, {"a": 0.0, "b": 0.0}):
-        held.measured({name: {"decoder": norm} for name, norm in norms.items()}, 0, Accelerator(cpu=True))
+        held.measured({name: {"decoder": norm} for name, norm in norms.items()}, 0)
         assert held.weights == {"b": 3.0}
 
 
@@ -131,7 +131,7 @@ def test_noise_of_a_batch_moves_the_weight_little() -> None:
     for step in range(400):
         size = float(torch.exp(0.4 * torch.randn((), generator=random)))
         norms = {"a": {"decoder": 1.0}, "b": {"decoder": size * held.weights["b"]}}
-        held.measured(norms, step, Accelerator(cpu=True))
+        held.measured(norms, step)
         weights.append(held.weights["b"])
     logs = torch.tensor(weights[10:]).log()
     assert float(logs.mean().exp()) == pytest.approx(0.25, rel=0.05)
