@@ -85,7 +85,11 @@ def measured(kind: Kind, data: Path, folder: Path, minutes: float) -> dict[str, 
         result = fine_tune(images, kind.start, minutes, folder / "run")
         held_out = {"held_out": result.before.images, "held_out_before": result.before.psnr}
         held_out |= {"held_out_after": result.after, "learning_rate": result.learning_rate}
-        report.write_text(json.dumps(held_out | {"steps": result.outcome.step, "minutes": minutes}), encoding="utf-8")
+        steps = result.outcome.step if result.outcome else 0
+        report.write_text(json.dumps(held_out | {"steps": steps, "minutes": minutes}), encoding="utf-8")
+            json.dumps(held_out | {"steps": result.outcome.step if result.outcome else 0, "minutes": minutes}),
+            encoding="utf-8",
+        )
     upscalers = {"start": Upscaler(kind.start, "cpu", "fp32"), "result": Upscaler(folder / "run", "cpu", "fp32")}
     scale = int(upscalers["start"].scale)
     values: dict[str, list[float]] = {"bicubic": [], "start": [], "result": []}

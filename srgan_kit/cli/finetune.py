@@ -40,5 +40,5 @@ def finetune(
         say(f"{result.before.psnr:.2f} -> {result.after:.2f} dB {where}; model in {result.model}")
     else:
         say(f"not better than {result.before.psnr:.2f} dB {where}; {result.model} is {result.model_before} as it was")
-    signal = result.outcome.signal
+    signal = result.outcome and result.outcome.signal
     raise typer.Exit(0 if signal is None else 128 + signal)

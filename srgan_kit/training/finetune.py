@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.generators.super_resolution.community import CommunityConfig, CommunityNetwork, read_safetensors
@@ -19,7 +21,7 @@ from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training.batches import step_batches
 from srgan_kit.training.limit import KEPT_FREE
 from srgan_kit.training.loop import BEST, MODEL, Outcome, train
-from srgan_kit.training.results import DIGITS
+from srgan_kit.training.results import DIGITS, export
 from srgan_kit.training.run import Diverged
 from srgan_kit.training.start import check_new, open_run, start_accelerator
 
@@ -47,6 +49,8 @@ class Start:
     """PSNR of bicubic upscaling, in dB."""
     images: int
     """Number of images held out."""
+    file: tuple[dict[str, Tensor], dict[str, str]]
+    """What a model file of it holds: tensors and metadata."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class FineTuned:
     """The one that was chosen."""
     model: Path
     """The best model; the start's weights where none was better."""
-    outcome: Outcome
-    """How the run ended."""
+    outcome: Outcome | None
+    """How the run ended; None where training diverged."""
 
     @property
     def better(self) -> bool:
@@ -113,7 +117,10 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
     best = max(trials, key=lambda trial: trial.psnr)
     left = 60 * minutes - (time.monotonic() - begin)
     steps = max(VALIDATIONS, math.floor(left * (1 - KEPT_FREE) / best.seconds_per_step))
-    say(f"learning rate {best.learning_rate:g}; about {steps} steps in the {left / 60:.1f} minutes left")
+    if best.psnr > -math.inf:
+        say(f"learning rate {best.learning_rate:g}; about {steps} steps in the {left / 60:.1f} minutes left")
+    else:
+        say("training diverged at every learning rate")
     recipe = with_rate(recipe, best.learning_rate, 2 * steps)  # as many as fit are planned from the measured speed
     every = max(1, steps // VALIDATIONS)
     recipe = recipe.model_copy(
@@ -123,7 +130,12 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
             "log_every": max(1, every // 2),
         }
     )
-    outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True, task=task)
+    outcome = None
+    try:
+        if best.psnr > -math.inf:
+            outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True, task=task)
+    except Diverged as error:
+        say(str(error))
     after = _keep_better(model, before, folder)
     return FineTuned(model.name, before, after, best.learning_rate, folder / MODEL, outcome)
 
@@ -180,7 +192,8 @@ def measure_start(recipe: Recipe, task: SuperResolution) -> Start:
         network = run.average.network
         assert isinstance(network, Model)
         measured = task.validate(network)
-        return Start(round(measured["psnr_y"], DIGITS), measured["bicubic_psnr_y"], len(task.validation))
+        file = read_safetensors(export(run, measured))
+        return Start(round(measured["psnr_y"], DIGITS), measured["bicubic_psnr_y"], len(task.validation), file)
 
 
 def try_rates(recipe: Recipe, task: SuperResolution, seconds: float, say: Callable[[str], None]) -> list[Trial]:
@@ -214,12 +227,12 @@ def _trial(recipe: Recipe, task: SuperResolution, seconds: float) -> Trial:
 
 def _keep_better(model: UpscalingModel, before: Start, folder: Path) -> float:
     """Put the best of the start and the run's validations in the place of the last; its PSNR on the held-out images."""
-    tensors, metadata = read_safetensors(folder / BEST)
+    best = folder / BEST
+    tensors, metadata = read_safetensors(best) if best.exists() else before.file
     after = float(metadata["validation_psnr_y"])
     if after <= before.psnr:
-        network = model.network.model if isinstance(model.network, CommunityNetwork) else model.network
-        tensors, after = {name: value.contiguous() for name, value in network.state_dict().items()}, before.psnr
-        metadata |= {"validation_psnr_y": f"{after:.{DIGITS}f}", "steps": "0"}
+        (tensors, metadata), after = before.file, before.psnr
+    folder.mkdir(parents=True, exist_ok=True)  # a run that came to no step leaves none
     origin = {
         "fine_tuned_from": model.name,
         "licence": model.licence,

@@ -19,7 +19,7 @@ from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training import finetune
-from srgan_kit.training.finetune import fine_tune, starting_recipe
+from srgan_kit.training.finetune import Trial, fine_tune, starting_recipe
 
 QUICK = 0.1
 """Minutes."""
@@ -81,6 +81,22 @@ def test_a_model_that_gets_worse_is_given_back(
     kept, start = load_file(result.model), load_file(own)
     assert kept.keys() == start.keys()
     assert all(torch.equal(kept[name], start[name]) for name in start)
+
+
+@pytest.mark.parametrize("rates", [(1e38,), (1e-3, 1e38)], ids=["every trial", "the run"])
+def test_what_diverges_leaves_the_start(
+    rates: tuple[float, ...], photos: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "RATES", rates)
+    if len(rates) > 1:  # the trials do not tell
+        monkeypatch.setattr(finetune, "_trial", lambda recipe, task, seconds: Trial(1e38, 30.0, 0.01))
+    lines: list[str] = []
+    result = fine_tune(photos, str(own), QUICK, tmp_path / "run", lines.append)
+    assert (result.better, result.after, result.outcome) == (False, result.before.psnr, None)
+    kept, start = load_file(result.model), load_file(own)
+    assert all(torch.equal(kept[name], start[name]) for name in start)
+    assert load_model(tmp_path / "run").scale == 2
+    assert any("diverged at every" in line or "the run has stopped" in line for line in lines)
 
 
 def test_a_community_checkpoint_stays_one(photos: Path, community: Path, tmp_path: Path) -> None:
