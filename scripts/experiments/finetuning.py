@@ -87,9 +87,6 @@ def measured(kind: Kind, data: Path, folder: Path, minutes: float) -> dict[str, 
         held_out |= {"held_out_after": result.after, "learning_rate": result.learning_rate}
         steps = result.outcome.step if result.outcome else 0
         report.write_text(json.dumps(held_out | {"steps": steps, "minutes": minutes}), encoding="utf-8")
-            json.dumps(held_out | {"steps": result.outcome.step if result.outcome else 0, "minutes": minutes}),
-            encoding="utf-8",
-        )
     upscalers = {"start": Upscaler(kind.start, "cpu", "fp32"), "result": Upscaler(folder / "run", "cpu", "fp32")}
     scale = int(upscalers["start"].scale)
     values: dict[str, list[float]] = {"bicubic": [], "start": [], "result": []}
