@@ -190,11 +190,21 @@ def contents(path: Path) -> object:
         return numbers_of(path)
     try:
         if path.name == CHECKPOINT:
-            return flat(torch.load(path, weights_only=True))
+            state = torch.load(path, weights_only=True)
+            return flat(state | {"recipe": of_results(state["recipe"])})
         with safe_open(path, framework="numpy") as file:
-            return file.metadata(), {key: file.get_tensor(key).tobytes() for key in list(file.keys())}
+            metadata = file.metadata()
+            metadata["recipe"] = of_results(metadata["recipe"])
+            return metadata, {key: file.get_tensor(key).tobytes() for key in list(file.keys())}
     except Exception as error:
         return error
+
+
+def of_results(recipe: str) -> dict[str, Any]:
+    """A recipe, but for who prepares its crops."""
+    values = json.loads(recipe)
+    del values["data"]["workers"]
+    return values
 
 
 def flat(state: Any, key: str = "") -> dict[str, object]:
