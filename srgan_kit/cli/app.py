@@ -5,6 +5,7 @@ import typer
 from srgan_kit import __version__
 from srgan_kit.cli.demo import demo
 from srgan_kit.cli.evaluate import evaluate
+from srgan_kit.cli.export import export
 from srgan_kit.cli.finetune import finetune
 from srgan_kit.cli.generate import generate
 from srgan_kit.cli.models import models
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (upscale, demo, models, evaluate, finetune, train, recipes, generate, reconstruct):
+for command in (upscale, demo, models, evaluate, finetune, train, recipes, export, generate, reconstruct):
     app.command()(command)
 
 

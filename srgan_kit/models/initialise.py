@@ -1,6 +1,5 @@
 """A run's start from the weights of another model."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
@@ -8,22 +7,11 @@ from torch import Tensor, nn
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.generators.super_resolution.reparameterised import folded, load_plain
-from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.generators.super_resolution.rrdb import RRDBNet, own_names
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.models.generative import load_saved
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.recipes.schema import Recipe
-
-RRDB_KEYS = {
-    r"model\.0\.": "conv_first.",
-    r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.": r"body.\1.rdb\2.conv\3.",
-    r"model\.1\.sub\.\d+\.(?=weight|bias)": "conv_body.",
-    r"model\.3\.": "conv_up1.",
-    r"model\.6\.": "conv_up2.",
-    r"model\.8\.": "conv_hr.",
-    r"model\.10\.": "conv_last.",
-}
-"""How spandrel names the layers of ESRGAN's generator, whatever the file called them, and how `RRDBNet` does."""
 
 
 def initialise(model: Model, recipe: Recipe) -> None:
@@ -66,22 +54,9 @@ def _super_resolver(model: Model, source: str, parts: str) -> None:
 
 def _own_keys(weights: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """The weights under this kit's names."""
-    own = {name.removeprefix("model.") if _from_spandrel(weights) else name: value for name, value in weights.items()}
-    if not isinstance(network, RRDBNet):
-        return own
-    return {_renamed(name): value for name, value in own.items()}
-
-
-def _from_spandrel(weights: Mapping[str, Tensor]) -> bool:
-    return all(name.startswith("model.") for name in weights)
-
-
-def _renamed(name: str) -> str:
-    for theirs, ours in RRDB_KEYS.items():
-        changed, times = re.subn(rf"^{theirs}", ours, name)
-        if times:
-            return changed
-    return name
+    from_spandrel = all(name.startswith("model.") for name in weights)
+    own = {name.removeprefix("model.") if from_spandrel else name: value for name, value in weights.items()}
+    return own_names(own) if isinstance(network, RRDBNet) else own
 
 
 def _first_difference(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], may_lack: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators import SRConfig
 from srgan_kit.generators.super_resolution.community import (
+    CommunityNetwork,
     community_network,
     first_line,
     read_pickled,
@@ -25,7 +26,7 @@ from srgan_kit.generators.super_resolution.community import (
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.limits import building_at_most
 from srgan_kit.models import realesrgan
-from srgan_kit.models.ncnn_network import read_ncnn
+from srgan_kit.models.ncnn_network import NcnnNetwork, read_ncnn
 from srgan_kit.models.pretrained import (
     AUTO,
     DEFAULT_MODEL,
@@ -141,6 +142,23 @@ def save_community_model(network: nn.Module, path: Path, metadata: dict[str, str
     """
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in network.state_dict().items()}
     write_tensors(tensors, path, metadata)
+
+
+def write_copy(model: UpscalingModel, path: Path, half: bool = False) -> None:
+    """Write a model's weights and what its file said of them; of a community model under its architecture's names.
+
+    Raises:
+        UserError: a network of ncnn's, or a file that cannot be written.
+    """
+    if isinstance(model.network, NcnnNetwork):
+        raise UserError(f"model {model.name}: an ncnn graph has no names for its weights; it can be written as .param")
+    network = model.network.model if isinstance(model.network, CommunityNetwork) else model.network
+    dtype = torch.float16 if half else torch.float32
+    tensors = {
+        name: (value.to(dtype) if value.is_floating_point() else value).clone().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    write_tensors(tensors, path, model.metadata)
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -1,5 +1,7 @@
 """ESRGAN's generator (Wang et al. 2018, arXiv:1809.00219, sec. 3.1 and fig. 4), with ESRGAN's state-dict keys."""
 
+import re
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -14,6 +16,18 @@ from srgan_kit.settings import Depth
 
 # Input channels of each scale: scale 2 folds 2x2 pixels into channels, so that the network itself always upscales by 4.
 INPUT_CHANNELS = {4: 3, 2: 12}
+
+
+SPANDREL_NAMES = {
+    r"model\.0\.": "conv_first.",
+    r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.": r"body.\1.rdb\2.conv\3.",
+    r"model\.1\.sub\.\d+\.(?=weight|bias)": "conv_body.",
+    r"model\.3\.": "conv_up1.",
+    r"model\.6\.": "conv_up2.",
+    r"model\.8\.": "conv_hr.",
+    r"model\.10\.": "conv_last.",
+}
+"""How spandrel names the layers of ESRGAN's generator, whatever the file called them, and how `RRDBNet` does."""
 
 
 class RRDBNetConfig(SRSettings):
@@ -123,3 +137,34 @@ def _initialise(convolution: nn.Conv2d) -> None:
     with torch.no_grad():
         convolution.weight.mul_(0.1)
         convolution.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def own_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights that spandrel read, under the names of `RRDBNet`; names that are not spandrel's stay."""
+
+    def renamed(name: str) -> str:
+        for theirs, ours in SPANDREL_NAMES.items():
+            changed, times = re.subn(rf"^{theirs}", ours, name)
+            if times:
+                return changed
+        return name
+
+    return {renamed(name): value for name, value in weights.items()}
+
+
+def own_rrdb(weights: Mapping[str, Tensor]) -> RRDBNet:
+    """The network of weights that spandrel read.
+
+    Raises:
+        UserError: ESRGAN's network of another scale than 2 and 4, or with more than its usual layers.
+    """
+    own = own_names(weights)
+    try:
+        channels, colours = own["conv_first.weight"].shape[:2]
+        scale = next(scale for scale, inputs in INPUT_CHANNELS.items() if inputs == colours)
+        blocks = 1 + max(int(name.split(".")[1]) for name in own if name.startswith("body."))
+        network = RRDBNet(scale, channels, blocks, own["body.0.rdb1.conv1.weight"].shape[0])
+        network.load_state_dict(own)
+    except (KeyError, StopIteration, RuntimeError):
+        raise UserError("ESRGAN's network: expected scale 2 or 4 and its usual layers, got others") from None
+    return network.eval()

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ncnn_writing import Graph, runtime, write_compact, write_rrdb, write_span
+from ncnn_runtime import PlainGraph, runtime
 from PIL import Image
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.SPAN import SPAN
 from torch import nn
 
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
+from srgan_kit.models.ncnn_writer import Graph, write_compact, write_rrdb, write_span
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.engine import TiledUpscaler
 from srgan_kit.upscaling.tiling import measure_field
@@ -72,7 +73,7 @@ NETWORKS: dict[str, tuple[Write, tuple[str, int, int, int]]] = {
 @torch.no_grad()
 def test_a_network_equals_ncnns_runtime_and_its_origin(name: str, half: bool, fused: bool, tmp_path: Path) -> None:
     write, facts = NETWORKS[name]
-    origin, graph = write(Graph(half, fused))
+    origin, graph = write((Graph if fused else PlainGraph)(half))
     model = load_model(graph.save(tmp_path / "some.network.param"))
     assert (model.architecture, model.scale, model.channels, model.multiple_of) == facts
     assert (model.name, model.licence) == ("some.network", "unknown")
@@ -180,7 +181,7 @@ def test_of_several_outputs_the_one_with_the_usual_name_is_taken(tmp_path: Path)
     graph.add("Sigmoid", image)
     graph.add("Interp", image, settings="0=1 1=2.0 2=2.0")
     text = graph.save(tmp_path / "a.param").read_text()
-    (tmp_path / "a.param").write_text(text.replace("out0", "other", 1))
+    (tmp_path / "a.param").write_text(text.replace("output", "other", 1))
     assert load_model(tmp_path / "a.param").scale == 2
 
 

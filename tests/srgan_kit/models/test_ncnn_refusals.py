@@ -10,13 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ncnn_writing import Graph, write_rrdb
 from PIL import Image
 from torch import nn
 
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
 from srgan_kit.models import ncnn_files
+from srgan_kit.models.ncnn_writer import Graph, write_rrdb
 from srgan_kit.models.super_resolution import load_model
 
 
@@ -54,8 +54,8 @@ CHANGES = [  # what stands in the .param, what takes its place, what is said
         "Convolution 1 1",
         "layer 2: expected kind, name and",
     ),
-    (" 1 1 blob0 blob1", " 1 2000000000 blob0 blob1", "expected the names of 1 + 2000000000 blobs"),
-    (" 1 1 blob0 blob1", " -1 1 blob0 blob1", "expected the names of -1 + 1 blobs"),
+    (" 1 1 data blob1", " 1 2000000000 data blob1", "expected the names of 1 + 2000000000 blobs"),
+    (" 1 1 data blob1", " -1 1 data blob1", "expected the names of -1 + 1 blobs"),
     ("PReLU ", "Deconvolution ", "layer Deconvolution PReLU_2: a kind of layer that is not understood"),
     ("PReLU ", "PReLU\x1b[31m ", "layer 3: expected text that can be printed"),
     ("PixelShuffle ", f"{'P' * 9000} ", "a kind of layer that is not understood"),
@@ -80,7 +80,7 @@ CHANGES = [  # what stands in the .param, what takes its place, what is said
     ("0=2\n", "0=2 1=1\n", "setting 1=1 is not understood, expected 0"),
     ("1 1 blob2 blob3", "1 1 blob3 blob3", f"{SECOND}: reads blob3, which no layer before it makes"),
     ("1 1 blob2 blob3", "1 1 blob2 blob1", f"{SECOND}: makes blob1 a second time"),
-    ("1 1 blob3 out0", "1 1 blob2 other", "has 2 outputs, expected one, or one called output or out0"),
+    ("1 1 blob3 output", "1 1 blob2 other", "has 2 outputs, expected one, or one called output or out0"),
     (
         "PReLU                    PReLU_2                1 1 blob1 blob2 0=12",
         "Input i 0 1 blob2",

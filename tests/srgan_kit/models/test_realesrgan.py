@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ncnn_writing import runtime
+from ncnn_runtime import runtime
 from PIL import Image
 
 from scripts.examples import realesrgan as realesrgan_picture

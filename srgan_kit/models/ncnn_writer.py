@@ -1,17 +1,28 @@
-"""Small .param and .bin files as the converters of ncnn write them, and what ncnn's own runtime makes of them."""
+"""Networks written as files of ncnn, as its converters and `ncnnoptimize` write them: for Upscayl and its kin."""
+
+from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import ncnn
-import numpy as np
 import torch
-from spandrel.architectures.Compact import Compact
-from spandrel.architectures.SPAN import SPAN
 from torch import Tensor, nn
 
-from srgan_kit.generators.super_resolution.rrdb import DenseBlock, RRDBNet
+from srgan_kit.atomic import atomic_write
+from srgan_kit.errors import UserError
+from srgan_kit.generators.super_resolution.community import CommunityNetwork
+from srgan_kit.generators.super_resolution.pixel_shuffle import PixelShuffleSR
+from srgan_kit.generators.super_resolution.reparameterised import folded
+from srgan_kit.generators.super_resolution.residual import ResidualGroup, ResidualSR
+from srgan_kit.generators.super_resolution.rrdb import DenseBlock, RRDBNet, own_rrdb
+from srgan_kit.models.ncnn_files import MAGIC
+
+if TYPE_CHECKING:  # a second to import
+    from spandrel.architectures.Compact import Compact
+    from spandrel.architectures.SPAN import SPAN
 
 HALF, FULL = b"\x47\x6b\x30\x01", b"\0\0\0\0"
 CONVOLUTION = "1={k} 11={k} 2=1 12=1 3=1 13=1 4={p} 14={p} 15={p} 16={p}"
@@ -23,8 +34,8 @@ class Graph:
 
     half: bool = False
     """Weights in fp16."""
-    fused: bool = True
-    """As after ncnnoptimize: activations inside convolutions, weighted sums in one layer."""
+    result: str = "output"
+    """Name of the blob that is the result."""
     layers: list[tuple[str, list[str], str, str]] = field(default_factory=list)
     """(kind, blobs read, blob made, settings)"""
     numbers: bytes = b""
@@ -32,7 +43,7 @@ class Graph:
 
     def add(self, kind: str, *reads: str, settings: str = "") -> str:
         """Append a layer; the blob that it makes."""
-        made = f"blob{len(self.layers)}"
+        made = "data" if kind == "Input" else f"blob{len(self.layers)}"
         self.layers.append((kind, list(reads), made, settings))
         return made
 
@@ -44,7 +55,7 @@ class Graph:
         self.numbers += tag + data + b"\0" * (-len(data) % 4)
 
     def convolution(self, read: str, layer: nn.Conv2d, slope: float | None = None) -> str:
-        """A convolution, and a leaky ReLU of that slope after it."""
+        """A convolution, and a leaky ReLU of that slope after it; None for none, 0 for a plain one."""
         size = layer.kernel_size[0]
         where = CONVOLUTION.format(k=size, p=size // 2)
         bias = int(layer.bias is not None)
@@ -52,17 +63,13 @@ class Graph:
         self.weights(layer.weight)
         if layer.bias is not None:
             self.weights(layer.bias, tagged=False)
-        if slope is not None and self.fused:
-            settings += f" 9=2 -23310=1,{slope:e}"
-        made = self.add("Convolution", read, settings=settings)
-        return made if slope is None or self.fused else self.add("ReLU", made, settings=f"0={slope:e}")
+        if slope is not None:
+            settings += f" 9=2 -23310=1,{slope:e}" if slope else " 9=1"
+        return self.add("Convolution", read, settings=settings)
 
     def weighted(self, first: str, factor: float, second: str) -> str:
         """first * factor + second."""
-        if self.fused:
-            return self.add("Eltwise", first, second, settings=f"0=1 -23301=2,{factor:e},1.000000e+00")
-        scaled = self.add("BinaryOp", first, settings=f"0=2 1=1 2={factor:e}")
-        return self.add("BinaryOp", scaled, second, settings="0=0")
+        return self.add("Eltwise", first, second, settings=f"0=1 -23301=2,{factor:e},1.000000e+00")
 
     def lines(self) -> list[str]:
         """The .param's lines."""
@@ -72,19 +79,50 @@ class Graph:
         blobs = 0
         for number, (kind, reads, made, settings) in enumerate(self.layers):
             names = [f"{name}_{next(copies[name])}" if name in copies else name for name in reads]
-            made = made if uses[made] else "out0"
+            made = made if uses[made] else self.result
             written.append(f"{kind:<24} {kind}_{number:<16} {len(names)} 1 {' '.join([*names, made])} {settings}")
             split = [f"{made}_{copy}" for copy in range(uses[made])] if made in copies else []
             if split:
                 written.append(f"{'Split':<24} split_{number:<16} 1 {len(split)} {made} {' '.join(split)}")
             blobs += 1 + len(split)
-        return ["7767517", f"{len(written)} {blobs}", *written]
+        return [MAGIC, f"{len(written)} {blobs}", *written]
 
     def save(self, path: Path) -> Path:
-        """Write both files; the .param."""
-        path.write_text("\n".join(self.lines()) + "\n")
-        path.with_suffix(".bin").write_bytes(self.numbers)
+        """Write both files, each whole or not at all; the .param, which comes last.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        with atomic_write(path.with_suffix(".bin")) as temporary:
+            temporary.write_bytes(self.numbers)
+        with atomic_write(path) as temporary:
+            temporary.write_text("\n".join(self.lines()) + "\n", encoding="utf-8")
         return path
+
+
+def write_residual(network: ResidualSR | PixelShuffleSR, graph: Graph) -> Graph:
+    """The kit's own networks of plain convolutions.
+
+    Raises:
+        UserError: blocks of another kind, or a latent vector.
+    """
+    plain = folded(network)
+    if getattr(plain, "latent", None) is not None:
+        raise UserError("a generator with a latent vector cannot be written for ncnn")
+    image = graph.add("Input")
+    maps = graph.convolution(graph.add("BinaryOp", image, settings="0=1 1=1 2=5.000000e-01"), plain.head)
+    for group in plain.body:
+        if not isinstance(group, ResidualGroup):
+            raise UserError(f"blocks of {type(group).__name__} cannot be written for ncnn")
+        inside = maps
+        for convolution in group.convolutions:
+            inside = graph.convolution(inside, convolution, 0.0)
+        maps = graph.add("BinaryOp", maps, inside, settings="0=0")
+    larger = graph.add("PixelShuffle", graph.convolution(maps, plain.tail), settings=f"0={network.scale}")
+    mode = {"nearest": 1, "bilinear": 2}[network.image_skip]
+    skip = graph.add("Interp", image, settings=f"0={mode} 1={network.scale:e} 2={network.scale:e}")
+    graph.add("BinaryOp", skip, larger, settings="0=0")
+    return graph
 
 
 def write_rrdb(network: RRDBNet, graph: Graph) -> Graph:
@@ -161,18 +199,33 @@ def write_span(network: SPAN, graph: Graph) -> Graph:
     return graph
 
 
-def runtime(path: Path, image: Tensor) -> Tensor:
-    """What ncnn makes of (1, C, h, w), in fp32."""
-    network = ncnn.Net()  # pyright: ignore[reportAttributeAccessIssue]
-    network.opt.num_threads = 1
-    for name in ("vulkan_compute", "fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
-        setattr(network.opt, f"use_{name}", False)
-    assert network.load_param(str(path)) == 0
-    assert network.load_model(str(path.with_suffix(".bin"))) == 0
-    extractor = network.create_extractor()
-    pixels = np.ascontiguousarray(image[0].numpy())
-    given = ncnn.Mat(pixels).clone()  # layers may overwrite it, and it must outlive them  # pyright: ignore[reportAttributeAccessIssue]
-    extractor.input(network.input_names()[0], given)
-    status, result = extractor.extract(network.output_names()[0])
-    assert status == 0
-    return torch.from_numpy(np.array(result))[None]
+def ncnn_graph(network: nn.Module, half: bool = False) -> Graph:
+    """The graph of a network that upscales.
+
+    Args:
+        network: one of ours, or a community checkpoint's.
+        half: whether its weights are stored in fp16.
+
+    Raises:
+        UserError: an architecture that is not written here.
+    """
+    model = network.model if isinstance(network, CommunityNetwork) else network
+    write = WRITERS.get(type(model).__name__)
+    if write is None:
+        expected = "residual, ESRGAN (RRDBNet), Real-ESRGAN's compact network or SPAN"
+        raise UserError(f"{type(model).__name__} cannot be written for ncnn: expected {expected}")
+    if type(model).__name__ == "RRDBNet" and not isinstance(model, RRDBNet):
+        model = own_rrdb(model.state_dict())
+    with torch.no_grad():
+        return write(model, Graph(half))
+
+
+WRITERS: dict[str, Callable[[Any, Graph], Graph]] = {
+    "Compact": write_compact,
+    "SRVGGNetCompact": write_compact,
+    "PixelShuffleSR": write_residual,
+    "RRDBNet": write_rrdb,
+    "ResidualSR": write_residual,
+    "SPAN": write_span,
+}
+"""How a network is written, by the name of its class: spandrel's are not imported for it."""
