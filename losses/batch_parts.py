@@ -98,9 +98,15 @@ def drawn_for_batch(like: Tensor, draw: Callable[[Tensor], Tensor], dim: int = 0
     shared, blocks = (layout.shared, layout.blocks) if layout is not None else (0, (like.shape[dim],))
     if shared + sum(blocks) != like.shape[dim]:
         raise ValueError(f"expected {shared} + {' + '.join(map(str, blocks))} rows, got {like.shape[dim]}")
-    first, *rest = like.detach().split([shared, *blocks], dim=dim)
+    first, *rest = _blocks(like.detach(), [shared, *blocks], dim)
     whole = [block for block in rest for _ in range(part.of)]
     whole = [first, *whole] if shared else whole  # an empty tensor would change the memory format
     drawn = draw(torch.cat(whole, dim=dim))
-    head, *pieces = drawn.split([shared, *(length for length in blocks for _ in range(part.of))], dim=dim)
+    head, *pieces = _blocks(drawn, [shared, *(length for length in blocks for _ in range(part.of))], dim)
     return torch.cat([head, *pieces[part.number :: part.of]], dim=dim)
+
+
+def _blocks(tensor: Tensor, lengths: Sequence[int], dim: int) -> list[Tensor]:
+    """The tensor in blocks of these lengths."""
+    starts = [sum(lengths[:number]) for number in range(len(lengths))]
+    return [tensor.narrow(dim, start, length) for start, length in zip(starts, lengths, strict=True)]

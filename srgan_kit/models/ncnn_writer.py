@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -106,7 +106,7 @@ def write_residual(network: ResidualSR | PixelShuffleSR, graph: Graph) -> Graph:
     Raises:
         UserError: blocks of another kind, or a latent vector.
     """
-    plain = folded(network)
+    plain: Any = folded(network)
     if getattr(plain, "latent", None) is not None:
         raise UserError("a generator with a latent vector cannot be written for ncnn")
     image = graph.add("Input")
@@ -115,7 +115,7 @@ def write_residual(network: ResidualSR | PixelShuffleSR, graph: Graph) -> Graph:
         if not isinstance(group, ResidualGroup):
             raise UserError(f"blocks of {type(group).__name__} cannot be written for ncnn")
         inside = maps
-        for convolution in group.convolutions:
+        for convolution in cast(list[nn.Conv2d], group.convolutions):
             inside = graph.convolution(inside, convolution, 0.0)
         maps = graph.add("BinaryOp", maps, inside, settings="0=0")
     larger = graph.add("PixelShuffle", graph.convolution(maps, plain.tail), settings=f"0={network.scale}")
