@@ -5,7 +5,7 @@ loss of the whole batch, the gather's backward pass adds what all processes ask 
 their number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
@@ -20,7 +20,7 @@ _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def alone() -> Generator[None, None, None]:
     """Within it this process's batch is the whole: for measuring, which each process does by itself."""
     token = _ALONE.set(True)
     try:

@@ -4,7 +4,7 @@ So what a batch becomes does not depend on how many parts it has: each part draw
 own rows. Statistics of the whole batch are in `_distributed`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _LAYOUT: ContextVar[_Layout | None] = ContextVar("batch_layout", default=None)
 
 
 @contextmanager
-def batch_part(number: int, of: int) -> Iterator[None]:
+def batch_part(number: int, of: int) -> Generator[None, None, None]:
     """Within it the batch is part `number` of `of` equal ones, in order; the losses draw as for the whole batch.
 
     All parts must begin with the same state of torch's generator. It is this thread's alone.
@@ -63,7 +63,7 @@ def batch_part(number: int, of: int) -> Iterator[None]:
 
 
 @contextmanager
-def batch_layout(blocks: Sequence[int], shared: int = 0) -> Iterator[None]:
+def batch_layout(blocks: Sequence[int], shared: int = 0) -> Generator[None, None, None]:
     """Within it a network's input is `shared` rows that all parts have, then blocks of so many rows of this part.
 
     Such as real and generated images in one forward: the whole batch's real ones come first there too. Inside another
