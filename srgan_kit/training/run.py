@@ -20,6 +20,7 @@ from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
+from srgan_kit.tasks.content import terms_of
 from srgan_kit.training.checkpoint import check_belongs, restore_newest, save_checkpoint
 from srgan_kit.training.checks import check_requirements
 from srgan_kit.training.critic_view import CriticView
@@ -88,6 +89,7 @@ class Run:
             initialise_from_data(critic, recipe, task)
             self.critic_average = MovingAverage(critic, recipe.critic_ema) if recipe.critic_ema else None
             self.techniques = Techniques(recipe, model, critic)
+        self._compares_average = any(term.needs == "average" for term in terms_of(recipe).values())
         self.held = HeldShares(recipe.shares, recipe.generator_weights, recipe.share_every)
         self.step = self.start = 0
         self.whole = True
@@ -155,7 +157,7 @@ class Run:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
         self._begin_step()
         with self.accelerator.autocast():
-            sample = self.model(batch, needs_prior_sample=self.needs_prior_sample)
+            sample = self.sample(batch)
             content = self.task.content_terms(batch, sample)
         self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
         critic_values: dict[str, float] = {}
@@ -169,6 +171,17 @@ class Run:
         self._end_step(critic_values, generator_values)
         values = critic_values | shares | generator_values
         return values | self._pauses.shares(("critic", *self.generator.parts)) if detailed else values
+
+    def sample(self, batch: Batch) -> Sample:
+        """What the generator makes of a batch, and what its average makes of it where a content term asks for it.
+
+        Where a generator draws something, the two would be images of different draws, and there is no average.
+        """
+        sample = self.model(batch, needs_prior_sample=self.needs_prior_sample)
+        if self._compares_average and sample.posterior is None and not self.recipe.latent.size:
+            with torch.no_grad():
+                sample.average = self.average.network(batch, needs_prior_sample=False).image
+        return sample
 
     def critic_step(self, batch: Batch, sample: Sample) -> dict[str, float]:
         """One step of the critic; its terms, its gradient norm and its mean scores, to log."""

@@ -24,9 +24,8 @@ def pair(height: int, width: int, count: int = 2) -> tuple[Tensor, Tensor]:
 
 def network() -> nn.Sequential:
     """A small network with maps of 5 and 7 channels; layers "1" and "3"."""
-    return nn.Sequential(
-        nn.Conv2d(3, 5, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(5, 7, 3, padding=1)
-    ).double()
+    layers = [nn.Conv2d(3, 5, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(5, 7, 3, padding=1)]
+    return nn.Sequential(*layers).double().requires_grad_(False)
 
 
 def maps_of(model: nn.Sequential, image: Tensor) -> dict[str, Tensor]:
