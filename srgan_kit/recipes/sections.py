@@ -75,7 +75,7 @@ CriticWeight = Annotated[Weight, BeforeValidator(_number)]
 
 class TechniquesConfig(Settings):
     """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
-    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging,
+    feature_matching, weights.historical_averaging; critic_weights.r1, .r2, .gradient_penalty, .historical_averaging,
     .mismatch. Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
 
     virtual_batch_norm: bool = False
@@ -95,7 +95,7 @@ class TechniquesConfig(Settings):
     feature_layer: int = -1
     """Which of the critic's feature maps `feature_matching` compares."""
     r1_every: int = Field(default=1, ge=1)
-    """Steps from one R1 penalty to the next, each as much stronger."""
+    """Steps from one R1 and R2 penalty to the next, each as much stronger."""
 
 
 class ReconstructionConfig(Settings):

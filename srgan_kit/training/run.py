@@ -219,13 +219,14 @@ class Run:
     def critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
         """The critic's terms, and its mean scores of real and of fake images."""
         assert self.techniques is not None
-        if self.techniques.needs_image_gradient(self.step) and torch.is_grad_enabled():
-            batch.image.requires_grad_(True)
+        penalties = self.techniques.penalties(self.step) if torch.is_grad_enabled() else frozenset()
         detached = sample.detached()
+        batch.image.requires_grad_("r1" in penalties)
+        detached.image.requires_grad_("r2" in penalties)
         real, fake = self.critic_view.real_and_fake(batch, detached)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=detached)
         if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
-            terms |= self.techniques.critic_terms(self.judge, real, batch, detached, self.step)
+            terms |= self.techniques.critic_terms(self.judge, real, fake, batch, detached, self.step)
         batch.image.requires_grad_(False)
         scores = {"score_real": self.variant.score(real), "score_fake": self.variant.score(fake)}
         return terms, {name: float(score.detach().mean()) for name, score in scores.items()}
