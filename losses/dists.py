@@ -1,6 +1,7 @@
 """DISTS: structure and texture of feature maps compared by weights that were fitted to what people see."""
 
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -120,8 +121,9 @@ class DISTSLoss(nn.Module):
 
     def _split(self, kind: str) -> dict[str, Tensor]:
         """{map: (C,)}."""
-        parts = self.get_buffer(kind).split(list(CHANNELS.values()))
-        return dict(zip(CHANNELS, parts, strict=True))
+        weights = self.get_buffer(kind)
+        ends = list(accumulate(CHANNELS.values()))
+        return {name: weights[end - CHANNELS[name] : end] for name, end in zip(CHANNELS, ends, strict=True)}
 
 
 def _fitted(state: Mapping[str, Tensor], file: str | Path | None) -> dict[str, Tensor]:

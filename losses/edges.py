@@ -73,7 +73,7 @@ def _slopes(image: Tensor) -> Tensor:
     filters = torch.stack([right, right.T])[:, None].repeat(channels, 1, 1, 1)
     with torch.autocast(image.device.type, enabled=False):
         both = F.conv2d(image, filters, groups=channels)
-    return both.unflatten(1, (channels, 2)).movedim(2, 0)
+    return torch.stack([both[:, 0::2], both[:, 1::2]])
 
 
 def _magnitude(image: Tensor) -> Tensor:

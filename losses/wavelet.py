@@ -177,4 +177,4 @@ def _filtered(image: Tensor, wavelet: Wavelet, dilation: int) -> Tensor:
     half = len(low) // 2
     padded = F.pad(image, [(half - 1) * dilation, half * dilation, 0, 0], "circular")
     both = F.conv2d(padded, filters, groups=channels, dilation=dilation)
-    return both.unflatten(1, (channels, 2)).movedim(2, 0)
+    return torch.stack([both[:, 0::2], both[:, 1::2]])

@@ -47,7 +47,7 @@ def _read(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     # Here, so that the losses need nothing but torch until someone has such a file.
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
     try:
         return load_file(path)
@@ -59,8 +59,10 @@ def _from_torchvision(network: str) -> Mapping[str, Tensor]:
     # Here, because importing torchvision takes a second that only this branch needs.
     from torchvision import models  # pyright: ignore[reportMissingTypeStubs]
 
-    kinds: Any = models.get_model_weights(network)
-    source: Any = kinds.IMAGENET1K_V1
+    kinds: Any = models.get_model_weights(network)  # pyright: ignore[reportUnknownMemberType]
+    source: Any = getattr(kinds, "IMAGENET1K_V1", None)
+    if source is None:
+        raise RuntimeError(f"torchvision has several kinds of weights for {network}: pass a file of one as weights")
     try:
         return source.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
     except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:

@@ -1,7 +1,7 @@
 """Any of torchvision's classifiers as a comparator: the maps of the parts that are named."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -47,17 +47,18 @@ class TorchvisionFeatures(nn.Module):
         if not isinstance(network, str) or network not in known:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"network: expected one of torchvision's {', '.join(known)}; got {network!r}")
         model: nn.Module = models.get_model(network, weights=None).eval()
-        parts = [name for name, _ in model.named_modules() if name]
+        parts = [name for name in dict(cast(Any, model).named_modules()) if name]
         unknown = [layer for layer in self.layers if layer not in parts]
         if unknown or not self.layers:
             expected = ", ".join(name for name in parts if name.count(".") < 2)
             got = ", ".join(unknown) or "none"
             raise ValueError(f"layers: expected parts of {network} such as {expected}; got {got}")
+        state = read_weights(weights, network)
         try:
-            model.load_state_dict(read_weights(weights, network))
+            model.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(f"weights: do not fit {network} ({str(error).splitlines()[-1].strip()})") from None
-        for module in model.modules():
+        for module in cast(Any, model).modules():
             if hasattr(module, "inplace"):
                 module.inplace = False  # a map that was given must not change
         self.features: nn.Module = model

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.random_shift import draw_shifts, shifted
-from srgan_kit.losses import DISTSLoss, FeatureLoss, LPIPSLoss, SqueezeNetFeatures, TorchvisionFeatures
-from srgan_kit.losses.networks.vgg import VGGFeatures
+from srgan_kit.losses import DISTSLoss, FeatureLoss, LPIPSLoss, SqueezeNetFeatures, TorchvisionFeatures, VGGFeatureLoss
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.recipes.sections import OF_TORCHVISION, PerceptualConfig
 from srgan_kit.tasks.critic_features import CriticFeatures
@@ -157,7 +156,8 @@ def _network(config: PerceptualConfig, layers: list[str], tables: str) -> nn.Mod
             return SqueezeNetFeatures(layers, config.weights)
         if config.network.startswith(OF_TORCHVISION):
             return TorchvisionFeatures(config.network.removeprefix(OF_TORCHVISION), layers, config.weights)
-        return VGGFeatures(layers, "vgg16" if config.network == "vgg16" else "vgg19", config.weights)
+        network = "vgg16" if config.network == "vgg16" else "vgg19"
+        return VGGFeatureLoss(layers, network, weights=config.weights).features
     except (ValueError, OSError, RuntimeError) as error:
         raise _unusable(tables, "weights", config.weights, error) from None
 

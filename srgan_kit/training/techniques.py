@@ -90,9 +90,8 @@ class Techniques:
         if "r2" in penalties:
             terms["r2"] = self._interval.weight(step) * r2_penalty(score(fake), sample.image)
         if "gradient_penalty" in weights:
-            fake = sample.image.detach()
-            real_image = batch.image.detach()
-            terms["gradient_penalty"] = gradient_penalty(lambda image: score(judge(image, batch)), real_image, fake)
+            images = batch.image.detach(), sample.image.detach()
+            terms["gradient_penalty"] = gradient_penalty(lambda image: score(judge(image, batch)), *images)
         if "mismatch" in weights and batch.condition is not None:
             others = replace(batch, condition=batch.condition.roll(1, dims=0))
             terms["mismatch"] = NonSaturating().generator_loss(-score(judge(batch.image.detach(), others)))

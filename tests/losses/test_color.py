@@ -30,12 +30,14 @@ def test_chroma_is_that_of_two_other_libraries() -> None:
 
 @pytest.mark.parametrize("sigma", [1.0, 2.5])
 def test_the_whole_is_the_formula_with_the_blur_of_another_library(sigma: float) -> None:
-    pair = torch.rand(2, 2, 3, 20, 17, dtype=torch.float64)
+    one, other = torch.rand(2, 2, 3, 20, 17, dtype=torch.float64)
     radius = int(np.ceil(3 * sigma))
-    blurred = [gaussian_filter(each.numpy(), sigma, axes=(2, 3), mode="nearest", radius=radius) for each in pair]
+    blurred = [
+        gaussian_filter(each.numpy(), sigma, axes=(2, 3), mode="nearest", radius=radius) for each in (one, other)
+    ]
     a, b = (rgb2lab(each, channel_axis=1)[:, 1:] for each in blurred)
     expected = np.sqrt(((a - b) ** 2).sum(axis=1)).mean(axis=(1, 2)) / 100
-    assert color_consistency(*pair, sigma, "none").tolist() == pytest.approx(expected, abs=1e-4)
+    assert color_consistency(one, other, sigma, "none").tolist() == pytest.approx(expected, abs=1e-4)
     assert expected.min() > 0.01
 
 

@@ -57,10 +57,11 @@ def test_structure_and_texture_are_the_formula_computed_with_numpy() -> None:
             covariance = (x * y).mean() - x.mean() * y.mean()
             expected[n] -= alpha[c] * (2 * x.mean() * y.mean() + 1e-6) / (x.mean() ** 2 + y.mean() ** 2 + 1e-6)
             expected[n] -= beta[c] * (2 * covariance + 1e-6) / (x.var() + y.var() + 1e-6)
-    maps = [{"a": torch.from_numpy(each)} for each in (own, other)]
-    weights = [{"a": torch.from_numpy(each)} for each in (alpha, beta)]
-    assert structure_and_texture(*maps, *weights, "none").tolist() == pytest.approx(expected)
-    assert structure_and_texture(*maps, *weights).item() == pytest.approx(expected.mean())
+    given = [{"a": torch.from_numpy(each)} for each in (own, other, alpha, beta)]
+    each = structure_and_texture(given[0], given[1], given[2], given[3], "none")
+    assert each.tolist() == pytest.approx(expected)
+    mean = structure_and_texture(given[0], given[1], given[2], given[3])
+    assert mean.item() == pytest.approx(expected.mean())
 
 
 def test_texture_does_not_see_where_parts_are_and_structure_not_how_bright_they_are() -> None:

@@ -22,7 +22,11 @@ def test_maps_are_the_networks_own() -> None:
     mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
     hidden = network.conv1((image - mean) / std)
     deeper = network.stage2(network.maxpool(hidden))
-    expected = {"conv1": hidden, "stage2": deeper, "stage3.0.branch1.0": network.stage3[0].branch1[0](deeper)}
+    expected = {
+        "conv1": hidden,
+        "stage2": deeper,
+        "stage3.0.branch1.0": network.stage3.get_submodule("0.branch1.0")(deeper),
+    }
     maps = TorchvisionFeatures("shufflenet_v2_x0_5", ["stage3.0.branch1.0", "conv1", "stage2"], state)(image)
     assert maps.keys() == expected.keys()
     for layer, value in expected.items():
@@ -85,3 +89,10 @@ def test_an_image_too_small_for_the_network_is_named() -> None:
     network = TorchvisionFeatures("squeezenet1_1", ["features.5"], squeezenet())
     with pytest.raises(ValueError, match="squeezenet1_1 does not take images of 2x2 pixels: "):
         network(torch.rand(1, 3, 2, 2))
+
+
+def test_weights_that_cannot_be_fetched_name_the_file_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing answers there
+    with pytest.raises(RuntimeError, match=r"Fetch the file squeezenet1_1-b8a52dc0\.pth .*weights='path/to/squeezenet"):
+        TorchvisionFeatures("squeezenet1_1", LAYER)

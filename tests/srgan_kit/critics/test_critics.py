@@ -144,7 +144,8 @@ def last_layers(critic: nn.Module) -> list[nn.Module]:
         return [critic.last]
     if isinstance(critic, PatchGANCritic):
         return [list(network.children())[-1] for network in critic.networks]
-    return [critic.dense[-1]]  # pyright: ignore[reportIndexIssue]
+    assert isinstance(critic, SRGANCritic)
+    return [critic.dense[-1]]
 
 
 @torch.no_grad()
