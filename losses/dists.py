@@ -53,7 +53,8 @@ def structure_and_texture(
         check_floating_point(features=features[name], target_features=target_features[name])
         own, wanted = in_full_precision(features[name]), in_full_precision(target_features[name])
         if own.ndim != 4 or own.shape != wanted.shape:
-            raise ValueError(f"expected maps (N, C, H, W) of one shape, got {own.shape} and {wanted.shape}")
+            shapes = f"{tuple(own.shape)} and {tuple(wanted.shape)}"
+            raise ValueError(f"expected maps (N, C, H, W) of one shape, got {shapes}")
         mean, wanted_mean = own.mean(dim=(2, 3)), wanted.mean(dim=(2, 3))
         # Around their means: the paper's E[xy] - E[x] E[y] would lose the digits that count.
         own, wanted = own - mean[..., None, None], wanted - wanted_mean[..., None, None]

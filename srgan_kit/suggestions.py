@@ -35,7 +35,6 @@ ELSEWHERE = {
     "mmd": "maximum_mean_discrepancy",
     "color": "color_consistency",
     "edge": "sobel",
-    "gradient": "sobel",
     "gram": "style",
     "gan": "adversarial",
     "discriminator": "critic",

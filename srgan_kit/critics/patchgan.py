@@ -15,11 +15,6 @@ from srgan_kit.errors import UserError
 from srgan_kit.settings import Depth
 
 Normalisation = Literal["instance", "batch", "none"]
-NORMS = {
-    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    "batch": nn.BatchNorm2d,
-    "none": lambda channels: nn.Identity(),
-}
 
 
 class PatchGANCriticConfig(CriticSettings):
@@ -120,7 +115,7 @@ def _patch_network(image_channels: int, channels: int, layers: int, normalisatio
         plain = number == 0 or normalisation == "none"
         stride = 2 if number < layers else 1
         convolution = nn.Conv2d(before, width, 4, stride=stride, padding=2, bias=plain)
-        norms = [] if plain else [NORMS[normalisation](width)]
-        blocks.append(nn.Sequential(convolution, *norms, nn.LeakyReLU(0.2)))
+        norm = nn.BatchNorm2d(width) if normalisation == "batch" else nn.InstanceNorm2d(width, affine=True)
+        blocks.append(nn.Sequential(convolution, *([] if plain else [norm]), nn.LeakyReLU(0.2)))
         before = width
     return nn.Sequential(*blocks, nn.Conv2d(before, 1, 4, padding=2))

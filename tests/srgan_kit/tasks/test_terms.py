@@ -157,6 +157,15 @@ def test_they_see_the_same_shift(weights: list[str]) -> None:
         assert values[0] != content(weights, **{name: 1.0})(batch, sample)[name]
 
 
+def test_one_of_them_may_hold_a_share_of_the_gradient(tiny, weights: list[str], tmp_path: Path) -> None:
+    """Each term's gradient is taken by itself then, through the same maps."""
+    settings = [*weights, "weights={pixel=1.0, perceptual=0.1, style='share:0.2'}", "share_every=1"]
+    run = tiny.run(tiny.recipe("super-resolution", "none", *settings), tmp_path)
+    values = [tiny.step(run) for _ in range(4)]
+    assert values[-1]["share/style"] == pytest.approx(0.2, abs=0.05)
+    assert values[-1]["weight_style"] > 0
+
+
 def test_an_output_that_is_the_real_image_itself_still_gets_a_gradient(weights: list[str]) -> None:
     image = torch.rand(2, 3, 32, 32, requires_grad=True)
     value = content(weights, perceptual=1.0, style=1.0)(Batch(image), Sample(image))["style"]
