@@ -113,7 +113,7 @@ def stationary_wavelet(
     check_tensors(a=a, b=b)
     error, smallest = difference(a, b), (len(LOW_PASS[wavelet]) - 1) * 2 ** (levels - 1)
     if a.ndim != 4 or min(a.shape[-2:]) < smallest:
-        least = f"at least {smallest}x{smallest} pixels, as far as {wavelet} reaches at {levels} levels"
+        least = f"at least {smallest}x{smallest} pixels, as far as {wavelet} reaches with levels={levels}"
         raise ValueError(f"expected images (N, C, H, W) of {least}; got {tuple(a.shape)}")
     low, details = wavelet_bands(error, wavelet, levels)
     values = approximation * low.abs().mean(dim=(1, 2, 3))
