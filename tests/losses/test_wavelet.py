@@ -81,7 +81,9 @@ def test_module_is_the_function_and_small_images_are_named() -> None:
     a, b = images(0)
     loss = StationaryWaveletLoss("haar", 2, 0.5, "none")
     assert torch.equal(loss(a, b), stationary_wavelet(a, b, "haar", 2, 0.5, "none"))
-    with pytest.raises(ValueError, match=r"at least 37x37 pixels, as far as sym19 reaches with levels=1; got \(1, 2, 36"):
+    with pytest.raises(
+        ValueError, match=r"at least 37x37 pixels, as far as sym19 reaches with levels=1; got \(1, 2, 36"
+    ):
         stationary_wavelet(a[..., :36, :], b[..., :36, :], "sym19")
     with pytest.raises(ValueError, match="wavelet: expected one of haar, sym4, sym19; got 'db2'"):
         stationary_wavelet(a, b, "db2")  # pyright: ignore[reportArgumentType]

@@ -204,6 +204,19 @@ def test_local_discriminative_learning_excuses_what_the_averaged_generator_does_
     assert tiny.run(drawn, tmp_path).sample(batch).average is None
 
 
+def test_a_run_with_an_average_and_a_shifted_network_goes_on_bit_for_bit(tiny, weights: list[str], tmp_path) -> None:
+    terms = "weights={pixel=1.0, local_discriminative=1.0, perceptual=0.1, style=0.1, lpips=0.1}"
+    shifts = ["perceptual.translation=2", "lpips.translation=2"]
+    run, again = (tiny.run(tiny.recipe("super-resolution", "none", *weights, terms, *shifts), tmp_path) for _ in "ab")
+    for _ in range(2):
+        tiny.step(run)
+    run.save()
+    again.restore()
+    assert tiny.step(run) == tiny.step(again)
+    for one, other in zip(tiny.weights(run).values(), tiny.weights(again).values(), strict=True):
+        assert torch.equal(one, other)
+
+
 # --- batches ----------------------------------------------------------------------------------------------------------
 
 
