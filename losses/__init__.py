@@ -28,8 +28,11 @@ from .categorical import (
     unlabelled_loss,
 )
 from .checkerboard import PhaseBalanceLoss, PhaseBiasLoss, PhaseEvennessLoss, phase_balance, phase_bias, phase_evenness
+from .color import ColorConsistencyLoss, color_consistency
 from .consistency import ConsistencyLoss, consistency
 from .contextual import ContextualLoss, contextual
+from .dists import DISTSLoss, structure_and_texture
+from .edges import SobelLoss, sobel
 from .energy import EnergyMargin, pulling_away, reconstruction_energy
 from .f_divergence import FDivergence, estimate_divergence
 from .focal_frequency import FocalFrequencyLoss, focal_frequency, fourier_l1
@@ -45,6 +48,7 @@ from .lpips import LPIPSLoss
 from .matching import feature_matching, maximum_mean_discrepancy, moment_matching
 from .minibatch import MinibatchDiscrimination, minibatch_similarity
 from .networks.squeezenet import SqueezeNetFeatures
+from .networks.torchvision_features import TorchvisionFeatures
 from .perceptual import FeatureLoss, VGGFeatureLoss, feature_distance
 from .pixel import CharbonnierLoss, HuberLoss, L1Loss, MSELoss, charbonnier, huber, l1, mse
 from .regularization import (
@@ -55,7 +59,7 @@ from .regularization import (
     r1_penalty,
     r2_penalty,
 )
-from .relativistic import RelativisticAverage
+from .relativistic import RelativisticAverage, RelativisticPairing
 from .structural import MSSSIMLoss, SSIMLoss, ms_ssim, ssim
 from .style import StyleLoss, gram_matrix
 from .total_variation import TotalVariationLoss, total_variation
@@ -70,13 +74,16 @@ from .variational import (
     negative_elbo,
     reparameterise,
 )
+from .wavelet import StationaryWaveletLoss, stationary_wavelet
 
 __all__ = [
     "AdversarialLoss",
     "CategoricalGAN",
     "CharbonnierLoss",
+    "ColorConsistencyLoss",
     "ConsistencyLoss",
     "ContextualLoss",
+    "DISTSLoss",
     "EnergyMargin",
     "FDivergence",
     "FeatureLoss",
@@ -98,10 +105,14 @@ __all__ = [
     "PhaseBiasLoss",
     "PhaseEvennessLoss",
     "RelativisticAverage",
+    "RelativisticPairing",
     "SSIMLoss",
     "SemiSupervised",
+    "SobelLoss",
     "SqueezeNetFeatures",
+    "StationaryWaveletLoss",
     "StyleLoss",
+    "TorchvisionFeatures",
     "TotalVariationLoss",
     "VGGFeatureLoss",
     "Wasserstein",
@@ -115,6 +126,7 @@ __all__ = [
     "categorical_information",
     "categorical_pixel_nll",
     "charbonnier",
+    "color_consistency",
     "consistency",
     "contextual",
     "discretised_logistic_nll",
@@ -158,7 +170,10 @@ __all__ = [
     "reconstruction_energy",
     "reparameterise",
     "sample_mixture_of_logistics",
+    "sobel",
     "ssim",
+    "stationary_wavelet",
+    "structure_and_texture",
     "total_variation",
     "uniform_entropy",
     "uniform_information",

@@ -1,4 +1,4 @@
-"""The relativistic average: a critic that says how much more real one image is than the average of the others."""
+"""Relativistic losses: a critic that says how much more real one image is than another, or than the average other."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ._distributed import gathered
 from ._settings import one_of, shown
-from ._tensors import Reduction, checked_reduction
+from ._tensors import Reduction, checked_reduction, reduced
 from .adversarial import both_sides, logits
 
 Form = Literal["logistic", "least-squares", "hinge"]
@@ -76,6 +76,58 @@ class RelativisticAverage(nn.Module):
     def _compare(self, higher: Tensor, lower: Tensor) -> Tensor:
         cost, high, low = FORMS[self.form], logits(higher), logits(lower)
         return both_sides(cost(high - _average(low)), cost(_average(high) - low), self.reduction)
+
+
+class RelativisticPairing(nn.Module):
+    """Each real image should score above one fake image, and each fake one, for the generator, above one real one.
+
+    With h the chosen form (logistic: softplus(-s); least-squares: (s - 1)^2; hinge: relu(1 - s)):
+
+    critic:  E h(D(real) - D(fake))        generator:  E h(D(fake) - D(real))
+
+    In [0, inf). The pairs are those of the same place in the batch, in super-resolution an image and its own original.
+    A critic that is right about every pair has nothing left to learn, however far apart the pairs are; with
+    `r1_penalty` and `r2_penalty` the logistic form is that of R3GAN. Jolicoeur-Martineau 2018, "The relativistic
+    discriminator", sec. 4, arXiv:1807.00734; Huang et al. 2024, "The GAN is dead; long live the GAN!", sec. 2,
+    arXiv:2501.05441
+
+    Args:
+        form: "logistic", "least-squares" or "hinge".
+        reduction: over the pairs.
+
+    Raises:
+        ValueError: no such form or reduction; scores of different shapes; from `generator_loss`, no real scores.
+
+    >>> import torch
+    >>> RelativisticPairing().critic_loss(torch.full((4, 1), 7.0), torch.full((4, 1), 7.0))  # equal: it cannot tell
+    tensor(0.6931)
+    """
+
+    def __init__(self, form: Form = "logistic", reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.form: Form = one_of("form", form, FORMS)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "form", "reduction")
+
+    def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
+        """Scores of one shape -> scalar."""
+        return self._compare(higher=real_score, lower=fake_score)
+
+    def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
+        """Scores of one shape -> scalar; the real scores are needed."""
+        if real_score is None:
+            raise ValueError("real_score: relativistic pairs have a real score each, got None")
+        return self._compare(higher=fake_score, lower=real_score)
+
+    def _compare(self, higher: Tensor, lower: Tensor) -> Tensor:
+        high, low = logits(higher), logits(lower)
+        if high.shape != low.shape:
+            shapes = f"{tuple(high.shape)} and {tuple(low.shape)}"
+            raise ValueError(f"relativistic pairs need real and fake scores of one shape, got {shapes}")
+        return reduced(FORMS[self.form](high - low), self.reduction)
 
 
 def _average(score: Tensor) -> Tensor:

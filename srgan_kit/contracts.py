@@ -73,6 +73,9 @@ class Sample:
     levels: Tensor | None = None
     """(N, L, C, H, W) logits of every value's L levels, given the real values before it (autoregressive models)."""
 
+    average: Tensor | None = None
+    """(N, C, H, W): what the generator with averaged weights makes of the same input, without gradient; for the content
+    term that asks for it."""
     draws: PosteriorDraws | None = None
     """Every draw of the posterior, where the variant asks for several; the reconstruction is of the first."""
 

@@ -10,15 +10,7 @@ import torch
 from torch import Tensor
 
 Weights = Mapping[str, Tensor] | str | Path | None
-"""A state dict, a file of one, or None for torchvision's ImageNet weights."""
-
-TORCHVISION = {
-    "vgg16": "VGG16_Weights",
-    "vgg19": "VGG19_Weights",
-    "alexnet": "AlexNet_Weights",
-    "squeezenet1_1": "SqueezeNet1_1_Weights",
-}
-"""Each network and its weights in torchvision.models."""
+"""A state dict, a file of one (PyTorch's or safetensors), or None for torchvision's ImageNet weights."""
 
 
 def read_weights(weights: Weights, network: str) -> Mapping[str, Tensor]:
@@ -36,7 +28,7 @@ def read_weights(weights: Weights, network: str) -> Mapping[str, Tensor]:
     if not isinstance(weights, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"weights: expected a state dict, a file of one or None, got {type(weights).__name__}")
     try:
-        state: Any = torch.load(weights, map_location="cpu", weights_only=True)
+        state: Any = _read(Path(weights))
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"weights: {weights} cannot be read as a state dict ({reason})") from None
@@ -49,11 +41,28 @@ def read_weights(weights: Weights, network: str) -> Mapping[str, Tensor]:
     return cast(Mapping[str, Tensor], state)
 
 
+def _read(path: Path) -> Any:
+    """What a file holds: tensors and plain values, never code."""
+    if path.suffix != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True)
+    # Here, so that the losses need nothing but torch until someone has such a file.
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"no safetensors: {error}") from None
+
+
 def _from_torchvision(network: str) -> Mapping[str, Tensor]:
     # Here, because importing torchvision takes a second that only this branch needs.
     from torchvision import models  # pyright: ignore[reportMissingTypeStubs]
 
-    source: Any = getattr(models, TORCHVISION[network]).IMAGENET1K_V1
+    kinds: Any = models.get_model_weights(network)  # pyright: ignore[reportUnknownMemberType]
+    source: Any = getattr(kinds, "IMAGENET1K_V1", None)
+    if source is None:
+        raise RuntimeError(f"torchvision has several kinds of weights for {network}: pass a file of one as weights")
     try:
         return source.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
     except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:

@@ -8,14 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .._frozen import keep_weights_out
-from .._settings import names, shown
-from .._tensors import check_tensors
+from .._settings import names, one_of, shown
+from .._tensors import check_tensors, in_full_precision
 from .pretrained_weights import Weights, read_weights
 from .vgg_weights import Network, is_normalised, layer_names, weights_of
 
 CHANNELS = (64, 128, 256, 512, 512)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Pooling = Literal["max", "l2"]
 
 
 class VGGFeatures(nn.Module):
@@ -30,18 +32,26 @@ class VGGFeatures(nn.Module):
         weights: None for torchvision's ImageNet weights, which are downloaded once; or a state dict, or a file of one,
             with torchvision's keys (`features.0.weight`; deeper layers may be absent); or a "normalised" VGG19, whose
             layer 0 is a 1x1 convolution that prepares the colours (known by its keys; it pads by reflection).
+        pooling: between blocks: "max", as the network was trained, or "l2", `l2_pool`, as in DISTS.
 
     Raises:
-        ValueError: an unknown layer or network, unsuitable weights, a layer deeper than the weights reach; from
-            forward, an image that is not (N, 3, H, W) or too small for the deepest layer.
+        ValueError: an unknown name, unsuitable weights, a layer deeper than the weights reach; from forward, an image
+            that is not (N, 3, H, W) or too small for the deepest layer.
         RuntimeError: torchvision's weights are not at hand and cannot be downloaded.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, layers: Iterable[str], network: Network = "vgg19", weights: Weights = None) -> None:
+    def __init__(
+        self,
+        layers: Iterable[str],
+        network: Network = "vgg19",
+        weights: Weights = None,
+        pooling: Pooling = "max",
+    ) -> None:
         super().__init__()
+        self.pooling: Pooling = one_of("pooling", pooling, ("max", "l2"))
         known = layer_names(network)
         self.layers = names("layers", layers)
         self.network: Network = network
@@ -80,8 +90,10 @@ class VGGFeatures(nn.Module):
         for name in self.names:
             if name.startswith("conv"):
                 hidden = self.convolutions[name](hidden)
-            else:  # never in place: the map before may be one of those to give
-                hidden = F.relu(hidden) if name.startswith("relu") else F.max_pool2d(hidden, 2)
+            elif name.startswith("relu"):  # never in place: the map before may be one of those to give
+                hidden = F.relu(hidden)
+            else:
+                hidden = F.max_pool2d(hidden, 2) if self.pooling == "max" else l2_pool(hidden)
             if name in self.layers:
                 taps[name] = hidden
         return taps
@@ -102,6 +114,20 @@ class VGGFeatures(nn.Module):
             self.load_state_dict(weights_of(self.names, network, state))
         except RuntimeError as error:
             raise ValueError(f"weights: do not fit {network} ({error})") from None
+
+
+def l2_pool(maps: Tensor) -> Tensor:
+    """Every second root of a local mean square: (N, C, H, W) -> (N, C, ceil(H / 2), ceil(W / 2)), in fp32 at least.
+
+    sqrt(g * maps^2 + 1e-12), g the 3x3 window (1, 2, 1) (1, 2, 1)^T / 16, zeros beyond the border: without the aliases
+    of a maximum. Ding et al. 2020, arXiv:2004.07728, sec. 2.1
+    """
+    channels = maps.shape[1]
+    with torch.autocast(maps.device.type, enabled=False):  # 1e-12 is 0 in 16 bits, and the root's slope there infinite
+        maps = in_full_precision(maps)
+        window = maps.new_tensor([1.0, 2.0, 1.0]) / 4
+        window = torch.outer(window, window).expand(channels, 1, 3, 3)
+        return (F.conv2d(maps.square(), window, stride=2, padding=1, groups=channels) + 1e-12).sqrt()
 
 
 def _convolutions(names: Iterable[str], padding_mode: Literal["zeros", "reflect"]) -> nn.ModuleDict:

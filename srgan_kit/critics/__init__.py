@@ -7,6 +7,7 @@ from pydantic import Field
 from srgan_kit.critics.autoencoder import AutoencoderCriticConfig
 from srgan_kit.critics.dcgan import DCGANCriticConfig
 from srgan_kit.critics.mlp import MLPCriticConfig
+from srgan_kit.critics.patchgan import PatchGANCriticConfig
 from srgan_kit.critics.settings import CriticSettings
 from srgan_kit.critics.srgan import SRGANCriticConfig
 from srgan_kit.critics.unet import UNetCriticConfig
@@ -16,6 +17,7 @@ __all__ = ["CRITICS", "CriticConfig"]
 CRITICS: dict[str, type[CriticSettings]] = {
     "srgan": SRGANCriticConfig,
     "unet": UNetCriticConfig,
+    "patchgan": PatchGANCriticConfig,
     "dcgan": DCGANCriticConfig,
     "mlp": MLPCriticConfig,
     "autoencoder": AutoencoderCriticConfig,

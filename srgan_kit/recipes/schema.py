@@ -31,6 +31,21 @@ from srgan_kit.recipes.sections import (
     ValidationConfig,
     share_of,
 )
+from srgan_kit.recipes.terms import (
+    CharbonnierConfig,
+    ColorConsistencyConfig,
+    ContextualConfig,
+    DISTSConfig,
+    FocalFrequencyConfig,
+    HuberConfig,
+    LocalDiscriminativeConfig,
+    MaximumMeanDiscrepancyConfig,
+    MomentMatchingConfig,
+    MSSSIMConfig,
+    SobelConfig,
+    StationaryWaveletConfig,
+    StyleConfig,
+)
 from srgan_kit.recipes.variant import VariantSetting, variant_name
 from srgan_kit.settings import NAMED, Settings
 from srgan_kit.variants import VARIANTS
@@ -82,9 +97,11 @@ class Recipe(Settings):
     """The task reconstruction's source."""
     weights: dict[str, TermWeight] = Field(default_factory=dict)
     """Weights of the generator's terms: numbers, or shares of its gradient that are held, such as "share:0.15", beside
-    at least one number. Terms of content, each on if it has a weight other than 0: pixel, mse,
-    charbonnier, fourier, perceptual, lpips, distillation, total_variation, consistency, phase_balance, phase_evenness,
-    phase_bias; of techniques, on if they have one; the variant's own have their published weights unless named here."""
+    at least one number. Terms of content, each on if it has a weight other than 0: pixel, mse, charbonnier, huber,
+    fourier, focal_frequency, stationary_wavelet, sobel, ssim, ms_ssim, color_consistency, local_discriminative,
+    perceptual, style, contextual, lpips, dists, distillation, total_variation, consistency, phase_balance,
+    phase_evenness, phase_bias, moment_matching, maximum_mean_discrepancy; of techniques, on if they have one; the
+    variant's own have their published weights unless named here."""
     share_every: int = Field(default=10, ge=1)
     """Steps from one measurement of the generator's gradient to the next, by which weights that are shares adapt."""
     critic_weights: dict[str, CriticWeight] = Field(default_factory=dict)
@@ -95,6 +112,32 @@ class Recipe(Settings):
     """Settings of the term `lpips`."""
     distillation: DistillationConfig = DistillationConfig()
     """Settings of the term `distillation`."""
+    charbonnier: CharbonnierConfig = CharbonnierConfig()
+    """Settings of the term `charbonnier`."""
+    huber: HuberConfig = HuberConfig()
+    """Settings of the term `huber`."""
+    ms_ssim: MSSSIMConfig = MSSSIMConfig()
+    """Settings of the term `ms_ssim`."""
+    focal_frequency: FocalFrequencyConfig = FocalFrequencyConfig()
+    """Settings of the term `focal_frequency`."""
+    local_discriminative: LocalDiscriminativeConfig = LocalDiscriminativeConfig()
+    """Settings of the term `local_discriminative`."""
+    color_consistency: ColorConsistencyConfig = ColorConsistencyConfig()
+    """Settings of the term `color_consistency`."""
+    stationary_wavelet: StationaryWaveletConfig = StationaryWaveletConfig()
+    """Settings of the term `stationary_wavelet`."""
+    sobel: SobelConfig = SobelConfig()
+    """Settings of the term `sobel`."""
+    style: StyleConfig = StyleConfig()
+    """Settings of the term `style`."""
+    contextual: ContextualConfig = ContextualConfig()
+    """Settings of the term `contextual`."""
+    dists: DISTSConfig = DISTSConfig()
+    """Settings of the term `dists`."""
+    moment_matching: MomentMatchingConfig = MomentMatchingConfig()
+    """Settings of the term `moment_matching`."""
+    maximum_mean_discrepancy: MaximumMeanDiscrepancyConfig = MaximumMeanDiscrepancyConfig()
+    """Settings of the term `maximum_mean_discrepancy`."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """The generator's optimiser."""
     critic_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-4)
@@ -128,6 +171,7 @@ class Recipe(Settings):
                 "validation": self.validation.model_copy(update=no_folders),
                 "perceptual": self.perceptual.model_copy(update={"weights": None}),
                 "lpips": self.lpips.model_copy(update={"weights": None}),
+                "dists": self.dists.model_copy(update={"weights": None, "vgg": None}),
                 "distillation": self.distillation.model_copy(update={"teachers": teachers}),
                 "initialise_from": None if source is None else Path(source).name,
             }
@@ -225,6 +269,7 @@ class Recipe(Settings):
             ("techniques", self.techniques.translation),
             ("perceptual", self.perceptual.translation),
             ("lpips", self.lpips.translation),
+            ("dists", self.dists.translation),
         ):
             if got >= self.image_shape[1]:
                 side = self.image_shape[1]

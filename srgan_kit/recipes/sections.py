@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
 )
 from pydantic_core.core_schema import (
     CoreSchema,
@@ -18,6 +20,7 @@ from pydantic_core.core_schema import (
 )
 
 from srgan_kit.settings import Settings
+from srgan_kit.suggestions import did_you_mean
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A term's weight: terms are minimised, so none is negative."""
@@ -72,7 +75,7 @@ CriticWeight = Annotated[Weight, BeforeValidator(_number)]
 
 class TechniquesConfig(Settings):
     """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
-    feature_matching, weights.historical_averaging; critic_weights.r1, .gradient_penalty, .historical_averaging,
+    feature_matching, weights.historical_averaging; critic_weights.r1, .r2, .gradient_penalty, .historical_averaging,
     .mismatch. Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
 
     virtual_batch_norm: bool = False
@@ -92,7 +95,7 @@ class TechniquesConfig(Settings):
     feature_layer: int = -1
     """Which of the critic's feature maps `feature_matching` compares."""
     r1_every: int = Field(default=1, ge=1)
-    """Steps from one R1 penalty to the next, each as much stronger."""
+    """Steps from one R1 and R2 penalty to the next, each as much stronger."""
 
 
 class ReconstructionConfig(Settings):
@@ -126,19 +129,42 @@ class ValidationConfig(Settings):
     """High-resolution pixels a side that are measured: of larger images only the middle."""
 
 
-class PerceptualConfig(Settings):
-    """The VGG feature loss."""
+OF_TORCHVISION = "torchvision:"
+"""How a comparing network begins that is one of torchvision's classifiers."""
+COMPARATORS = ("vgg16", "vgg19", "squeezenet", "critic")
 
-    network: Literal["vgg16", "vgg19", "squeezenet", "critic"] = "vgg19"
-    """Which network compares; "critic" is that of a run before, by features that it learned."""
+
+def _comparator(name: str) -> str:
+    own = name.removeprefix(OF_TORCHVISION)
+    if name in COMPARATORS or (own != name and own.isidentifier()):
+        return name
+    hint = did_you_mean(name, COMPARATORS)
+    raise ValueError(f"expected one of {', '.join(COMPARATORS)}, or {OF_TORCHVISION}NAME; got {name!r}{hint}")
+
+
+Comparator = Annotated[
+    str,
+    AfterValidator(_comparator),
+    WithJsonSchema(
+        {"anyOf": [{"enum": [*COMPARATORS]}, {"type": "string", "pattern": f"^{OF_TORCHVISION}[a-z0-9_]+$"}]}
+    ),
+]
+
+
+class PerceptualConfig(Settings):
+    """The feature loss, and the network by which `style` and `contextual` compare too."""
+
+    network: Comparator = "vgg19"
+    """Which network compares; "critic" is that of a run before, by features that it learned; "torchvision:" and a name
+    is one of torchvision's classifiers, such as "torchvision:resnet50"."""
     layers: dict[str, Weight] = Field(default_factory=lambda: {"conv5_4": 1.0})
     """Layers by their paper names, each with its weight: `conv5_4` is before, `relu5_4` after the activation. A
-    critic's are `map1`, the shallowest, `map2`, ..."""
+    critic's are `map1`, the shallowest, `map2`, ...; a classifier's of torchvision the names of its parts, `layer2`."""
     distance: Literal["l1", "l2", "charbonnier", "euclidean"] = "l1"
     """Distance between feature maps; "euclidean" is half the sum of squares over an image's, as in DeePSiM."""
     weights: Path | None = None
-    """State-dict file for the network, whole or truncated; None takes torchvision's ImageNet weights. For a critic, the
-    folder of its run, or its checkpoint."""
+    """State-dict file for the network (.pth or .safetensors), of a VGG whole or truncated; None takes torchvision's
+    ImageNet weights. For a critic, the folder of its run, or its checkpoint."""
     translation: int = Field(default=0, ge=0)
     """Largest shift in pixels, drawn anew for each pair of images and step, of both images before they are compared.
     Where the comparator's strides and the generator's pixel shuffle keep step, the generator draws a checkerboard."""

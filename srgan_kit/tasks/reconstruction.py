@@ -12,7 +12,8 @@ from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import below_each_other, save_image
 from srgan_kit.metrics.psnr_ssim import psnr
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks.content import Content, comparator, rgb
+from srgan_kit.tasks.comparators import comparator, rgb
+from srgan_kit.tasks.content import Content
 from srgan_kit.tasks.image_data import ImageData
 
 MEASURED = 64

@@ -29,6 +29,7 @@ FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
     "perceptual": {"weights"},
     "lpips": {"weights"},
+    "dists": {"weights", "vgg"},
     "optimizer": {"learning_rate", "final_learning_rate"},
     "critic_optimizer": {"learning_rate", "final_learning_rate"},
     "initialise_from": True,

@@ -47,7 +47,7 @@ def dry_run(run: Run) -> None:
 def _check_terms(run: Run, batch: Batch) -> None:
     recipe = run.recipe
     try:
-        sample = run.model(batch, needs_prior_sample=run.needs_prior_sample)
+        sample = run.sample(batch)
     except RuntimeError as error:  # such as a kernel larger than the image
         if out_of_memory(error):
             raise

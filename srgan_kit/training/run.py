@@ -21,6 +21,7 @@ from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
+from srgan_kit.tasks.content import terms_of
 from srgan_kit.training.accumulation import Samples, mean
 from srgan_kit.training.checkpoint import restore_newest, save_checkpoint
 from srgan_kit.training.checks import check_accumulation, check_requirements
@@ -98,6 +99,7 @@ class Run:
         if accelerator.num_processes > 1:
             for network in (model, *([critic] if critic is not None else [])):
                 with_global_statistics(network)
+        self._compares_average = any(term.needs == "average" for term in terms_of(recipe).values())
         self.held = HeldShares(recipe.shares, recipe.generator_weights, recipe.share_every)
         self.step = self.start = 0
         self.whole = True
@@ -164,11 +166,11 @@ class Run:
         if len(earlier) != self.batches - 1:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
         self._begin_step()
-        samples = self._samples(batch, self.needs_prior_sample, self.task.content_terms)
+        samples = self._samples(batch, self.sample, self.task.content_terms)
         self.generator.finite(samples.first_content, self.step)  # before the critic sees the images, lest it be blamed
         critic_values: dict[str, float] = {}
         for other in earlier:
-            critic_values = self.critic_step(self._samples(other, True, None))
+            critic_values = self.critic_step(self._samples(other, partial(self.model, needs_prior_sample=True), None))
         if self.critic is not None and self.recipe.generator_batch == "shared":
             critic_values = self.critic_step(samples)
         shares, generator_values = self.generator_step(samples, detailed)
@@ -178,6 +180,17 @@ class Run:
             return values
         values = mean_over_processes(values, self.accelerator)
         return values | self._pauses.shares(("critic", *self.generator.parts))
+
+    def sample(self, batch: Batch) -> Sample:
+        """What the generator makes of a batch, and what its average makes of it where a content term asks for it.
+
+        Where a generator draws something, the two would be images of different draws, and there is no average.
+        """
+        sample = self.model(batch, needs_prior_sample=self.needs_prior_sample)
+        if self._compares_average and sample.posterior is None and not self.recipe.latent.size:
+            with torch.no_grad():
+                sample.average = self.average.network(batch, needs_prior_sample=False).image
+        return sample
 
     def critic_step(self, samples: Samples) -> dict[str, float]:
         """One step of the critic; its terms, its gradient norm and its mean scores, to log."""
@@ -220,21 +233,24 @@ class Run:
         return shares, values
 
     def _samples(
-        self, batch: Parts, prior: bool, content: Callable[[Batch, Sample], dict[str, Tensor]] | None
+        self,
+        batch: Parts,
+        sample: Callable[[Batch], Sample],
+        content: Callable[[Batch, Sample], dict[str, Tensor]] | None,
     ) -> Samples:
-        parts = [batch] if isinstance(batch, Batch) else batch
-        return Samples(parts, self.accelerator, partial(self.model, needs_prior_sample=prior), content)
+        return Samples([batch] if isinstance(batch, Batch) else batch, self.accelerator, sample, content)
 
     def critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
         """The critic's terms, and its mean scores of real and of fake images."""
         assert self.techniques is not None
-        if self.techniques.needs_image_gradient(self.step) and torch.is_grad_enabled():
-            batch.image.requires_grad_(True)
+        penalties = self.techniques.penalties(self.step) if torch.is_grad_enabled() else frozenset()
         detached = sample.detached()
+        batch.image.requires_grad_("r1" in penalties)
+        detached.image.requires_grad_("r2" in penalties)
         real, fake = self.critic_view.real_and_fake(batch, detached)
         terms = self.variant.critic_terms(real=real, fake=fake, batch=batch, sample=detached)
         if torch.is_grad_enabled():  # else it is the dry run, and there are no gradients to penalise
-            terms |= self.techniques.critic_terms(self.judge, real, batch, detached, self.step)
+            terms |= self.techniques.critic_terms(self.judge, real, fake, batch, detached, self.step)
         batch.image.requires_grad_(False)
         scores = {"score_real": self.variant.score(real), "score_fake": self.variant.score(fake)}
         return terms, {name: float(score.detach().mean()) for name, score in scores.items()}

@@ -1,7 +1,7 @@
 """Techniques for any adversarial system: terms of a player's loss, and noise and shifts of what the critic sees.
 
 Each term is on if the recipe gives it a weight: generator `feature_matching`, `historical_averaging`; critic `r1`,
-`gradient_penalty`, `mismatch`, `historical_averaging`.
+`r2`, `gradient_penalty`, `mismatch`, `historical_averaging`.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,11 +20,14 @@ from srgan_kit.losses import (
     feature_matching,
     gradient_penalty,
     r1_penalty,
+    r2_penalty,
 )
 from srgan_kit.recipes.schema import Recipe
 
 GENERATOR_TERMS = frozenset({"feature_matching", "historical_averaging"})
-CRITIC_TERMS = frozenset({"r1", "gradient_penalty", "mismatch", "historical_averaging"})
+CRITIC_TERMS = frozenset({"r1", "r2", "gradient_penalty", "mismatch", "historical_averaging"})
+LAZY = frozenset({"r1", "r2"})
+"""Penalties of the critic's slope at images themselves, which `techniques.r1_every` leaves out of some steps."""
 
 
 class Techniques:
@@ -55,9 +58,9 @@ class Techniques:
         """Whether a term of the generator compares with real images."""
         return "feature_matching" in self.recipe.weights
 
-    def needs_image_gradient(self, step: int) -> bool:
-        """Whether the critic's step takes the gradient of its score at real images."""
-        return "r1" in self.recipe.critic_weights and self._interval.weight(step) > 0
+    def penalties(self, step: int) -> frozenset[str]:
+        """Which of `LAZY` the critic's step has: r1 takes the gradient of its score at real images, r2 at samples."""
+        return LAZY & self.recipe.critic_weights.keys() if self._interval.is_due(step) else frozenset()
 
     def augment_for_critic(self, image: Tensor) -> Tensor:
         """What the critic sees: the image, shifted, with noise that falls linearly to none at the last step."""
@@ -67,21 +70,29 @@ class Techniques:
         return image + std * drawn_for_batch(image, torch.randn_like) if std > 0 else image
 
     def critic_terms(
-        self, judge: Callable[[Tensor, Batch], Critique], real: Critique, batch: Batch, sample: Sample, step: int
+        self,
+        judge: Callable[[Tensor, Batch], Critique],
+        real: Critique,
+        fake: Critique,
+        batch: Batch,
+        sample: Sample,
+        step: int,
     ) -> dict[str, Tensor]:
-        """The critic's terms; where `needs_image_gradient`, `real` was made of the batch's images with gradients.
+        """The critic's terms; those of `penalties` take `real` and `fake` made of images with gradients.
 
         `mismatch`: real images beside another's condition are fake, -E ln(1 - sigmoid(score)). Reed et al. 2016,
         "Generative adversarial text to image synthesis", GAN-CLS, arXiv:1605.05396, sec. 4.2.
         """
         weights, score = self.recipe.critic_weights, self.recipe.variant.score  # which may be read from the classes
         terms: dict[str, Tensor] = {}
-        if "r1" in weights and self._interval.weight(step) > 0:
+        penalties = self.penalties(step)
+        if "r1" in penalties:
             terms["r1"] = self._interval.weight(step) * r1_penalty(score(real), batch.image)
+        if "r2" in penalties:
+            terms["r2"] = self._interval.weight(step) * r2_penalty(score(fake), sample.image)
         if "gradient_penalty" in weights:
-            fake = sample.image.detach()
-            real_image = batch.image.detach()
-            terms["gradient_penalty"] = gradient_penalty(lambda image: score(judge(image, batch)), real_image, fake)
+            images = batch.image.detach(), sample.image.detach()
+            terms["gradient_penalty"] = gradient_penalty(lambda image: score(judge(image, batch)), *images)
         if "mismatch" in weights and batch.condition is not None:
             others = replace(batch, condition=batch.condition.roll(1, dims=0))
             terms["mismatch"] = NonSaturating().generator_loss(-score(judge(batch.image.detach(), others)))
@@ -103,9 +114,9 @@ class Techniques:
         return terms | self._history("generator")
 
     def lazy_penalty(self, values: Mapping[str, float], step: int) -> dict[str, float]:
-        """R1 for the log: as it was when it was last computed, without the factor that makes up for the other steps."""
-        if "r1" in values:
-            self._latest = {"r1": values["r1"] / self._interval.weight(step)}
+        """R1 and R2 for the log: as they were when last computed, without the factor that makes up for other steps."""
+        latest = {name: values[name] / self._interval.weight(step) for name in sorted(LAZY & values.keys())}
+        self._latest = latest or self._latest
         return self._latest
 
     def update(self, player: str) -> None:

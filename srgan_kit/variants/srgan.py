@@ -14,8 +14,9 @@ from srgan_kit.contracts import Batch, Critique, Sample, Variant
 class SRGAN(Variant):
     """Adversarial term of eq. 6, 1e-3 of the sum; the content term (pixels, VGG features) is the task's, eq. 3."""
 
-    comparison: Literal["none", "average"] = "none"
-    """"none" scores each image by itself; "average" is ESRGAN's relativistic critic (arXiv:1809.00219, eq. 1-2)."""
+    comparison: Literal["none", "average", "pairs"] = "none"
+    """"none" scores each image by itself; "average" is ESRGAN's relativistic critic (arXiv:1809.00219, eq. 1-2),
+    "pairs" one that compares each result with its own original (arXiv:2501.05441, sec. 2)."""
     smoothing: Literal["none", "one-sided", "two-sided"] = "none"
     """Targets of the critic for real and fake images: 1 and 0, .9 and 0, or .9 and .1."""
 
@@ -23,16 +24,18 @@ class SRGAN(Variant):
     critic_weights: ClassVar[Mapping[str, float]] = {"critic": 1.0}
 
     def __post_init__(self) -> None:
-        if self.comparison == "average" and self.smoothing != "none":
-            raise ValueError("smoothing: the relativistic average has no labels to smooth")
+        if self.comparison != "none" and self.smoothing != "none":
+            raise ValueError("smoothing: a relativistic critic has no labels to smooth")
 
     def requirements(self) -> frozenset[str]:
         """Real scores in the generator's step, where it compares."""
-        return frozenset({"critic"} | ({"real_in_generator_step"} if self.comparison == "average" else set()))
+        return frozenset({"critic"} | ({"real_in_generator_step"} if self.comparison != "none" else set()))
 
     def loss(self) -> losses.AdversarialLoss:
         """The objective."""
-        return losses.RelativisticAverage() if self.comparison == "average" else losses.NonSaturating(self.smoothing)
+        if self.comparison == "none":
+            return losses.NonSaturating(self.smoothing)
+        return losses.RelativisticAverage() if self.comparison == "average" else losses.RelativisticPairing()
 
     def critic_terms(self, real: Critique, fake: Critique, batch: Batch, sample: Sample) -> dict[str, Tensor]:
         """`critic`: cross entropy."""

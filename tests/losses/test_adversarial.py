@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from losses.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein, binary_critic
 from losses.energy import EnergyMargin
 from losses.f_divergence import FDivergence
-from losses.relativistic import RelativisticAverage
+from losses.relativistic import RelativisticAverage, RelativisticPairing
 
 SCORES = st.lists(st.floats(-50, 50), min_size=1, max_size=8).map(lambda s: torch.tensor(s, dtype=torch.float64))
 F_NAMES = ["kl", "reverse-kl", "pearson", "neyman", "squared-hellinger", "jensen-shannon", "gan", "jeffrey"]
@@ -35,7 +35,9 @@ EVERY = {
     "alpha 3 paper": FDivergence("alpha", alpha=3.0),
     "alpha 1.05 paper": FDivergence("alpha", alpha=1.05),  # whose f* is a 21st power
 }
-every = pytest.mark.parametrize("loss", EVERY.values(), ids=EVERY.keys())
+PAIRS = {f"relativistic pairs {form}": RelativisticPairing(form) for form in ("logistic", "least-squares", "hinge")}
+every = pytest.mark.parametrize("loss", [*EVERY.values(), *PAIRS.values()], ids=[*EVERY, *PAIRS])
+of_any_shapes = pytest.mark.parametrize("loss", EVERY.values(), ids=EVERY.keys())
 
 
 # --- known answers ----------------------------------------------------------------------------------------------------
@@ -69,6 +71,23 @@ def test_known_answers_of_the_relativistic_average() -> None:
         generator = (h(-2) + h(0) + h(-2) + h(0)) / 2
         assert loss.critic_loss(real, fake).item() == pytest.approx(critic)
         assert loss.generator_loss(fake, real).item() == pytest.approx(generator)
+
+
+def test_known_answers_of_relativistic_pairs() -> None:
+    real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 1.0])  # differences 3 and -1
+    cost = {"logistic": lambda s: math.log1p(math.exp(-s)), "least-squares": lambda s: (s - 1) ** 2}
+    cost["hinge"] = lambda s: max(0.0, 1 - s)
+    for form, h in cost.items():
+        loss = RelativisticPairing(form)  # pyright: ignore[reportArgumentType]
+        assert loss.critic_loss(real, fake).item() == pytest.approx((h(3) + h(-1)) / 2)
+        assert loss.generator_loss(fake, real).item() == pytest.approx((h(-3) + h(1)) / 2)
+        moved = loss.critic_loss(real + 5, fake + 5)  # only differences count
+        assert moved.item() == pytest.approx(loss.critic_loss(real, fake).item())
+        assert loss.critic_loss(real, fake.flip(0)) != moved  # of an image and its partner
+    with pytest.raises(ValueError, match=r"real and fake scores of one shape, got \(2,\) and \(1,\)"):
+        RelativisticPairing().critic_loss(real, fake[:1])
+    with pytest.raises(ValueError, match="real_score: relativistic pairs have a real score each, got None"):
+        RelativisticPairing().generator_loss(fake)
 
 
 @given(SCORES, SCORES)
@@ -132,14 +151,14 @@ def _optimal_score(loss: NonSaturating, p: float, q: float) -> Tensor:
 # --- what holds for every one of them ---------------------------------------------------------------------------------
 
 
-@every
+@of_any_shapes
 def test_mean_per_side_so_that_the_size_of_a_score_map_does_not_matter(loss) -> None:
     one, many = torch.full((2, 1), 0.7), torch.full((2, 1, 16, 16), 0.7)
     torch.testing.assert_close(loss.critic_loss(one, one), loss.critic_loss(many, one))
     torch.testing.assert_close(loss.generator_loss(one, one), loss.generator_loss(many, one))
 
 
-@every
+@of_any_shapes
 @given(SCORES, SCORES, st.randoms())
 def test_order_of_the_batch_does_not_matter(loss, real: Tensor, fake: Tensor, random) -> None:
     shuffled = [torch.tensor(random.sample(s.tolist(), len(s)), dtype=s.dtype) for s in (real, fake)]
@@ -147,11 +166,20 @@ def test_order_of_the_batch_does_not_matter(loss, real: Tensor, fake: Tensor, ra
     torch.testing.assert_close(loss.generator_loss(shuffled[1], shuffled[0]), loss.generator_loss(fake, real))
 
 
-@every
+@of_any_shapes
 def test_gradients(loss) -> None:
     torch.manual_seed(0)
     real = torch.randn(3, 1, dtype=torch.float64, requires_grad=True)
     fake = torch.randn(3, 1, 2, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(loss.critic_loss, (real, fake))
+    assert torch.autograd.gradcheck(lambda f, r: loss.generator_loss(f, r), (fake, real))
+
+
+@pytest.mark.parametrize("loss", PAIRS.values(), ids=PAIRS.keys())
+def test_the_order_of_pairs_does_not_matter_and_their_gradients_are_slopes(loss) -> None:
+    real, fake = (torch.randn(6, 1, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    order = torch.randperm(6)
+    torch.testing.assert_close(loss.critic_loss(real[order], fake[order]), loss.critic_loss(real, fake))
     assert torch.autograd.gradcheck(loss.critic_loss, (real, fake))
     assert torch.autograd.gradcheck(lambda f, r: loss.generator_loss(f, r), (fake, real))
 

@@ -17,6 +17,7 @@ LARGE = (2, 1, 176, 161)
 VECTOR = (6, 5)
 CODE = torch.tensor([0, 1, 2, 3, 4, 0])
 LABEL = torch.tensor([0, -1, 2, -1, 4, 0])
+WEIGHTS_OF_CHANNELS = {"a": torch.tensor([0.1, 0.2, 0.1])}, {"a": torch.tensor([0.3, 0.1, 0.2])}
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,16 @@ CASES: dict[str, Case] = {  # by the name of the function; after a comma, what i
     "local_discriminative": Case(lambda x: losses.local_discriminative(x, half(x)), IMAGE, constant_weights=True),
     "local_discriminative, average": Case(
         lambda x: losses.local_discriminative(x, half(x), half(x) * 0.5), IMAGE, constant_weights=True
+    ),
+    "color_consistency": Case(lambda x: losses.color_consistency(x, half(x)), IMAGE),
+    "sobel": Case(lambda x: losses.sobel(x, half(x)), IMAGE),
+    "sobel, magnitude": Case(lambda x: losses.sobel(x, half(x), "magnitude"), IMAGE),
+    "stationary_wavelet": Case(lambda x: losses.stationary_wavelet(x, half(x)), IMAGE),
+    "stationary_wavelet, two levels": Case(
+        lambda x: losses.stationary_wavelet(x, half(x), "haar", 2, 0.1, "sum"), IMAGE
+    ),
+    "structure_and_texture": Case(
+        lambda x: losses.structure_and_texture({"a": x}, {"a": half(x)}, *WEIGHTS_OF_CHANNELS), IMAGE
     ),
     "consistency": Case(lambda x: losses.consistency(x, halved(half(x)), halved), IMAGE),
     "contextual": Case(lambda x: losses.contextual(x, half(x)), IMAGE),

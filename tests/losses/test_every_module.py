@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from loss_calls import shufflenet, vgg16
 from torch import Tensor, nn
 
 import losses
@@ -55,9 +56,15 @@ def squeezenet() -> dict[str, Tensor]:
     return squeezenet1_1(weights=None).state_dict()
 
 
+def dists_weights() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {kind: torch.rand(1, 1475, 1, 1, generator=generator) for kind in ("alpha", "beta")}
+
+
 NEEDED: dict[str, Callable[[], dict[str, Any]]] = {
     "ConsistencyLoss": lambda: {"downscale": halved},
     "ContextualLoss": lambda: {"layers": "conv1_2", "weights": vgg()},
+    "DISTSLoss": lambda: {"weights": dists_weights(), "vgg": vgg16()},
     "EnergyMargin": lambda: {"margin": 1.0},
     "FDivergence": lambda: {"name": "kl"},
     "FeatureLoss": lambda: {"extractor": maps_of},
@@ -67,6 +74,11 @@ NEEDED: dict[str, Callable[[], dict[str, Any]]] = {
     "MinibatchDiscrimination": lambda: {"features": 4},
     "SqueezeNetFeatures": lambda: {"layers": ["relu1"], "weights": squeezenet()},
     "StyleLoss": lambda: {"layers": ["conv1_1", "conv1_2"], "weights": vgg()},
+    "TorchvisionFeatures": lambda: {
+        "network": "shufflenet_v2_x0_5",
+        "layers": ["conv1", "stage2"],
+        "weights": shufflenet(),
+    },
     "VGGFeatureLoss": lambda: {"layers": {"conv1_1": 0.5, "conv1_2": 1.0}, "weights": vgg()},
 }
 """What a class cannot be made without; the other settings have defaults."""
@@ -77,6 +89,7 @@ NO_SIZE = [0, -1, 1.5, "2", True, torch.tensor(2), None]
 NO_NAME = ["avg", "", None, 0, True, ["mean"], torch.tensor(1.0)]
 WRONG: dict[str, list[Any]] = {
     "alpha": [-1, *NO_NUMBER],
+    "approximation": [-1, *NO_NUMBER],
     "bandwidth": NO_POSITIVE,
     "data_range": NO_POSITIVE,
     "delta": NO_POSITIVE,
@@ -90,6 +103,7 @@ WRONG: dict[str, list[Any]] = {
     "form": NO_NAME,
     "generator": NO_NAME,
     "kernels": NO_SIZE,
+    "levels": NO_SIZE,
     "label_weight": [-1, *NO_NUMBER, None],
     "layers": [[], {}, 3, [3], torch.tensor(1.0), {"conv1_2": math.nan}, {"conv1_2": "1"}],
     "margin": NO_POSITIVE,
@@ -103,12 +117,16 @@ WRONG: dict[str, list[Any]] = {
     "reduction": NO_NAME,
     "scale": NO_POSITIVE,
     "scales": [0, 6, 2.5, "5", True],
+    "sigma": NO_POSITIVE,
     "smoothing": NO_NAME,
+    "vgg": [{}, "no such file", 3],
+    "wavelet": NO_NAME,
     "weights": [{}, "no such file", 3],
     "window": [1, *NO_SIZE],
 }
 NOT_SHOWN = {
     "weights": "too large",
+    "vgg": "too large",
     "extractor": "a function, or a module that shows itself",
     "downscale": "a function",
 }
@@ -178,7 +196,15 @@ def test_objectives_can_stand_in_a_module_dict(name: str) -> None:
     assert objective.generator_loss(fake, real).isfinite()
 
 
-NETWORKS = ["ContextualLoss", "LPIPSLoss", "SqueezeNetFeatures", "StyleLoss", "VGGFeatureLoss"]
+NETWORKS = [
+    "ContextualLoss",
+    "DISTSLoss",
+    "LPIPSLoss",
+    "SqueezeNetFeatures",
+    "StyleLoss",
+    "TorchvisionFeatures",
+    "VGGFeatureLoss",
+]
 
 
 class Model(nn.Module):
@@ -277,6 +303,8 @@ def test_reductions_of_scores_agree(name: str) -> None:
             assert values.shape == real.shape
         torch.testing.assert_close(step(mean), values.mean())
         torch.testing.assert_close(step(total), values.sum())
+    if name == "RelativisticPairing":
+        return  # there is no mean of pairs without a partner
     with pytest.raises(
         ValueError, match=r"'none' needs real and fake scores of one shape, got \(4, 1, 2, 2\) and \(3, "
     ):
@@ -287,9 +315,9 @@ def test_reductions_of_scores_agree(name: str) -> None:
 # --- ranges -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, "SSIMLoss", "MSSSIMLoss"])
+@pytest.mark.parametrize("name", [*NETWORKS, "SSIMLoss", "MSSSIMLoss", "ColorConsistencyLoss"])
 def test_images_of_another_range_get_one_warning(name: str) -> None:
-    if name == "SqueezeNetFeatures":
+    if name in ("SqueezeNetFeatures", "TorchvisionFeatures"):
         return  # its loss may be of any network, which may want any range
     loss = made(name)
     a, b = torch.rand(1, 3, 18, 18), torch.rand(1, 3, 18, 18)

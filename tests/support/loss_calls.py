@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -66,6 +67,32 @@ def alexnet() -> dict[str, Tensor]:
     return alexnet(weights=None).state_dict()
 
 
+@lru_cache
+def vgg16() -> dict[str, Tensor]:
+    """Random weights that keep the size of maps, as all of a VGG16 that DISTS needs."""
+    generator = torch.Generator().manual_seed(0)
+    state: dict[str, Tensor] = {}
+    before = 3
+    positions = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256, 17: 512, 19: 512, 21: 512}
+    for position, after in (positions | {24: 512, 26: 512, 28: 512}).items():
+        weight = torch.randn(after, before, 3, 3, generator=generator) / (4.5 * before) ** 0.5
+        state |= {f"features.{position}.weight": weight, f"features.{position}.bias": torch.zeros(after)}
+        before = after
+    return state
+
+
+def dists_weights() -> dict[str, Tensor]:
+    """Random ones, in the form of the authors' file."""
+    return {kind: rand(1, 1475, 1, 1) for kind in ("alpha", "beta")}
+
+
+def shufflenet() -> dict[str, Tensor]:
+    from torchvision.models import shufflenet_v2_x0_5
+
+    torch.manual_seed(0)
+    return shufflenet_v2_x0_5(weights=None).state_dict()
+
+
 def squeezenet() -> dict[str, Tensor]:
     from torchvision.models import squeezenet1_1
 
@@ -89,7 +116,7 @@ def adversarial(name: str, loss: Any, **bounded: str) -> dict[str, Call]:
             loss.generator_loss,
             SCORES,
             bounded=bounded,
-            optional=frozenset() if name == "RelativisticAverage" else frozenset({"real_score"}),
+            optional=frozenset() if name.startswith("Relativistic") else frozenset({"real_score"}),
         ),
     }
 
@@ -102,6 +129,7 @@ def slope_at_zero(score: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
     return (image.flatten(1).sum(dim=1) * 2 + score.flatten(1).sum(dim=1)), image
 
 
+SHUFFLENET = losses.TorchvisionFeatures("shufflenet_v2_x0_5", ["stage2"], shufflenet())
 SATURATES = "the limit of a bounded function, such as a softplus on its flat side"
 ONE_SIDE = {"real_score": SATURATES, "fake_score": SATURATES}
 RULED_OUT = "a logit of minus infinity rules out a class"
@@ -150,6 +178,25 @@ CALLS: dict[str, Call] = {
         bounded={"average_image": "there every pixel is better than the average"},
     ),
     "LocalDiscriminativeLoss": Call(losses.LocalDiscriminativeLoss(), PAIR),
+    "color_consistency": Call(losses.color_consistency, PAIR),
+    "ColorConsistencyLoss": Call(losses.ColorConsistencyLoss(1.0), PAIR),
+    "sobel": Call(losses.sobel, IMAGES),
+    "sobel, magnitude": Call(losses.sobel, IMAGES, {"form": "magnitude"}),
+    "SobelLoss": Call(losses.SobelLoss(), IMAGES),
+    "stationary_wavelet": Call(losses.stationary_wavelet, IMAGES),
+    "StationaryWaveletLoss": Call(losses.StationaryWaveletLoss("haar", 2), IMAGES),
+    "structure_and_texture": Call(
+        lambda features, target_features: losses.structure_and_texture(
+            {"a": features}, {"a": target_features}, {"a": torch.full((3,), 0.2)}, {"a": torch.full((3,), 0.1)}
+        ),
+        {"features": rand(2, 3, 4, 5), "target_features": rand(2, 3, 4, 5).flip(0)},
+    ),
+    "DISTSLoss": Call(
+        losses.DISTSLoss(dists_weights(), vgg16()), {"image": rand(1, 3, 17, 18), "target": rand(1, 3, 17, 18).flip(-1)}
+    ),
+    "TorchvisionFeatures": Call(
+        lambda image: losses.FeatureLoss(SHUFFLENET)(image, rand(1, 3, 18, 20)), {"image": rand(1, 3, 18, 20).flip(-1)}
+    ),
     "consistency": Call(
         lambda image, low_resolution: losses.consistency(image, low_resolution, halved),
         {"image": IMAGES["a"], "low_resolution": rand(3, 3, 12, 13)},
@@ -190,6 +237,8 @@ CALLS: dict[str, Call] = {
     **adversarial("Wasserstein", losses.Wasserstein()),
     **adversarial("RelativisticAverage", losses.RelativisticAverage(), **ONE_SIDE),
     **adversarial("RelativisticAverage hinge", losses.RelativisticAverage("hinge"), **ONE_SIDE),
+    **adversarial("RelativisticPairing", losses.RelativisticPairing(), **ONE_SIDE),
+    **adversarial("RelativisticPairing hinge", losses.RelativisticPairing("hinge"), **ONE_SIDE),
     **adversarial("EnergyMargin", losses.EnergyMargin(1.0), **ONE_SIDE),
     **{
         key: call

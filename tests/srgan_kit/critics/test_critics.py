@@ -8,6 +8,7 @@ from srgan_kit.contracts import Critique
 from srgan_kit.critics import CRITICS
 from srgan_kit.critics.autoencoder import AutoencoderCritic
 from srgan_kit.critics.dcgan import DCGANCritic, DCGANCriticConfig
+from srgan_kit.critics.patchgan import PatchGANCritic
 from srgan_kit.critics.settings import CriticSpec
 from srgan_kit.critics.srgan import SRGANCritic
 from srgan_kit.critics.unet import UNetCritic
@@ -85,20 +86,77 @@ def test_unet_has_spectral_norm_on_all_but_the_first_and_last() -> None:
     )
 
 
-@pytest.fixture(params=["srgan", "unet"])
+def test_patchgan_layout_is_the_papers() -> None:
+    critic = PatchGANCritic()
+    layout = [(c.out_channels, c.kernel_size[0], c.stride[0], c.padding[0]) for c in convolutions(critic)]
+    assert layout == 3 * [(64, 4, 2, 2), (128, 4, 2, 2), (256, 4, 2, 2), (512, 4, 1, 2), (1, 4, 1, 2)]
+    assert sum(isinstance(module, nn.InstanceNorm2d) for module in critic.modules()) == 9
+
+
+@pytest.mark.parametrize(("layers", "side"), [(1, 16), (2, 34), (3, 70)])
+def test_a_patch_has_the_papers_size_and_twice_as_much_at_each_coarser_scale(layers: int, side: int) -> None:
+    critic = PatchGANCritic(2, scales=2, layers=layers, normalisation="none")
+    for parameter in critic.parameters():
+        nn.init.constant_(parameter, 0.1)  # nothing cancels out
+    image = torch.full((1, 3, 240, 240), 0.6, requires_grad=True)
+    score = critic(image).score
+    middle = score.shape[-1] // 2
+    for scale, expected in enumerate((side, 2 * side + 1)):  # 3x3 averages with stride 2 add one
+        (slope,) = torch.autograd.grad(score[0, scale, middle, middle], image, retain_graph=True)
+        seen = slope[0, 0].nonzero()
+        assert (seen.amax(dim=0) - seen.amin(dim=0) + 1).tolist() == [expected, expected]
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (8, 24), (41, 17)])
+def test_patchgan_scores_patches_and_each_scale_counts_the_same(height: int, width: int) -> None:
+    critic = PatchGANCritic(4, scales=2, layers=2)
+    critique = critic(torch.rand(2, 3, height, width))
+    assert critique.score.shape[:2] == (2, 2)
+    assert critique.features is not None
+    assert [f.shape[1] for f in critique.features] == 2 * [4, 8, 16]
+    coarse = critique.score[:, 1]
+    assert len(coarse[0].unique()) < len(critique.score[0, 0].unique())  # fewer scores, repeated
+    alone = PatchGANCritic(4, scales=1, layers=2)
+    alone.networks[0].load_state_dict(critic.networks[0].state_dict())
+    image = torch.rand(2, 3, height, width)
+    torch.testing.assert_close(alone(image).score, critic(image).score[:, :1])
+
+
+def test_patchgan_refuses_images_without_a_coarsest_scale() -> None:
+    with pytest.raises(UserError, match="at least 16x16 pixels for its 3 scales, got 20x12"):
+        PatchGANCritic(4)(torch.rand(1, 3, 12, 20))
+
+
+CRITICS_OF_IMAGES = {
+    "srgan": lambda: SRGANCritic(4, 32),
+    "unet": lambda: UNetCritic(4),
+    "patchgan": lambda: PatchGANCritic(4, scales=2, layers=2),
+}
+
+
+@pytest.fixture(params=CRITICS_OF_IMAGES)
 def critic(request) -> nn.Module:
-    return SRGANCritic(4, 32) if request.param == "srgan" else UNetCritic(4)
+    return CRITICS_OF_IMAGES[request.param]()
+
+
+def last_layers(critic: nn.Module) -> list[nn.Module]:
+    if isinstance(critic, UNetCritic):
+        return [critic.last]
+    if isinstance(critic, PatchGANCritic):
+        return [list(network.children())[-1] for network in critic.networks]
+    assert isinstance(critic, SRGANCritic)
+    return [critic.dense[-1]]
 
 
 @torch.no_grad()
 def test_scores_are_raw_logits(critic: nn.Module) -> None:
     """Without anything after the last layer, scaling that layer scales the scores."""
     image = torch.rand(2, 3, 32, 32)
-    last = critic.last if isinstance(critic, UNetCritic) else critic.dense[-1]  # pyright: ignore[reportIndexIssue]
     before = critic.eval()(image).score
-    for parameter in last.parameters():  # pyright: ignore[reportAttributeAccessIssue]
-        parameter.mul_(100)
-    torch.testing.assert_close(critic(image).score, 100 * before)
+    for last in last_layers(critic):
+        for parameter in last.parameters():
+            parameter.mul_(100)
+    torch.testing.assert_close(critic(image).score, 100 * before, rtol=1e-4, atol=1e-4)
 
 
 def test_gradients_reach_everything(critic: nn.Module) -> None:

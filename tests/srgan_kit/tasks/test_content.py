@@ -179,10 +179,13 @@ def test_the_documentation_has_a_row_for_every_term() -> None:
 
 def test_terms_of_the_table_are_least_at_the_real_image_and_in_its_order(squeezenet_file: Path) -> None:
     batch, _ = pair()
-    names = [name for name, term in TERMS.items() if term.needs in ("real image", "scale", "network")]
-    layers = {"network": "squeezenet", "layers": {"fire2": 1.0}, "weights": squeezenet_file}
+    kinds = ("real image", "scale", "settings", "network", "average")
+    names = [name for name, term in TERMS.items() if term.needs in kinds and name != "dists"]
+    layers = {"layers": {"fire2": 1.0}}
     weights = dict.fromkeys(reversed(names), 1.0)
-    terms = content(weights=weights, lpips={"weights": squeezenet_file}, perceptual=layers)
+    comparator = {"network": "squeezenet", "weights": squeezenet_file, **layers}
+    networks = {"lpips": {"weights": squeezenet_file}, "perceptual": comparator, "style": layers, "contextual": layers}
+    terms = content(weights=weights, **networks)
     at_real, beside = terms(batch, Sample(batch.image)), terms(batch, Sample(batch.image.flip(3)))
     assert list(at_real) == names
     for name in names:

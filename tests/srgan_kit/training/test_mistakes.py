@@ -450,7 +450,7 @@ def test_a_comparator_without_weights_names_its_key_and_gives_no_unsafe_advice(
     assert str(error.value) == f"recipe: perceptual: {bad}: damaged, or more than weights (code is never run)"
     program = (
         "import sys, torch; torch.hub.set_dir(sys.argv[1]); from srgan_kit.recipes.load import load_recipe; "
-        "from srgan_kit.tasks.content import comparator; comparator(load_recipe('smoke').perceptual)"
+        "from srgan_kit.tasks.comparators import comparator; comparator(load_recipe('smoke').perceptual)"
     )
     environment = {"https_proxy": "http://127.0.0.1:9", "PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path)}
     result = subprocess.run(

@@ -42,11 +42,28 @@ def moved_heads(run: Run, penalty: str) -> set[str]:
 
 
 def test_penalties_of_slopes_are_of_the_class_head_where_classes_are_the_score(tmp_path: Path) -> None:
-    for penalty in ("r1", "gradient_penalty"):
+    for penalty in ("r1", "r2", "gradient_penalty"):
         assert moved_heads(penalised_run("gan", penalty, tmp_path / f"gan-{penalty}"), penalty) == {"score_head"}
         for variant in ("catgan", "improved-gan"):
             run = penalised_run(variant, penalty, tmp_path / f"{variant}-{penalty}")
             assert moved_heads(run, penalty) == {"class_head"}, (variant, penalty)
+
+
+def test_r1_is_of_real_images_and_r2_of_generated_ones(tmp_path: Path) -> None:
+    run = penalised_run("gan", "r2", tmp_path / "run")
+    assert run.critic is not None
+    for parameter in run.critic.network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.3)
+    batch = run.task.batch(default_collate([run.task.examples[number] for number in range(4)]))
+    sample = run.model(batch, needs_prior_sample=True)
+    terms, _ = run.critic_terms(batch, sample)
+    image = sample.image.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(run.critic.network(image).score.sum(), image)
+    torch.testing.assert_close(terms["r2"], slope.square().sum() / 2 / len(image))
+    assert "r1" not in terms
+    assert not batch.image.requires_grad
+    real = penalised_run("gan", "r1", tmp_path / "other")
+    assert "r2" not in real.critic_terms(batch, sample)[0]
 
 
 def test_unit_rows_keep_the_hidden_layers_scale_however_large_their_weights_become() -> None:

@@ -58,6 +58,8 @@ TECHNIQUES = {
     "feature matching": ["weights.feature_matching=1"],
     "historical averaging": ["weights.historical_averaging=1e-3", "critic_weights.historical_averaging=1e-3"],
     "r1": ["critic_weights.r1=1", "techniques.r1_every=2"],
+    "r2": ["critic_weights.r2=1", "techniques.r1_every=2"],
+    "patches": ["critic.name=patchgan", "critic.scales=2", "critic.layers=2"],
     "gradient penalty": ["critic_weights.gradient_penalty=10"],
     "instance noise": ["techniques.instance_noise=0.1"],
     "translation": ["techniques.translation=2"],
@@ -73,8 +75,8 @@ TECHNIQUES = {
 @pytest.mark.parametrize(("number", "pair"), list(enumerate(itertools.product(ADVERSARIAL, TECHNIQUES))))
 def test_techniques_combine_with_every_adversarial_variant(number: int, pair: tuple[str, str], tiny, tmp_path) -> None:
     variant, technique = pair
-    if technique == "minibatch discrimination" and "autoencoder" in VARIANTS[variant]().requirements():
-        pytest.skip("an auto-encoding critic sees an image alone")
+    if technique in ("minibatch discrimination", "patches") and "autoencoder" in VARIANTS[variant]().requirements():
+        pytest.skip("an auto-encoding critic sees an image alone, and as a whole")
     task = TASKS[number % len(TASKS)]  # pairwise: each technique meets each variant, and each of them each task
     run = tiny.run(tiny.recipe(task, variant, *TECHNIQUES[technique]), tmp_path)
     dry_run(run)

@@ -158,6 +158,38 @@ def test_too_few_classes_for_the_labels_are_named_before_the_first_step(tiny, tm
             dry_run(tiny.run(recipe.model_copy(update={"data": data}), tmp_path / "run"))
 
 
+@pytest.mark.parametrize(
+    ("variant", "loss"),
+    [
+        (GAN("relativistic-pairs"), losses.RelativisticPairing()),
+        (GAN("relativistic-average"), losses.RelativisticAverage()),
+        (SRGAN("pairs"), losses.RelativisticPairing()),
+        (SRGAN("average"), losses.RelativisticAverage()),
+    ],
+)
+def test_a_relativistic_critic_compares_real_with_generated_images_for_both_players(variant, loss) -> None:
+    real, fake = Critique(torch.randn(4, 1)), Critique(torch.randn(4, 1))
+    batch, sample = Batch(torch.rand(4, 3, 2, 2)), Sample(torch.rand(4, 3, 2, 2))
+    assert "real_in_generator_step" in variant.requirements()
+    assert variant.critic_terms(real, fake, batch, sample)["critic"] == loss.critic_loss(real.score, fake.score)
+    term = variant.generator_terms(real, fake, batch, sample)["adversarial"]
+    assert term == loss.generator_loss(fake.score, real.score)
+    assert variant.log_ratio(real) is None
+
+
+def test_r3gan_is_pairs_with_both_penalties(tiny, tmp_path) -> None:
+    settings = [
+        "variant.objective=relativistic-pairs",
+        "critic_weights={r1=1.0, r2=1.0}",
+        "techniques.critic_norm=none",
+    ]
+    run = tiny.run(tiny.recipe("unconditional", "gan", *settings), tmp_path)
+    dry_run(run)
+    values = tiny.step(run)
+    assert {"critic", "critic_r1", "critic_r2", "adversarial"} <= values.keys()
+    assert all(math.isfinite(value) for value in values.values())
+
+
 def test_the_log_has_r1_as_last_computed_and_without_its_factor(tiny, tmp_path) -> None:
     settings = ["critic_weights.r1=1", "optimizer.learning_rate=1e-12", "critic_optimizer.learning_rate=1e-12"]
     every, third = (
