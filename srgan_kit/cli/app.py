@@ -10,6 +10,7 @@ from srgan_kit.cli.generate import generate
 from srgan_kit.cli.models import models
 from srgan_kit.cli.recipes import recipes
 from srgan_kit.cli.reconstruct import reconstruct
+from srgan_kit.cli.report import report
 from srgan_kit.cli.train import train
 from srgan_kit.cli.upscale import upscale
 
@@ -21,7 +22,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (upscale, demo, models, evaluate, finetune, train, recipes, generate, reconstruct):
+for command in (upscale, demo, models, evaluate, finetune, train):
+    app.command()(command)
+app.add_typer(recipes, name="recipes")
+for command in (report, generate, reconstruct):
     app.command()(command)
 
 

@@ -9,6 +9,8 @@ from srgan_kit.images.grid import save_animation
 NAME = "progress.gif"
 FRAMES = 60
 """Largest number of frames."""
+SIDE = 800
+"""Pixels that a frame is made small to: the sheets have the details."""
 
 
 def animate_sheets(run: Path) -> Path | None:
@@ -27,8 +29,14 @@ def animate_sheets(run: Path) -> Path | None:
         return None
     frames = min(FRAMES, len(alike))
     chosen = [alike[round(number * (len(alike) - 1) / (frames - 1))] for number in range(frames)]
-    save_animation([Image.open(path).convert("RGB") for path in chosen], run / NAME)
+    save_animation([_frame(path) for path in chosen], run / NAME)
     return run / NAME
+
+
+def _frame(path: Path) -> Image.Image:
+    frame = Image.open(path).convert("RGB")
+    frame.thumbnail((SIDE, SIDE))
+    return frame
 
 
 def _size(path: Path) -> tuple[int, int] | None:

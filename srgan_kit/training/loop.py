@@ -36,6 +36,8 @@ class Outcome:
     """The exported weights; None in processes beside the main one."""
     measured: dict[str, float]
     """The measures of the last validation."""
+    start: dict[str, float]
+    """Those of what the run started from."""
 
 
 def train(
@@ -110,7 +112,7 @@ def train(
             if main:
                 animate_sheets(folder)
     signal = None if finished or not signals else signals[0]
-    return Outcome(run.step, run.steps, finished, signal, folder / MODEL if main else None, measured)
+    return Outcome(run.step, run.steps, finished, signal, folder / MODEL if main else None, measured, telemetry.start)
 
 
 class Speed:
