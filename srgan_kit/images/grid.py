@@ -52,11 +52,15 @@ def same_size(images: Sequence[Tensor]) -> Tensor:
 def write_title(
     draw: ImageDraw.ImageDraw, title: str, middle: tuple[int, int], room: int, largest: int, ink: str
 ) -> None:
-    """Text around a point, in the largest letters in which it fits into so many pixels."""
+    """Text around a point, in the largest letters in which it fits into so many pixels; cut where none are so small."""
     size = largest
     while size > SMALLEST_LETTERS and ImageFont.load_default(size).getlength(title) > room:
         size -= 1
-    draw.text(middle, title, fill=ink, font=ImageFont.load_default(size), anchor="mm")
+    font, shown = ImageFont.load_default(size), title
+    while shown and font.getlength(shown) > room:
+        title = title[:-1]
+        shown = f"{title}..." if title else ""
+    draw.text(middle, shown, fill=ink, font=font, anchor="mm")
 
 
 def save_sheet(sheet: Tensor, titles: Sequence[str], path: Path) -> None:

@@ -175,9 +175,9 @@ def _saturated(values: Mapping[str, float]) -> dict[str, str | None]:
         return {}
     real, fake = values["held_out/probability_real"], values["held_out/probability_fake"]
     warning = (
-        f"the critic is too strong, it tells all images apart: it calls held-out images real with {real:.1%}, generated ones with "
-        f"{fake:.1%}. Try techniques.instance_noise=0.1, variant.smoothing='one-sided', critic_weights.r1=1 "
-        "or a smaller critic_optimizer.learning_rate"
+        f"the critic is too strong, it tells all images apart: it calls held-out images real with {real:.1%}, "
+        f"generated ones with {fake:.1%}. Try techniques.instance_noise=0.1, variant.smoothing='one-sided', "
+        "critic_weights.r1=1 or a smaller critic_optimizer.learning_rate"
     )
     return {"": warning if real > SURE_REAL and fake < SURE_FAKE else None}
 

@@ -28,18 +28,20 @@ class HeldOutChecks:
         self._terms: dict[str, list[float]] = {}
         self._best: dict[str, tuple[float, float]] = {}
         self._start: dict[str, float] = {}
-        self._trained = self._about_looks = False
+        self._trained = self._about_looks = self._has_critic = False
 
     def overfitting(self, values: Mapping[str, float]) -> Findings:
         """Which held-out figures get worse while the same on training images gets better."""
         if "generator_gradient" in values:
             for name, value in values.items():
                 self._terms.setdefault(name, []).append(value)
+            self._has_critic = self._has_critic or "score_real" in values
             self._about_looks = self._about_looks or any(name in values for name in LOOKS)
             return {}
         trained = {name: statistics.median(seen) for name, seen in self._terms.items()}
         pairs = {figure: next((name for name in DISTANCES if name in trained), None) for figure in DECIBELS}
-        pairs |= {f"held_out/{name}": name for name in trained if f"held_out/{name}" in values}
+        if not self._has_critic:  # else they are not of the generator's terms
+            pairs |= {f"held_out/{name}": name for name in trained if f"held_out/{name}" in values}
         findings = {
             figure: self._compared(figure, values[figure], term, trained[term])
             for figure, term in pairs.items()

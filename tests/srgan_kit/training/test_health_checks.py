@@ -157,6 +157,15 @@ FALLING = [0.020, 0.018, 0.016, 0.014, 0.012]
             curve(SR_STEP | {"score_real": 1.0, "score_fake": 0.0}, FALLING, "validation/psnr_y", [31.0] + [30.0] * 4),
             "",
         ),
+        (
+            curve(
+                {"score_real": 1.0, "generator_gradient": 0.3},
+                FALLING,
+                "held_out/score_real",
+                [0.1, 0.2, 0.3, 0.4, 0.5],
+            ),
+            "",  # a critic's
+        ),
     ],
 )
 def test_held_out_images_that_get_worse_while_training_ones_get_better(records, said: str) -> None:
