@@ -96,7 +96,7 @@ class HealthChecks:
         return [warning for rule in self._rules for warning in rule.lasting.values()]
 
     def _scores(self, values: Mapping[str, float]) -> dict[str, str | None]:
-        if "score_real" not in values:
+        if not {"score_real", "score_fake"} <= values.keys():
             return {}
         real, fake = values["score_real"], values["score_fake"]
         size = max(abs(real), abs(fake))
@@ -149,7 +149,7 @@ def _latent(values: Mapping[str, float]) -> dict[str, str | None]:
 
 
 def _classes(values: Mapping[str, float]) -> dict[str, str | None]:
-    if "classes/entropy_fake" not in values:
+    if not {"classes/entropy_fake", "classes/entropy_real"} <= values.keys():
         return {}
     fake, real = values["classes/entropy_fake"], values["classes/entropy_real"]
     warning = (
@@ -160,7 +160,7 @@ def _classes(values: Mapping[str, float]) -> dict[str, str | None]:
 
 
 def _posterior(values: Mapping[str, float]) -> dict[str, str | None]:
-    if "posterior/kl" not in values:
+    if not {"posterior/kl", "posterior/active_units"} <= values.keys():
         return {}
     nats, units = values["posterior/kl"], values["posterior/active_units"]
     warning = (
@@ -171,7 +171,7 @@ def _posterior(values: Mapping[str, float]) -> dict[str, str | None]:
 
 
 def _saturated(values: Mapping[str, float]) -> dict[str, str | None]:
-    if "held_out/probability_real" not in values:
+    if not {"held_out/probability_real", "held_out/probability_fake"} <= values.keys():
         return {}
     real, fake = values["held_out/probability_real"], values["held_out/probability_fake"]
     warning = (
@@ -195,7 +195,7 @@ def _memorised(values: Mapping[str, float]) -> dict[str, str | None]:
 
 def _codes(values: Mapping[str, float]) -> dict[str, str | None]:
     findings: dict[str, str | None] = {}
-    for name in _group(values, "information"):
+    for name in {*_group(values, "information")} & {*_group(values, "entropy")}:
         nats, entropy = values[f"information/{name}"], values[f"entropy/{name}"]
         kind, _, number = name.partition(".")
         warning = (

@@ -134,7 +134,7 @@ class Speed:
 def _write_report(folder: Path, telemetry: Telemetry) -> None:
     """Write the run's page; a run whose page cannot be written has ended well all the same."""
     try:
-        telemetry.say(f"how it went: {write_report(folder)}")
+        telemetry.say(f"report: {write_report(folder)}")
     except Exception as error:
         telemetry.say(f"warning: no page of the run: {error}")
 

@@ -1,11 +1,14 @@
 """What a log must show for a warning, and that a healthy one gives none."""
 
+import io
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from scripts.lib.toys.distributions import ring
 from srgan_kit.metrics.samples import pairwise_diversity
@@ -248,3 +251,29 @@ def test_the_line_on_the_terminal_has_the_shares_in_one_group() -> None:
         "learning_rate 0.0001  steps_per_second 10  share: pixel 60% adversarial 40%  divergence: kl 0.500±0.020  "
         "validation: psnr_y 27.12"
     )
+
+
+def test_the_start_stands_beside_every_later_figure_of_a_resumed_run_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Telemetry(tmp_path, 0, 30, TimeLimit(None)) as telemetry:
+        telemetry.record(0, {"validation/psnr_y": 31.2, "validation/bicubic_psnr_y": 28.4})
+        telemetry.record(10, {"validation/psnr_y": 31.5, "validation/bicubic_psnr_y": 28.4})
+    assert "validation: psnr_y 31.5 (start 31.2, bicubic 28.4)\n" in capsys.readouterr().err
+    with Telemetry(tmp_path, 10, 30, TimeLimit(None)) as telemetry:
+        telemetry.record(20, {"validation/psnr_y": 31.6})
+    assert "validation: psnr_y 31.6 (start 31.2)\n" in capsys.readouterr().err
+
+
+def test_sheets_are_on_tensorboard(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "sheet.png")
+    with Telemetry(tmp_path, 0, 30, TimeLimit(None)) as telemetry:
+        telemetry.sheet(10, tmp_path / "sheet.png")
+        telemetry.sheet(20, tmp_path / "there is none.png")
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    (image,) = events.Images("sheet")
+    assert image.step == 10
+    with Image.open(io.BytesIO(image.encoded_image_string)) as shown:
+        assert np.array_equal(np.asarray(shown), pixels)
