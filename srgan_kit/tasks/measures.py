@@ -29,6 +29,7 @@ class PerceptualFigure:
         self.notes: list[str] = []
         """That there is no figure though there should be one."""
         self._distance: PerceptualDistance | None = None
+        self._device = device
         if not about_looks(recipe):
             return
         weights = _weights(recipe)
@@ -50,7 +51,8 @@ class PerceptualFigure:
         """
         if self._distance is None or min(images.shape[-2:]) < SMALLEST:
             return {}
-        return {self._name: float(self._distance(rgb(images), rgb(originals)).mean())}
+        with torch.autocast(self._device.type, enabled=False):  # whatever the run computes in
+            return {self._name: float(self._distance(rgb(images), rgb(originals)).mean())}
 
 
 def about_looks(recipe: Recipe) -> bool:

@@ -13,8 +13,8 @@ from srgan_kit.training.estimate import Estimate, estimate
 from srgan_kit.training.memory import peak_memory
 
 Command = Callable[..., tuple[int, str, str]]
-SMALL = ["data.patch=8", "data.batch=2", "generator.channels=4", "validation.holdout=2", "validation.every=10"]
-SMALL += ["device=cpu", "precision=fp32"]
+SMALL = ["data.patch=8", "data.batch=2", "generator.channels=4", "validation.holdout=2", "validation.holdout_part=1"]
+SMALL += ["validation.every=10", "device=cpu", "precision=fp32"]
 CRITIC = ["variant=gan", "critic={name='unet', channels=4}", "weights.adversarial=0.1"]
 
 
