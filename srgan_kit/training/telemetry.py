@@ -52,13 +52,13 @@ class Telemetry:
         self._steps, self._limit = steps, limit
         self._health_checks = HealthChecks()
         path = run / LOG
-        kept = {line: record for line in _lines(path) if (record := _record(line))["step"] <= start}
+        kept = {line: record for line, record in read_log(path).items() if record["step"] <= start}
         with atomic_write(path) as temporary:  # in place of a link, not through it
             temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         self.start: dict[str, float] = {}
         """The measures of what the run starts from, by name."""
         for record in kept.values():  # a warning that is in the log is not repeated
-            values = {name: value for name, value in record.items() if _is_number(value)}
+            values = numbers(record)
             self._health_checks.read(values)
             self._remember(record["step"], values)
         self._log = path.open("a", encoding="utf-8")
@@ -171,24 +171,27 @@ class NullTelemetry(Telemetry):
         """Print no line."""
 
 
-def _lines(path: Path) -> list[str]:
-    """The log's, however damaged it is; none where there is none."""
-    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+def read_log(path: Path) -> dict[str, dict[str, Any]]:
+    """What the lines of a log say, by the line, however damaged the file is; nothing where there is none.
+
+    Lines that were cut short by a crash, or that name no step, are left out.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return {line: record for line in lines if (record := _record(line)) is not None}
 
 
-def _record(line: str) -> dict[str, Any]:
-    """What a line says; of one cut short by a crash, or damaged, a step that is never reached."""
+def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        record = None
-    if isinstance(record, dict) and isinstance(record.get("step"), int):
-        return record
-    return {"step": sys.maxsize}
+        return None
+    return record if isinstance(record, dict) and type(record.get("step")) is int else None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def numbers(record: Mapping[str, object]) -> dict[str, float]:
+    """The numbers of a record by name, without its step."""
+    named = ((name, value) for name, value in record.items() if name != "step")
+    return {name: value for name, value in named if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
 def measures(values: Mapping[str, float]) -> dict[str, float]:

@@ -1,13 +1,11 @@
 """A validation of the averaged generator: its measures, a sheet of its images, and the file that a run leaves."""
 
 from srgan_kit.generators.model import Model
+from srgan_kit.training.animation import SHEETS
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.training.results import export, keep_best
 from srgan_kit.training.run import Run
 from srgan_kit.training.telemetry import Telemetry
-
-SHEETS = "sheets"
-"""Folder, in the run's, of an image for each validation."""
 
 
 def measure_start(run: Run, telemetry: Telemetry) -> None:

@@ -1,13 +1,12 @@
 """A run's log, read as it is: of finished, resumed, stopped and crashed runs."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_kit.training.health_checks import HealthChecks
-from srgan_kit.training.telemetry import BICUBIC, VALIDATION
+from srgan_kit.training.telemetry import BICUBIC, VALIDATION, numbers, read_log
 
 Points = list[tuple[int, float]]
 """(step, value), the steps rising."""
@@ -52,8 +51,8 @@ class RunLog:
     @classmethod
     def read(cls, path: Path) -> "RunLog":
         """The log in that file; an empty one where there is none."""
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        return cls(filter(None, map(_record, text.splitlines())))
+        records = (Record(line["step"], numbers(line)) for line in read_log(path).values())
+        return cls(record for record in records if record.values)
 
     @property
     def last_step(self) -> int:
@@ -96,14 +95,3 @@ class RunLog:
                 found[heading] = text, [*found.get(heading, ("", []))[1], record.step]
         lasting = {warning.partition(": ")[0] for warning in checks.lasting()}
         return [Seen(heading, text, steps, heading in lasting) for heading, (text, steps) in found.items()]
-
-
-def _record(line: str) -> Record | None:
-    try:
-        content = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict) or type(content.get("step")) is not int:
-        return None
-    numbers = {str(name): value for name, value in content.items() if type(value) in (int, float) and name != "step"}
-    return Record(content["step"], {name: float(value) for name, value in numbers.items()}) if numbers else None

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.schema import Recipe
+from srgan_kit.training.animation import evenly, sheets_of
 from srgan_kit.training.report.log import RunLog
 from srgan_kit.training.results import BEST, MODEL, metadata_of
 from srgan_kit.training.run_folder import RECIPE
 from srgan_kit.training.telemetry import LOG
-from srgan_kit.training.validation import SHEETS
 
 MOST_SHEETS = 10
 AS_IT_IS = 300_000
@@ -97,12 +97,7 @@ class RunState:
 
     def sheets(self) -> list[Sheet]:
         """The sheets that can be read, of many the first, the last and some evenly between."""
-        paths = sorted((self.folder / SHEETS).glob("*.png"), key=lambda path: (len(path.stem), path.stem))
-        paths = [path for path in paths if path.stem.isdecimal()]
-        if len(paths) > MOST_SHEETS:
-            last = MOST_SHEETS - 1
-            paths = [paths[round(number * (len(paths) - 1) / last)] for number in range(MOST_SHEETS)]
-        return [sheet for path in paths if (sheet := _sheet(path)) is not None]
+        return [sheet for path in evenly(sheets_of(self.folder), MOST_SHEETS) if (sheet := _sheet(path)) is not None]
 
 
 def _sheet(path: Path) -> Sheet | None:
