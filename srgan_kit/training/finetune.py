@@ -124,7 +124,7 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
         }
     )
     outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True, task=task)
-    after = _keep_better(model, before, folder)
+    after = _keep_better(model, before, folder, outcome.steps)
     return FineTuned(model.name, before, after, best.learning_rate, folder / MODEL, outcome)
 
 
@@ -212,7 +212,7 @@ def _trial(recipe: Recipe, task: SuperResolution, seconds: float) -> Trial:
         return Trial(recipe.optimizer.learning_rate, psnr, taken / max(run.step, 1))
 
 
-def _keep_better(model: UpscalingModel, before: Start, folder: Path) -> float:
+def _keep_better(model: UpscalingModel, before: Start, folder: Path, of_steps: int) -> float:
     """Put the best of the start and the run's validations in the place of the last; its PSNR on the held-out images."""
     tensors, metadata = read_safetensors(folder / BEST)
     after = float(metadata["validation_psnr_y"])
@@ -221,6 +221,7 @@ def _keep_better(model: UpscalingModel, before: Start, folder: Path) -> float:
         tensors, after = {name: value.contiguous() for name, value in network.state_dict().items()}, before.psnr
         metadata |= {"validation_psnr_y": f"{after:.{DIGITS}f}", "steps": "0"}
     origin = {
+        "of_steps": str(of_steps),  # the best one may be of a validation before they were planned
         "fine_tuned_from": model.name,
         "licence": model.licence,
         "border": str(model.border),

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from srgan_kit.atomic import atomic_write
@@ -120,10 +120,12 @@ class Telemetry:
             self._warn(step, warning)
 
     def sheet(self, step: int, path: Path) -> None:
-        """Show a sheet of images on TensorBoard, if there is one."""
-        if path.is_file():
+        """Show a sheet on TensorBoard, if there is one: the file as it is, because encoding it again takes time."""
+        if path.is_file() and self._board.file_writer is not None:
             with Image.open(path) as sheet:
-                self._board.add_image("sheet", np.asarray(sheet.convert("RGB")), step, dataformats="HWC")
+                width, height = sheet.size
+            image = Summary.Image(width=width, height=height, encoded_image_string=path.read_bytes())
+            self._board.file_writer.add_summary(Summary(value=[Summary.Value(tag="sheet", image=image)]), step)
 
     def _remember(self, step: int, values: Mapping[str, float]) -> None:
         """Keep the measures of the start, which stand beside all later ones."""
