@@ -156,6 +156,8 @@ class Variant(Protocol):
     """Published weights of the generator's terms."""
     critic_weights: ClassVar[Mapping[str, float]] = {}
     """Published weights of the critic's terms."""
+    __pydantic_config__: ClassVar[Mapping[str, bool]] = {"use_attribute_docstrings": True}
+    """The explanations below the settings are part of the schema of recipes."""
     bounds_likelihood: ClassVar[bool] = False
     """Whether it says how likely an image is given its code, in `log_weights`."""
 

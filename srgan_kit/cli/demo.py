@@ -13,7 +13,6 @@ from srgan_kit.models.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image
 
 MODELS = (DEFAULT_MODEL, "x4-perceptual")
 CLOSE_UPS = ((52, 172), (164, 352))
@@ -23,7 +22,8 @@ ZOOM = 3
 GAP = 12
 LABEL_HEIGHT = 44
 BACKGROUND = (24, 24, 27)
-INK = (244, 244, 245)
+INK = "#f4f4f5"
+LARGEST_LETTERS = 24
 
 
 @dataclass(frozen=True)
@@ -96,28 +96,20 @@ def draw_side_by_side(panels: list[Panel]) -> "np.ndarray":
     import numpy as np
     from PIL import Image, ImageDraw
 
+    from srgan_kit.images.grid import write_title
+
     side = CLOSE_UP_SIDE * ZOOM
     size = (GAP + len(panels) * (side + GAP), LABEL_HEIGHT + len(CLOSE_UPS) * (side + GAP))
     canvas = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     for column, panel in enumerate(panels):
         left = GAP + column * (side + GAP)
-        _label(draw, panel.label, left + side // 2, side)
+        write_title(draw, panel.label, (left + side // 2, LABEL_HEIGHT // 2), side, LARGEST_LETTERS, INK)
         for row, (y, x) in enumerate(CLOSE_UPS):
             part = Image.fromarray(panel.image[y : y + CLOSE_UP_SIDE, x : x + CLOSE_UP_SIDE])
             magnified = part.resize((side, side), Image.Resampling.NEAREST)
             canvas.paste(magnified, (left, LABEL_HEIGHT + row * (side + GAP)))
     return np.asarray(canvas)
-
-
-def _label(draw: "Image.core.ImageDraw", text: str, middle: int, room: int) -> None:
-    """Text centred over a column, in the largest size that fits."""
-    from PIL import ImageFont
-
-    size = 24
-    while size > 8 and ImageFont.load_default(size).getlength(text) > room:
-        size -= 1
-    draw.text((middle, LABEL_HEIGHT // 2), text, fill=INK, font=ImageFont.load_default(size), anchor="mm")
 
 
 def _photograph(scale: int) -> "tuple[np.ndarray, np.ndarray]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srgan_kit.cli.console import say
 from srgan_kit.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,13 +45,25 @@ def train(
         float | None,
         typer.Option(metavar="M", help="Time limit in minutes; steps and schedule are fitted to it."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Take three steps, print the whole recipe, parameters, memory and time; leave nothing."
+        ),
+    ] = False,
 ) -> None:
     """Train a model on images."""
     if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
         raise UserError(f"--minutes {minutes:g}: expected a number above 0")
+    if dry_run and resume is not None:
+        raise UserError(f"--dry-run: is of a new run; remove --resume {resume}")
     try:
         chosen, folder = _recipe_and_folder(recipe, data, output, settings, resume)
+        if dry_run:
+            _print_estimate(chosen, folder, minutes)
+            return
         from srgan_kit.training import loop
+        from srgan_kit.training.telemetry import with_baselines
 
         replan = any(setting.startswith("steps=") for setting in settings or [])
         outcome = loop.train(chosen, folder, resume is not None, minutes, fit=minutes is not None, replan=replan)
@@ -61,11 +74,43 @@ def train(
         raise typer.Exit(error.exit_status) from None
     if outcome.model is None:
         return
-    measured = "".join(f", {name} {value:.2f}" for name, value in outcome.measured.items())
-    print(f"{outcome.model}: {outcome.step} steps{measured}")
+    print(", ".join([f"{outcome.model}: {outcome.step} steps", *with_baselines(outcome.measured, outcome.start)]))
     if not outcome.finished:
         print(f"stopped at step {outcome.step} of {outcome.steps}; go on with --resume {folder}", file=sys.stderr)
     raise typer.Exit(0 if outcome.signal is None else 128 + outcome.signal)
+
+
+def _print_estimate(recipe: "Recipe", folder: Path, minutes: float | None) -> None:
+    """The recipe with all its values, then what a run would take."""
+    from srgan_kit.recipes.catalogue import readable_time
+    from srgan_kit.recipes.explain import recipe_as_toml
+    from srgan_kit.training.estimate import STEPS, estimate
+    from srgan_kit.training.telemetry import readable
+
+    found = estimate(recipe, folder, minutes)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    print(recipe_as_toml(recipe.model_dump(mode="json")))
+    for remark in found.remarks:
+        say(remark, error=True)
+    critic = "none" if found.critic is None else f"{found.critic:,}"
+    validations = f"{found.validations} validations of {_seconds(found.seconds_per_validation)}"
+    fitted = "" if minutes is None else f"; what fits into {minutes:g} minutes"
+    rows = [
+        ("data", found.data),
+        ("parameters", f"generator {found.generator:,}, critic {critic}"),
+        ("device", found.device),
+        ("memory", f"{found.memory / 2**30:.2f} GiB at most so far, {found.memory_left / 2**30:.1f} GiB are free"),
+        ("terms", readable(found.values)),
+        ("time", f"{_seconds(found.seconds_per_step)} a step, by {min(STEPS, recipe.steps)} steps"),
+        ("whole run", f"{found.steps} steps and {validations}: about {readable_time(found.seconds)}{fitted}"),
+    ]
+    for name, text in rows:
+        say(f"{name:<12}{text}")
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
 def _recipe_and_folder(

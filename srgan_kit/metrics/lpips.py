@@ -73,10 +73,20 @@ def lr_consistency(image: Tensor, low: Tensor, scale: int, padding: Padding = "s
     return 10 * torch.log10(255**2 / difference.square().mean(dim=(1, 2, 3)))
 
 
+def fetched_weights() -> Path | None:
+    """The file of SqueezeNet's weights that torchvision has left where it keeps those it fetched; None without one."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / _torchvisions_name()
+    return path if path.is_file() else None
+
+
 def _is_torchvisions(path: Path) -> bool:
     """Whether this is the very file that torchvision names by the start of its SHA-256."""
-    # Here, because importing torchvision takes a second that only this function needs.
+    start = _torchvisions_name().removesuffix(".pth").rpartition("-")[2]
+    return hashlib.sha256(path.read_bytes()).hexdigest().startswith(start)
+
+
+def _torchvisions_name() -> str:
+    # Here, because importing torchvision takes a second that only these functions need.
     from torchvision.models import SqueezeNet1_1_Weights
 
-    start = SqueezeNet1_1_Weights.IMAGENET1K_V1.url.removesuffix(".pth").rpartition("-")[2]
-    return hashlib.sha256(path.read_bytes()).hexdigest().startswith(start)
+    return SqueezeNet1_1_Weights.IMAGENET1K_V1.url.rpartition("/")[2]

@@ -58,6 +58,8 @@ class Recipe(Settings):
     """The recipe's name; the run folder is called after it."""
     description: str = ""
     """What the recipe is for, in a sentence."""
+    paper: str = ""
+    """The paper that it follows."""
     task: Literal["super-resolution", "unconditional", "reconstruction"] = "super-resolution"
     """What is trained."""
     variant: VariantSetting = VARIANTS["none"]()
@@ -168,7 +170,7 @@ class Recipe(Settings):
             update={
                 "generator": generator,
                 "data": self.data.model_copy(update=no_folders),
-                "validation": self.validation.model_copy(update=no_folders),
+                "validation": self.validation.model_copy(update={**no_folders, "lpips_weights": None}),
                 "perceptual": self.perceptual.model_copy(update={"weights": None}),
                 "lpips": self.lpips.model_copy(update={"weights": None}),
                 "dists": self.dists.model_copy(update={"weights": None, "vgg": None}),

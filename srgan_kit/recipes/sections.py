@@ -127,6 +127,9 @@ class ValidationConfig(Settings):
     """At most this many images are measured."""
     largest_side: int = Field(default=512, ge=32)
     """High-resolution pixels a side that are measured: of larger images only the middle."""
+    lpips_weights: Path | None = None
+    """State-dict file of SqueezeNet 1.1, by which LPIPS is measured beside PSNR where there is a critic or a term that
+    compares features; None takes that of `lpips.weights`, or torchvision's where it was fetched before."""
 
 
 OF_TORCHVISION = "torchvision:"

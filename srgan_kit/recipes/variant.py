@@ -53,7 +53,8 @@ def _schema() -> dict[str, Any]:
     for name, kind in VARIANTS.items():
         own = TypeAdapter(kind).json_schema()
         properties = {"name": {"const": name}, **own.get("properties", {})}
-        tables.append({"type": "object", "properties": properties, "required": ["name"], "additionalProperties": False})
+        table = {"type": "object", "description": own["description"], "properties": properties}
+        tables.append({**table, "required": ["name"], "additionalProperties": False})
     return {"anyOf": [{"enum": list(VARIANTS)}, *tables]}
 
 

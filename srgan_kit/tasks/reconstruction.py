@@ -9,12 +9,13 @@ from torch import Tensor
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import below_each_other, save_image
+from srgan_kit.images.grid import below_each_other, save_sheet
 from srgan_kit.metrics.psnr_ssim import psnr
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.comparators import comparator, rgb
 from srgan_kit.tasks.content import Content
 from srgan_kit.tasks.image_data import ImageData
+from srgan_kit.tasks.measures import PerceptualFigure
 
 MEASURED = 64
 """Images that a validation reconstructs."""
@@ -28,7 +29,8 @@ class Reconstruction:
         self.data = ImageData(recipe, device, run)
         self.content = Content(recipe, device)
         self.examples, self.classes = self.data.examples, self.data.classes
-        self.skipped, self.notes = self.data.skipped, self.data.notes
+        self._perceptual = PerceptualFigure(recipe, device)
+        self.skipped, self.notes = self.data.skipped, [*self.data.notes, *self._perceptual.notes]
         self.describe = self.data.describe
         self.condition: tuple[int, int] | None = None
         self._features = features_to_invert(recipe, device) if recipe.reconstruction.source == "features" else None
@@ -64,12 +66,12 @@ class Reconstruction:
 
     @torch.no_grad()
     def validate(self, model: Model) -> dict[str, float]:
-        """PSNR of the reconstructions over all channels, in dB, the mean over images."""
+        """PSNR of the reconstructions over all channels, in dB, and LPIPS where the run is about looks: means."""
         batch = self.held_out(1 if model.autoregressive else MEASURED)
         if batch is None:
             return {}
         made = model.reconstruct(batch.image, batch.condition).clamp(0, 1)
-        return {"psnr": float(psnr(made, batch.image).mean())}
+        return {"psnr": float(psnr(made, batch.image).mean()), **self._perceptual(made, batch.image)}
 
     @torch.no_grad()
     def sheet(self, model: Model, path: Path) -> None:
@@ -77,7 +79,8 @@ class Reconstruction:
         batch = self.held_out(4 if model.autoregressive else 16)
         if batch is None:
             return
-        save_image(below_each_other(batch.image, model.reconstruct(batch.image, batch.condition)), path)
+        pairs = below_each_other(batch.image, model.reconstruct(batch.image, batch.condition))
+        save_sheet(pairs, ("held-out images, each above its reconstruction",), path)
 
     def _with_features(self, batch: Batch) -> Batch:
         if self._features is not None:

@@ -18,11 +18,12 @@ from srgan_kit.data.labels import class_folders, labelled_subset
 from srgan_kit.data.unpack import PACKED_ENDING, Unpacked
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import save_image
+from srgan_kit.images.grid import grid, same_size, save_sheet
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
+from srgan_kit.tasks.measures import PerceptualFigure, mean_of_each
 
 VALIDATION_SEED = 2**31
 """Seed of the degradation of validation images, the same for all runs, so that their numbers compare; no run's own."""
@@ -80,7 +81,9 @@ class SuperResolution:
         else:
             self.examples = PairedCrops(self.images, low, crops, labels, data.random_degradation)
         self.validation = self._validation_pairs(usable.only(held_out))
-        self._bicubic: float | None = None
+        self._perceptual = PerceptualFigure(recipe, device)
+        self.notes = [*self.notes, *self._perceptual.notes]
+        self._bicubic: dict[str, float] | None = None
 
     def fingerprint(self) -> str:
         """A digest of which training images there are, in order: crops are functions of their numbers."""
@@ -118,40 +121,40 @@ class SuperResolution:
 
     @torch.inference_mode()
     def validate(self, model: Model) -> dict[str, float]:
-        """Mean PSNR on luma over the validation images, in dB, and bicubic's; nothing where there are none."""
+        """Mean PSNR on luma over the validation images, in dB, LPIPS where the run is about looks, and bicubic's."""
         pairs = self.validation
         if model.autoregressive:  # value after value: only a crop of the size that it draws
             pairs = [_middle(pair, self.scale, self.recipe.data.patch) for pair in pairs[:1]]
-        values = [
-            float(psnr_y(self._upscaled(model, low).cpu().clamp(0, 1), high[None], self.scale)) for low, high in pairs
-        ]
-        if not values:
-            return {}
+        values = mean_of_each([self._measured(self._upscaled(model, low).cpu(), high) for low, high in pairs])
         if self._bicubic is None:
-            each = [_bicubic_psnr(low, high, self.scale) for low, high in pairs]
-            self._bicubic = sum(each) / len(each)
-        return {"psnr_y": sum(values) / len(values), "bicubic_psnr_y": self._bicubic}
+            each = [self._measured(resize_8bit(low, float(self.scale))[None], high) for low, high in pairs]
+            self._bicubic = {f"bicubic_{name}": value for name, value in mean_of_each(each).items()}
+        return values | self._bicubic
 
     @torch.inference_mode()
-    def sheet(self, model: Model, path: Path, rows: int = 4, side: int = 32) -> None:
-        """Draw the middle of a few validation images: upscaled input, bicubic, generated, real; one row each."""
+    def sheet(self, model: Model, path: Path, rows: int = 4, side: int = 256) -> None:
+        """Draw the middle of a few validation images, at most `side` high-resolution pixels; one row each."""
         if not self.validation:
             return
+        low_side = side // self.scale
         if model.autoregressive:
-            rows, side = 1, self.recipe.data.patch
-        strips: list[Tensor] = []
+            rows, low_side = 1, self.recipe.data.patch
+        views: list[Tensor] = []
         for pair in self.validation[:rows]:
-            low, high = _middle(pair, self.scale, side)
-            views = [
+            low, high = _middle(pair, self.scale, low_side)
+            views += [
                 F.interpolate(low[None].float() / 255, scale_factor=self.scale, mode="nearest")[0],
                 resize(low.float() / 255, float(self.scale)),
                 self._upscaled(model, low)[0].cpu(),
                 high.float() / 255,
             ]
-            strips.append(torch.cat([view.clamp(0, 1) for view in views], dim=2))
-        width = max(strip.shape[2] for strip in strips)
-        sheet = torch.cat([F.pad(strip, (0, width - strip.shape[2])) for strip in strips], dim=1)
-        save_image(sheet, path)
+        save_sheet(grid(same_size(views), columns=4), ("input", "bicubic", "output", "original"), path)
+
+    def _measured(self, upscaled: Tensor, high: Tensor) -> dict[str, float]:
+        """(1, 3, H, W) float or uint8, (3, H, W) uint8 -> the figures of an image."""
+        if upscaled.is_floating_point():
+            upscaled = upscaled.clamp(0, 1)
+        return {"psnr_y": float(psnr_y(upscaled, high[None], self.scale)), **self._perceptual(upscaled, high[None])}
 
     def _upscaled(self, model: Model, low: Tensor) -> Tensor:
         """(3, h, w) uint8 -> (1, 3, H, W); latent vectors are 0, the middle of their prior."""
@@ -191,11 +194,6 @@ class SuperResolution:
         for high_path, low_path in zip(high.paths, low.paths, strict=True):
             check_partner(high.sizes[high_path], low_path, low.sizes[low_path], self.scale)
         return low
-
-
-def _bicubic_psnr(low: Tensor, high: Tensor, scale: int) -> float:
-    """PSNR on luma of bicubic upscaling, rounded to 8 bits, in dB."""
-    return float(psnr_y(resize_8bit(low, float(scale))[None], high[None], scale))
 
 
 def _by_hash(paths: list[Path]) -> list[Path]:

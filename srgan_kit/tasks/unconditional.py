@@ -7,7 +7,7 @@ from torch import Tensor
 
 from srgan_kit.contracts import Batch, Sample
 from srgan_kit.generators.model import Model
-from srgan_kit.images.grid import grid, save_image
+from srgan_kit.images.grid import grid, save_sheet
 from srgan_kit.metrics.samples import pairwise_diversity, ratio_to_real, sharpness
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.content import Content
@@ -58,7 +58,9 @@ class Unconditional:
     def sheet(self, model: Model, path: Path) -> None:
         """Images of fixed noise, the same for every sheet."""
         count = 16 if model.autoregressive else 64
-        save_image(grid(fixed_images(model, count, self.data.device)), path)
+        save_sheet(
+            grid(fixed_images(model, count, self.data.device)), ("generated from the same noise each time",), path
+        )
 
 
 def fixed_images(model: Model, count: int, device: torch.device) -> Tensor:

@@ -1,14 +1,19 @@
 """A run's sample sheets, joined into one animation of its progress."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from srgan_kit.images.grid import save_animation
 
+SHEETS = "sheets"
+"""Folder, in the run's, of an image for each validation."""
 NAME = "progress.gif"
 FRAMES = 60
 """Largest number of frames."""
+SIDE = 800
+"""Pixels that a frame is made small to: the sheets have the details."""
 
 
 def animate_sheets(run: Path) -> Path | None:
@@ -20,15 +25,33 @@ def animate_sheets(run: Path) -> Path | None:
     Raises:
         UserError: the file cannot be written.
     """
-    paths = sorted((run / "sheets").glob("*.png"), key=lambda path: (len(path.stem), path.stem))
+    paths = sheets_of(run)
     sizes = {path: size for path in paths if (size := _size(path)) is not None}
     alike = [path for path, size in sizes.items() if size == list(sizes.values())[-1]]
     if len(alike) < 2:
         return None
-    frames = min(FRAMES, len(alike))
-    chosen = [alike[round(number * (len(alike) - 1) / (frames - 1))] for number in range(frames)]
-    save_animation([Image.open(path).convert("RGB") for path in chosen], run / NAME)
+    chosen = evenly(alike, FRAMES)
+    save_animation([_frame(path) for path in chosen], run / NAME)
     return run / NAME
+
+
+def sheets_of(run: Path) -> list[Path]:
+    """The files of a run's sheets in the order of their steps."""
+    paths = (run / SHEETS).glob("*.png")
+    return sorted((path for path in paths if path.stem.isdecimal()), key=lambda path: int(path.stem))
+
+
+def evenly(paths: Sequence[Path], most: int) -> list[Path]:
+    """Of more than so many, evenly chosen ones, the first and the last among them."""
+    if len(paths) <= most:
+        return [*paths]
+    return [paths[round(number * (len(paths) - 1) / (most - 1))] for number in range(most)]
+
+
+def _frame(path: Path) -> Image.Image:
+    frame = Image.open(path).convert("RGB")
+    frame.thumbnail((SIDE, SIDE))
+    return frame
 
 
 def _size(path: Path) -> tuple[int, int] | None:

@@ -21,12 +21,13 @@ PREVIOUS = "checkpoint.previous.pt"
 
 FREE_TO_CHANGE: dict[str, set[str] | bool] = {
     "description": True,
+    "paper": True,
     "device": True,
     "steps": True,
     "log_every": True,
     "checkpoint_every": True,
     "data": {"folder", "lr_folder", "cache_megabytes", "workers", "pipeline"},
-    "validation": {"folder", "lr_folder", "every", "images", "largest_side"},
+    "validation": {"folder", "lr_folder", "every", "images", "largest_side", "lpips_weights"},
     "perceptual": {"weights"},
     "lpips": {"weights"},
     "dists": {"weights", "vgg"},

@@ -136,7 +136,7 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
             outcome = train(recipe, folder, minutes=max(left, 1.0) / 60, fit=True, task=task)
     except Diverged as error:
         say(str(error))
-    after = _keep_better(model, before, folder)
+    after = _keep_better(model, before, folder, outcome.steps if outcome else 0)
     return FineTuned(model.name, before, after, best.learning_rate, folder / MODEL, outcome)
 
 
@@ -225,7 +225,7 @@ def _trial(recipe: Recipe, task: SuperResolution, seconds: float) -> Trial:
         return Trial(recipe.optimizer.learning_rate, psnr, taken / max(run.step, 1))
 
 
-def _keep_better(model: UpscalingModel, before: Start, folder: Path) -> float:
+def _keep_better(model: UpscalingModel, before: Start, folder: Path, of_steps: int) -> float:
     """Put the best of the start and the run's validations in the place of the last; its PSNR on the held-out images."""
     best = folder / BEST
     tensors, metadata = read_safetensors(best) if best.exists() else before.file
@@ -234,6 +234,7 @@ def _keep_better(model: UpscalingModel, before: Start, folder: Path) -> float:
         (tensors, metadata), after = before.file, before.psnr
     folder.mkdir(parents=True, exist_ok=True)  # a run that came to no step leaves none
     origin = {
+        "of_steps": str(of_steps),  # the best one may be of a validation before they were planned
         "fine_tuned_from": model.name,
         "licence": model.licence,
         "border": str(model.border),

@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from srgan_kit.training.held_out_checks import HeldOutChecks
+
 COLLAPSED = 0.2
 """Least pairwise distance of generated images, as a fraction of that of real ones. Two neighbouring modes of a ring of
 eight score .32, one mode scores .03 (`tests/srgan_kit/training/test_health_checks.py`); samples that look right score
@@ -25,6 +27,9 @@ VANISHED_GRADIENT = 1e-3
 not."""
 VANISHED_SHARE = 0.01
 """Least share of a term in the generator's gradient: without the term it would point almost where it does."""
+LARGEST_SCORE, SCORE_GROWTH = 50.0, 10.0
+"""A mean score beyond the first, and so many times its size in the first records: a logit of 50 is a probability that
+no float tells from 1."""
 PAUSED = 0.9
 """Most of the steps in which a player may pause: a balance that lets one play in a tenth of them is none."""
 COLLAPSED_KL = 0.1
@@ -46,10 +51,15 @@ class _Rule:
     """From a record to its warnings by subject; None for a subject that is well, no entry for one not in the record."""
     patience: int = 1
     streaks: dict[str, int] = field(default_factory=dict)
+    lasting: dict[str, str] = field(default_factory=dict)
+    """By subject, what is wrong now."""
 
     def warnings(self, values: Mapping[str, float]) -> Iterator[str]:
         for subject, warning in self.findings(values).items():
             self.streaks[subject] = 0 if warning is None else self.streaks.get(subject, 0) + 1
+            self.lasting.pop(subject, None)
+            if warning is not None and self.streaks[subject] >= self.patience:
+                self.lasting[subject] = warning
             if warning is not None and self.streaks[subject] == self.patience:
                 yield warning
 
@@ -59,6 +69,8 @@ class HealthChecks:
 
     def __init__(self) -> None:
         self._gradients: list[float] = []
+        self._first_scores: list[float] = []
+        held_out = HeldOutChecks()
         self._rules = [
             _Rule(_collapse),
             _Rule(_latent),
@@ -67,6 +79,9 @@ class HealthChecks:
             _Rule(_saturated, VALIDATIONS),
             _Rule(_memorised, VALIDATIONS),
             _Rule(_codes, VALIDATIONS),
+            _Rule(held_out.overfitting, VALIDATIONS),
+            _Rule(held_out.below_start, VALIDATIONS),
+            _Rule(self._scores, LOGS),
             _Rule(self._gradient, LOGS),
             _Rule(_shares, LOGS),
             _Rule(_paused, LOGS),
@@ -75,6 +90,24 @@ class HealthChecks:
     def read(self, values: Mapping[str, float]) -> list[str]:
         """The new warnings after a record."""
         return [warning for rule in self._rules for warning in rule.warnings(values)]
+
+    def lasting(self) -> list[str]:
+        """The warnings of what is still wrong after the last record."""
+        return [warning for rule in self._rules for warning in rule.lasting.values()]
+
+    def _scores(self, values: Mapping[str, float]) -> dict[str, str | None]:
+        if not {"score_real", "score_fake"} <= values.keys():
+            return {}
+        real, fake = values["score_real"], values["score_fake"]
+        size = max(abs(real), abs(fake))
+        if len(self._first_scores) < LOGS:
+            self._first_scores.append(size)
+        usual = statistics.median(self._first_scores)
+        warning = (
+            f"the critic's scores explode: {real:.3g} for real images, {fake:.3g} for generated ones, {usual:.2g} at "
+            "first. Try critic_weights.r1=1, techniques.spectral_norm=true or a smaller critic_optimizer.learning_rate"
+        )
+        return {"": warning if size > max(LARGEST_SCORE, SCORE_GROWTH * usual) else None}
 
     def _gradient(self, values: Mapping[str, float]) -> dict[str, str | None]:
         norm = values.get("generator_gradient")
@@ -116,7 +149,7 @@ def _latent(values: Mapping[str, float]) -> dict[str, str | None]:
 
 
 def _classes(values: Mapping[str, float]) -> dict[str, str | None]:
-    if "classes/entropy_fake" not in values:
+    if not {"classes/entropy_fake", "classes/entropy_real"} <= values.keys():
         return {}
     fake, real = values["classes/entropy_fake"], values["classes/entropy_real"]
     warning = (
@@ -127,7 +160,7 @@ def _classes(values: Mapping[str, float]) -> dict[str, str | None]:
 
 
 def _posterior(values: Mapping[str, float]) -> dict[str, str | None]:
-    if "posterior/kl" not in values:
+    if not {"posterior/kl", "posterior/active_units"} <= values.keys():
         return {}
     nats, units = values["posterior/kl"], values["posterior/active_units"]
     warning = (
@@ -138,13 +171,13 @@ def _posterior(values: Mapping[str, float]) -> dict[str, str | None]:
 
 
 def _saturated(values: Mapping[str, float]) -> dict[str, str | None]:
-    if "held_out/probability_real" not in values:
+    if not {"held_out/probability_real", "held_out/probability_fake"} <= values.keys():
         return {}
     real, fake = values["held_out/probability_real"], values["held_out/probability_fake"]
     warning = (
-        f"the critic tells all images apart: it calls held-out images real with {real:.1%}, generated ones with "
-        f"{fake:.1%}. Try techniques.instance_noise=0.1, variant.smoothing='one-sided', critic_weights.r1=1 "
-        "or a smaller critic_optimizer.learning_rate"
+        f"the critic is too strong, it tells all images apart: it calls held-out images real with {real:.1%}, "
+        f"generated ones with {fake:.1%}. Try techniques.instance_noise=0.1, variant.smoothing='one-sided', "
+        "critic_weights.r1=1 or a smaller critic_optimizer.learning_rate"
     )
     return {"": warning if real > SURE_REAL and fake < SURE_FAKE else None}
 
@@ -162,7 +195,7 @@ def _memorised(values: Mapping[str, float]) -> dict[str, str | None]:
 
 def _codes(values: Mapping[str, float]) -> dict[str, str | None]:
     findings: dict[str, str | None] = {}
-    for name in _group(values, "information"):
+    for name in {*_group(values, "information")} & {*_group(values, "entropy")}:
         nats, entropy = values[f"information/{name}"], values[f"entropy/{name}"]
         kind, _, number = name.partition(".")
         warning = (

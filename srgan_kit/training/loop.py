@@ -10,6 +10,7 @@ from srgan_kit.training.animation import animate_sheets
 from srgan_kit.training.batches import Stopped, step_batches
 from srgan_kit.training.limit import TimeLimit, steps_that_fit
 from srgan_kit.training.processes import number_of_main_process, true_in_any_process
+from srgan_kit.training.report.page import write_report
 from srgan_kit.training.results import BEST, MODEL, export, is_finished
 from srgan_kit.training.run import Run
 from srgan_kit.training.signals import interruption
@@ -36,6 +37,8 @@ class Outcome:
     """The exported weights; None in processes beside the main one."""
     measured: dict[str, float]
     """The measures of the last validation."""
+    start: dict[str, float]
+    """Those of what the run started from."""
 
 
 def train(
@@ -109,8 +112,9 @@ def train(
                 measured = validate(run, telemetry, regular=finished)
             if main:
                 animate_sheets(folder)
+                _write_report(folder, telemetry)
     signal = None if finished or not signals else signals[0]
-    return Outcome(run.step, run.steps, finished, signal, folder / MODEL if main else None, measured)
+    return Outcome(run.step, run.steps, finished, signal, folder / MODEL if main else None, measured, telemetry.start)
 
 
 class Speed:
@@ -125,6 +129,14 @@ class Speed:
         speed = (step - self._step) / (now - self._time)
         self._step, self._time = step, now
         return speed
+
+
+def _write_report(folder: Path, telemetry: Telemetry) -> None:
+    """Write the run's page; a run whose page cannot be written has ended well all the same."""
+    try:
+        telemetry.say(f"report: {write_report(folder)}")
+    except Exception as error:
+        telemetry.say(f"warning: no page of the run: {error}")
 
 
 def _plan(run: Run, telemetry: Telemetry, limit: TimeLimit) -> bool:

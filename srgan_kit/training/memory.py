@@ -26,6 +26,7 @@ WORKERS = 64, 8
 WIDE = 256
 """Critics with no larger setting are not looked at: they fit, and to measure spectral norm takes seconds."""
 CGROUP = Path("/sys/fs/cgroup")
+STATUS = Path("/proc/self/status")
 
 
 def available_memory(device: torch.device) -> int:
@@ -38,6 +39,17 @@ def available_memory(device: torch.device) -> int:
         return free if limit == "max" else min(free, max(0, int(limit) - int(used)))
     except (OSError, ValueError):
         return free
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most bytes that this process has taken so far; on a GPU, that its tensors have."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    if STATUS.is_file():  # Linux, whose `getrusage` counts the parent process in
+        lines = dict(line.partition(":")[::2] for line in STATUS.read_text().splitlines())
+        return 1024 * int(lines["VmHWM"].split()[0])
+    now = psutil.Process().memory_info()
+    return getattr(now, "peak_wset", now.rss)
 
 
 def check_data(recipe: Recipe, device: torch.device) -> None:

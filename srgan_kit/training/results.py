@@ -50,7 +50,7 @@ def keep_best(run: Run, measured: Mapping[str, float], regular: bool) -> None:
 def _validated(path: Path, measure: str, step: int) -> float | None:
     """What was measured of that model; None if there is none that counts, or a run that went back has not come so far
     again."""
-    metadata = _metadata(path)
+    metadata = metadata_of(path)
     measured, steps = metadata.get(f"validation_{measure}"), metadata.get("steps", "")
     if measured is None or FOR_NOW in metadata or not steps.isdecimal() or int(steps) > step:
         return None
@@ -66,7 +66,7 @@ def leave(run: Run) -> str:
     if run.step == run.start or not run.accelerator.is_main_process or not (run.whole or has_checkpoint(run.folder)):
         return ""
     with suppress(UserError):
-        if _metadata(run.folder / MODEL).get("steps") != str(run.step):
+        if metadata_of(run.folder / MODEL).get("steps") != str(run.step):
             export(run, {})
     if run.whole:
         with suppress(UserError):  # the disk may be full
@@ -77,12 +77,12 @@ def leave(run: Run) -> str:
 
 def is_finished(folder: Path) -> bool:
     """Whether the run in that folder has come to its end: runs leave a model wherever they stop."""
-    metadata = _metadata(folder / MODEL)
+    metadata = metadata_of(folder / MODEL)
     # files from before, which were written at the end alone, do not say of how many
     return bool(metadata) and int(metadata.get("steps", 0)) >= int(metadata.get("of_steps", 0))
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def metadata_of(path: Path) -> dict[str, str]:
     """What a model file says of itself; nothing where there is none that can be read."""
     try:
         with safe_open(path, framework="pt") as file:

@@ -67,10 +67,8 @@ def open_run(recipe: Recipe, folder: Path, resume: bool, task: Task | None) -> I
 def announce(run: Run, telemetry: Telemetry, warnings: list[str]) -> None:
     """Say what is trained, on what and from which step on."""
     parameters = sum(p.numel() for p in run.generator.network.parameters())
-    for skipped in run.task.skipped:
-        telemetry.say(f"skipped {skipped.path}: {skipped.reason}")
-    for warning in [*warnings, *run.task.notes, *_endless_warmups(run)]:
-        telemetry.say(f"warning: {warning}")
+    for line in remarks(run, warnings):
+        telemetry.say(line)
     accelerator = run.accelerator
     precision = accelerator.mixed_precision.replace("no", "fp32")
     telemetry.say(
@@ -85,6 +83,12 @@ def announce(run: Run, telemetry: Telemetry, warnings: list[str]) -> None:
         telemetry.say("all steps that fit into its time are done; --minutes M or --set steps=N goes on")
     elif run.recipe.compile:
         telemetry.say("compiling the generator: the first step takes a minute or more")
+
+
+def remarks(run: Run, warnings: list[str]) -> list[str]:
+    """What there is to say of the run's data and settings: skipped files, and warnings, those given among them."""
+    skipped = [f"skipped {each.path}: {each.reason}" for each in run.task.skipped]
+    return skipped + [f"warning: {each}" for each in [*warnings, *run.task.notes, *_endless_warmups(run)]]
 
 
 def _endless_warmups(run: Run) -> list[str]:

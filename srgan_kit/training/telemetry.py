@@ -9,9 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from srgan_kit.atomic import atomic_write
@@ -19,6 +21,8 @@ from srgan_kit.training.health_checks import HealthChecks
 from srgan_kit.training.limit import TimeLimit
 
 LOG = "log.jsonl"
+VALIDATION, BICUBIC = "validation/", "bicubic_"
+"""What the names of the task's measures begin with, and among them those of bicubic upscaling."""
 
 
 class TimeLeft(ProgressColumn):
@@ -48,11 +52,15 @@ class Telemetry:
         self._steps, self._limit = steps, limit
         self._health_checks = HealthChecks()
         path = run / LOG
-        kept = {line: record for line in _lines(path) if (record := _record(line))["step"] <= start}
+        kept = {line: record for line, record in read_log(path).items() if record["step"] <= start}
         with atomic_write(path) as temporary:  # in place of a link, not through it
             temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self.start: dict[str, float] = {}
+        """The measures of what the run starts from, by name."""
         for record in kept.values():  # a warning that is in the log is not repeated
-            self._health_checks.read({name: value for name, value in record.items() if _is_number(value)})
+            values = numbers(record)
+            self._health_checks.read(values)
+            self._remember(record["step"], values)
         self._log = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=start + 1)
         self._console = Console(file=sys.stderr)
@@ -96,19 +104,33 @@ class Telemetry:
         self._log.flush()
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
+        self._remember(step, values)
         speed = values.get("steps_per_second")
         if speed is not None:
             self._progress.update(self._task, speed=f"{speed:.2f} steps/s")
         if self._console.is_terminal:
             measured = {name: value for name, value in values.items() if name.startswith("validation/")}
             if measured:
-                self._progress.update(self._task, note=readable(measured))
+                self._progress.update(self._task, note=readable(measured, self.start))
         else:
             seconds = min((self._steps - step) / speed, max(0.0, self._limit.left)) if speed else 0.0
             remaining = f"  {seconds / 60:.1f} min left" if speed else ""
-            print(f"step {step}/{self._steps}  {readable(values)}{remaining}", file=sys.stderr, flush=True)
+            print(f"step {step}/{self._steps}  {readable(values, self.start)}{remaining}", file=sys.stderr, flush=True)
         for warning in self._health_checks.read(values):
             self._warn(step, warning)
+
+    def sheet(self, step: int, path: Path) -> None:
+        """Show a sheet on TensorBoard, if there is one: the file as it is, because encoding it again takes time."""
+        if path.is_file() and self._board.file_writer is not None:
+            with Image.open(path) as sheet:
+                width, height = sheet.size
+            image = Summary.Image(width=width, height=height, encoded_image_string=path.read_bytes())
+            self._board.file_writer.add_summary(Summary(value=[Summary.Value(tag="sheet", image=image)]), step)
+
+    def _remember(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep the measures of the start, which stand beside all later ones."""
+        if step == 0:
+            self.start |= measures(values)
 
     def _warn(self, step: int, warning: str) -> None:
         self._log.write(json.dumps({"step": step, "warning": warning}) + "\n")
@@ -125,7 +147,7 @@ class NullTelemetry(Telemetry):
     """The telemetry of the processes beside the main one: none."""
 
     def __init__(self) -> None:
-        pass
+        self.start = {}
 
     def __enter__(self) -> "NullTelemetry":
         return self
@@ -144,32 +166,63 @@ class NullTelemetry(Telemetry):
     def record(self, step: int, values: dict[str, float]) -> None:
         """Log no numbers."""
 
+    def sheet(self, step: int, path: Path) -> None:
+        """Show no sheet."""
+
     def say(self, line: str) -> None:
         """Print no line."""
 
 
-def _lines(path: Path) -> list[str]:
-    """The log's, however damaged it is; none where there is none."""
-    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+def read_log(path: Path) -> dict[str, dict[str, Any]]:
+    """What the lines of a log say, by the line, however damaged the file is; nothing where there is none.
+
+    Lines that were cut short by a crash, or that name no step, are left out.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return {line: record for line in lines if (record := _record(line)) is not None}
 
 
-def _record(line: str) -> dict[str, Any]:
-    """What a line says; of one cut short by a crash, or damaged, a step that is never reached."""
+def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        record = None
-    if isinstance(record, dict) and isinstance(record.get("step"), int):
-        return record
-    return {"step": sys.maxsize}
+        return None
+    return record if isinstance(record, dict) and type(record.get("step")) is int else None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def numbers(record: Mapping[str, object]) -> dict[str, float]:
+    """The numbers of a record by name, without its step."""
+    named = ((name, value) for name, value in record.items() if name != "step")
+    return {name: value for name, value in named if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
-def readable(values: Mapping[str, float]) -> str:
+def measures(values: Mapping[str, float]) -> dict[str, float]:
+    """The task's measures in a record, by name."""
+    return {name.removeprefix(VALIDATION): value for name, value in values.items() if name.startswith(VALIDATION)}
+
+
+def with_baselines(measured: Mapping[str, float], start: Mapping[str, float]) -> list[str]:
+    """The task's measures in words, each with what bicubic upscaling and the start of the run have.
+
+    >>> with_baselines({"psnr_y": 31.7, "bicubic_psnr_y": 28.43, "lpips": 0.1234}, {"psnr_y": 31.224})
+    ['psnr_y 31.7 (start 31.22, bicubic 28.43)', 'lpips 0.1234']
+    """
+    parts: list[str] = []
+    for name, value in measured.items():
+        if name.startswith(BICUBIC):
+            continue
+        baselines = {"start": start.get(name), "bicubic": measured.get(f"{BICUBIC}{name}")}
+        beside = ", ".join(f"{of} {number:.4g}" for of, number in baselines.items() if number is not None)
+        parts.append(f"{name} {value:.4g}" + (f" ({beside})" if beside else ""))
+    return parts
+
+
+def readable(values: Mapping[str, float], start: Mapping[str, float] = {}) -> str:
     """Numbers by name in one line: those without a group first, then each group by its name.
+
+    Args:
+        values: by name, with a slash between group and measure.
+        start: the measures of the start of the run, which stand beside those of a validation.
 
     >>> readable({"pixel": 0.0123456, "share/pixel": 0.98, "share/adversarial": 0.02, "learning_rate": 1e-4})
     'pixel 0.01235  learning_rate 0.0001  share: pixel 98% adversarial 2%'
@@ -180,7 +233,7 @@ def readable(values: Mapping[str, float]) -> str:
     for name, value in values.items():
         group, _, measure = name.rpartition("/")
         error = values.get(f"{name}_error")
-        if name.endswith("_error") and name.removesuffix("_error") in values:
+        if name.startswith(VALIDATION) or (name.endswith("_error") and name.removesuffix("_error") in values):
             continue
         if group in ("share", "paused"):
             number = f"{value:.0%}"
@@ -189,5 +242,7 @@ def readable(values: Mapping[str, float]) -> str:
         else:
             number = f"{value:.4g}"
         groups.setdefault(group, []).append(f"{measure} {number}")
+    if measured := with_baselines(measures(values), start):
+        groups["validation"] = measured
     grouped = [f"{group}: {' '.join(parts)}" for group, parts in groups.items() if group]
     return "  ".join([*groups[""], *grouped])

@@ -2,6 +2,7 @@
 
 from srgan_kit.generators.model import Model
 from srgan_kit.losses import alone
+from srgan_kit.training.animation import SHEETS
 from srgan_kit.training.diagnostics import diagnose
 from srgan_kit.training.results import export, keep_best
 from srgan_kit.training.run import Run
@@ -17,6 +18,7 @@ def measure_start(run: Run, telemetry: Telemetry) -> None:
     with run.accelerator.autocast(), alone():
         measured = run.task.validate(network)
     if measured and run.accelerator.is_main_process:
+        _draw(run, network, telemetry)
         telemetry.record(run.step, {f"validation/{name}": value for name, value in measured.items()})
 
 
@@ -34,12 +36,18 @@ def validate(run: Run, telemetry: Telemetry, regular: bool) -> dict[str, float]:
     with run.accelerator.autocast(), alone():
         measured, diagnosed = run.task.validate(network), diagnose(run, network)
     if run.accelerator.is_main_process:
-        sheets = run.folder / "sheets"
-        sheets.mkdir(exist_ok=True)
-        run.task.sheet(network, sheets / f"{run.step:07d}.png")
+        _draw(run, network, telemetry)
         values = {f"validation/{name}": value for name, value in measured.items()} | diagnosed
         if values:
             telemetry.record(run.step, values)
         export(run, measured)
     keep_best(run, measured, regular)
     return measured
+
+
+def _draw(run: Run, network: Model, telemetry: Telemetry) -> None:
+    """The sheet of this step, in the run's folder and on TensorBoard."""
+    path = run.folder / SHEETS / f"{run.step:07d}.png"
+    path.parent.mkdir(exist_ok=True)
+    run.task.sheet(network, path)
+    telemetry.sheet(run.step, path)

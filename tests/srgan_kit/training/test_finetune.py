@@ -20,6 +20,7 @@ from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training import finetune
 from srgan_kit.training.finetune import Trial, fine_tune, starting_recipe
+from srgan_kit.training.report.page import write_report
 
 QUICK = 0.1
 """Minutes."""
@@ -68,6 +69,9 @@ def test_a_model_gets_better_and_says_where_it_comes_from(photos: Path, own: Pat
     assert float(metadata["validation_psnr_y"]) == result.after
     assert (metadata["fine_tuned_from"], metadata["licence"], metadata["border"]) == ("mine", "CC0-1.0", "2")
     assert load_model(tmp_path / "run").scale == 2
+    assert int(metadata["of_steps"]) == result.outcome.steps
+    page = write_report(tmp_path / "run", tmp_path / "page.html")  # which takes the number of steps from there
+    assert f"Finished: {result.outcome.steps} steps" in page.read_text(encoding="utf-8")
     assert any(line.startswith("before: ") and "on 1 held-out photographs" in line for line in lines)
 
 

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from srgan_kit.data.image_folder import read_rgb
 from srgan_kit.errors import UserError
+from srgan_kit.images.grid import TITLE_HEIGHT
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.recipes.load import load_recipe
@@ -85,7 +86,8 @@ def test_training_lowers_the_loss_and_writes_a_model_that_loads(images: Path, tm
     assert [line["step"] for line in lines if "validation/psnr_y" in line] == [0, 4, 8]
     assert list((run / "tensorboard").iterdir())
     with Image.open(run / "sheets" / "0000008.png") as sheet:
-        assert sheet.size == (4 * 96, 2 * 80)  # two rows of input, bicubic, generated, real: these images are whole
+        assert sheet.size == (4 * (96 + 2) + 2, 2 * (80 + 2) + 2 + TITLE_HEIGHT)  # two images, whole, in four columns
+    assert (run / "report.html").is_file()
     model = load_model(run / "model.safetensors")
     assert model.scale == 4
     assert model.network(torch.rand(1, 3, 8, 9)).shape == (1, 3, 32, 36)

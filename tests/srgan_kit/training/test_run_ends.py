@@ -123,17 +123,17 @@ def test_no_model_is_of_a_later_step_than_what_can_be_gone_on_from(two_classes: 
 
 
 def test_a_file_that_cannot_be_written_ends_a_run_that_is_saved(two_classes: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
+    run, chosen = tmp_path / "run", recipe(two_classes, "validation.holdout=0")  # so the start has no sheet
     run.mkdir()
     (run / "sheets").write_text("in the way")
     with pytest.raises(UserError) as error:
-        train(recipe(two_classes), run)
+        train(chosen, run)
     assert str(error.value).startswith(f"{run / 'sheets'}: File exists")
     assert str(error.value).endswith(f"; the run is saved at step 4, --resume {run} goes on")
     assert metadata(run / MODEL)["steps"] == "4"
     (run / "sheets").unlink()
-    train(recipe(two_classes), run, resume=True)
-    train(recipe(two_classes), tmp_path / "whole")
+    train(chosen, run, resume=True)
+    train(chosen, tmp_path / "whole")
     ours, whole = load_file(run / MODEL), load_file(tmp_path / "whole" / MODEL)
     assert all(torch.equal(ours[name], whole[name]) for name in whole)
 
