@@ -117,6 +117,7 @@ class Recipe(Settings):
     def without_paths(self) -> "Recipe":
         """The same recipe with nothing in it about the machine that it ran on."""
         no_folders = {"folder": None, "lr_folder": None}
+        no_sources = {"sources": ()}
         source, teachers = self.initialise_from, tuple(Path(name).name for name in self.distillation.teachers)
         generator = self.generator
         if isinstance(generator, CommunityConfig):
@@ -124,7 +125,7 @@ class Recipe(Settings):
         return self.model_copy(
             update={
                 "generator": generator,
-                "data": self.data.model_copy(update=no_folders),
+                "data": self.data.model_copy(update=no_folders | no_sources),
                 "validation": self.validation.model_copy(update=no_folders),
                 "perceptual": self.perceptual.model_copy(update={"weights": None}),
                 "lpips": self.lpips.model_copy(update={"weights": None}),
@@ -137,7 +138,7 @@ class Recipe(Settings):
     def image_shape(self) -> tuple[int, int]:
         """(channels, side) of the images that the generator makes in training."""
         if self.task == "super-resolution":
-            return 3, self.data.patch * self.scale
+            return self.data.channels, self.data.patch * self.scale
         return self.data.channels, self.data.size
 
     @property
@@ -176,7 +177,7 @@ class Recipe(Settings):
                     raise ValueError(f"data.{key}: for the task super-resolution, not for {self.task}")
         elif data.binarise != "none":
             raise ValueError(f"data.binarise: for unconditional and reconstruction, not for {self.task}")
-        if data.lr_folder is not None and (data.pipeline == "device" or data.reductions != (1.0,)):
+        if data.paired and (data.pipeline == "device" or data.reductions != (1.0,)):
             raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
         if self.validation.lr_folder is not None and self.validation.folder is None:
             raise ValueError("validation.lr_folder needs validation.folder")
@@ -185,7 +186,7 @@ class Recipe(Settings):
         degradation = f"data.degradation.name = {data.degradation.name!r}"
         if self.task != "super-resolution":
             raise ValueError(f"{degradation}: for the task super-resolution, not for {self.task}")
-        if data.lr_folder is not None:
+        if data.paired:
             raise ValueError(f"{degradation}: data.lr_folder has low-resolution images already; remove one of the two")
         if data.pipeline == "device":
             raise ValueError(f"{degradation}: made on the CPU; set data.pipeline = 'loader', and data.workers to share")
