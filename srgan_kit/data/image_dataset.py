@@ -105,6 +105,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def _which(self, indices: np.ndarray) -> np.ndarray:
         """The number of each sample's image."""
+        if len(self._ranges) == 1 and self._draws == FROM_ALL:
+            return self._drawn(indices, len(self))
         before, from_labelled = self._draws.of(indices)
         which = np.empty(len(indices), dtype=np.int64)
         which[from_labelled] = self._labelled[self._drawn(before[from_labelled], len(self._labelled))]
@@ -119,6 +121,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     def _drawn(self, numbers: np.ndarray, of: int) -> np.ndarray:
         """Those places in an endless row of epochs, each of which has the numbers 0 ... `of` - 1 once."""
         epochs, positions = np.divmod(numbers, max(of, 1))
+        if len(numbers) and epochs[0] == epochs[-1] == epochs.max() == epochs.min():
+            return _order(self.seed, int(epochs[0]), of)[positions]
         drawn = np.empty(len(numbers), dtype=np.int64)
         for epoch in np.unique(epochs).tolist():
             own = epochs == epoch

@@ -4,14 +4,14 @@ Its networks' settings stand beside the networks, those of its images beside the
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from srgan_kit.contracts import REQUIREMENTS
 from srgan_kit.critics import CriticConfig
 from srgan_kit.data.settings import DataConfig, LabelsConfig
-from srgan_kit.generators import GENERATORS, GeneratorConfig
+from srgan_kit.generators import GENERATORS, SUPER_RESOLVERS, GeneratorConfig
 from srgan_kit.generators.autoregressive.network import PixelSettings
 from srgan_kit.generators.encoder import EncoderConfig
 from srgan_kit.generators.latent.inversion import InversionConfig
@@ -32,7 +32,7 @@ from srgan_kit.recipes.sections import (
     share_of,
 )
 from srgan_kit.recipes.variant import VariantSetting, variant_name
-from srgan_kit.settings import NAMED, Settings
+from srgan_kit.settings import NAMED, Settings, table_of
 from srgan_kit.variants import VARIANTS
 
 
@@ -165,6 +165,41 @@ class Recipe(Settings):
     def all_critic_weights(self) -> dict[str, float]:
         """The same for the critic."""
         return {**self.variant.critic_weights, **self.critic_weights}
+
+    @field_validator("generator", mode="before")
+    @classmethod
+    def _scale_known(cls, value: object) -> object:
+        """A scale that the generator lacks is refused with the generators that have it."""
+        table = table_of(value)
+        if not isinstance(table, dict) or table.get("name") not in SUPER_RESOLVERS or "scale" not in table:
+            return value
+        scales = {name: get_args(kind.model_fields["scale"].annotation) for name, kind in SUPER_RESOLVERS.items()}
+        own, wanted = scales[table["name"]], table["scale"]
+        able = [name for name, those in scales.items() if wanted in those]
+        if own and able and wanted not in own:
+            expected = ", ".join(map(str, own))
+            raise ValueError(f"scale: {table['name']!r} has {expected}, got {wanted}; use {' or '.join(able)} for it")
+        return value
+
+    @model_validator(mode="after")
+    def _super_resolution_fits(self) -> "Recipe":
+        data, generator = self.data, self.generator
+        if self.task != "super-resolution" or not isinstance(generator, SRSettings):
+            return self
+        if generator.image_channels not in (3, data.channels):
+            got = f"got generator.image_channels = {generator.image_channels}, data.channels = {data.channels}"
+            raise ValueError(f"generator.image_channels: expected data.channels, which sets it; {got}")
+        if data.channels == 2:
+            raise ValueError("data.channels: images have 3 (RGB) or 1 (grey), got 2, which are points'")
+        if data.channels == 1 and (data.shuffle_channels or data.grey):
+            key = "shuffle_channels" if data.shuffle_channels else "grey"
+            raise ValueError(f"data.{key}: for colour images, not for data.channels = 1")
+        if generator.scale == 1 and data.random_degradation is None and not data.paired:
+            raise ValueError(
+                "generator.scale: 1 needs degraded images; the bicubic leaves them as they are: set data.degradation, "
+                "or data.lr_folder"
+            )
+        return self
 
     @model_validator(mode="after")
     def _data_fit(self) -> "Recipe":

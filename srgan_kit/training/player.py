@@ -48,8 +48,9 @@ class Player:
         self.name, self.config, self.accelerator = name, config, accelerator
         self.network = network.to(accelerator.device, memory_format=torch.channels_last)  # pyright: ignore
         self.parts = {part: parameters for part, parameters in parts.items() if parameters}
+        self.parameters = list(self.network.parameters())
         fused = accelerator.device.type == "cpu"  # small networks spend much of a step in the optimiser otherwise
-        adam = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas, fused=fused)
+        adam = torch.optim.Adam(self.parameters, lr=config.learning_rate, betas=config.betas, fused=fused)
         # What accelerate wraps around optimiser, backward and clipping is for fp16's scaler; it takes a millisecond.
         self.optimizer = accelerator.prepare(adam) if accelerator.scaler is not None else adam
 
@@ -57,6 +58,11 @@ class Player:
     def learning_rate(self) -> float:
         """The learning rate in the last step."""
         return self.optimizer.param_groups[0]["lr"]
+
+    def requires_grad_(self, wanted: bool) -> None:
+        """Whether its parameters get gradients."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(wanted)
 
     def minimise(
         self,
@@ -93,7 +99,7 @@ class Player:
         gradient = self._clip()
         if not math.isfinite(gradient) and self.accelerator.scaler is None:  # fp16's scaler skips such steps itself
             raise Diverged(f"step {step + 1}: the {self.name}'s gradient is {gradient}; the run has stopped")
-        if any(parameter.grad is not None for parameter in self.network.parameters()):  # fp16's scaler needs one
+        if any(parameter.grad is not None for parameter in self.parameters):  # fp16's scaler needs one
             self.optimizer.step()
         return values | {f"{self.name}_gradient": gradient}
 
@@ -148,26 +154,28 @@ class Player:
 
     def _clip(self) -> float:
         """Scale the gradients down to the largest norm allowed; their norm before."""
-        parameters, largest = list(self.network.parameters()), self.config.clip_gradient
+        parameters, largest = self.parameters, self.config.clip_gradient
         if self.accelerator.scaler is not None:  # accelerate's own clipping unscales the other player too
             self.accelerator.unscale_gradients(self.optimizer)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        if norm.isinf() and norm.device.type != "mps":  # which has no float64, in which their squares are finite
+        value = float(norm)
+        if math.isinf(value) and norm.device.type != "mps":  # which has no float64, in which their squares are finite
             norm = torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in gradients]).norm()
-        if not norm + TINY <= largest:  # else torch would multiply all gradients by 1
+            value = float(norm)
+        if not value + TINY <= largest:  # else torch would multiply all gradients by 1
             nn.utils.clip_grads_with_norm_(parameters, largest, norm)
-        return float(norm)
+        return value
 
     def _average_gradients(self) -> None:
         if self.accelerator.num_processes == 1:
             return
         # In the parameters' own memory layout, which the fused optimiser takes for granted.
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.network.parameters()]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
         mean = self.accelerator.reduce(torch.cat([g.reshape(-1) for g in gradients]), "mean")
         assert isinstance(mean, Tensor)
         parts = mean.split([g.numel() for g in gradients])
-        for parameter, gradient, part in zip(self.network.parameters(), gradients, parts, strict=True):
+        for parameter, gradient, part in zip(self.parameters, gradients, parts, strict=True):
             parameter.grad = gradient.copy_(part.view(gradient.shape))
 
 

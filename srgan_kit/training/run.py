@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -154,13 +155,13 @@ class Run:
         if len(earlier) != self.batches - 1:
             raise ValueError(f"expected {self.batches - 1} earlier batches for the critic's steps, got {len(earlier)}")
         self._begin_step()
-        with self.accelerator.autocast():
+        with self._autocast():
             sample = self.model(batch, needs_prior_sample=self.needs_prior_sample)
             content = self.task.content_terms(batch, sample)
         self.generator.finite(content, self.step)  # before the critic sees the images, so that it is not blamed
         critic_values: dict[str, float] = {}
         for other in earlier:
-            with self.accelerator.autocast(), torch.no_grad():
+            with self._autocast(), torch.no_grad():
                 other_sample = self.model(other, needs_prior_sample=True)
             critic_values = self.critic_step(other, other_sample)
         if self.critic is not None and self.recipe.generator_batch == "shared":
@@ -174,13 +175,13 @@ class Run:
         """One step of the critic; its terms, its gradient norm and its mean scores, to log."""
         assert self.critic is not None
         assert self.techniques is not None
-        self.critic.network.requires_grad_(True)
-        with self.accelerator.autocast():
+        self.critic.requires_grad_(True)
+        with self._autocast():
             terms, scores = self.critic_terms(batch, sample)
         weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
         paused = frozenset() if self.updates.critic else frozenset(self.critic.parts)
         values = self.critic.minimise(terms, weights, routes, paused, self.step, self.steps)
-        self.critic.network.requires_grad_(False)
+        self.critic.requires_grad_(False)
         self.techniques.update("critic")
         values |= self.techniques.lazy_penalty(values, self.step)
         named = {name if name.startswith("critic") else f"critic_{name}": value for name, value in values.items()}
@@ -190,7 +191,7 @@ class Run:
         self, batch: Batch, sample: Sample, content: dict[str, Tensor], detailed: bool
     ) -> tuple[dict[str, float], dict[str, float]]:
         """One step of the generator; the terms' gradient shares if they are measured, its terms and gradient norm."""
-        with self.accelerator.autocast():
+        with self._autocast():
             terms = content | self.generator_terms(batch, sample)
         weights, routes = self.recipe.generator_weights, self.variant.routes()
         shares: dict[str, float] = {}
@@ -200,7 +201,7 @@ class Run:
         paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.updates, part))
         values = self.generator.minimise(terms, weights | self.held.weights, routes, paused, self.step, self.steps)
         if self.critic is not None:
-            self.critic.network.requires_grad_(True)
+            self.critic.requires_grad_(True)
         return shares, values
 
     def critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
@@ -234,6 +235,10 @@ class Run:
         terms = self.variant.generator_terms(real=real, fake=fake, batch=batch, sample=sample)
         return terms | self.techniques.generator_terms(real, fake)
 
+    def _autocast(self) -> AbstractContextManager[None]:
+        """The run's precision; accelerate's own context costs a small network's step a few percent."""
+        return nullcontext() if self.accelerator.mixed_precision == "no" else self.accelerator.autocast()
+
     def _begin_step(self) -> None:
         self.whole = False
         seed_step(self.recipe.seed, self.step, self.accelerator)
@@ -245,9 +250,9 @@ class Run:
         generator_values = mean_over_processes(generator_values, self.accelerator)
         self.updates = self.variant.next_updates(critic_values, generator_values, self.updates)
         self.step += 1
-        self.average.update(self.model, self.step)
+        self.average.update(self.step)
         if self.critic and self.critic_average:
-            self.critic_average.update(self.critic.network, self.step)
+            self.critic_average.update(self.step)
         if self.techniques is not None:
             self.techniques.update("generator")
         self.whole = True
