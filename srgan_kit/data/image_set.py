@@ -42,6 +42,10 @@ class Memory:
             self.room -= image.nbytes * parts
             self.images[key] = image
 
+    def __getstate__(self) -> dict[str, object]:
+        """For a process that shares no memory with this one: as much room, and nothing in it yet."""
+        return {"room": self.room + sum(image.nbytes for image in self.images.values()), "images": {}}
+
 
 class ImageSet:
     """The usable images of one or more sources. Those beyond the memory's size are decoded at each request.

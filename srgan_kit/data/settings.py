@@ -65,8 +65,9 @@ class DataConfig(Settings):
     """Decoded images are kept in memory up to this many megabytes (super-resolution); those beyond it are read per
     crop. What the first start finds of images that do not all fit is kept in the user's cache folder, so that the next
     one need not decode them."""
-    workers: int = Field(default=0, ge=0)
-    """Processes that prepare crops beside the training process; 0 is best on few cores."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that prepare crops beside the training process; None for none where the CPU trains, and one for each
+    core but one, at most 8, beside an accelerator."""
 
     @property
     def all_sources(self) -> tuple[SourceConfig, ...]:

@@ -17,6 +17,8 @@ from srgan_kit.errors import UserError
 from srgan_kit.images.formats import readable_endings
 
 ENDING = ".tar"
+END = bytes(1024)
+"""The last bytes of a .tar file."""
 CLASS_ENDING = "cls"
 """The ending of the file with a sample's class, beside its image."""
 
@@ -92,6 +94,8 @@ class TarFiles(ImageFiles):
 def _members(shard: Path, number: int) -> list[tuple[str, Member]]:
     """The images of a shard by name, each with its place and its sample's class."""
     readable = readable_endings()
+    if not _is_whole(shard):
+        raise UserError(f"{shard}: expected a .tar file of images (cut off, compressed, or no .tar file)")
     labels: dict[str, str] = {}
     found: list[tuple[str, int, int]] = []
     try:
@@ -107,9 +111,18 @@ def _members(shard: Path, number: int) -> list[tuple[str, Member]]:
                     assert content is not None  # it is a regular file
                     labels[_key(path)] = content.read().decode(errors="replace").strip()
     except (tarfile.TarError, OSError) as error:
-        reason = "compressed, or no .tar file" if "invalid header" in str(error) else _line(error)
-        raise UserError(f"{shard}: expected a .tar file of images ({reason})") from None
+        raise UserError(f"{shard}: expected a .tar file of images ({_line(error)})") from None
     return [(name, Member(number, start, size, labels.get(_key(PurePosixPath(name))))) for name, start, size in found]
+
+
+def _is_whole(shard: Path) -> bool:
+    """Whether the file ends as .tar files do; `tarfile` takes one that is cut off for a shorter one."""
+    try:
+        with shard.open("rb") as file:
+            file.seek(-min(len(END), shard.stat().st_size), os.SEEK_END)
+            return file.read() == END
+    except OSError as error:
+        raise UserError(f"{shard}: cannot be read ({error.strerror})") from None
 
 
 def _key(path: PurePosixPath) -> str:

@@ -24,6 +24,10 @@ class UnpackedFiles(FolderFiles):
             raise UserError(f"{path}: no image found in it or below it")
         super().__init__(self._unpacked.folder, names, root=path)
 
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: the folder is removed with the first."""
+        return {name: value for name, value in self.__dict__.items() if name != "_unpacked"}
+
 
 def open_files(path: Path, leave_out: Path | None = None) -> ImageFiles:
     """The images of a folder, a .zip of one, WebDataset shards, or a table of the package `datasets`.

@@ -193,16 +193,20 @@ class SuperResolution:
         return high, self._partners(high, [settings.lr_folder] if settings.lr_folder else [])
 
     def _validation_pairs(self, high: ImageSet, low: ImageSet | None) -> list[tuple[Tensor, Tensor]]:
-        """(C, h, w) and (C, h * scale, w * scale) of each image to validate on: its middle, if it is large."""
+        """(C, h, w) and (C, h * scale, w * scale) of each image to validate on: its middle, if it is large.
+
+        They are uint8, or floats where images have more than 8 bits.
+        """
         degradation = self.recipe.data.random_degradation
+        deep = high.deep or (low is not None and low.deep)
         pairs: list[tuple[Tensor, Tensor]] = []
         for index in range(len(high)):
-            image = crop_to_multiple(high[index], self.scale)
+            image = crop_to_multiple(unit_floats(high[index]) if deep else high[index], self.scale)
             small = low[index] if low is not None else resize_pixels(image, 1 / self.scale)
             small, image = _middle((small, image), self.scale, self.recipe.validation.largest_side // self.scale)
             if low is None and degradation is not None:
                 small = degrade(image, self.scale, degradation, degradation_random(VALIDATION_SEED, index))
-            pairs.append((small, image))
+            pairs.append((unit_floats(small) if deep else small, image))
         return pairs
 
     def _partners(self, high: ImageSet, folders: Sequence[Path]) -> ImageSet | None:
@@ -230,7 +234,6 @@ def _bicubic_psnr(low: Tensor, high: Tensor, scale: int) -> float:
 
 def _psnr(made: Tensor, high: Tensor, scale: int) -> Tensor:
     """PSNR on luma, in dB; grey images are compared as RGB images of one grey."""
-    made, high = (unit_floats(image) if image.dtype == torch.uint16 else image for image in (made, high))
     return psnr_y(made.expand(3, -1, -1)[None], high.expand(3, -1, -1)[None], scale)
 
 
