@@ -75,13 +75,16 @@ def _items(run: Run) -> Iterable[Any]:
     if whole is not None and (isinstance(examples, DeviceCrops) or not recipe.data.workers):
         return map(whole, sampler)
     workers = _workers(recipe, accelerator.device)
-    fork = multiprocessing.get_start_method() == "fork"
+    context = None
+    if workers and multiprocessing.get_start_method() == "fork" and vips_used():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["srgan_kit.data.crops"])
     return DataLoader(
         examples,
         batch_sampler=sampler,
         num_workers=workers,
         pin_memory=accelerator.device.type == "cuda",
-        multiprocessing_context="forkserver" if workers and fork and vips_used() else None,
+        multiprocessing_context=context,
     )
 
 

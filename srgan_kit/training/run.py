@@ -17,6 +17,7 @@ from srgan_kit.critics.heads import critic_parts
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.layers.spectral_norm import with_spectral_norm
+from srgan_kit.layers.weight_norm import lengths_kept, weight_normed
 from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
@@ -82,6 +83,7 @@ class Run:
         self.critic: Player | None = None
         self.techniques: Techniques | None = None
         self._critic_view: CriticView | None = None
+        self._weight_normed = [] if critic is None else weight_normed(critic)
         if critic is not None:
             if recipe.techniques.spectral_norm:
                 with_spectral_norm(critic)
@@ -176,7 +178,7 @@ class Run:
         assert self.critic is not None
         assert self.techniques is not None
         self.critic.requires_grad_(True)
-        with self._autocast():
+        with self._autocast(), lengths_kept(self._weight_normed):
             terms, scores = self.critic_terms(batch, sample)
         weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
         paused = frozenset() if self.updates.critic else frozenset(self.critic.parts)
@@ -191,7 +193,7 @@ class Run:
         self, batch: Batch, sample: Sample, content: dict[str, Tensor], detailed: bool
     ) -> tuple[dict[str, float], dict[str, float]]:
         """One step of the generator; the terms' gradient shares if they are measured, its terms and gradient norm."""
-        with self._autocast():
+        with self._autocast(), lengths_kept(self._weight_normed):
             terms = content | self.generator_terms(batch, sample)
         weights, routes = self.recipe.generator_weights, self.variant.routes()
         shares: dict[str, float] = {}

@@ -43,7 +43,7 @@ def test_at_scale_1_the_residual_network_is_the_image_plus_its_residual() -> Non
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_rrdb_folds_pixels_as_spandrel_does(scale: int) -> None:
-    network = SUPER_RESOLVERS["rrdb"](scale=scale, channels=4, blocks=1, growth=2).build().eval()  # pyright: ignore
+    network = SUPER_RESOLVERS["rrdb"](scale=scale, channels=8, blocks=1).build().eval()  # pyright: ignore
     descriptor = spandrel.ModelLoader().load_from_state_dict(dict(network.state_dict()))
     assert descriptor.scale == scale
     image = torch.rand(1, 3, 8, 12)

