@@ -24,7 +24,7 @@ from scripts.lib.timing import photograph
 
 DIFFERENT, FOLDERS, SHARDS = 10, 1000, 10
 LARGEST_PART = 0.05
-"""The time of a start by the index, over that of the first."""
+"""The processor's time of a start by the index, over that of the first."""
 
 
 def make_folder(folder: Path, count: int, side: int) -> None:
@@ -69,16 +69,17 @@ def start(folder: Path, megabytes: int) -> dict[str, float]:
 
     process = psutil.Process()
     before = process.memory_info().rss
-    begin = time.perf_counter()
+    begin, processor = time.perf_counter(), time.process_time()
     files = open_files(folder)
     listed = time.perf_counter() - begin
     images = ImageSet([files], megabytes, index_folder=cache_folder())
-    opened = time.perf_counter() - begin
+    opened, processor = time.perf_counter() - begin, time.process_time() - processor
     _ = images[len(images) - 1]
     return {
         "images": len(images),
         "seconds_to_list": listed,
         "seconds": opened,
+        "processor_seconds": processor,
         "seconds_to_first_image": time.perf_counter() - begin - opened,
         "mebibytes": (process.memory_info().rss - before) / 2**20,
     }
@@ -113,9 +114,10 @@ def main() -> None:
                 change(folder, options.images // 1000)
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
             each = found[turn] = json.loads(done.stdout)
-            line = f"{each['seconds']:8.1f} s ({each['seconds_to_list']:.1f} s to list), {each['mebibytes']:6.0f} MiB"
+            line = f"{each['seconds']:8.1f} s, {each['processor_seconds']:.1f} s of the processor, "
+            line += f"{each['mebibytes']:.0f} MiB"
             print(f"{turn:22} {line}", flush=True)
-    part = found["by the index"]["seconds"] / found["first"]["seconds"]
+    part = found["by the index"]["processor_seconds"] / found["first"]["processor_seconds"]
     print(f"{'pass' if part <= LARGEST_PART else 'FAIL'}  by the index / first {part:.4f}, at most {LARGEST_PART}")
     results = paths.RESULTS / f"bench_{'shard' if options.shards else 'image'}_index.json"
     results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

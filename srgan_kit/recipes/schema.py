@@ -171,14 +171,15 @@ class Recipe(Settings):
     def _scale_known(cls, value: object) -> object:
         """A scale that the generator lacks is refused with the generators that have it."""
         table = table_of(value)
-        if not isinstance(table, dict) or table.get("name") not in SUPER_RESOLVERS or "scale" not in table:
+        name = table.get("name") if isinstance(table, dict) else None
+        if not (isinstance(table, dict) and isinstance(name, str) and name in SUPER_RESOLVERS and "scale" in table):
             return value
         scales = {name: get_args(kind.model_fields["scale"].annotation) for name, kind in SUPER_RESOLVERS.items()}
-        own, wanted = scales[table["name"]], table["scale"]
+        own, wanted = scales[name], table["scale"]
         able = [name for name, those in scales.items() if wanted in those]
         if own and able and wanted not in own:
             expected = ", ".join(map(str, own))
-            raise ValueError(f"scale: {table['name']!r} has {expected}, got {wanted}; use {' or '.join(able)} for it")
+            raise ValueError(f"scale: {name!r} has {expected}, got {wanted}; use {' or '.join(able)} for it")
         return value
 
     @model_validator(mode="after")
