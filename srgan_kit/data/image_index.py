@@ -1,7 +1,7 @@
 """What is known of a source's images from an earlier run, so that a large folder is decoded once and not at each start.
 
 There is a file for each source, a run's in the user's cache folder. An image whose file has another size or time of
-change than it had counts as new.
+change than it had counts as new, and so does one that could not be read.
 """
 
 import hashlib
@@ -19,13 +19,11 @@ class Known(NamedTuple):
     """What was found when an image was decoded."""
 
     height: int
-    """Rows; 0 where it could not be used."""
+    """Rows."""
     width: int
     """Columns."""
     bits: int
     """8 or 16, a channel."""
-    problem: str
-    """Why it cannot be read; empty where it can."""
 
 
 class ImageIndex:
@@ -51,7 +49,7 @@ class ImageIndex:
             sqlite3.Error: the file is damaged or cannot be read.
         """
         with _opened(self.path) as table:
-            rows = table.execute("SELECT name, size, changed, height, width, bits, problem FROM images")
+            rows = table.execute("SELECT name, size, changed, height, width, bits FROM images")
             there = {name: ((size, changed), Known(*about)) for name, size, changed, *about in rows}
         found: list[Known | None] = []
         for name, stamp in zip(self._names, self._stamps, strict=True):
@@ -70,10 +68,10 @@ class ImageIndex:
         with _opened(self.path) as table:
             table.execute(
                 "CREATE TABLE IF NOT EXISTS images (name BLOB PRIMARY KEY, size INTEGER, changed INTEGER, "
-                "height INTEGER, width INTEGER, bits INTEGER, problem TEXT)"
+                "height INTEGER, width INTEGER, bits INTEGER)"
             )
             values = [(self._names[number], *self._stamps[number], *known) for number, known in rows]
-            table.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            table.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
 class _opened:

@@ -81,21 +81,22 @@ class ImageSet:
         for number, source in enumerate(self.sources):
             before = len(places)
             for image, known in enumerate(self._looked_at(number, index_folder)):
-                reason = known.problem
-                if not reason and min(known.height, known.width) < minimum:
+                if isinstance(known, str):
+                    reason = known
+                elif min(known.height, known.width) < minimum:
                     reason = f"{known.width}x{known.height} pixels, smaller than {minimum}x{minimum}"
-                if reason:
-                    self.skipped.append(Skipped(source.root / source.names[image], reason))
                 else:
                     places.append((number, image))
                     about.append(known)
+                    continue
+                self.skipped.append(Skipped(source.root / source.names[image], reason))
             if len(places) == before:
                 first = self.skipped[-len(source.names)]
                 example = f"{first.path}: {first.reason}"
                 raise UserError(f"{source.root}: no usable image among {len(source.names)} ({example})")
         self.places = np.array(places, dtype=np.int64)
         """(N, 2): of each image the number of its source, and its number there."""
-        self._about = np.array([known[:3] for known in about], dtype=np.int64)
+        self._about = np.array(about, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -167,24 +168,23 @@ class ImageSet:
         """How many of the images are in memory."""
         return sum((source, image) in self._memory.images for source, image in self.places.tolist())
 
-    def _looked_at(self, number: int, index_folder: Path | None) -> list[Known]:
-        """What is known of each image of a source, by the index or by decoding it now."""
+    def _looked_at(self, number: int, index_folder: Path | None) -> list[Known | str]:
+        """What is known of each image of a source, by the index or by decoding it now, or why it cannot be read."""
         source = self.sources[number]
         notebook = Notebook(source, index_folder)
-        known = notebook.known
-        new = [image for image, there in enumerate(known) if there is None]
+        looked_at: list[Known | str] = [each or "" for each in notebook.known]
+        new = [image for image, known in enumerate(notebook.known) if known is None]
         for image, decoded in zip(new, _decoded(source, new, self.channels), strict=True):
             if isinstance(decoded, str):
-                found = Known(0, 0, 0, decoded)
-            else:
-                found = Known(decoded.shape[1], decoded.shape[2], 8 * decoded.element_size(), "")
-                self._memory.offer((number, image), decoded)
-                notebook.wanted |= (number, image) not in self._memory.images
-            known[image] = found
-            notebook.add(image, found)
+                looked_at[image] = decoded
+                continue
+            looked_at[image] = known = Known(decoded.shape[1], decoded.shape[2], 8 * decoded.element_size())
+            self._memory.offer((number, image), decoded)
+            notebook.wanted |= (number, image) not in self._memory.images
+            notebook.add(image, known)
         notebook.save()
         self.notes += notebook.notes
-        return [each for each in known if each is not None]
+        return looked_at
 
 
 def find_partners_of(high: ImageSet, low: ImageSet, scale: int) -> list[int]:

@@ -107,7 +107,7 @@ def _open(root: Path) -> Any:
         raise UserError(f"{root}: not a table that can be read ({reason[:160]})") from None
     if isinstance(table, datasets.DatasetDict):
         if "train" not in table:
-            raise UserError(f"{root}: expected a split 'train', or the folder of one of {', '.join(table)}")
+            raise UserError(f"{root}: expected a split 'train', or the folder of one of {', '.join(map(str, table))}")
         return table["train"]
     return table
 

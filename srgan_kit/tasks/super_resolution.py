@@ -57,7 +57,7 @@ class SuperResolution:
             raise UserError("no training images: give --data DIR (or data.folder in the recipe)")
         smallest = math.ceil(data.patch * self.scale / max(data.reductions))
         sources = [open_files(source.folder, leave_out=run) for source in data.all_sources]
-        usable = ImageSet(sources, data.cache_megabytes, smallest, data.channels, cache_folder())
+        usable = ImageSet(sources, data.cache_megabytes, smallest, data.channels, cache_folder() / "images")
         low = self._partners(usable, [source.lr_folder for source in data.all_sources if source.lr_folder])
         self.skipped, self.notes = usable.skipped, usable.notes
         held_out, trained_on = self._split(usable)
@@ -219,7 +219,7 @@ class SuperResolution:
             return None
         data = self.recipe.data
         sources = [open_files(folder) for folder in folders]
-        lows = ImageSet(sources, data.cache_megabytes, channels=data.channels, index_folder=cache_folder())
+        lows = ImageSet(sources, data.cache_megabytes, channels=data.channels, index_folder=cache_folder() / "images")
         partners = find_partners_of(high, lows, self.scale)
         for index, partner in enumerate(partners):
             size, small = (tuple(each.tolist()) for each in (high.sizes[index], lows.sizes[partner]))

@@ -89,8 +89,9 @@ class Player:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, step, steps)
         values = self.finite(terms, step)
-        weighted = {name: weights[name] * term.float() for name, term in terms.items()}
-        self.optimizer.zero_grad()
+        weighted = {name: _weighted(term.float(), weights[name]) for name, term in terms.items()}
+        for parameter in self.parameters:  # what `zero_grad` does, without its record for the profiler
+            parameter.grad = None
         self._backward(weighted, routes)
         self._average_gradients()
         for part in paused & self.parts.keys():
@@ -177,6 +178,11 @@ class Player:
         parts = mean.split([g.numel() for g in gradients])
         for parameter, gradient, part in zip(self.parameters, gradients, parts, strict=True):
             parameter.grad = gradient.copy_(part.view(gradient.shape))
+
+
+def _weighted(term: Tensor, weight: float) -> Tensor:
+    """The term times its weight; a factor of 1 is left out, with its place in the backward pass."""
+    return term if weight == 1 else weight * term
 
 
 def _square(gradient: Tensor | None) -> float:
