@@ -45,6 +45,12 @@ def data_folder() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept between runs is not kept in the user's folder."""
+    monkeypatch.setenv("SRGAN_KIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
 

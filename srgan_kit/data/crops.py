@@ -13,10 +13,12 @@ from torch.utils.data import Dataset, Sampler
 
 from srgan_kit.data.degradation import MARGIN, degradation_random, degrade
 from srgan_kit.data.degradation_settings import RoundsConfig
-from srgan_kit.data.image_folder import ImageFolder
+from srgan_kit.data.image_set import ImageSet
 from srgan_kit.data.labels import FROM_ALL, LabelledDraws
+from srgan_kit.data.mixture import ONE_SOURCE, Mixture, ranges_of
 from srgan_kit.errors import UserError
-from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_8bit
+from srgan_kit.images.pixels import unit_floats
+from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_pixels
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,22 @@ class CropSettings:
     """Whether the colour channels change places, the same six ways in every pixel."""
     grey: float = 0.0
     """Fraction of the crops of which one channel stands for all three."""
+    mixture: Mixture = ONE_SOURCE
+    """Which source each sample is drawn from."""
 
 
 class CropPlan:
     """Sample i's crop as a pure function of (seed, i), for whoever cuts it.
 
     Args:
-        sizes: (height, width) of each image.
+        images: the images.
         settings: how it is cut.
         labelled: numbers of the images that have a label.
     """
 
-    def __init__(
-        self, sizes: Sequence[tuple[int, int]], settings: CropSettings, labelled: np.ndarray | None = None
-    ) -> None:
-        self.sizes, self.settings = sizes, settings
+    def __init__(self, images: ImageSet, settings: CropSettings, labelled: np.ndarray | None = None) -> None:
+        self.sizes, self.settings = images.sizes, settings
+        self._ranges = ranges_of(images.source_of, len(images.sources))
         self._labelled = np.zeros(0, dtype=np.int64) if labelled is None else labelled
         self._draws = settings.labelled_draws if len(self._labelled) else FROM_ALL
 
@@ -82,13 +85,18 @@ class CropPlan:
         """Sample `index`."""
         settings = self.settings
         random = np.random.default_rng((settings.seed, index))
-        from_labelled = self._draws(index)[1]
-        image = int(random.choice(self._labelled) if from_labelled else random.integers(len(self.sizes)))
+        labelled_before, from_labelled = self._draws(index)
+        if from_labelled:
+            image = int(random.choice(self._labelled))
+        else:
+            sources, _ = settings.mixture(np.array([index - labelled_before]))
+            start, count = self._ranges[sources[0]].tolist()
+            image = start + int(random.integers(count))
         reduction = 0
         if len(settings.reductions) > 1:
             large_enough = [number for number, factor in enumerate(settings.reductions) if self._fits(image, factor)]
             reduction = int(random.choice(large_enough))
-        reduced = reduced_size(self.sizes[image], settings.reductions[reduction])
+        reduced = reduced_size(self._size(image), settings.reductions[reduction])
         height, width = (side // settings.scale for side in reduced)
         top = int(random.integers(height - settings.patch + 1))
         left = int(random.integers(width - settings.patch + 1))
@@ -99,8 +107,12 @@ class CropPlan:
             channels = (int(random.integers(3)),) * 3
         return Crop(image, reduction, top, left, flip, quarter_turns, cast(tuple[int, int, int], channels))
 
+    def _size(self, image: int) -> tuple[int, int]:
+        height, width = self.sizes[image].tolist()
+        return height, width
+
     def _fits(self, image: int, factor: float) -> bool:
-        return min(reduced_size(self.sizes[image], factor)) >= self.settings.patch * self.settings.scale
+        return min(reduced_size(self._size(image), factor)) >= self.settings.patch * self.settings.scale
 
 
 def reduced_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
@@ -112,7 +124,8 @@ def reduced_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
 class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Sample i: a random crop of a random image, augmented, with its low-resolution partner.
 
-    -> (3, patch * scale, patch * scale) and (3, patch, patch), uint8; the image's label, () int64.
+    -> (C, patch * scale, patch * scale) and (C, patch, patch), uint8, or float32 in [0, 1] where an image has more than
+    8 bits; the image's label, () int64.
 
     Args:
         high: the high-resolution images.
@@ -125,8 +138,8 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __init__(
         self,
-        high: ImageFolder,
-        low: ImageFolder | None,
+        high: ImageSet,
+        low: ImageSet | None,
         settings: CropSettings,
         labels: np.ndarray | None = None,
         degradation: RoundsConfig | None = None,
@@ -134,7 +147,8 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         assert low is None or (tuple(settings.reductions) == (1.0,) and degradation is None)
         self.high, self.low, self.settings, self.degradation = high, low, settings, degradation
         self.labels = np.full(len(high), -1, dtype=np.int64) if labels is None else labels
-        self.plan = CropPlan([high.sizes[path] for path in high.paths], settings, np.flatnonzero(self.labels >= 0))
+        self.plan = CropPlan(high, settings, np.flatnonzero(self.labels >= 0))
+        self._pixels = unit_floats if high.deep or (low is not None and low.deep) else _as_they_are
         self._reduced: dict[tuple[int, float], Tensor] = {}
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -143,15 +157,15 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         top, left, patch, scale = crop.top, crop.left, self.settings.patch, self.settings.scale
         label = torch.tensor(self.labels[crop.image])
         if self.degradation is not None:
-            around = _augmented(_surroundings(image, crop, patch, scale), crop)
+            around = _augmented(self._pixels(_surroundings(image, crop, patch, scale)), crop)
             low = degrade(around, scale, self.degradation, degradation_random(self.settings.seed, index))
             return _without_margin(around, MARGIN * scale), _without_margin(low, MARGIN), label
         if self.low is None:
             image = crop_to_multiple(image, scale)
-            low = downscale_crop(image, scale, top, left, patch, patch)
+            low = self._pixels(downscale_crop(image, scale, top, left, patch, patch))
         else:
-            low = self.low[crop.image][:, top : top + patch, left : left + patch]
-        high = image[:, top * scale : (top + patch) * scale, left * scale : (left + patch) * scale]
+            low = self._pixels(self.low[crop.image][:, top : top + patch, left : left + patch])
+        high = self._pixels(image[:, top * scale : (top + patch) * scale, left * scale : (left + patch) * scale])
         return _augmented(high, crop), _augmented(low, crop), label
 
     def _image(self, number: int, factor: float) -> Tensor:
@@ -159,8 +173,12 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if factor == 1:
             return self.high[number]
         if (number, factor) not in self._reduced:
-            self._reduced[number, factor] = resize_8bit(self.high[number], factor)
+            self._reduced[number, factor] = resize_pixels(self.high[number], factor)
         return self._reduced[number, factor]
+
+
+def _as_they_are(image: Tensor) -> Tensor:
+    return image
 
 
 def _surroundings(image: Tensor, crop: Crop, patch: int, scale: int) -> Tensor:
@@ -177,7 +195,7 @@ def _without_margin(image: Tensor, margin: int) -> Tensor:
 
 
 def _augmented(image: Tensor, crop: Crop) -> Tensor:
-    """(3, H, W) with its channels in their places, flipped and rotated."""
+    """(C, H, W) with its channels in their places, flipped and rotated."""
     if crop.channels != (0, 1, 2):
         image = image[list(crop.channels)]
     return torch.rot90(image.flip(2) if crop.flip else image, crop.quarter_turns, (1, 2))

@@ -30,6 +30,7 @@ from srgan_kit.data.degradation_settings import (
     SecondOrderConfig,
     SincConfig,
 )
+from srgan_kit.images.pixels import unit_floats
 
 __all__ = ["LightConfig", "SecondOrderConfig", "degradation_random", "degrade", "draw_kernel"]
 
@@ -53,22 +54,25 @@ def degradation_random(seed: int, index: int) -> np.random.Generator:
 
 
 def degrade(image: Tensor, scale: int, config: RoundsConfig, random: np.random.Generator) -> Tensor:
-    """A low-resolution image, degraded: (3, H, W) -> (3, H / scale, W / scale), both uint8.
+    """A low-resolution image, degraded: (C, H, W) -> (C, H / scale, W / scale), C = 1 or 3.
+
+    Both are uint8, or both float32 in [0, 1]: JPEG has 8 bits, all else works in floats.
 
     Every round blurs, resizes and adds noise; all but the last end with JPEG. At the end stand the reduction to the
     low-resolution size with a sinc filter, and the last JPEG, in an order that is drawn (sec. 3.4).
 
     Raises:
-        ValueError: not (3, H, W) uint8, or sides that `scale` does not divide.
+        ValueError: not (1 or 3, H, W) uint8 or float32, or sides that `scale` does not divide.
     """
     height, width = image.shape[-2:]
-    if image.dtype != torch.uint8 or image.shape[:-2] != (3,) or height % scale or width % scale:
+    known = image.dtype in (torch.uint8, torch.float32) and image.shape[:-2] in ((1,), (3,))
+    if not known or height % scale or width % scale:
         got = f"{tuple(image.shape)} {image.dtype}"
-        raise ValueError(f"degrade: expected (3, H, W) uint8 with sides that {scale} divides, got {got}")
+        raise ValueError(f"degrade: expected (1 or 3, H, W) uint8 or float with sides that {scale} divides, got {got}")
     size = height // scale, width // scale
     *earlier, last = config.rounds
     with _one_thread():
-        pixels = image.float() / 255
+        pixels = unit_floats(image)
         for settings in earlier:
             pixels = _round(pixels, (pixels.shape[1], pixels.shape[2]), settings, random)
             pixels = _compressed(pixels, settings.jpeg, random)
@@ -79,10 +83,10 @@ def degrade(image: Tensor, scale: int, config: RoundsConfig, random: np.random.G
         else:
             pixels = _compressed(pixels, last.jpeg, random)
             pixels = _ringing(_resized(pixels, size, last.resize, random), config.final_sinc, random)
-        return _to_8bit(pixels)
+        return _to_8bit(pixels) if image.dtype == torch.uint8 else pixels.clamp(0, 1)
 
 
-# --- the operations: (3, H, W) float in [0, 1] -> the same ----------------------------------------------------------
+# --- the operations: (C, H, W) float in [0, 1] -> the same ----------------------------------------------------------
 
 
 def blur(image: Tensor, kernel: Tensor) -> Tensor:
@@ -130,8 +134,9 @@ def jpeg(image: Tensor, quality: int, offset: tuple[int, int] = (0, 0)) -> Tenso
     pixels = _to_8bit(image).permute(1, 2, 0).numpy()
     padded = np.pad(pixels, ((top, 0), (left, 0), (0, 0)), mode="edge")
     file = io.BytesIO()
-    Image.fromarray(padded).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-    read = np.asarray(Image.open(file))[top:, left:]
+    grey = padded.shape[2] == 1
+    Image.fromarray(padded[..., 0] if grey else padded).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    read = np.asarray(Image.open(file)).reshape(padded.shape)[top:, left:]
     return torch.from_numpy(read.copy()).permute(2, 0, 1).float() / 255
 
 

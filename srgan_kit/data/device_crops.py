@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from srgan_kit.data.crops import CropPlan, CropSettings
-from srgan_kit.data.image_folder import ImageFolder
+from srgan_kit.data.image_set import ImageSet
+from srgan_kit.errors import UserError
 from srgan_kit.images.resize import TIE_TOLERANCE, bicubic_weights, resize_8bit
 
 FLOAT32_TOLERANCE = 1e-4
@@ -27,15 +28,20 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         settings: how crops are cut; reduced images are made at the start and take their own memory.
         device: where the images and the batches are.
         labels: (N,) int64 class of each image, -1 = unlabelled; None where there are no classes.
+
+    Raises:
+        UserError: an image has more than 8 bits.
     """
 
     def __init__(
-        self, images: ImageFolder, settings: CropSettings, device: torch.device, labels: np.ndarray | None = None
+        self, images: ImageSet, settings: CropSettings, device: torch.device, labels: np.ndarray | None = None
     ) -> None:
+        if images.deep:
+            raise UserError("recipe: data.pipeline = 'device' takes images of 8 bits; some have 16: use 'loader'")
         self.settings, self.device = settings, device
         labels = np.full(len(images), -1, dtype=np.int64) if labels is None else labels
         self.labels = torch.from_numpy(labels).to(device)
-        self.plan = CropPlan([images.sizes[path] for path in images.paths], settings, np.flatnonzero(labels >= 0))
+        self.plan = CropPlan(images, settings, np.flatnonzero(labels >= 0))
         planes, places = [], []
         start = 0
         maker = torch.device("cpu") if device.type == "mps" else device  # which has no float64 to reduce images in
@@ -58,7 +64,7 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return high[0], low[0], label[0]
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Samples by their numbers: (N, 3, patch * scale, patch * scale), (N, 3, patch, patch), uint8; (N,) int64."""
+        """Samples by their numbers: (N, C, patch * scale, patch * scale), (N, C, patch, patch), uint8; (N,) int64."""
         crops = [self.plan(index) for index in indices]
         places = self._places[[crop.image + crop.reduction * len(self.plan.sizes) for crop in crops]]
         rows = [
@@ -75,7 +81,7 @@ class DeviceCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return high, low, self.labels[table[:, 10]]
 
     def _region(self, start: Tensor, height: Tensor, width: Tensor, top: Tensor, left: Tensor) -> Tensor:
-        """The crops with what their reduction needs around them, mirrored at the images' borders; (N, 3, R, R)."""
+        """The crops with what their reduction needs around them, mirrored at the images' borders; (N, C, R, R)."""
         scale = self.settings.scale
         y, x = (
             _mirrored(first[:, None] * scale + self._offsets, (side // scale * scale)[:, None])
@@ -116,9 +122,10 @@ def _mirrored(position: Tensor, size: Tensor) -> Tensor:
 
 
 def _augmented(image: Tensor, flip: Tensor, quarter_turns: Tensor, channels: Tensor) -> Tensor:
-    """(N, 3, S, S), each with its channels in their places, mirrored left to right, then rotated counter-clockwise."""
+    """(N, C, S, S), each with its channels in their places, mirrored left to right, then rotated counter-clockwise."""
     batch = torch.arange(len(image), device=image.device)
-    image = image[batch[:, None], channels]
+    if image.shape[1] == channels.shape[1]:  # a grey image's one channel stays where it is
+        image = image[batch[:, None], channels]
 
     def where(condition: Tensor, changed: Tensor) -> Tensor:
         return torch.where(condition[:, None, None, None], changed, image)

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,12 +17,15 @@ from torch.utils.data import Dataset
 
 from srgan_kit.data.binarise import HELD_OUT, TRAINED_ON, Binarisation, binarised, drawn
 from srgan_kit.data.holdout import holdout_count
-from srgan_kit.data.image_folder import Skipped, check_no_image, find_images, read_rgb
-from srgan_kit.data.labels import FROM_ALL, LabelledDraws, class_folders, labelled_subset
+from srgan_kit.data.image_files import ImageFiles, check_no_image
+from srgan_kit.data.image_folder import Skipped
+from srgan_kit.data.labels import FROM_ALL, LabelledDraws, labelled_subset, numbered_classes
+from srgan_kit.data.mixture import ONE_SOURCE, Mixture, ranges_of
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.data.packed_images import PackedImages
+from srgan_kit.data.sources import open_files
 from srgan_kit.errors import UserError
-from srgan_kit.images.pixels import center_crop
+from srgan_kit.images.pixels import center_crop, planes, to_8bit, unit_floats
 
 Augmentation = Literal["none", "flips"]
 
@@ -40,6 +43,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         skipped: files that were to be images and are not among them.
         labelled_draws: which samples are drawn from the labelled images alone, in epochs of their own.
         redrawn: whether each sample's values are drawn, black or white, by its image's: see `binarise.drawn`.
+        source_of: (N,) the number of each image's source, rising; None for one source.
+        mixture: which source each sample is drawn from; each has epochs of its own.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         skipped: Sequence[Skipped] = (),
         labelled_draws: LabelledDraws = FROM_ALL,
         redrawn: bool = False,
+        source_of: np.ndarray | None = None,
+        mixture: Mixture = ONE_SOURCE,
     ) -> None:
         self.images, self.labels = images, torch.from_numpy(labels)
         self.size = min(images.shapes[0][1:])
@@ -61,7 +68,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         self.skipped = list(skipped)
         self._labelled = np.flatnonzero(labels >= 0)
         self._draws = labelled_draws if len(self._labelled) else FROM_ALL
-        self._redrawn = redrawn
+        self._redrawn, self._mixture = redrawn, mixture
+        self._ranges = ranges_of(np.zeros(len(images)) if source_of is None else source_of, len(mixture.parts) + 1)
 
     def __len__(self) -> int:
         """How many images there are; sample numbers go on beyond it."""
@@ -77,11 +85,11 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Samples by their numbers, as a loader would collate them: (N, C, size, size) uint8 and (N,) int64."""
-        which = [self._which(index) for index in indices]
+        which = self._which(np.fromiter(indices, dtype=np.int64))
         if self.augment == "none" and self._block is not None:
             images = self._block[which]
         else:
-            images = torch.stack([self._crop(*pair) for pair in zip(indices, which, strict=True)])
+            images = torch.stack([self._crop(*pair) for pair in zip(indices, which.tolist(), strict=True)])
         return drawn(images, self.seed, indices) if self._redrawn else images, self.labels[which]
 
     def _crop(self, index: int, which: int) -> Tensor:
@@ -95,23 +103,39 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
             image = image.flip(2)
         return image.contiguous()
 
-    def _which(self, index: int) -> int:
-        """The number of sample `index`'s image."""
-        before, from_labelled = self._draws(index)
-        if from_labelled:
-            return int(self._labelled[self._draw(before, len(self._labelled))])
-        return self._draw(index - before, len(self))
+    def _which(self, indices: np.ndarray) -> np.ndarray:
+        """The number of each sample's image."""
+        if len(self._ranges) == 1 and self._draws == FROM_ALL:
+            return self._drawn(indices, len(self))
+        before, from_labelled = self._draws.of(indices)
+        which = np.empty(len(indices), dtype=np.int64)
+        which[from_labelled] = self._labelled[self._drawn(before[from_labelled], len(self._labelled))]
+        sources, numbers = self._mixture((indices - before)[~from_labelled])
+        others = np.empty(len(sources), dtype=np.int64)
+        for source, (start, count) in enumerate(self._ranges.tolist()):
+            own = sources == source
+            others[own] = start + self._drawn(numbers[own], count)
+        which[~from_labelled] = others
+        return which
 
-    def _draw(self, number: int, of: int) -> int:
-        """Number `number` in an endless row of epochs, each of which has the numbers 0 ... `of` - 1 once."""
-        epoch, position = divmod(number, of)
-        return int(_order(self.seed, epoch, of)[position])
+    def _drawn(self, numbers: np.ndarray, of: int) -> np.ndarray:
+        """Those places in an endless row of epochs, each of which has the numbers 0 ... `of` - 1 once."""
+        epochs, positions = np.divmod(numbers, max(of, 1))
+        if len(numbers) and epochs[0] == epochs[-1] == epochs.max() == epochs.min():
+            return _order(self.seed, int(epochs[0]), of)[positions]
+        drawn = np.empty(len(numbers), dtype=np.int64)
+        for epoch in np.unique(epochs).tolist():
+            own = epochs == epoch
+            drawn[own] = _order(self.seed, epoch, of)[positions[own]]
+        return drawn
 
     def fingerprint(self) -> str:
         """A digest of the images and labels, in order: what sample i is depends on nothing else but the recipe."""
         digest = hashlib.sha256(repr(self.images.shapes).encode())
         digest.update(self.images.pixels.numpy().data)
         digest.update(self.labels.numpy().data)
+        if len(self._ranges) > 1:
+            digest.update(repr(self._ranges.tolist()).encode())
         return digest.hexdigest()
 
 
@@ -171,6 +195,8 @@ class DatasetSettings:
     """Which samples are drawn from the labelled images alone, see `ImageDataset`."""
     label_seed: int | None = None
     """The seed that chooses the labels kept; None for the run's."""
+    mixture: Mixture = ONE_SOURCE
+    """Which source each sample is drawn from."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.channels not in (1, 3) or self.holdout < 0:
@@ -178,55 +204,84 @@ class DatasetSettings:
             raise ValueError(f"expected a positive size, 1 or 3 channels, got {got}")
 
 
-def load_dataset(path: Path, settings: DatasetSettings, leave_out: Path | None = None) -> DatasetSplits:
-    """A folder of images, whose inner folders are its classes, or an .npz (see `read_arrays`), as square images.
+def load_dataset(
+    paths: Path | Sequence[Path], settings: DatasetSettings, leave_out: Path | None = None
+) -> DatasetSplits:
+    """Sources of images (see `open_files`), or an .npz (see `read_arrays`), as square images.
 
     The shorter side of each image becomes `size`, by Pillow's antialiased bicubic; all are kept in memory.
 
     Args:
-        path: the folder or the .npz file.
+        paths: a source, several of them, or the .npz file.
         settings: how images are made and which are held out.
         leave_out: images below this folder are not part of the data.
 
     Raises:
         UserError: no such file or folder, no usable image, arrays that are not images and labels, too few labels.
     """
-    size, channels, seed = settings.size, settings.channels, settings.seed
-    if not path.exists():
-        raise UserError(f"{path}: expected a folder of images or an .npz file, but there is neither")
-    skipped: list[Skipped] = []
-    if path.is_dir():
-        paths = find_images(path, leave_out=leave_out)
-        images, skipped = _read_folder(paths, size, channels)
-        unusable = {each.path for each in skipped}
-        labels, classes = class_folders([each for each in paths if each not in unusable], path)
-        test = None
-    else:
-        check_no_image(path)
-        if path.suffix.lower() == ".zip":
-            raise UserError(
-                f"{path}: a .zip is for super-resolution; this task takes a folder of images or an .npz file"
-            )
-        file = read_arrays(path)
-        images, labels, classes = _fit_all(file.train.images, size, channels), file.train.labels, file.classes
-        test = file.test and (_fit_all(file.test.images, size, channels), file.test.labels)
+    loaded = _loaded([paths] if isinstance(paths, Path) else paths, settings, leave_out)
+    images, labels, source_of, test, seed = loaded.images, loaded.labels, loaded.source_of, loaded.test, settings.seed
     if test is None and settings.holdout and len(images) == 1:
-        test = list(images), labels
+        test = images, labels
     if test is None:
         order = np.random.default_rng((seed, 2)).permutation(len(images))
         count = holdout_count(len(images), settings.holdout, settings.holdout_part)
         held, kept = (np.sort(part) for part in np.split(order, [count]))
         test = [images[index] for index in held], labels[held]
-        images, labels = [images[index] for index in kept], labels[kept]
+        images, labels, source_of = [images[index] for index in kept], labels[kept], source_of[kept]
+        if len(np.unique(source_of)) <= len(settings.mixture.parts):
+            raise UserError("data.sources: all images of one are held out; give it more, or validation.holdout = 0")
     if settings.labelled is not None:
         label_seed = seed if settings.label_seed is None else settings.label_seed
-        labels = labelled_subset(labels, len(classes), settings.labelled, label_seed)
+        labels = labelled_subset(labels, len(loaded.classes), settings.labelled, label_seed)
     packed, redrawn = PackedImages(images), settings.binarise == "random"
     if not redrawn:
         packed.pixels = binarised(packed.pixels, settings.binarise, TRAINED_ON)
-    train = ImageDataset(packed, labels, settings.augment, seed, skipped, settings.labelled_draws, redrawn)
-    held = _held_out(test[0], size, channels, settings.binarise)
-    return DatasetSplits(train, HeldOut(held, torch.from_numpy(test[1])), classes)
+    train = ImageDataset(
+        packed,
+        labels,
+        settings.augment,
+        seed,
+        loaded.skipped,
+        settings.labelled_draws,
+        redrawn,
+        source_of,
+        settings.mixture,
+    )
+    held = _held_out(test[0], settings)
+    return DatasetSplits(train, HeldOut(held, torch.from_numpy(test[1])), loaded.classes)
+
+
+class Loaded(NamedTuple):
+    """Images as they were found, before any are held out."""
+
+    images: Sequence[Tensor]
+    """Each (channels, h, w) with min(h, w) = size, uint8, or float32 in [0, 1] where one of them has 16 bits."""
+    labels: np.ndarray
+    """(N,) int64, -1 = unlabelled."""
+    classes: tuple[str, ...]
+    """Names of the labels."""
+    source_of: np.ndarray
+    """(N,) int64: the number of each image's source, rising."""
+    test: tuple[Sequence[Tensor], np.ndarray] | None
+    """A test set that the data bring, and its labels."""
+    skipped: Sequence[Skipped] = ()
+    """Files without a usable image."""
+
+
+def _loaded(paths: Sequence[Path], settings: DatasetSettings, leave_out: Path | None) -> Loaded:
+    arrays = next((path for path in paths if not path.is_dir() and path.suffix.lower() not in (".tar", ".zip")), None)
+    if arrays is None:
+        return _read_sources([open_files(path, leave_out) for path in paths], settings)
+    if not arrays.exists():
+        raise UserError(f"{arrays}: expected a folder of images or an .npz file, but there is neither")
+    check_no_image(arrays)
+    if len(paths) > 1:
+        raise UserError(f"{arrays}: an .npz file is a whole data set; data.sources takes folders, .zip and .tar files")
+    file = read_arrays(arrays)
+    images, labels = _fit_all(file.train.images, settings), file.train.labels
+    test = file.test and (_fit_all(file.test.images, settings), file.test.labels)
+    return Loaded(images, labels, file.classes, np.zeros(len(images), dtype=np.int64), test)
 
 
 def load_test_images(path: Path, size: int, channels: int, binarise: Binarisation) -> Tensor:
@@ -239,14 +294,16 @@ def load_test_images(path: Path, size: int, channels: int, binarise: Binarisatio
     test = read_arrays(path).test
     if test is None:
         raise UserError(f"{path}: expected a test set, the array 'x_test', but there is none")
-    return _held_out(_fit_all(test.images, size, channels), size, channels, binarise)
+    settings = DatasetSettings(size=size, channels=channels, seed=0, holdout=0, binarise=binarise)
+    return _held_out(_fit_all(test.images, settings), settings)
 
 
-def _held_out(images: Sequence[Tensor], size: int, channels: int, binarise: Binarisation) -> Tensor:
-    """The middle of each image, made black and white once where that is asked for: (M, channels, size, size) uint8."""
+def _held_out(images: Sequence[Tensor], settings: DatasetSettings) -> Tensor:
+    """The middle of each image, made black and white once where that is asked for: (M, channels, size, size)."""
+    size = settings.size
     middles = [center_crop(image, size, size) for image in images]
-    stacked = torch.stack(middles) if middles else torch.empty(0, channels, size, size, dtype=torch.uint8)
-    return binarised(stacked.reshape(-1), binarise, HELD_OUT).view(stacked.shape)
+    stacked = torch.stack(middles) if middles else torch.empty(0, settings.channels, size, size, dtype=torch.uint8)
+    return binarised(stacked.reshape(-1), settings.binarise, HELD_OUT).view(stacked.shape)
 
 
 def middle_square(image: np.ndarray, size: int, channels: int) -> Tensor:
@@ -254,42 +311,61 @@ def middle_square(image: np.ndarray, size: int, channels: int) -> Tensor:
     return center_crop(_fit(image, size, channels), size, size)
 
 
-@lru_cache(maxsize=4)  # a batch may reach into the next epoch
+@lru_cache(maxsize=16)  # a batch may reach into the next epoch of several sources
 def _order(seed: int, epoch: int, length: int) -> np.ndarray:
     """The images of an epoch in its order."""
     return np.random.default_rng((seed, epoch)).permutation(length)
 
 
-def _read_folder(paths: Sequence[Path], size: int, channels: int) -> tuple[list[Tensor], list[Skipped]]:
-    """The usable images in order, made small as they are decoded, a few at a time by threads; and the others."""
+def _read_sources(sources: Sequence[ImageFiles], settings: DatasetSettings) -> Loaded:
+    """The usable images in order, made small as they are decoded, a few at a time by threads."""
 
-    def read(path: Path) -> Tensor | Skipped:
+    def read(source: ImageFiles, number: int) -> Tensor | Skipped:
+        path = source.root / source.names[number]
         try:
-            return _fit(read_rgb(path).permute(1, 2, 0).numpy(), size, channels)
+            image = _fit(source.read(number), settings.size, settings.channels)
+            return image if settings.binarise == "none" else to_8bit(image)
         except UserError as error:
             return Skipped(path, str(error).removeprefix(f"{path}: "))
 
-    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(4) as pool:  # Pillow warns of large images
-        results = list(pool.map(read, paths))
-    skipped = [each for each in results if isinstance(each, Skipped)]
-    images = [each for each in results if isinstance(each, Tensor)]
-    if not images:
-        raise UserError(f"no usable image among {len(paths)} files ({skipped[0].path}: {skipped[0].reason})")
-    return images, skipped
+    images: list[Tensor] = []
+    skipped: list[Skipped] = []
+    classes: list[str | None] = []
+    source_of: list[int] = []
+    for number, source in enumerate(sources):
+        with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(4) as pool:  # Pillow warns of large images
+            results = list(pool.map(partial(read, source), range(len(source.names))))
+        usable = [index for index, each in enumerate(results) if isinstance(each, Tensor)]
+        skipped += [each for each in results if isinstance(each, Skipped)]
+        if not usable:
+            first = skipped[-len(results)]
+            raise UserError(f"{source.root}: no usable image among {len(results)} ({first.path}: {first.reason})")
+        images += [each for each in results if isinstance(each, Tensor)]
+        classes += [source.class_of(index) for index in usable]
+        source_of += [number] * len(usable)
+    if any(image.is_floating_point() for image in images):
+        images = [unit_floats(image) for image in images]
+    return Loaded(images, *numbered_classes(classes), np.array(source_of), None, skipped)
 
 
-def _fit_all(images: np.ndarray, size: int, channels: int) -> Sequence[Tensor]:
+def _fit_all(images: np.ndarray, settings: DatasetSettings) -> Sequence[Tensor]:
     """(N, H, W, 1 or 3) uint8 -> each (channels, h, w)."""
+    size, channels = settings.size, settings.channels
     if images.shape[1:] == (size, size, channels):
         return torch.from_numpy(images).permute(0, 3, 1, 2).unbind()
     return [_fit(image, size, channels) for image in images]
 
 
 def _fit(image: np.ndarray, size: int, channels: int) -> Tensor:
-    """(H, W, 1 or 3) uint8 -> (channels, h, w) uint8 with min(h, w) = size."""
+    """(H, W, 1 or 3) uint8 or uint16 -> (channels, h, w) uint8, or float32 in [0, 1], with min(h, w) = size."""
+    height, width = image.shape[:2]
+    shrink = size / min(height, width)
+    wanted = max(size, round(width * shrink)), max(size, round(height * shrink))
+    if image.dtype == np.uint16:  # of which Pillow resizes one channel at a time, in floats
+        each = [Image.fromarray(channel.numpy()) for channel in unit_floats(planes(image, channels))]
+        resized = [plane if plane.size == wanted else plane.resize(wanted, Image.Resampling.BICUBIC) for plane in each]
+        return torch.from_numpy(np.stack([np.asarray(plane) for plane in resized])).clamp_(0, 1)
     scaled = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L" if channels == 1 else "RGB")
-    shrink = size / min(scaled.size)
-    width, height = (max(size, round(side * shrink)) for side in scaled.size)
-    if scaled.size != (width, height):
-        scaled = scaled.resize((width, height), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(scaled)).view(height, width, channels).permute(2, 0, 1).contiguous()
+    if scaled.size != wanted:
+        scaled = scaled.resize(wanted, Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(scaled)).view(wanted[1], wanted[0], channels).permute(2, 0, 1).contiguous()

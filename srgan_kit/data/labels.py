@@ -2,23 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from srgan_kit.errors import UserError
 
 
-def class_folders(paths: Sequence[Path], root: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The class of each image, by the first folder below the root that it lies in, and the classes' names, sorted.
+def numbered_classes(names: Sequence[str | None]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The class of each image by number, and the classes' names, sorted.
 
-    -> (N,) int64, -1 for images in the root itself; where there are no inner folders there are no classes.
+    -> (N,) int64, -1 for images without a class.
     """
-    folders = [parts[0] if len(parts := path.relative_to(root).parts) > 1 else None for path in paths]
-    classes = tuple(sorted({folder for folder in folders if folder is not None}))
+    classes = tuple(sorted({name for name in names if name is not None}))
     number = {name: index for index, name in enumerate(classes)}
-    labels = [-1 if folder is None else number[folder] for folder in folders]
-    return np.array(labels, dtype=np.int64), classes
+    return np.array([-1 if name is None else number[name] for name in names], dtype=np.int64), classes
 
 
 def labelled_subset(labels: np.ndarray, classes: int, amount: int | float, seed: int) -> np.ndarray:
@@ -75,11 +72,16 @@ class LabelledDraws:
 
     def __call__(self, index: int) -> tuple[int, bool]:
         """Of the samples before sample `index`, how many are drawn from the labelled images, and whether it is too."""
+        before, labelled = self.of(np.array([index]))
+        return int(before[0]), bool(labelled[0])
+
+    def of(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same of many samples: (N,) int64 -> (N,) int64 and (N,) bool."""
         if self.batch:
-            turn, place = divmod(index, self.others + self.batch)
-            return turn * self.batch + max(0, place - self.others), place >= self.others
-        before = int(index * self.share)
-        return before, int((index + 1) * self.share) > before
+            turn, place = np.divmod(indices, self.others + self.batch)
+            return turn * self.batch + np.maximum(0, place - self.others), place >= self.others
+        before = np.floor(indices * self.share).astype(np.int64)
+        return before, np.floor((indices + 1) * self.share) > before
 
 
 FROM_ALL = LabelledDraws()

@@ -8,18 +8,34 @@ from pydantic import Field, model_validator
 from srgan_kit.data.binarise import Binarisation
 from srgan_kit.data.degradation_settings import BicubicConfig, DegradationConfig, RoundsConfig
 from srgan_kit.data.labels import LabelledDraws
+from srgan_kit.data.mixture import Mixture
 from srgan_kit.losses import processes
 from srgan_kit.settings import NAMED, Settings
+
+
+class SourceConfig(Settings):
+    """One of several sources of training images."""
+
+    folder: Path
+    """As `data.folder`, but no .npz file."""
+    lr_folder: Path | None = None
+    """As `data.lr_folder`: all sources have one, or none has."""
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """How many samples are drawn from this source, in proportion to the other weights."""
 
 
 class DataConfig(Settings):
     """The training images and what is cut from them."""
 
     folder: Path | None = None
-    """Folder of training images, searched recursively; for super-resolution also a .zip of one, for the other tasks an
-    .npz file with `images` or `x_train`; `--data` sets it."""
+    """Folder of training images, searched recursively, or a .zip of one; WebDataset shards, a .tar file or a folder of
+    them; a table of the package `datasets`, in a folder written by `save_to_disk` or of .parquet files; for the tasks
+    unconditional and reconstruction also an .npz file with `images` or `x_train`. `--data` sets it."""
     lr_folder: Path | None = None
-    """Folder of low-resolution partners with the same names; None makes them as `degradation` says."""
+    """Low-resolution partners with the same names, likewise; None makes them as `degradation` says."""
+    sources: tuple[SourceConfig, ...] = ()
+    """Several of these instead of `folder`, each a table [[data.sources]] with `folder`, `weight` and, for
+    super-resolution, `lr_folder`. Sample i's source is a function of i and the weights."""
     degradation: Annotated[DegradationConfig, NAMED] = BicubicConfig()
     """How low-resolution images are made (super-resolution): bicubic, light or second-order, a table of its own."""
     patch: int = Field(default=40, ge=4)
@@ -44,15 +60,44 @@ class DataConfig(Settings):
     size: int = Field(default=64, ge=1)
     """Side of the images of the tasks unconditional and reconstruction."""
     channels: Literal[1, 2, 3] = 3
-    """Channels of those images: 3 for RGB, 1 for grey; 2 for points in the plane, given as (N, 2, 1, 1)."""
+    """Channels of the images of all tasks: 3 for RGB, 1 for grey; 2 for points in the plane, given as (N, 2, 1, 1)."""
     binarise: Binarisation = "none"
     """How those images become black and white, held-out ones too: "random" draws each value, white by its chance, anew
     each time that an image is trained on; "fixed" draws it once, the same in every run; "threshold" compares with one
     half. Held-out images are drawn once."""
     cache_megabytes: int = Field(default=2000, ge=0)
-    """Decoded images are kept in memory as uint8 up to this many megabytes; those beyond it are read per crop."""
-    workers: int = Field(default=0, ge=0)
-    """Processes that prepare crops beside the training process; 0 is best on few cores."""
+    """Decoded images are kept in memory up to this many megabytes (super-resolution); those beyond it are read per
+    crop. What the first start finds of images that do not all fit is kept in the user's cache folder, so that the next
+    one need not decode them."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that prepare crops beside the training process; None for none where the CPU trains, and one for each
+    core but one, at most 8, beside an accelerator."""
+
+    @property
+    def all_sources(self) -> tuple[SourceConfig, ...]:
+        """The sources, however they were given; none where no training images were named."""
+        if self.folder is None:
+            return self.sources
+        return (SourceConfig(folder=self.folder, lr_folder=self.lr_folder),)
+
+    @property
+    def paired(self) -> bool:
+        """Whether low-resolution images are given."""
+        return self.lr_folder is not None or any(source.lr_folder is not None for source in self.sources)
+
+    @property
+    def mixture(self) -> Mixture:
+        """Which source each sample is drawn from."""
+        return Mixture.of([source.weight for source in self.all_sources])
+
+    @model_validator(mode="after")
+    def _sources_fit(self) -> "DataConfig":
+        if self.sources and (self.folder is not None or self.lr_folder is not None):
+            given = "folder" if self.folder is not None else "lr_folder"
+            raise ValueError(f"{given} and sources: two ways to say where images are; give one of them")
+        if self.sources and self.paired and not all(source.lr_folder for source in self.sources):
+            raise ValueError("sources: some have an lr_folder and some have none; give it to all of them or to none")
+        return self
 
     @property
     def parts(self) -> int:

@@ -153,11 +153,15 @@ class Model(nn.Module):
 
     def vector(self, noise: Tensor, codes: Codes) -> Tensor | None:
         """The latent vector (N, size); None where it has no part."""
+        if not self.latent.size:
+            return None
+        if not (self.latent.categorical or self.latent.continuous):
+            return noise
         one_hot = [
             nn.functional.one_hot(codes.categorical[:, number], classes).to(noise.dtype)
             for number, classes in enumerate(self.latent.categorical)
         ]
-        return torch.cat([noise, *one_hot, codes.continuous.to(noise.dtype)], dim=1) if self.latent.size else None
+        return torch.cat([noise, *one_hot, codes.continuous.to(noise.dtype)], dim=1)
 
     def encode(self, image: Tensor, condition: Tensor | None = None) -> Gaussian:
         """What the encoder makes of an image."""

@@ -14,7 +14,7 @@ from PIL import Image
 from srgan_kit.errors import UserError
 from srgan_kit.images import avif, jpeg2000
 from srgan_kit.images.color import problem_of
-from srgan_kit.images.depth import FLOATING, UNSIGNED, Samples, check_tiff, open_with_vips, tiff_samples
+from srgan_kit.images.depth import FLOATING, UNSIGNED, Samples, check_tiff, open_with_vips, tiff_samples, use_vips
 from srgan_kit.images.netpbm import largest_value, read_netpbm, scaled
 
 WEBP_IN_TIFF = 50001
@@ -162,6 +162,7 @@ def _from_cmyk(inks: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, list[st
     if not problem:
         depth, (height, width) = 8 * inks.dtype.itemsize, inks.shape[:2]
         kind = "uchar" if depth == 8 else "ushort"
+        use_vips()
         image: Any = pyvips.Image.new_from_memory(np.ascontiguousarray(inks).data, width, height, 4, kind)
         image = image.copy(interpretation="cmyk")
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)

@@ -54,6 +54,20 @@ def check_pixels(path: Path, width: int, height: int) -> None:
         raise UserError(f"{path}: refused, it may be a decompression bomb: {said}")
 
 
+_used = {"libvips": False}
+
+
+def use_vips() -> None:
+    """Remember that this process computes with libvips."""
+    _used["libvips"] = True
+
+
+def vips_used() -> bool:
+    """Whether this process has used libvips. Its threads do not survive a fork: a child that reads images would wait
+    for them without end."""
+    return _used["libvips"]
+
+
 def open_with_vips(path: Path) -> Any:
     """A file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options.
 
@@ -61,6 +75,7 @@ def open_with_vips(path: Path) -> Any:
         UserError: it has more pixels than Pillow takes.
         pyvips.Error: damaged, or of an unknown kind.
     """
+    use_vips()
     with path.open("rb") as file:
         source = pyvips.Source.new_from_descriptor(file.fileno())
         image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated")

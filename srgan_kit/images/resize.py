@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from srgan_kit.images.pixels import unit_floats
+
 Padding = Literal["symmetric", "replicate"]
 
 TIE_TOLERANCE = 1e-9
@@ -90,16 +92,23 @@ def resize_8bit(image: Tensor, scale: float, padding: Padding = "symmetric") -> 
     return _to_8bit(wide).to(torch.uint8)
 
 
-def downscale_crop(image: Tensor, scale: int, top: int, left: int, height: int, width: int) -> Tensor:
-    """`resize_8bit(image, 1 / scale)[:, top : top + height, left : left + width]` from the pixels it depends on alone.
+def resize_pixels(image: Tensor, scale: float) -> Tensor:
+    """MATLAB's bicubic of an image as it is stored: `resize_8bit` of uint8, and in floats what has more bits.
 
-    (C, H, W) uint8 -> (C, height, width) uint8. The crop is in low-resolution pixels.
+    (..., H, W) uint8 -> uint8; uint16, or float in [0, 1] -> float32 in [0, 1], not rounded.
+    """
+    return resize_8bit(image, scale) if image.dtype == torch.uint8 else resize(unit_floats(image), scale).clamp_(0, 1)
+
+
+def downscale_crop(image: Tensor, scale: int, top: int, left: int, height: int, width: int) -> Tensor:
+    """`resize_pixels(image, 1 / scale)[:, top : top + height, left : left + width]` from the pixels that matter alone.
+
+    (C, H, W) uint8 -> (C, height, width) uint8; uint16, or float in [0, 1] -> float32 in [0, 1]. The crop is in
+    low-resolution pixels.
 
     Raises:
-        ValueError: the image is not uint8, or the crop does not lie inside the reduced image.
+        ValueError: the crop does not lie inside the reduced image.
     """
-    if image.dtype != torch.uint8:
-        raise ValueError(f"downscale_crop: expected a uint8 image, got {image.dtype}")
     (rows, _), (columns, _) = _targets(image, 1 / scale)
     if not (0 <= top <= top + height <= rows and 0 <= left <= left + width <= columns and height and width):
         raise ValueError(
@@ -107,7 +116,10 @@ def downscale_crop(image: Tensor, scale: int, top: int, left: int, height: int, 
         )
     first_row, down = local_weights(image.shape[-2], rows, 1 / scale, top, height)
     first_column, across = local_weights(image.shape[-1], columns, 1 / scale, left, width)
-    region = image[:, first_row : first_row + down.shape[1], first_column : first_column + across.shape[1]].double()
+    region = image[:, first_row : first_row + down.shape[1], first_column : first_column + across.shape[1]]
+    if image.dtype != torch.uint8:
+        return (down @ unit_floats(region).double() @ across.T).clamp_(0, 1).float()
+    region = region.double()
     return _to_8bit(_to_8bit(down @ region) @ across.T).to(torch.uint8)
 
 

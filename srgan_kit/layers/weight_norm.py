@@ -1,6 +1,6 @@
 """Dense layers with weight normalisation, and its initialisation from data (Salimans and Kingma 2016)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
@@ -39,13 +39,23 @@ class WeightNormLinear(nn.Module):
         else:
             self.register_buffer("scale", torch.ones(outputs))
         self.initialising = False
+        self._kept: dict[bool, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs) -> (N, outputs)."""
         if self.initialising:
             self._initialise(x)
         # the few outputs are scaled instead of the many weights
-        return F.linear(x, self.direction) * (self.scale / row_lengths(self.direction)) + self.bias
+        return F.linear(x, self.direction) * (self.scale / self._lengths()) + self.bias
+
+    def _lengths(self) -> Tensor:
+        """Those of the directions, computed anew or kept, see `lengths_kept`; with gradients where they are wanted."""
+        if self._kept is None:
+            return row_lengths(self.direction)
+        learns = torch.is_grad_enabled() and self.direction.requires_grad
+        if learns not in self._kept:
+            self._kept[learns] = row_lengths(self.direction)
+        return self._kept[learns]
 
     def extra_repr(self) -> str:
         """Its sizes."""
@@ -80,15 +90,27 @@ def row_lengths(matrix: Tensor) -> Tensor:
     return cast(Tensor, _RowLengths.apply(matrix))
 
 
-def has_weight_norm(network: nn.Module) -> bool:
-    """Whether a layer of it is initialised from data."""
-    return any(isinstance(module, WeightNormLinear) for module in network.modules())
+def weight_normed(network: nn.Module) -> list[WeightNormLinear]:
+    """Its layers with weight normalisation, which are initialised from data."""
+    return [module for module in network.modules() if isinstance(module, WeightNormLinear)]
+
+
+@contextmanager
+def lengths_kept(layers: Sequence[WeightNormLinear]) -> Iterator[None]:
+    """Within it, in which their weights must not change, layers normalise them once for all forwards."""
+    for layer in layers:
+        layer._kept = {}
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._kept = None
 
 
 @contextmanager
 def initialising_from_data(network: nn.Module) -> Iterator[None]:
     """Within it, a forward of the network sets scale and bias of every `WeightNormLinear` from what comes in."""
-    layers = [module for module in network.modules() if isinstance(module, WeightNormLinear)]
+    layers = weight_normed(network)
     for layer in layers:
         layer.initialising = True
     try:

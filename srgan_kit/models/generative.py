@@ -66,8 +66,10 @@ def save_run(
         save_community_model(network.decoder.model, path, metadata)
         return
     if isinstance(recipe.generator, SRSettings):
-        latent = {"latent": recipe.latent.size} if isinstance(recipe.generator, ResidualSRConfig) else {}
-        save_model(network.decoder, recipe.generator.model_copy(update=latent), path, metadata)
+        of_run = {"image_channels": recipe.data.channels}
+        if isinstance(recipe.generator, ResidualSRConfig):
+            of_run["latent"] = recipe.latent.size
+        save_model(network.decoder, recipe.generator.model_copy(update=of_run), path, metadata)
         if not recipe.latent.size:
             return
         # the encoder and the meaning of the latent vector too

@@ -136,8 +136,8 @@ def write_rrdb(network: RRDBNet, graph: Graph) -> Graph:
         return graph.weighted(graph.convolution(graph.add("Concat", *maps), block.conv5), 0.2, read)
 
     image = graph.add("Input")
-    if network.scale == 2:
-        image = graph.add("Reorg", image, settings="0=2 1=0")
+    if network.fold > 1:
+        image = graph.add("Reorg", image, settings=f"0={network.fold} 1=0")
     low = trunk = graph.convolution(image, network.conv_first)
     for block in network.body:
         inside = trunk

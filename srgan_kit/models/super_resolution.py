@@ -218,7 +218,7 @@ def _own_model(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str])
         name=path.stem,
         network=_frozen(network),
         scale=config.scale,
-        channels=3,
+        channels=config.image_channels,
         architecture=config.name,
         licence=metadata.get("licence", metadata.get("license", "unknown")),
         metadata=metadata,

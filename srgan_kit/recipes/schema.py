@@ -4,14 +4,14 @@ Its networks' settings stand beside the networks, those of its images beside the
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from srgan_kit.contracts import REQUIREMENTS
 from srgan_kit.critics import CriticConfig
 from srgan_kit.data.settings import DataConfig, LabelsConfig
-from srgan_kit.generators import GENERATORS, GeneratorConfig
+from srgan_kit.generators import GENERATORS, SUPER_RESOLVERS, GeneratorConfig
 from srgan_kit.generators.autoregressive.network import PixelSettings
 from srgan_kit.generators.encoder import EncoderConfig
 from srgan_kit.generators.latent.inversion import InversionConfig
@@ -47,7 +47,7 @@ from srgan_kit.recipes.terms import (
     StyleConfig,
 )
 from srgan_kit.recipes.variant import VariantSetting, variant_name
-from srgan_kit.settings import NAMED, Settings
+from srgan_kit.settings import NAMED, Settings, table_of
 from srgan_kit.variants import VARIANTS
 
 
@@ -162,6 +162,7 @@ class Recipe(Settings):
     def without_paths(self) -> "Recipe":
         """The same recipe with nothing in it about the machine that it ran on."""
         no_folders = {"folder": None, "lr_folder": None}
+        no_sources = {"sources": ()}
         source, teachers = self.initialise_from, tuple(Path(name).name for name in self.distillation.teachers)
         generator = self.generator
         if isinstance(generator, CommunityConfig):
@@ -169,7 +170,7 @@ class Recipe(Settings):
         return self.model_copy(
             update={
                 "generator": generator,
-                "data": self.data.model_copy(update=no_folders),
+                "data": self.data.model_copy(update=no_folders | no_sources),
                 "validation": self.validation.model_copy(update={**no_folders, "lpips_weights": None}),
                 "perceptual": self.perceptual.model_copy(update={"weights": None}),
                 "lpips": self.lpips.model_copy(update={"weights": None}),
@@ -183,7 +184,7 @@ class Recipe(Settings):
     def image_shape(self) -> tuple[int, int]:
         """(channels, side) of the images that the generator makes in training."""
         if self.task == "super-resolution":
-            return 3, self.data.patch * self.scale
+            return self.data.channels, self.data.patch * self.scale
         return self.data.channels, self.data.size
 
     @property
@@ -211,6 +212,42 @@ class Recipe(Settings):
         """The same for the critic."""
         return {**self.variant.critic_weights, **self.critic_weights}
 
+    @field_validator("generator", mode="before")
+    @classmethod
+    def _scale_known(cls, value: object) -> object:
+        """A scale that the generator lacks is refused with the generators that have it."""
+        table = table_of(value)
+        name = table.get("name") if isinstance(table, dict) else None
+        if not (isinstance(table, dict) and isinstance(name, str) and name in SUPER_RESOLVERS and "scale" in table):
+            return value
+        scales = {name: get_args(kind.model_fields["scale"].annotation) for name, kind in SUPER_RESOLVERS.items()}
+        own, wanted = scales[name], table["scale"]
+        able = [name for name, those in scales.items() if wanted in those]
+        if own and able and wanted not in own:
+            expected = ", ".join(map(str, own))
+            raise ValueError(f"scale: {name!r} has {expected}, got {wanted}; use {' or '.join(able)} for it")
+        return value
+
+    @model_validator(mode="after")
+    def _super_resolution_fits(self) -> "Recipe":
+        data, generator = self.data, self.generator
+        if self.task != "super-resolution" or not isinstance(generator, SRSettings):
+            return self
+        if generator.image_channels not in (3, data.channels):
+            got = f"got generator.image_channels = {generator.image_channels}, data.channels = {data.channels}"
+            raise ValueError(f"generator.image_channels: expected data.channels, which sets it; {got}")
+        if data.channels == 2:
+            raise ValueError("data.channels: images have 3 (RGB) or 1 (grey), got 2, which are points'")
+        if data.channels == 1 and (data.shuffle_channels or data.grey):
+            key = "shuffle_channels" if data.shuffle_channels else "grey"
+            raise ValueError(f"data.{key}: for colour images, not for data.channels = 1")
+        if generator.scale == 1 and data.random_degradation is None and not data.paired:
+            raise ValueError(
+                "generator.scale: 1 needs degraded images; the bicubic leaves them as they are: set data.degradation, "
+                "or data.lr_folder"
+            )
+        return self
+
     @model_validator(mode="after")
     def _data_fit(self) -> "Recipe":
         data = self.data
@@ -222,7 +259,7 @@ class Recipe(Settings):
                     raise ValueError(f"data.{key}: for the task super-resolution, not for {self.task}")
         elif data.binarise != "none":
             raise ValueError(f"data.binarise: for unconditional and reconstruction, not for {self.task}")
-        if data.lr_folder is not None and (data.pipeline == "device" or data.reductions != (1.0,)):
+        if data.paired and (data.pipeline == "device" or data.reductions != (1.0,)):
             raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
         if self.validation.lr_folder is not None and self.validation.folder is None:
             raise ValueError("validation.lr_folder needs validation.folder")
@@ -231,7 +268,7 @@ class Recipe(Settings):
         degradation = f"data.degradation.name = {data.degradation.name!r}"
         if self.task != "super-resolution":
             raise ValueError(f"{degradation}: for the task super-resolution, not for {self.task}")
-        if data.lr_folder is not None:
+        if data.paired:
             raise ValueError(f"{degradation}: data.lr_folder has low-resolution images already; remove one of the two")
         if data.pipeline == "device":
             raise ValueError(f"{degradation}: made on the CPU; set data.pipeline = 'loader', and data.workers to share")

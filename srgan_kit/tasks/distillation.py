@@ -59,7 +59,10 @@ def _teacher(name: str, recipe: Recipe) -> UpscalingModel:
         model = load_model(name)
     except UserError as error:
         raise UserError(f"recipe: distillation.teachers: {error}") from None
-    for what, expected, got in (("scale", recipe.scale, model.scale), ("channels", 3, model.channels)):
+    for what, expected, got in (
+        ("scale", recipe.scale, model.scale),
+        ("channels", recipe.data.channels, model.channels),
+    ):
         if expected != got:
             raise UserError(f"recipe: distillation.teachers: {name!r}: expected {what} {expected}, got {got}")
     side = recipe.data.patch

@@ -22,7 +22,7 @@ class ImageData:
 
     def __init__(self, recipe: Recipe, device: torch.device, run: Path) -> None:
         settings, labels = recipe.data, recipe.labels
-        if settings.folder is None:
+        if not settings.all_sources:
             raise UserError("no training images: give --data DIR or FILE.npz (or data.folder in the recipe)")
         if settings.augment == "flips-and-rotations":
             raise UserError(f"recipe: data.augment: {recipe.task} takes 'none' or 'flips', got 'flips-and-rotations'")
@@ -39,8 +39,9 @@ class ImageData:
             labelled_draws=labels.draws(settings),
             label_seed=labels.seed,
             binarise=settings.binarise,
+            mixture=settings.mixture,
         )
-        loaded = load_dataset(settings.folder, dataset, leave_out=run)
+        loaded = load_dataset([source.folder for source in settings.all_sources], dataset, leave_out=run)
         self.device = device
         self.examples, self.held, self.classes = loaded.train, loaded.held_out, loaded.classes
         self.skipped: list[Skipped] = loaded.train.skipped
@@ -69,8 +70,8 @@ class ImageData:
 
 
 def as_floats(image: Tensor, device: torch.device) -> Tensor:
-    """uint8 -> float in [0, 1]; floats, such as points in the plane, as they are."""
+    """uint8 -> float in [0, 1]; floats, such as crops of 16-bit images and points in the plane, as they are."""
     image = image.to(device, non_blocking=True)
     if image.is_floating_point():
-        return image
+        return image.contiguous(memory_format=torch.channels_last)
     return image.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,16 +14,22 @@ from srgan_kit.data.crops import CropSettings, PairedCrops, check_partner
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.holdout import ALONE, holdout_count
-from srgan_kit.data.image_folder import ImageFolder, Skipped, find_images, find_partners
-from srgan_kit.data.labels import class_folders, labelled_subset
-from srgan_kit.data.unpack import PACKED_ENDING, Unpacked
+from srgan_kit.data.image_files import FolderFiles
+from srgan_kit.data.image_folder import find_images
+from srgan_kit.data.image_index import cache_folder
+from srgan_kit.data.image_set import ImageSet, find_partners_of
+from srgan_kit.data.labels import labelled_subset, numbered_classes
+from srgan_kit.data.sources import open_files
+from srgan_kit.data.unpack import PACKED_ENDING
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import grid, same_size, save_sheet
-from srgan_kit.images.resize import crop_to_multiple, resize, resize_8bit
+from srgan_kit.images.pixels import unit_floats
+from srgan_kit.images.resize import crop_to_multiple, resize, resize_pixels
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks.content import Content
+from srgan_kit.tasks.content import Content, rgb
+from srgan_kit.tasks.image_data import as_floats
 from srgan_kit.tasks.measures import PerceptualFigure, mean_of_each
 
 VALIDATION_SEED = 2**31
@@ -44,24 +51,19 @@ class SuperResolution:
     def __init__(self, recipe: Recipe, device: torch.device, run: Path) -> None:
         self.recipe, self.device = recipe, device
         self.scale = recipe.scale
-        self.condition = (3, recipe.data.patch)
-        self.content = Content(recipe, device)
         data = recipe.data
-        if data.folder is None:
+        self.condition = (data.channels, data.patch)
+        self.content = Content(recipe, device)
+        if not data.all_sources:
             raise UserError("no training images: give --data DIR (or data.folder in the recipe)")
-        self._unpacked = Unpacked(data.folder)
-        folder = self._unpacked.folder
         smallest = math.ceil(data.patch * self.scale / max(data.reductions))
-        with self._unpacked.named():
-            usable = ImageFolder(find_images(folder, leave_out=run), data.cache_megabytes, smallest)
-        self.skipped = [Skipped(self._unpacked.name(each.path), each.reason) for each in usable.skipped]
-        wanted = recipe.validation.holdout if recipe.validation.folder is None else 0
-        held_out = _by_hash(usable.paths)[: holdout_count(len(usable), wanted, recipe.validation.holdout_part)]
-        self.images = usable.only([path for path in usable.paths if path not in set(held_out)])
-        alone = bool(wanted) and not held_out
-        held_out, self.notes = (usable.paths, [ALONE]) if alone else (held_out, [])
-        low = self._partners(self.images, folder, data.lr_folder) if data.lr_folder else None
-        labels, self.classes = class_folders(self.images.paths, folder)
+        sources = [open_files(source.folder, leave_out=run) for source in data.all_sources]
+        usable = ImageSet(sources, data.cache_megabytes, smallest, data.channels, cache_folder() / "images")
+        low = self._partners(usable, [source.lr_folder for source in data.all_sources if source.lr_folder])
+        self.skipped, self.notes = usable.skipped, usable.notes
+        held_out, trained_on = self._split(usable)
+        self.images = usable.only(trained_on)
+        labels, self.classes = numbered_classes([self.images.class_of(number) for number in range(len(self.images))])
         if recipe.labels.amount is not None:
             seed = recipe.seed if recipe.labels.seed is None else recipe.labels.seed
             labels = labelled_subset(labels, len(self.classes), recipe.labels.amount, seed)
@@ -75,21 +77,26 @@ class SuperResolution:
             reductions=data.reductions,
             shuffle_channels=data.shuffle_channels,
             grey=data.grey,
+            mixture=data.mixture,
         )
         if data.pipeline == "device":
             self.examples = DeviceCrops(self.images, crops, device, labels)
         else:
-            self.examples = PairedCrops(self.images, low, crops, labels, data.random_degradation)
-        self.validation = self._validation_pairs(usable.only(held_out))
+            partners = None if low is None else low.only(trained_on)
+            self.examples = PairedCrops(self.images, partners, crops, labels, data.random_degradation)
+        if recipe.validation.folder is None:
+            held_out = held_out[: recipe.validation.images]
+            self.validation = self._validation_pairs(usable.only(held_out), None if low is None else low.only(held_out))
+        else:
+            self.validation = self._validation_pairs(*self._validation_folder(recipe.validation.folder))
         self._perceptual = PerceptualFigure(recipe, device)
         self.notes = [*self.notes, *self._perceptual.notes]
         self._bicubic: dict[str, float] | None = None
 
     def fingerprint(self) -> str:
         """A digest of which training images there are, in order: crops are functions of their numbers."""
-        root, images = self._unpacked.folder, self.images
-        lines = [f"{path.relative_to(root)} {images.sizes[path]}" for path in images.paths]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        text = "\n".join(self.images.lines())
+        return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
     def describe(self) -> str:
         """How many images there are."""
@@ -97,12 +104,9 @@ class SuperResolution:
         return f"{counts} ({self.images.cached} in memory)"
 
     def batch(self, items: tuple[Tensor, Tensor, Tensor]) -> Batch:
-        """uint8 crops from the loader -> float images on the device."""
+        """Crops from the loader -> float images on the device."""
         high, low, label = items
-        high, low = (
-            item.to(self.device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last).div_(255)
-            for item in (high, low)
-        )
+        high, low = (as_floats(item, self.device) for item in (high, low))
         return Batch(image=high, condition=low, label=label.to(self.device))
 
     def held_out(self, count: int) -> Batch | None:
@@ -127,7 +131,7 @@ class SuperResolution:
             pairs = [_middle(pair, self.scale, self.recipe.data.patch) for pair in pairs[:1]]
         values = mean_of_each([self._measured(self._upscaled(model, low).cpu(), high) for low, high in pairs])
         if self._bicubic is None:
-            each = [self._measured(resize_8bit(low, float(self.scale))[None], high) for low, high in pairs]
+            each = [self._measured(resize_pixels(low, float(self.scale))[None], high) for low, high in pairs]
             self._bicubic = {f"bicubic_{name}": value for name, value in mean_of_each(each).items()}
         return values | self._bicubic
 
@@ -143,65 +147,98 @@ class SuperResolution:
         for pair in self.validation[:rows]:
             low, high = _middle(pair, self.scale, low_side)
             views += [
-                F.interpolate(low[None].float() / 255, scale_factor=self.scale, mode="nearest")[0],
-                resize(low.float() / 255, float(self.scale)),
+                F.interpolate(unit_floats(low)[None], scale_factor=self.scale, mode="nearest")[0],
+                resize(unit_floats(low), float(self.scale)),
                 self._upscaled(model, low)[0].cpu(),
-                high.float() / 255,
+                unit_floats(high),
             ]
         save_sheet(grid(same_size(views), columns=4), ("input", "bicubic", "output", "original"), path)
 
     def _measured(self, upscaled: Tensor, high: Tensor) -> dict[str, float]:
-        """(1, 3, H, W) float or uint8, (3, H, W) uint8 -> the figures of an image."""
+        """(1, C, H, W) float or uint8, (C, H, W) -> the figures of an image; grey ones count as RGB of one grey."""
         if upscaled.is_floating_point():
             upscaled = upscaled.clamp(0, 1)
-        return {"psnr_y": float(psnr_y(upscaled, high[None], self.scale)), **self._perceptual(upscaled, high[None])}
+        upscaled, high = rgb(upscaled), rgb(high[None])
+        return {"psnr_y": float(psnr_y(upscaled, high, self.scale)), **self._perceptual(upscaled, high)}
 
     def _upscaled(self, model: Model, low: Tensor) -> Tensor:
-        """(3, h, w) uint8 -> (1, 3, H, W); latent vectors are 0, the middle of their prior."""
-        condition = (low[None].float() / 255).to(self.device, memory_format=torch.channels_last)
+        """(C, h, w) -> (1, C, H, W); latent vectors are 0, the middle of their prior."""
+        condition = unit_floats(low)[None].to(self.device, memory_format=torch.channels_last)
         latent = condition.new_zeros(1, model.latent.size) if model.latent.size else None
         return model.generate(latent, condition, generator=torch.Generator().manual_seed(0)).float()
 
-    def _validation_pairs(self, held_out: ImageFolder) -> list[tuple[Tensor, Tensor]]:
-        """(3, h, w) and (3, h * scale, w * scale), uint8, of each image to validate on: its middle, if it is large."""
-        settings, root, low_root = self.recipe.validation, self._unpacked.folder, self.recipe.data.lr_folder
+    def _split(self, usable: ImageSet) -> tuple[list[int], list[int]]:
+        """The images to validate on, and those to train on; one that is alone is both.
+
+        Raises:
+            UserError: no image of a source is left to train on.
+        """
+        settings, every = self.recipe.validation, range(len(usable))
+        wanted = settings.holdout if settings.folder is None else 0
+        count = holdout_count(len(usable), wanted, settings.holdout_part)
+        if wanted and not count:
+            self.notes.append(ALONE)
+            return [*every], [*every]
+        held_out = _by_hash([usable.name(number) for number in every])[:count] if count else []
+        rest = set(held_out)
+        trained_on = [number for number in every if number not in rest]
+        left = set(usable.source_of[trained_on].tolist())
+        for number, source in enumerate(usable.sources):
+            if number not in left:
+                raise UserError(f"{source.root}: all its images are held out; give validation.folder, or more images")
+        return held_out, trained_on
+
+    def _validation_folder(self, folder: Path) -> tuple[ImageSet, ImageSet | None]:
+        """The images of `validation.folder` to validate on, and their partners."""
+        settings, names = self.recipe.validation, [path.relative_to(folder).as_posix() for path in find_images(folder)]
+        chosen = FolderFiles(folder, [names[number] for number in _by_hash(names)[: settings.images]])
+        high = ImageSet([chosen], 0, 8 * self.scale, self.recipe.data.channels)
+        self.skipped += high.skipped
+        return high, self._partners(high, [settings.lr_folder] if settings.lr_folder else [])
+
+    def _validation_pairs(self, high: ImageSet, low: ImageSet | None) -> list[tuple[Tensor, Tensor]]:
+        """(C, h, w) and (C, h * scale, w * scale) of each image to validate on: its middle, if it is large.
+
+        They are uint8, or floats where images have more than 8 bits.
+        """
         degradation = self.recipe.data.random_degradation
-        high = held_out
-        if settings.folder is not None:
-            root, low_root = settings.folder, settings.lr_folder
-            paths = _by_hash(find_images(root))[: settings.images]
-            high = ImageFolder(paths, cache_megabytes=0, minimum=8 * self.scale)
-            self.skipped += high.skipped
-        else:
-            high = held_out.only(held_out.paths[: settings.images])
-        low = self._partners(high, root, low_root) if low_root is not None and len(high) else None
+        deep = high.deep or (low is not None and low.deep)
         pairs: list[tuple[Tensor, Tensor]] = []
         for index in range(len(high)):
-            image = crop_to_multiple(high[index], self.scale)
-            small = low[index] if low is not None else resize_8bit(image, 1 / self.scale)
-            small, image = _middle((small, image), self.scale, settings.largest_side // self.scale)
+            image = crop_to_multiple(unit_floats(high[index]) if deep else high[index], self.scale)
+            small = low[index] if low is not None else resize_pixels(image, 1 / self.scale)
+            small, image = _middle((small, image), self.scale, self.recipe.validation.largest_side // self.scale)
             if low is None and degradation is not None:
                 small = degrade(image, self.scale, degradation, degradation_random(VALIDATION_SEED, index))
-            pairs.append((small, image))
+            pairs.append((unit_floats(small) if deep else small, image))
         return pairs
 
-    def _partners(self, high: ImageFolder, folder: Path, low_folder: Path) -> ImageFolder:
-        """The low-resolution partners of some images, in their order."""
-        paths = find_partners(high.paths, folder, low_folder, self.scale)
-        low = ImageFolder(paths, self.recipe.data.cache_megabytes)
-        if low.skipped:
-            raise UserError(f"{low.skipped[0].path}: {low.skipped[0].reason}")
-        for high_path, low_path in zip(high.paths, low.paths, strict=True):
-            check_partner(high.sizes[high_path], low_path, low.sizes[low_path], self.scale)
-        return low
+    def _partners(self, high: ImageSet, folders: Sequence[Path]) -> ImageSet | None:
+        """The low-resolution partners of some images, in their order; None where no folders have any.
+
+        Raises:
+            UserError: an image has none, or one of another size.
+        """
+        if not folders:
+            return None
+        data = self.recipe.data
+        sources = [open_files(folder) for folder in folders]
+        lows = ImageSet(sources, data.cache_megabytes, channels=data.channels, index_folder=cache_folder() / "images")
+        partners = find_partners_of(high, lows, self.scale)
+        for index, partner in enumerate(partners):
+            size, small = (tuple(each.tolist()) for each in (high.sizes[index], lows.sizes[partner]))
+            check_partner(size, lows.path(partner), small, self.scale)
+        return lows.only(partners)
 
 
-def _by_hash(paths: list[Path]) -> list[Path]:
-    """In an order that depends on the names alone and has nothing to do with what the images show.
+def _by_hash(names: Sequence[str]) -> list[int]:
+    """Their numbers, in an order that depends on the names alone and has nothing to do with what the images show.
 
     Packed images, such as a.jpg.avif, come where their originals do, so that the same ones are held out.
     """
-    return sorted(paths, key=lambda path: hashlib.sha256(path.name.removesuffix(PACKED_ENDING).encode()).digest())
+    files = [name.rpartition("/")[2].removesuffix(PACKED_ENDING) for name in names]
+    keys = [hashlib.sha256(file.encode(errors="surrogateescape")).digest() for file in files]
+    return sorted(range(len(names)), key=keys.__getitem__)
 
 
 def _middle(pair: tuple[Tensor, Tensor], scale: int, side: int) -> tuple[Tensor, Tensor]:

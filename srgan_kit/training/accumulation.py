@@ -23,6 +23,7 @@ class Samples:
     Args:
         parts: those of this process, one after the other.
         accelerator: the run's.
+        autocast: a context in the run's precision.
         sample: what the generator makes of a part.
         content: the content terms of a part and its sample; None where only the critic learns from the batch.
     """
@@ -31,10 +32,12 @@ class Samples:
         self,
         parts: Sequence[Batch],
         accelerator: Accelerator,
+        autocast: Callable[[], AbstractContextManager[None]],
         sample: Callable[[Batch], Sample],
         content: Callable[[Batch, Sample], Content] | None,
     ) -> None:
-        self.parts, self._accelerator, self._sample, self._content = parts, accelerator, sample, content
+        self.parts, self._accelerator, self._autocast = parts, accelerator, autocast
+        self._sample, self._content = sample, content
         self._start = random_state(accelerator.device) if len(parts) > 1 else None
         with torch.set_grad_enabled(self._start is None and content is not None), self._part(0):
             self._first = self._made(parts[0])  # of several parts for what is drawn meanwhile, and to see it is finite
@@ -69,7 +72,7 @@ class Samples:
                 yield batch, *made
 
     def _made(self, batch: Batch) -> tuple[Sample, Content]:
-        with self._accelerator.autocast():
+        with self._autocast():
             sample = self._sample(batch)
             return sample, {} if self._content is None else self._content(batch, sample)
 

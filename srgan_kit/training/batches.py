@@ -1,16 +1,24 @@
 """The real images of each step of a run."""
 
+import multiprocessing
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 from srgan_kit.contracts import Batch
 from srgan_kit.data.crops import StepSampler
 from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.errors import UserError
+from srgan_kit.images.depth import vips_used
+from srgan_kit.recipes.schema import Recipe
 from srgan_kit.training.results import leave
 from srgan_kit.training.run import Run
+
+MOST_WORKERS = 8
+"""Where the recipe leaves their number to the machine."""
 
 
 class Stopped(UserError):
@@ -71,9 +79,22 @@ def _items(run: Run) -> Iterable[Any]:
     whole = getattr(examples, "batch", None)  # examples in memory are gathered faster than samples are collated
     if whole is not None and (isinstance(examples, DeviceCrops) or not recipe.data.workers):
         return map(whole, sampler)
+    workers = _workers(recipe, accelerator.device)
+    context = None
+    if workers and multiprocessing.get_start_method() == "fork" and vips_used():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["srgan_kit.data.crops"])
     return DataLoader(
         examples,
         batch_sampler=sampler,
-        num_workers=recipe.data.workers,
+        num_workers=workers,
         pin_memory=accelerator.device.type == "cuda",
+        multiprocessing_context=context,
     )
+
+
+def _workers(recipe: Recipe, device: torch.device) -> int:
+    """Processes that make batches: as many as the recipe says, or as the machine has to spare."""
+    if recipe.data.workers is not None:
+        return recipe.data.workers
+    return 0 if device.type == "cpu" else min(MOST_WORKERS, max(0, (os.cpu_count() or 1) - 1))

@@ -19,14 +19,17 @@ NAME = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 """The checkpoint before the newest one."""
 
-FREE_TO_CHANGE: dict[str, set[str] | bool] = {
+FREE_TO_CHANGE: dict[str, Any] = {
     "description": True,
     "paper": True,
     "device": True,
     "steps": True,
     "log_every": True,
     "checkpoint_every": True,
-    "data": {"folder", "lr_folder", "cache_megabytes", "workers", "pipeline"},
+    "data": {
+        **dict.fromkeys(("folder", "lr_folder", "cache_megabytes", "workers", "pipeline"), True),
+        "sources": {"__all__": {"folder", "lr_folder"}},
+    },
     "validation": {"folder", "lr_folder", "every", "images", "largest_side", "lpips_weights"},
     "perceptual": {"weights"},
     "lpips": {"weights"},

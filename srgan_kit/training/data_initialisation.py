@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.utils.data import default_collate
 
-from srgan_kit.layers.weight_norm import has_weight_norm, initialising_from_data
+from srgan_kit.layers.weight_norm import initialising_from_data, weight_normed
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
 
@@ -16,7 +16,7 @@ def initialise_from_data(critic: nn.Module, recipe: Recipe, task: Task) -> None:
     The critic, on its device, sees the run's first batch of real images in training, so with its noise. Salimans and
     Kingma 2016, arXiv:1602.07868, sec. 3.
     """
-    if not has_weight_norm(critic):
+    if not weight_normed(critic):
         return
     count = recipe.data.batch * recipe.data.parts
     batch = task.batch(default_collate([task.examples[index] for index in range(count)]))

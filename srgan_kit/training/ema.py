@@ -10,17 +10,23 @@ class MovingAverage:
     """average <- decay * average + (1 - decay) * weights, with a warm-up so that the start is forgotten.
 
     At step t the decay is min(decay, (1 + t) / (10 + t)). Buffers (batch-norm statistics) are copied.
+
+    Args:
+        network: whose weights; it keeps its tensors from here on.
+        decay: the largest decay.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
+        # Lists, because to go through the modules of a small network takes as long as to average its weights.
+        self._averages, self._values = list(self.network.parameters()), list(network.parameters())
+        self._buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, step: int) -> None:
         """Take the weights after step `step` (counted from 1) into the average."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for average, value in zip(self.network.parameters(), network.parameters(), strict=True):
-            average.lerp_(value, 1 - decay)
-        for average, value in zip(self.network.buffers(), network.buffers(), strict=True):
+        torch._foreach_lerp_(self._averages, self._values, 1 - decay)  # as torch.optim.swa_utils does
+        for average, value in self._buffers:
             average.copy_(value)

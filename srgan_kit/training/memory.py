@@ -55,7 +55,7 @@ def peak_memory(device: torch.device) -> int:
 def check_data(recipe: Recipe, device: torch.device) -> None:
     """Raise a UserError for more workers than the machine has use for, or a batch whose images alone do not fit."""
     largest = max(WORKERS[0], WORKERS[1] * (os.cpu_count() or 1))
-    if recipe.data.workers > largest:
+    if (recipe.data.workers or 0) > largest:
         raise UserError(f"recipe: data.workers: expected at most {largest} on this machine, got {recipe.data.workers}")
     channels, side = recipe.image_shape
     steps = recipe.critic_steps if recipe.critic else 1

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 
 from srgan_kit.contracts import Updates
+
+PLAYERS = tuple(field.name for field in fields(Updates))
 
 
 class Pauses:
@@ -15,7 +17,10 @@ class Pauses:
 
     def count(self, updates: Updates) -> None:
         """Take a step into account."""
-        self._counts.update(["steps", *(player for player, plays in asdict(updates).items() if not plays)])
+        self._counts["steps"] += 1
+        for player in PLAYERS:
+            if not getattr(updates, player):
+                self._counts[player] += 1
 
     def shares(self, players: Iterable[str]) -> dict[str, float]:
         """The fraction of the steps since the last call in which a player paused, for those that did."""

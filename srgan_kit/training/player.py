@@ -48,8 +48,9 @@ class Player:
         self.name, self.config, self.accelerator = name, config, accelerator
         self.network = network.to(accelerator.device, memory_format=torch.channels_last)  # pyright: ignore
         self.parts = {part: parameters for part, parameters in parts.items() if parameters}
+        self.parameters = list(self.network.parameters())
         fused = accelerator.device.type == "cpu"  # small networks spend much of a step in the optimiser otherwise
-        adam = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas, fused=fused)
+        adam = torch.optim.Adam(self.parameters, lr=config.learning_rate, betas=config.betas, fused=fused)
         # What accelerate wraps around optimiser, backward and clipping is for fp16's scaler; it takes a millisecond.
         self.optimizer = accelerator.prepare(adam) if accelerator.scaler is not None else adam
 
@@ -57,6 +58,11 @@ class Player:
     def learning_rate(self) -> float:
         """The learning rate in the last step."""
         return self.optimizer.param_groups[0]["lr"]
+
+    def requires_grad_(self, wanted: bool) -> None:
+        """Whether its parameters get gradients."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(wanted)
 
     def minimise(
         self,
@@ -88,7 +94,8 @@ class Player:
         """Begin step `step`, counted from 0, of `steps`: the learning rate, and no gradient."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, step, steps)
-        self.optimizer.zero_grad()
+        for parameter in self.parameters:  # what `zero_grad` does, without its record for the profiler
+            parameter.grad = None
 
     def add(
         self,
@@ -104,7 +111,7 @@ class Player:
             Diverged: a term is not finite.
         """
         values = self.finite(terms, step)
-        self._backward({name: weights[name] / parts * term.float() for name, term in terms.items()}, routes)
+        self._backward({name: _weighted(term.float(), weights[name] / parts) for name, term in terms.items()}, routes)
         return values
 
     def update(self, paused: frozenset[str], step: int) -> dict[str, float]:
@@ -120,7 +127,7 @@ class Player:
         gradient = self._clip()
         if not math.isfinite(gradient) and self.accelerator.scaler is None:  # fp16's scaler skips such steps itself
             raise Diverged(f"step {step + 1}: the {self.name}'s gradient is {gradient}; the run has stopped")
-        if any(parameter.grad is not None for parameter in self.network.parameters()):  # fp16's scaler needs one
+        if any(parameter.grad is not None for parameter in self.parameters):  # fp16's scaler needs one
             self.optimizer.step()
         return {f"{self.name}_gradient": gradient}
 
@@ -176,21 +183,24 @@ class Player:
 
     def _clip(self) -> float:
         """Scale the gradients down to the largest norm allowed; their norm before."""
-        parameters, largest = list(self.network.parameters()), self.config.clip_gradient
+        parameters, largest = self.parameters, self.config.clip_gradient
         if self.accelerator.scaler is not None:  # accelerate's own clipping unscales the other player too
             self.accelerator.unscale_gradients(self.optimizer)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        if norm.isinf() and norm.device.type != "mps":  # which has no float64, in which their squares are finite
+        value = float(norm)
+        if math.isinf(value) and norm.device.type != "mps":  # which has no float64, in which their squares are finite
             norm = torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in gradients]).norm()
-        if not norm + TINY <= largest:  # else torch would multiply all gradients by 1
+            value = float(norm)
+        if not value + TINY <= largest:  # else torch would multiply all gradients by 1
             nn.utils.clip_grads_with_norm_(parameters, largest, norm)
-        return float(norm)
+        return value
 
     def _average_gradients(self) -> None:
-        parameters = list(self.network.parameters())
-        gradients = self._mean_over_processes([parameter.grad for parameter in parameters], parameters)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+        if self.accelerator.num_processes == 1:
+            return
+        gradients = self._mean_over_processes([parameter.grad for parameter in self.parameters], self.parameters)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
 
     def _mean_over_processes(
@@ -205,6 +215,11 @@ class Player:
         assert isinstance(mean, Tensor)
         parts = mean.split([g.numel() for g in own])
         return [g.copy_(part.view(g.shape)) for g, part in zip(own, parts, strict=True)]
+
+
+def _weighted(term: Tensor, weight: float) -> Tensor:
+    """The term times its weight; a factor of 1 is left out, with its place in the backward pass."""
+    return term if weight == 1 else weight * term
 
 
 def _square(gradient: Tensor | None) -> float:

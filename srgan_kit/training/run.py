@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.layers.global_batch_norm import with_global_statistics
 from srgan_kit.layers.spectral_norm import with_spectral_norm
+from srgan_kit.layers.weight_norm import lengths_kept, weight_normed
 from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
@@ -89,6 +91,7 @@ class Run:
         self.critic: Player | None = None
         self.techniques: Techniques | None = None
         self._critic_view: CriticView | None = None
+        self._weight_normed = [] if critic is None else weight_normed(critic)
         if critic is not None:
             if recipe.techniques.spectral_norm:
                 with_spectral_norm(critic)
@@ -196,17 +199,17 @@ class Run:
         """One step of the critic; its terms, its gradient norm and its mean scores, to log."""
         assert self.critic is not None
         assert self.techniques is not None
-        self.critic.network.requires_grad_(True)
+        self.critic.requires_grad_(True)
         weights, routes = self.recipe.all_critic_weights, self.variant.critic_routes()
         paused = frozenset() if self.updates.critic else frozenset(self.critic.parts)
         self.critic.begin(self.step, self.steps)
         of_parts: list[dict[str, float]] = []
         for batch, sample in samples.judged():
-            with self.accelerator.autocast():
+            with self._autocast(), lengths_kept(self._weight_normed):
                 terms, scores = self.critic_terms(batch, sample)
             of_parts.append(self.critic.add(terms, weights, routes, self.step, len(samples.parts)) | scores)
         values = mean(of_parts) | self.critic.update(paused, self.step)
-        self.critic.network.requires_grad_(False)
+        self.critic.requires_grad_(False)
         self.techniques.update("critic")
         values |= self.techniques.lazy_penalty(values, self.step)
         own = ("critic", "score_")
@@ -219,7 +222,7 @@ class Run:
         of_parts: list[dict[str, float]] = []
         self.generator.begin(self.step, self.steps)
         for batch, sample, content in samples.learned():
-            with self.accelerator.autocast():
+            with self._autocast(), lengths_kept(self._weight_normed):
                 terms = content | self.generator_terms(batch, sample)
             if not of_parts and len(terms) > 1 and (detailed or self.held.due(self.step)):
                 norms = self.generator.gradient_norms(terms, weights | self.held.weights, routes)
@@ -229,7 +232,7 @@ class Run:
         paused = frozenset(part for part in ("encoder", "decoder") if not getattr(self.updates, part))
         values = mean(of_parts) | self.generator.update(paused, self.step)
         if self.critic is not None:
-            self.critic.network.requires_grad_(True)
+            self.critic.requires_grad_(True)
         return shares, values
 
     def _samples(
@@ -238,7 +241,8 @@ class Run:
         sample: Callable[[Batch], Sample],
         content: Callable[[Batch, Sample], dict[str, Tensor]] | None,
     ) -> Samples:
-        return Samples([batch] if isinstance(batch, Batch) else batch, self.accelerator, sample, content)
+        parts = [batch] if isinstance(batch, Batch) else batch
+        return Samples(parts, self.accelerator, self._autocast, sample, content)
 
     def critic_terms(self, batch: Batch, sample: Sample) -> tuple[dict[str, Tensor], dict[str, float]]:
         """The critic's terms, and its mean scores of real and of fake images."""
@@ -272,6 +276,10 @@ class Run:
         terms = self.variant.generator_terms(real=real, fake=fake, batch=batch, sample=sample)
         return terms | self.techniques.generator_terms(real, fake)
 
+    def _autocast(self) -> AbstractContextManager[None]:
+        """The run's precision; accelerate's own context costs a small network's step a few percent."""
+        return nullcontext() if self.accelerator.mixed_precision == "no" else self.accelerator.autocast()
+
     def _begin_step(self) -> None:
         self.whole = False
         seed_step(self.recipe.seed, self.step, self.accelerator)
@@ -283,9 +291,9 @@ class Run:
         generator_values = mean_over_processes(generator_values, self.accelerator)
         self.updates = self.variant.next_updates(critic_values, generator_values, self.updates)
         self.step += 1
-        self.average.update(self.model, self.step)
+        self.average.update(self.step)
         if self.critic and self.critic_average:
-            self.critic_average.update(self.critic.network, self.step)
+            self.critic_average.update(self.step)
         if self.techniques is not None:
             self.techniques.update("generator")
         self.whole = True

@@ -16,8 +16,8 @@ ImageSkip = Literal["bilinear", "nearest"]
 class PixelShuffleSettings(SRSettings):
     """Settings of `PixelShuffleSR` and its like."""
 
-    scale: Literal[2, 3, 4] = 4
-    """Upscaling factor."""
+    scale: Literal[1, 2, 3, 4, 8] = 4
+    """Upscaling factor; 1 restores an image at its own size."""
     channels: int = Field(default=64, ge=1)
     """Width of the trunk."""
     image_skip: ImageSkip = "bilinear"
@@ -27,7 +27,7 @@ class PixelShuffleSettings(SRSettings):
 class PixelShuffleSR(nn.Module):
     """Head, blocks, tail, image skip, around blocks of any kind that map (N, C, H, W) to (N, C, H, W).
 
-    (N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale), nominally [0, 1].
+    (N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1].
 
     y = up(x) + shuffle(tail(blocks(head(x - 1/2))))
 
@@ -36,25 +36,33 @@ class PixelShuffleSR(nn.Module):
         scale: upscaling factor.
         channels: their width.
         image_skip: how `up` interpolates the input.
+        image_channels: C, of the images.
     """
 
-    def __init__(self, blocks: Iterable[nn.Module], scale: int, channels: int, image_skip: ImageSkip) -> None:
+    def __init__(
+        self,
+        blocks: Iterable[nn.Module],
+        scale: int,
+        channels: int,
+        image_skip: ImageSkip,
+        image_channels: int = 3,
+    ) -> None:
         super().__init__()
         self.scale = scale
         self.image_skip: ImageSkip = image_skip
-        self.head = nn.Conv2d(3, channels, 3, padding=1)
+        self.head = nn.Conv2d(image_channels, channels, 3, padding=1)
         self.body = nn.Sequential(*blocks)
-        self.tail = sub_pixel_tail(channels, scale)
+        self.tail = sub_pixel_tail(channels, scale, image_channels)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale)."""
+        """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale)."""
         low = self.tail(self.body(self.head(image - 0.5)))
         return add_to_image(image, low, self.scale, self.image_skip)
 
 
-def sub_pixel_tail(channels: int, scale: int) -> nn.Conv2d:
+def sub_pixel_tail(channels: int, scale: int, image_channels: int = 3) -> nn.Conv2d:
     """The convolution before the pixel shuffle (Shi et al. 2016, arXiv:1609.05158, sec. 3.2); it starts close to 0."""
-    tail = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
+    tail = nn.Conv2d(channels, image_channels * scale**2, 3, padding=1)
     with torch.no_grad():  # start close to the interpolated image
         tail.weight.mul_(0.1)
         tail.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
@@ -62,10 +70,12 @@ def sub_pixel_tail(channels: int, scale: int) -> nn.Conv2d:
 
 
 def add_to_image(image: Tensor, low: Tensor, scale: int, image_skip: ImageSkip) -> Tensor:
-    """The interpolated image plus what the tail made, (N, 3, h, w) and (N, 3 scale², h, w) -> (N, 3, h scale, w scale).
+    """The interpolated image plus what the tail made, (N, C, h, w) and (N, C scale², h, w) -> (N, C, h scale, w scale).
 
     Both stay in fp32 under autocast: reduced precision carries the residual only, so it cannot band smooth gradients.
     """
+    if scale == 1:
+        return image.float() + low
     return _interpolated(image.float(), scale, image_skip).add_(F.pixel_shuffle(low, scale))
 
 

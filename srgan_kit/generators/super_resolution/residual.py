@@ -31,7 +31,8 @@ class ResidualSRConfig(PixelShuffleSettings):
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "ResidualSR":
         """A new network with random weights."""
-        return ResidualSR(**(self.values() | {"latent": spec.latent or self.latent}))  # pyright: ignore
+        of_run = {"latent": spec.latent or self.latent, "image_channels": self.channels_for(spec)}
+        return ResidualSR(**(self.values() | of_run))  # pyright: ignore
 
 
 class ResidualGroup(nn.Module):
@@ -54,7 +55,7 @@ class ResidualGroup(nn.Module):
 class ResidualSR(nn.Module):
     """SRResNet's idea without batch norm: 3x3 head, residual groups, one pixel-shuffle tail, interpolated image skip.
 
-    (N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale), nominally [0, 1].
+    (N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1].
 
     y = up(x) + shuffle(tail(groups(head(x - 1/2))))
 
@@ -68,6 +69,7 @@ class ResidualSR(nn.Module):
         convolutions: convolutions in each group; 2 gives the block layout of SRResNet and EDSR.
         image_skip: how `up` interpolates the input.
         latent: size of a vector that scales and shifts what each group adds; 0 for none. It starts without effect.
+        image_channels: C, of the images.
     """
 
     def __init__(
@@ -78,20 +80,21 @@ class ResidualSR(nn.Module):
         convolutions: int = 3,
         image_skip: ImageSkip = "bilinear",
         latent: int = 0,
+        image_channels: int = 3,
     ) -> None:
         super().__init__()
         self.scale = scale
         self.image_skip: ImageSkip = image_skip
-        self.head = nn.Conv2d(3, channels, 3, padding=1)
+        self.head = nn.Conv2d(image_channels, channels, 3, padding=1)
         self.body = nn.Sequential(*(ResidualGroup(channels, convolutions) for _ in range(groups)))
-        self.tail = sub_pixel_tail(channels, scale)
+        self.tail = sub_pixel_tail(channels, scale, image_channels)
         self.latent = nn.Linear(latent, 2 * channels * groups) if latent else None
         if self.latent is not None:
             nn.init.zeros_(self.latent.weight)
             nn.init.zeros_(self.latent.bias)
 
     def forward(self, image: Tensor, latent: Tensor | None = None) -> Tensor:
-        """(N, 3, h, w) in [0, 1], and (N, latent), by default zeros -> (N, 3, h * scale, w * scale)."""
+        """(N, C, h, w) in [0, 1], and (N, latent), by default zeros -> (N, C, h * scale, w * scale)."""
         hidden = self.head(image - 0.5)
         hidden = self.body(hidden) if self.latent is None else self._modulated(hidden, latent)
         return add_to_image(image, self.tail(hidden), self.scale, self.image_skip)

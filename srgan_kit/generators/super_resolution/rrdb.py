@@ -14,8 +14,8 @@ from srgan_kit.generators.settings import GeneratorSpec
 from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.settings import Depth
 
-# Input channels of each scale: scale 2 folds 2x2 pixels into channels, so that the network itself always upscales by 4.
-INPUT_CHANNELS = {4: 3, 2: 12}
+NETWORK_SCALE = 4
+"""What the network itself always upscales by: for a smaller scale pixels are folded into channels first."""
 
 
 SPANDREL_NAMES = {
@@ -35,8 +35,8 @@ class RRDBNetConfig(SRSettings):
 
     name: Literal["rrdb"] = "rrdb"
     """Which generator this is."""
-    scale: Literal[2, 4] = 4
-    """Upscaling factor."""
+    scale: Literal[1, 2, 4] = 4
+    """Upscaling factor; 1 restores an image at its own size."""
     channels: int = Field(default=64, ge=1)
     """Width of the trunk."""
     blocks: Depth = 23
@@ -46,7 +46,7 @@ class RRDBNetConfig(SRSettings):
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "RRDBNet":
         """A new network with random weights."""
-        return RRDBNet(self.scale, self.channels, self.blocks, self.growth)
+        return RRDBNet(self.scale, self.channels, self.blocks, self.growth, self.channels_for(spec))
 
 
 class DenseBlock(nn.Module):
@@ -85,36 +85,40 @@ class ResidualInResidual(nn.Module):
 class RRDBNet(nn.Module):
     """The ESRGAN generator: residual-in-residual dense blocks, then nearest-neighbour upscaling with convolutions.
 
-    (N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale), nominally [0, 1].
+    (N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1].
 
-    Scale 2 is Real-ESRGAN's (Wang et al. 2021, arXiv:2107.10833, sec. 3.4): 2x2 pixels are folded into channels first.
-    An image of odd height or width is continued by reflection first, and the result cut back.
+    Scales 2 and 1 are Real-ESRGAN's (Wang et al. 2021, arXiv:2107.10833, sec. 3.4): 2x2 or 4x4 pixels are folded into
+    channels first. An image whose sides are no multiples of these is continued by reflection first, and the result cut
+    back.
 
     Args:
-        scale: 2 or 4.
+        scale: 1, 2 or 4.
         channels: width of the trunk.
         blocks: number of residual-in-residual blocks.
         growth: channels each dense convolution adds.
+        image_channels: C, of the images.
 
     Raises:
-        UserError: scale is not 2 or 4.
+        UserError: scale is not 1, 2 or 4.
     """
 
-    def __init__(self, scale: int = 4, channels: int = 64, blocks: int = 23, growth: int = 32) -> None:
+    def __init__(
+        self, scale: int = 4, channels: int = 64, blocks: int = 23, growth: int = 32, image_channels: int = 3
+    ) -> None:
         super().__init__()
-        if scale not in INPUT_CHANNELS:
-            raise UserError(f"RRDBNet: scale must be 2 or 4, got {scale}")
-        self.scale = scale
-        self.conv_first = nn.Conv2d(INPUT_CHANNELS[scale], channels, 3, padding=1)
+        if scale not in (1, 2, 4):
+            raise UserError(f"RRDBNet: scale must be 1, 2 or 4, got {scale}")
+        self.scale, self.fold = scale, NETWORK_SCALE // scale
+        self.conv_first = nn.Conv2d(image_channels * self.fold**2, channels, 3, padding=1)
         self.body = nn.Sequential(*(ResidualInResidual(channels, growth) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_up1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_up2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_hr = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv_last = nn.Conv2d(channels, 3, 3, padding=1)
+        self.conv_last = nn.Conv2d(channels, image_channels, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale)."""
+        """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale)."""
         height, width = image.shape[-2:]
         low = self.conv_first(self._folded(image))
         maps = low + self.conv_body(self.body(low))
@@ -124,11 +128,12 @@ class RRDBNet(nn.Module):
         return result[..., : height * self.scale, : width * self.scale]
 
     def _folded(self, image: Tensor) -> Tensor:
-        if self.scale == 4:
+        if self.fold == 1:
             return image
         height, width = image.shape[-2:]
-        mode = "reflect" if min(height, width) > 1 else "replicate"  # a single pixel has nothing to reflect
-        return F.pixel_unshuffle(F.pad(image, (0, width % 2, 0, height % 2), mode=mode), 2)
+        mode = "reflect" if min(height, width) >= self.fold else "replicate"  # so few pixels cannot be reflected
+        padded = F.pad(image, (0, -width % self.fold, 0, -height % self.fold), mode=mode)
+        return F.pixel_unshuffle(padded, self.fold)
 
 
 def _initialise(convolution: nn.Conv2d) -> None:
@@ -156,15 +161,15 @@ def own_rrdb(weights: Mapping[str, Tensor]) -> RRDBNet:
     """The network of weights that spandrel read.
 
     Raises:
-        UserError: ESRGAN's network of another scale than 2 and 4, or with more than its usual layers.
+        UserError: ESRGAN's network of another scale than 1, 2 and 4, or with more than its usual layers.
     """
     own = own_names(weights)
     try:
         channels, colours = own["conv_first.weight"].shape[:2]
-        scale = next(scale for scale, inputs in INPUT_CHANNELS.items() if inputs == colours)
+        scale = {3: 4, 12: 2, 48: 1}[colours]
         blocks = 1 + max(int(name.split(".")[1]) for name in own if name.startswith("body."))
         network = RRDBNet(scale, channels, blocks, own["body.0.rdb1.conv1.weight"].shape[0])
         network.load_state_dict(own)
-    except (KeyError, StopIteration, RuntimeError):
-        raise UserError("ESRGAN's network: expected scale 2 or 4 and its usual layers, got others") from None
+    except (KeyError, RuntimeError):
+        raise UserError("ESRGAN's network: expected scale 1, 2 or 4 and its usual layers, got others") from None
     return network.eval()

@@ -16,8 +16,8 @@ class SRResNetConfig(SRSettings):
 
     name: Literal["srresnet"] = "srresnet"
     """Which generator this is."""
-    scale: Literal[2, 3, 4] = 4
-    """Upscaling factor."""
+    scale: Literal[1, 2, 3, 4, 8] = 4
+    """Upscaling factor; 1 restores an image at its own size."""
     channels: int = Field(default=64, ge=1)
     """Width of the trunk."""
     blocks: Depth = 16
@@ -25,7 +25,7 @@ class SRResNetConfig(SRSettings):
 
     def build(self, spec: GeneratorSpec = GeneratorSpec()) -> "SRResNet":
         """A new network with random weights."""
-        return SRResNet(self.scale, self.channels, self.blocks)
+        return SRResNet(self.scale, self.channels, self.blocks, self.channels_for(spec))
 
 
 class ResidualBlock(nn.Module):
@@ -48,20 +48,20 @@ class ResidualBlock(nn.Module):
 class SRResNet(nn.Module):
     """The SRGAN generator: 9x9 head, residual blocks with batch norm, pixel-shuffle stages, 9x9 tail.
 
-    (N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale), nominally [0, 1]. Inside, the output lives in [-1, 1] as in
-    the paper (sec. 3.2). Scale 4 is two stages of 2, as drawn; 2 and 3 are one stage.
+    (N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale), nominally [0, 1]. Inside, the output lives in [-1, 1] as in
+    the paper (sec. 3.2). Scale 4 is two stages of 2, as drawn; 8 is three, 2 and 3 are one, 1 is none.
 
     Raises:
-        UserError: scale is not 2, 3 or 4.
+        UserError: scale is not 1, 2, 3, 4 or 8.
     """
 
-    def __init__(self, scale: int = 4, channels: int = 64, blocks: int = 16) -> None:
+    def __init__(self, scale: int = 4, channels: int = 64, blocks: int = 16, image_channels: int = 3) -> None:
         super().__init__()
-        stages = {2: [2], 3: [3], 4: [2, 2]}.get(scale)
+        stages = {1: [], 2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}.get(scale)
         if stages is None:
-            raise UserError(f"SRResNet: scale must be 2, 3 or 4, got {scale}")
+            raise UserError(f"SRResNet: scale must be 1, 2, 3, 4 or 8, got {scale}")
         self.scale = scale
-        self.head = nn.Sequential(nn.Conv2d(3, channels, 9, padding=4), nn.PReLU())
+        self.head = nn.Sequential(nn.Conv2d(image_channels, channels, 9, padding=4), nn.PReLU())
         self.body = nn.Sequential(
             *(ResidualBlock(channels) for _ in range(blocks)),
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
@@ -73,9 +73,9 @@ class SRResNet(nn.Module):
                 for r in stages
             )
         )
-        self.tail = nn.Conv2d(channels, 3, 9, padding=4)
+        self.tail = nn.Conv2d(channels, image_channels, 9, padding=4)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, h, w) in [0, 1] -> (N, 3, h * scale, w * scale)."""
+        """(N, C, h, w) in [0, 1] -> (N, C, h * scale, w * scale)."""
         low = self.head(image)
         return (self.tail(self.upscale(low + self.body(low))) + 1) / 2

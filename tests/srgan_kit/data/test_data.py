@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srgan_kit.data.crops import CropSettings, PairedCrops, StepSampler, check_partner
-from srgan_kit.data.image_folder import ImageFolder, find_images, find_partners, read_rgb
+from srgan_kit.data.image_folder import find_images, find_partners, read_rgb
+from srgan_kit.data.image_set import ImageSet
+from srgan_kit.data.sources import open_files
 from srgan_kit.errors import UserError
 from srgan_kit.images.resize import crop_to_multiple, resize_8bit
 
@@ -38,17 +40,16 @@ def test_a_folder_of_mixed_files_names_the_broken_ones(folder: Path, tmp_path: P
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:2000])
     sample_image(8, 90).save(tmp_path / "thin.png")
     (tmp_path / "notes.txt").write_text("passed over: not an image ending")
-    images = ImageFolder(find_images(tmp_path), cache_megabytes=1, minimum=16)
-    assert [path.name for path in images.paths] == ["a.png", "b.bmp", "c.tiff", "d.webp"]
+    images = ImageSet([open_files(tmp_path)], cache_megabytes=1, minimum=16)
+    assert [images.name(number) for number in range(len(images))] == ["a.png", "b.bmp", "c.tiff", "d.webp"]
     assert {skipped.path.name for skipped in images.skipped} == {"zero.png", "text.jpg", "cut.jpg", "thin.png"}
     assert "90x8 pixels, smaller than 16x16" in {skipped.reason for skipped in images.skipped}
 
 
 def test_the_cache_changes_nothing_but_memory(folder: Path) -> None:
-    paths = find_images(folder)
-    cached, read = ImageFolder(paths, cache_megabytes=1), ImageFolder(paths, cache_megabytes=0)
+    cached, read = (ImageSet([open_files(folder)], megabytes) for megabytes in (1, 0))
     assert (cached.cached, read.cached) == (4, 0)
-    for index in range(len(paths)):
+    for index in range(4):
         assert torch.equal(cached[index], read[index])
 
 
@@ -58,8 +59,8 @@ def test_folders_without_usable_images_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no image found"):
         find_images(tmp_path)
     (tmp_path / "zero.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"no usable image among 1 files .*zero\.png"):
-        ImageFolder(find_images(tmp_path), 1)
+    with pytest.raises(UserError, match=r"no usable image among 1 .*zero\.png"):
+        ImageSet([open_files(tmp_path)], 1)
 
 
 def test_orientation_palette_grey_and_16_bit_become_rgb(tmp_path: Path) -> None:
@@ -87,33 +88,32 @@ def read_rgb_of(image: Image.Image, folder: Path) -> torch.Tensor:
     augment=st.sampled_from(["none", "flips", "flips-and-rotations"]),
 )
 def test_a_sample_is_a_function_of_seed_and_number(folder: Path, index: int, seed: int, augment: str) -> None:
-    images = ImageFolder(find_images(folder), 1)
+    images = ImageSet([open_files(folder)], 1)
     settings = CropSettings(scale=2, patch=8, augment=augment, seed=seed)
     first = PairedCrops(images, None, settings)[index]
-    again = PairedCrops(ImageFolder(find_images(folder), 0), None, settings)[index]
+    again = PairedCrops(ImageSet([open_files(folder)], 0), None, settings)[index]
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
     assert (first[0].shape, first[1].shape) == ((3, 16, 16), (3, 8, 8))
 
 
-def test_a_crop_and_its_partner_are_the_same_place_turned_the_same_way(folder: Path) -> None:
-    images = ImageFolder(find_images(folder), 1)
+def test_a_crop_and_its_partner_are_the_same_place_turned_the_same_way(folder: Path, tmp_path: Path) -> None:
+    images = ImageSet([open_files(folder)], 1)
     settings = CropSettings(scale=4, patch=5, augment="flips-and-rotations", seed=3)
     crops = PairedCrops(images, None, settings)
-    partners = ImageFolder(images.paths, 1)
-    for index, path in enumerate(images.paths):
-        partners._cache[path] = resize_8bit(crop_to_multiple(images[index], 4), 0.25)
+    for index in range(len(images)):
+        low = resize_8bit(crop_to_multiple(images[index], 4), 0.25)
+        Image.fromarray(low.permute(1, 2, 0).numpy()).save(tmp_path / f"{index}.png")
+    partners = ImageSet([open_files(tmp_path)], 1)
     paired = PairedCrops(images, partners, settings)
     for index in range(30):
         for made, given_ in zip(crops[index], paired[index], strict=True):
             assert torch.equal(made, given_)
 
 
-def test_all_eight_turns_occur_and_none_without_augmentation(folder: Path) -> None:
-    images = ImageFolder(find_images(folder)[:1], 1)
-    square = ImageFolder(images.paths, 1)
-    square._cache[square.paths[0]] = images[0][:, :16, :16].contiguous()
-    square.sizes[square.paths[0]] = (16, 16)
+def test_all_eight_turns_occur_and_none_without_augmentation(tmp_path: Path) -> None:
+    sample_image(16, 16).save(tmp_path / "a.png")
+    square = ImageSet([open_files(tmp_path)], 1)
     settings = CropSettings(scale=2, patch=8, augment="flips-and-rotations", seed=0)
     crops = PairedCrops(square, None, settings)
     assert len({crops[i][0].numpy().tobytes() for i in range(100)}) == 8

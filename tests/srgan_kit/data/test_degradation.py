@@ -295,10 +295,18 @@ def test_the_number_of_threads_changes_nothing(name: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    "image", [torch.zeros(3, 8, 8), torch.zeros(1, 8, 8).byte(), torch.zeros(3, 10, 8).byte(), torch.zeros(8, 8).byte()]
+    "image",
+    [
+        torch.zeros(3, 8, 8).double(),
+        torch.zeros(2, 8, 8).byte(),
+        torch.zeros(3, 10, 8).byte(),
+        torch.zeros(8, 8).byte(),
+    ],
 )
 def test_images_that_cannot_be_degraded_are_named(image: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"degrade: expected \(3, H, W\) uint8 with sides that 4 divides, got"):
+    with pytest.raises(
+        ValueError, match=r"degrade: expected \(1 or 3, H, W\) uint8 or float with sides that 4 divides, got"
+    ):
         degrade(image, 4, PRESETS["light"], random())
 
 

@@ -12,8 +12,9 @@ from torch.utils.data import default_collate
 
 from srgan_kit.data.crops import CropSettings, PairedCrops
 from srgan_kit.data.device_crops import DeviceCrops
-from srgan_kit.data.image_folder import ImageFolder, find_images
+from srgan_kit.data.image_set import ImageSet
 from srgan_kit.data.labels import LabelledDraws
+from srgan_kit.data.sources import open_files
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks.super_resolution import SuperResolution
@@ -26,19 +27,19 @@ GREY = {**MORE, "grey": 0.25}
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
+def images(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Noise of sizes that are no multiples of the factors; one hardly larger than a crop."""
     folder = tmp_path_factory.mktemp("noise")
     for seed, size in enumerate([(61, 54, 3), (50, 83, 3), (33, 33, 3)]):
         pixels = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{seed}.png")
-    return ImageFolder(find_images(folder), 10)
+    return ImageSet([open_files(folder)], 10)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("augment", ["none", "flips", "flips-and-rotations"])
 @pytest.mark.parametrize("more", [PLAIN, MORE, GREY], ids=["plain", "reduced and shuffled", "some grey"])
-def test_a_batch_is_what_the_loader_makes(images: ImageFolder, scale: int, augment: str, more: dict) -> None:
+def test_a_batch_is_what_the_loader_makes(images: ImageSet, scale: int, augment: str, more: dict) -> None:
     labels = np.array([0, -1, 1])
     settings = CropSettings(
         scale=scale, patch=8, augment=augment, seed=5, labelled_draws=LabelledDraws(share=0.5), **more
@@ -55,14 +56,14 @@ def test_a_batch_is_what_the_loader_makes(images: ImageFolder, scale: int, augme
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_float32_rounds_as_float64_does(images: ImageFolder, scale: int) -> None:
+def test_float32_rounds_as_float64_does(images: ImageSet, scale: int) -> None:
     exact, short = (DeviceCrops(images, CropSettings(scale=scale, patch=8, seed=0), CPU) for _ in range(2))
     short._dtype, short._weights = torch.float32, short._weights.float()
     numbers = list(range(200))
     assert torch.equal(short.batch(numbers)[1], exact.batch(numbers)[1])
 
 
-def test_more_augmentation_gives_all_sizes_and_all_orders_of_channels(images: ImageFolder) -> None:
+def test_more_augmentation_gives_all_sizes_and_all_orders_of_channels(images: ImageSet) -> None:
     crops = PairedCrops(images, None, CropSettings(scale=4, patch=8, seed=0, **MORE))
     plans = [crops.plan(number) for number in range(600)]
     assert {(plan.image, plan.reduction) for plan in plans} == {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)}
@@ -84,7 +85,7 @@ def test_images_that_no_reduction_leaves_large_enough_are_named(tmp_path: Path, 
     assert all(task.examples[number][0].shape == (3, 32, 32) for number in range(60))
 
 
-def test_a_part_of_the_crops_is_grey_and_the_others_stay_as_they_are(images: ImageFolder) -> None:
+def test_a_part_of_the_crops_is_grey_and_the_others_stay_as_they_are(images: ImageSet) -> None:
     flipped = CropSettings(scale=4, patch=8, augment="flips", seed=0)
     crops, before = (PairedCrops(images, None, replace(flipped, **more)) for more in (GREY, MORE))
     plans = [crops.plan(number) for number in range(1200)]

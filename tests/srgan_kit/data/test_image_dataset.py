@@ -292,7 +292,7 @@ def test_files_that_are_no_data_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"damaged\.npz: cannot be read"):
         load(tmp_path / "damaged.npz", 4, 1, "none", 0, 0)
     (tmp_path / "zero.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"no usable image among 1 files .*zero\.png"):
+    with pytest.raises(UserError, match=r"no usable image among 1 .*zero\.png"):
         load(tmp_path, 4, 1, "none", 0, 0)
 
 

@@ -7,20 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srgan_kit.data.labels import class_folders, labelled_subset
+from srgan_kit.data.image_files import FolderFiles
+from srgan_kit.data.labels import labelled_subset, numbered_classes
 from srgan_kit.errors import UserError
 
 
 def test_the_first_inner_folder_is_the_class() -> None:
-    paths = [Path("data") / name for name in ("roses/a.png", "daisy/deep/b.png", "loose.png", "roses/c.png")]
-    labels, classes = class_folders(paths, Path("data"))
+    files = FolderFiles(Path("data"), ["roses/a.png", "daisy/deep/b.png", "loose.png", "roses/c.png"])
+    labels, classes = numbered_classes([files.class_of(number) for number in range(4)])
     assert classes == ("daisy", "roses")
     assert labels.tolist() == [1, 0, -1, 1]
     assert labels.dtype == np.int64
 
 
 def test_without_inner_folders_there_are_no_classes() -> None:
-    labels, classes = class_folders([Path("data/a.png"), Path("data/b.png")], Path("data"))
+    labels, classes = numbered_classes([None, None])
     assert classes == ()
     assert labels.tolist() == [-1, -1]
 

@@ -60,7 +60,7 @@ def test_the_task_takes_the_packed_file_and_removes_what_it_unpacked(folders: li
         for data in (tmp_path / "training.zip", folders[0].parent)
     ]
     assert held_out[0].double().sub(held_out[1]).square().mean().sqrt() < 4  # the same image, but for the encoding
-    folder = task._unpacked.folder
+    folder = task.images.sources[0].folder
     assert folder.is_dir()
     del task
     assert not folder.exists()

@@ -62,11 +62,12 @@ def test_settings_are_those_of_the_config() -> None:
         "channels": 64,
         "blocks": 23,
         "growth": 32,
+        "image_channels": 3,
     }
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3)])
-@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 def test_tiny_images(scale: int, size: tuple[int, int]) -> None:
     network = RRDBNet(scale, 8, 1, 4)
     assert network(torch.rand(1, 3, *size)).shape == (1, 3, size[0] * scale, size[1] * scale)
@@ -81,5 +82,5 @@ def test_gradients_reach_every_weight() -> None:
 
 
 def test_wrong_scale() -> None:
-    with pytest.raises(UserError, match="scale must be 2 or 4, got 3"):
+    with pytest.raises(UserError, match="scale must be 1, 2 or 4, got 3"):
         RRDBNet(3)

@@ -1,6 +1,7 @@
 """Generators: the layouts of the papers, every scale, and a start close to the interpolated image."""
 
 import pytest
+import spandrel
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -16,13 +17,38 @@ from srgan_kit.generators.super_resolution.srresnet import SRResNet, SRResNetCon
 from srgan_kit.models.super_resolution import generator_config
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("name", [name for name in SUPER_RESOLVERS if name != "rrdb"])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("name", [*SUPER_RESOLVERS])
 def test_every_scale_and_size(name: str, scale: int) -> None:
-    config = generator_config(f'{{"name": "{name}", "scale": {scale}, "channels": 16}}')
-    network = config.build().eval()
-    for height, width in [(1, 1), (5, 8)]:
-        assert network(torch.rand(2, 3, height, width)).shape == (2, 3, height * scale, width * scale)
+    if name == "rrdb" and scale in (3, 8):
+        return
+    for channels in (1, 3):
+        text = f'{{"name": "{name}", "scale": {scale}, "channels": 16, "image_channels": {channels}}}'
+        network = generator_config(text).build().eval()
+        for height, width in [(1, 1), (5, 8)]:
+            image = torch.rand(2, channels, height, width)
+            given = image.clone()
+            assert network(image).shape == (2, channels, height * scale, width * scale)
+            assert torch.equal(image, given)
+
+
+def test_at_scale_1_the_residual_network_is_the_image_plus_its_residual() -> None:
+    network = ResidualSRConfig(scale=1, channels=4, groups=1).build()
+    image = torch.rand(1, 3, 6, 7)
+    nn.init.zeros_(network.tail.weight)
+    assert torch.equal(network(image), image)
+    network.tail.bias.data[:] = torch.tensor([1.0, 2.0, 3.0])  # pyright: ignore[reportOptionalMemberAccess]
+    torch.testing.assert_close(network(image) - image, torch.tensor([1.0, 2.0, 3.0])[:, None, None].expand(1, 3, 6, 7))
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_rrdb_folds_pixels_as_spandrel_does(scale: int) -> None:
+    network = SUPER_RESOLVERS["rrdb"](scale=scale, channels=8, blocks=1).build().eval()  # pyright: ignore
+    descriptor = spandrel.ModelLoader().load_from_state_dict(dict(network.state_dict()))
+    assert descriptor.scale == scale
+    image = torch.rand(1, 3, 8, 12)
+    with torch.no_grad():
+        torch.testing.assert_close(network(image), descriptor.model(image), atol=1e-6, rtol=1e-5)
 
 
 def test_settings_that_no_generator_has_are_errors() -> None:
@@ -110,8 +136,8 @@ def test_srresnet_has_the_layers_of_the_paper() -> None:
 
 
 def test_srresnet_refuses_other_scales() -> None:
-    with pytest.raises(UserError, match="scale must be 2, 3 or 4, got 8"):
-        SRResNet(scale=8)
+    with pytest.raises(UserError, match="scale must be 1, 2, 3, 4 or 8, got 5"):
+        SRResNet(scale=5)
 
 
 def test_every_key_is_the_name_of_its_settings() -> None:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from srgan_kit.layers.weight_norm import WeightNormLinear, has_weight_norm, initialising_from_data, row_lengths
+from srgan_kit.layers import weight_norm as layers
+from srgan_kit.layers.weight_norm import WeightNormLinear, initialising_from_data, row_lengths, weight_normed
 
 
 def pair() -> tuple[WeightNormLinear, nn.Module]:
@@ -82,6 +83,38 @@ def test_a_fixed_scale_is_saved_but_not_trained(scale, trained: bool) -> None:
     layer = WeightNormLinear(4, 3, scale)
     assert ("scale" in dict(layer.named_parameters())) is trained
     assert "scale" in layer.state_dict()
-    assert has_weight_norm(nn.Sequential(layer))
-    assert not has_weight_norm(nn.Linear(4, 3))
+    assert weight_normed(nn.Sequential(layer))
+    assert not weight_normed(nn.Linear(4, 3))
     assert float(layer.direction.detach().std()) == pytest.approx(0.1, rel=0.6)
+
+
+def test_lengths_are_computed_once_with_the_same_outputs_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = WeightNormLinear(5, 3, "trained")
+    first, second = torch.randn(4, 5), torch.randn(2, 5)
+    counted: list[bool] = []
+    compute = layers.row_lengths
+
+    def counting(matrix: torch.Tensor) -> torch.Tensor:
+        counted.append(torch.is_grad_enabled())
+        return compute(matrix)
+
+    monkeypatch.setattr(layers, "row_lengths", counting)
+
+    def gradients() -> list[torch.Tensor]:
+        layer.zero_grad()
+        (layer(first).square().sum() + layer(second).exp().sum()).backward()
+        return [parameter.grad.clone() for parameter in layer.parameters() if parameter.grad is not None]
+
+    apart = gradients()
+    assert len(counted) == 2
+    with layers.lengths_kept([layer]):
+        with torch.no_grad():
+            without = layer(first)
+        together = gradients()
+        _ = layer(first)
+    assert counted[2:] == [False, True]
+    assert all(torch.allclose(a, b, rtol=1e-6, atol=1e-7) for a, b in zip(apart, together, strict=True))
+    assert torch.equal(without, layer(first))
+    layer.direction.data.mul_(2)
+    assert torch.allclose(layer(first), without, rtol=1e-6)  # nothing is kept beyond the block
+    assert counted[4:] == [True, True]

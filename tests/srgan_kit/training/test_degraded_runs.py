@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 from srgan_kit.data.crops import CropSettings, PairedCrops
 from srgan_kit.data.degradation_settings import LightConfig, RoundsConfig, SecondOrderConfig
-from srgan_kit.data.image_folder import ImageFolder, find_images, read_rgb
+from srgan_kit.data.image_folder import read_rgb
+from srgan_kit.data.image_set import ImageSet
+from srgan_kit.data.sources import open_files
 from srgan_kit.errors import UserError
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.recipes.load import load_recipe
@@ -36,17 +38,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def images(folder: Path) -> ImageFolder:
-    return ImageFolder(find_images(folder), 10)
+def images(folder: Path) -> ImageSet:
+    return ImageSet([open_files(folder)], 10)
 
 
-def crops(images: ImageFolder, degradation: RoundsConfig | None, seed: int = 5, **more) -> PairedCrops:
+def crops(images: ImageSet, degradation: RoundsConfig | None, seed: int = 5, **more) -> PairedCrops:
     settings = {"scale": 4, "patch": 8, "augment": "flips-and-rotations", "seed": seed} | more
     return PairedCrops(images, None, CropSettings(**settings), degradation=degradation)
 
 
 @pytest.mark.parametrize("more", [{}, {"reductions": (1.0, 0.8), "shuffle_channels": True}], ids=["plain", "more"])
-def test_the_high_resolution_crops_are_those_of_the_bicubic(images: ImageFolder, more: dict) -> None:
+def test_the_high_resolution_crops_are_those_of_the_bicubic(images: ImageSet, more: dict) -> None:
     plain, degraded = crops(images, None, **more), crops(images, SECOND_ORDER, **more)
     for number in range(40):
         assert torch.equal(degraded[number][0], plain[number][0])
@@ -54,7 +56,7 @@ def test_the_high_resolution_crops_are_those_of_the_bicubic(images: ImageFolder,
         assert degraded[number][1].shape == (3, 8, 8)
 
 
-def test_the_low_resolution_crop_lies_where_the_high_one_does(images: ImageFolder) -> None:
+def test_the_low_resolution_crop_lies_where_the_high_one_does(images: ImageSet) -> None:
     """Without blur, noise and JPEG it is the high-resolution crop in one of three plain reductions."""
     only = crops(images, REDUCED_ONLY)
     for number in range(60):
@@ -66,7 +68,7 @@ def test_the_low_resolution_crop_lies_where_the_high_one_does(images: ImageFolde
         assert min(error.max() for error in errors) <= 1
 
 
-def test_a_sample_is_a_function_of_seed_and_number(images: ImageFolder) -> None:
+def test_a_sample_is_a_function_of_seed_and_number(images: ImageSet) -> None:
     first, again, other = crops(images, SECOND_ORDER), crops(images, SECOND_ORDER), crops(images, SECOND_ORDER, seed=6)
     _ = [first[number] for number in range(5)]  # what was made before does not matter
     for number in (3, 1000, 2**31):
@@ -77,7 +79,7 @@ def test_a_sample_is_a_function_of_seed_and_number(images: ImageFolder) -> None:
 
 def test_the_same_crop_is_degraded_anew_each_time_it_comes(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "a.png")
-    image = ImageFolder(find_images(tmp_path), 10)
+    image = ImageSet([open_files(tmp_path)], 10)
     one, other = (crops(image, SECOND_ORDER, seed=seed, augment="none") for seed in (5, 6))
     samples = [run[number] for run in (one, other) for number in range(3)]
     assert all(torch.equal(sample[0], samples[0][0]) for sample in samples)

@@ -475,7 +475,7 @@ def test_the_moving_average_by_hand() -> None:
     network.weight.data.fill_(0.0)
     average = MovingAverage(network, decay=0.25)
     network.weight.data.fill_(1.0)
-    average.update(network, step=1)  # decay min(.25, 2/11)
+    average.update(step=1)  # decay min(.25, 2/11)
     assert average.network.weight.item() == pytest.approx(1 - 2 / 11)  # pyright: ignore[reportCallIssue]
-    average.update(network, step=100)
+    average.update(step=100)
     assert average.network.weight.item() == pytest.approx(1 - 0.25 * 2 / 11)  # pyright: ignore[reportCallIssue]
