@@ -11,7 +11,13 @@ from srgan_kit.recipes.schema import Recipe
 
 COSTS = "costs.json"
 """Measured by `scripts/bench/recipes.py`."""
-COMPARATORS = {"vgg16": "VGG16", "vgg19": "VGG19", "squeezenet": "SqueezeNet", "squeeze": "SqueezeNet"}
+COMPARATORS = {
+    "vgg16": "VGG16",
+    "vgg19": "VGG19",
+    "squeezenet": "SqueezeNet",
+    "squeeze": "SqueezeNet",
+    "dists": "DISTS",
+}
 """Networks of [perceptual] and [lpips] whose weights are fetched or given."""
 
 
@@ -54,8 +60,10 @@ def needs(recipe: Recipe) -> str:
     if recipe.labels.count:
         images += f", {recipe.labels.count} labelled"
     weights = recipe.generator_weights
-    networks = [recipe.perceptual.network] if weights.get("perceptual") else []
+    shared = any(weights.get(name) for name in ("perceptual", "style", "contextual"))
+    networks = [recipe.perceptual.network] if shared else []
     networks += [recipe.lpips.network] if weights.get("lpips") else []
+    networks += ["vgg16", "dists"] if weights.get("dists") else []
     named = [f"{COMPARATORS.get(network, network)} weights" for network in networks]
     return "; ".join([images, *dict.fromkeys(named)])
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from srgan_kit.errors import UserError
 from srgan_kit.metrics.lpips import PerceptualDistance, fetched_weights, lpips_like
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks.content import TERMS, rgb
+from srgan_kit.tasks.comparators import rgb
+from srgan_kit.tasks.content import TERMS
 
 SMALLEST = 17
 """Side of the smallest image that SqueezeNet takes."""
@@ -57,8 +58,8 @@ class PerceptualFigure:
 
 def about_looks(recipe: Recipe) -> bool:
     """Whether PSNR alone says too little: there is a critic, or a term that compares features."""
-    networks = (name for name, term in TERMS.items() if term.needs == "network")
-    return recipe.critic is not None or any(recipe.generator_weights.get(name) for name in networks)
+    looking = {"lpips", "dists"} | {name for name, term in TERMS.items() if term.needs == "network"}
+    return recipe.critic is not None or any(recipe.generator_weights.get(name) for name in looking)
 
 
 def mean_of_each(figures: list[dict[str, float]]) -> dict[str, float]:

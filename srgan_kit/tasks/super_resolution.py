@@ -28,7 +28,8 @@ from srgan_kit.images.pixels import unit_floats
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_pixels
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.tasks.content import Content, rgb
+from srgan_kit.tasks.comparators import rgb
+from srgan_kit.tasks.content import Content
 from srgan_kit.tasks.image_data import as_floats
 from srgan_kit.tasks.measures import PerceptualFigure, mean_of_each
 
