@@ -70,8 +70,9 @@ class DataConfig(Settings):
     crop. What the first start finds of images that do not all fit is kept in the user's cache folder, so that the next
     one need not decode them."""
     workers: Annotated[int, Field(ge=0)] | None = None
-    """Processes that prepare crops beside the training process; None for none where the CPU trains, and one for each
-    core but one, at most 8, beside an accelerator."""
+    """Processes that prepare crops beside the training process. None where the CPU trains: one if images are degraded
+    at random, which takes a tenth of a step or more, else none; beside an accelerator: one for each core but one, at
+    most 8."""
 
     @property
     def all_sources(self) -> tuple[SourceConfig, ...]:

@@ -97,4 +97,7 @@ def _workers(recipe: Recipe, device: torch.device) -> int:
     """Processes that make batches: as many as the recipe says, or as the machine has to spare."""
     if recipe.data.workers is not None:
         return recipe.data.workers
-    return 0 if device.type == "cpu" else min(MOST_WORKERS, max(0, (os.cpu_count() or 1) - 1))
+    spare = max(0, (os.cpu_count() or 1) - 1)
+    if device.type == "cpu":  # whose threads all learn, but while a batch is degraded by one of them
+        return min(spare, 1 if recipe.data.random_degradation else 0)
+    return min(spare, MOST_WORKERS)
