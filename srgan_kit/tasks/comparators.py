@@ -42,8 +42,8 @@ class SharedNetwork(nn.Module):
         self._pairs: list[tuple[Tensor, Tensor, tuple[Tensor, Tensor]]] = []
         self._maps: list[tuple[Tensor, bool, Mapping[str, Tensor]]] = []
 
-    def shown(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network is shown of two images: RGB, both shifted alike."""
+    def prepared(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network sees of two images: RGB, both shifted alike."""
         for one, other, pair in self._pairs:
             if one is fake and other is real:
                 return pair
@@ -52,7 +52,7 @@ class SharedNetwork(nn.Module):
         return pair
 
     def forward(self, image: Tensor) -> Mapping[str, Tensor]:
-        """The maps of one of the images that were shown."""
+        """The maps of one of the images that were prepared for it."""
         differentiable = torch.is_grad_enabled()  # a target's maps have no gradient, an output's have
         for seen, with_gradient, maps in self._maps:
             if seen is image and with_gradient == differentiable:
@@ -82,7 +82,7 @@ class Compared(nn.Module):
         """Two (N, 1 or 3, H, W) -> scalar; `known` are the real images' maps, unshifted."""
         if known is not None and not self.network.largest:
             return self.loss(rgb(fake), known)
-        return self.loss(*self.network.shown(fake, real))
+        return self.loss(*self.network.prepared(fake, real))
 
 
 def shared_network(recipe: Recipe, terms: Iterable[str]) -> SharedNetwork:

@@ -98,18 +98,18 @@ def contextual_term(recipe: Recipe, network: SharedNetwork) -> ContextualLoss:
     return ContextualLoss(recipe.contextual.layers, recipe.contextual.bandwidth, extractor=network)
 
 
-def made(loss: Callable[..., Any], table: str) -> Callable[[Recipe], Any]:
+def module_with(loss: Callable[..., Any], table: str) -> Callable[[Recipe], Any]:
     """Makes the loss with the settings of a recipe's table."""
     return lambda recipe: loss(**getattr(recipe, table).model_dump())
 
 
-def set_up(function: Callable[..., Tensor], table: str) -> Callable[[Recipe], Callable[..., Tensor]]:
+def function_with(function: Callable[..., Tensor], table: str) -> Callable[[Recipe], Callable[..., Tensor]]:
     """The function with the settings of a recipe's table."""
     return lambda recipe: partial(function, **getattr(recipe, table).model_dump())
 
 
 TERMS: dict[str, Term] = {
-    "charbonnier": Term(made(CharbonnierLoss, "charbonnier"), needs="settings"),
+    "charbonnier": Term(module_with(CharbonnierLoss, "charbonnier"), needs="settings"),
     "fourier": Term(fourier_l1),
     "mse": Term(mse),
     "pixel": Term(l1),
@@ -121,19 +121,21 @@ TERMS: dict[str, Term] = {
     "phase_balance": Term(phase_balance, needs="scale"),
     "phase_bias": Term(phase_bias, needs="scale"),
     "phase_evenness": Term(phase_evenness, needs="scale"),
-    "huber": Term(made(HuberLoss, "huber"), needs="settings"),
+    "huber": Term(module_with(HuberLoss, "huber"), needs="settings"),
     "ssim": Term(SSIMLoss()),
-    "ms_ssim": Term(made(MSSSIMLoss, "ms_ssim"), needs="settings"),
-    "focal_frequency": Term(made(FocalFrequencyLoss, "focal_frequency"), needs="settings"),
-    "stationary_wavelet": Term(made(StationaryWaveletLoss, "stationary_wavelet"), needs="settings"),
-    "sobel": Term(made(SobelLoss, "sobel"), needs="settings"),
-    "color_consistency": Term(made(ColorConsistencyLoss, "color_consistency"), needs="settings"),
-    "local_discriminative": Term(made(LocalDiscriminativeLoss, "local_discriminative"), needs="average"),
+    "ms_ssim": Term(module_with(MSSSIMLoss, "ms_ssim"), needs="settings"),
+    "focal_frequency": Term(module_with(FocalFrequencyLoss, "focal_frequency"), needs="settings"),
+    "stationary_wavelet": Term(module_with(StationaryWaveletLoss, "stationary_wavelet"), needs="settings"),
+    "sobel": Term(module_with(SobelLoss, "sobel"), needs="settings"),
+    "color_consistency": Term(module_with(ColorConsistencyLoss, "color_consistency"), needs="settings"),
+    "local_discriminative": Term(module_with(LocalDiscriminativeLoss, "local_discriminative"), needs="average"),
     "style": Term(style_term, needs="network"),
     "contextual": Term(contextual_term, needs="network"),
     "dists": Term(dists_term, needs="settings"),
-    "moment_matching": Term(set_up(moment_matching, "moment_matching"), needs="batch"),
-    "maximum_mean_discrepancy": Term(set_up(maximum_mean_discrepancy, "maximum_mean_discrepancy"), needs="batch"),
+    "moment_matching": Term(function_with(moment_matching, "moment_matching"), needs="batch"),
+    "maximum_mean_discrepancy": Term(
+        function_with(maximum_mean_discrepancy, "maximum_mean_discrepancy"), needs="batch"
+    ),
 }
 """Every content term, by the name that `[weights]` gives it, in the order in which the terms of a run are summed.
 

@@ -1,6 +1,7 @@
 """Whether a run fits into memory, found out before anything large is built: a message instead of a killed process."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +46,10 @@ def peak_memory(device: torch.device) -> int:
     """Most bytes that this process has taken so far; on a GPU, that its tensors have."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
-    if STATUS.is_file():  # Linux, whose `getrusage` counts the parent process in
-        lines = dict(line.partition(":")[::2] for line in STATUS.read_text().splitlines())
-        return 1024 * int(lines["VmHWM"].split()[0])
+    status = STATUS.read_text() if STATUS.is_file() else ""
+    peak = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    if peak:  # Linux, whose `getrusage` counts the parent process in
+        return 1024 * int(peak[1])
     now = psutil.Process().memory_info()
     return getattr(now, "peak_wset", now.rss)
 

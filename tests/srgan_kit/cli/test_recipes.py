@@ -61,9 +61,14 @@ def test_what_a_recipe_does_not_set_is_marked_as_default(monkeypatch, capsys, tm
         encoding="utf-8",
     )
     _, out, _ = run(monkeypatch, capsys, "show", str(file))
-    assert {'name = "own"', "steps = 7", "seed = 0 # default", 'name = "gan"', 'pixel = "share:0.5"'} <= {
-        *out.splitlines()
-    }
+    assert {
+        'name = "own"',
+        "steps = 7",
+        "seed = 0 # default",
+        'name = "gan"',
+        'name = "dcgan"',
+        'pixel = "share:0.5"',
+    } <= {*out.splitlines()}
     assert "# folder: not set" in out
     rate = {table: out.split(f"[{table}]\n")[1].partition("\n")[0] for table in ("optimizer", "critic_optimizer")}
     assert rate == dict.fromkeys(
