@@ -38,6 +38,22 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "feature matching": ("unconditional", "gan", ["weights.feature_matching=1"]),
     "virtual batch norm": ("unconditional", "gan", ["techniques.virtual_batch_norm=true"]),
     "minibatch discrimination": ("unconditional", "gan", ["critic.minibatch_kernels=5"]),
+    "relativistic averages": ("unconditional", "gan", ["variant.objective=relativistic-average"]),
+    "relativistic pairs with both penalties": (
+        "unconditional",
+        "gan",
+        ["variant.objective=relativistic-pairs", "critic_weights.r1=1", "critic_weights.r2=1"],
+    ),
+    "distances of batches": (
+        "unconditional",
+        "none",
+        ["weights.moment_matching=1", "weights.maximum_mean_discrepancy=1"],
+    ),
+    "the average as a judge of artifacts": (
+        "super-resolution",
+        "none",
+        ["weights.pixel=1", "weights.local_discriminative=1", "weights.ssim=0.1"],
+    ),
     "a share of the gradient": (
         "super-resolution",
         "gan",
@@ -129,7 +145,7 @@ DENSE = [
     "encoder={layout='dense', hidden=8, channels=4}",
 ]
 ADDED_UP: dict[str, list[str]] = {
-    "none": ["weights.pixel=1"],
+    "none": ["weights.pixel=1", "weights.local_discriminative=1"],
     "gan": ["critic_steps=2", "techniques.instance_noise=0.1", "critic_weights.r1=1"],
     "f-gan": ["generator_batch=own"],
     "infogan": ["critic={name='mlp', hidden=[8, 8], noise=0.3, dropout=0.2}"],
