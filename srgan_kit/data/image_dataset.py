@@ -86,11 +86,12 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Samples by their numbers, as a loader would collate them: (N, C, size, size) uint8 and (N,) int64."""
         which = self._which(np.fromiter(indices, dtype=np.int64))
+        numbers = torch.from_numpy(which)
         if self.augment == "none" and self._block is not None:
-            images = self._block[which]
+            images = self._block.index_select(0, numbers)  # ten times sooner than by brackets
         else:
             images = torch.stack([self._crop(*pair) for pair in zip(indices, which.tolist(), strict=True)])
-        return drawn(images, self.seed, indices) if self._redrawn else images, self.labels[which]
+        return drawn(images, self.seed, indices) if self._redrawn else images, self.labels[numbers]
 
     def _crop(self, index: int, which: int) -> Tensor:
         """The part of image `which` that sample `index` shows, flipped or not."""

@@ -138,7 +138,8 @@ class Model(nn.Module):
             noise = torch.randn(count, self.latent.noise, generator=generator)
         classes = [torch.randint(k, (count,), generator=generator) for k in self.latent.categorical]
         categorical = torch.stack(classes, dim=1) if classes else torch.zeros(count, 0, dtype=torch.int64)
-        continuous = torch.rand(count, self.latent.continuous, generator=generator) * 2 - 1
+        codes = self.latent.continuous
+        continuous = torch.rand(count, codes, generator=generator) * 2 - 1 if codes else torch.zeros(count, 0)
         return noise.to(device), Codes(categorical.to(device), continuous.to(device))
 
     def vector(self, noise: Tensor, codes: Codes) -> Tensor | None:
