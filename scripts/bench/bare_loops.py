@@ -23,7 +23,7 @@ class Learner:
     """A network with its optimiser and its moving average."""
 
     def __init__(self, network: nn.Module, config: OptimizerConfig, ema: float) -> None:
-        self.network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.network = network.to(memory_format=torch.channels_last)
         self.clip = config.clip_gradient
         self.parameters = list(network.parameters())
         self.optimizer = torch.optim.Adam(self.parameters, config.learning_rate, config.betas, fused=True)

@@ -13,7 +13,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -42,7 +42,7 @@ SMALL = {"dcgan": ("generator.channels=32", "critic.channels=32")}
 SUPER_RESOLUTION = ("fidelity-x4", "photo-x4")
 
 
-def kit(recipe: Recipe, folder: Path, waits: list[tuple[float, float]]) -> Iterator[None]:
+def kit(recipe: Recipe, folder: Path, waits: list[tuple[float, float]]) -> Generator[None, None, None]:
     """The kit's loop, a step a turn; in `waits` the seconds of each step that went to its data, and all of them."""
     with ExitStack() as stack:
         run, _ = stack.enter_context(open_run(recipe, folder, False, None))

@@ -13,9 +13,6 @@ WHITE = 255
 TRAINED_ON, HELD_OUT = -1, -2
 """Seeds of the one draw of all training images and of all held-out ones; those of runs are not negative."""
 WORDS_AT_ONCE = 2**20
-WHITE_BELOW = -(-(np.arange(WHITE + 1, dtype=np.uint64) << np.uint64(16)).astype(np.int64) // WHITE)
-WHITE_BELOW = WHITE_BELOW.astype(np.uint32)
-"""By value, the random numbers of 16 bits that are below this make white: the chance is the value's part of 255."""
 
 
 def binarised(values: Tensor, how: Binarisation, seed: int) -> Tensor:
@@ -39,8 +36,9 @@ def drawn(images: Tensor, seed: int, indices: Sequence[int]) -> Tensor:
     Networks", sec. 4.
     """
     count = images[0].numel()
-    white = random_numbers(seed, indices, count) < WHITE_BELOW[images.reshape(len(images), count).numpy()]
-    return torch.from_numpy(np.multiply(white, WHITE, dtype=np.uint8)).view(images.shape)
+    numbers = random_numbers(seed, indices, count).astype(np.uint32)
+    white = numbers * WHITE < images.reshape(len(images), count).numpy().astype(np.uint32) << 16
+    return torch.from_numpy(-white.view(np.uint8)).view(images.shape)  # of a byte -1 is 255
 
 
 def random_numbers(seed: int, indices: Sequence[int], count: int) -> np.ndarray:

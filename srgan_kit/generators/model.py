@@ -134,6 +134,8 @@ class Model(nn.Module):
         """Noise (N, D) and codes from their priors; on the CPU, so that a seed means one thing."""
 
         def uniform(numbers: int) -> Tensor:
+            if not numbers:
+                return torch.zeros(count, 0)
             like = torch.empty(count, numbers)
             return drawn_for_batch(like, lambda batch: torch.rand(batch.shape, generator=generator)) * 2 - 1
 

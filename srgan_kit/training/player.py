@@ -187,7 +187,9 @@ class Player:
         if self.accelerator.scaler is not None:  # accelerate's own clipping unscales the other player too
             self.accelerator.unscale_gradients(self.optimizer)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        if not gradients:
+            return 0.0
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # get_total_norm, of one device
         value = float(norm)
         if math.isinf(value) and norm.device.type != "mps":  # which has no float64, in which their squares are finite
             norm = torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in gradients]).norm()
