@@ -48,6 +48,7 @@ def data_folder() -> Path:
 def _cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept between runs is not kept in the user's folder."""
     monkeypatch.setenv("SRGAN_KIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("SRGAN_KIT_MODELS", str(tmp_path_factory.getbasetemp() / "models"))
 
 
 @pytest.fixture(autouse=True)

@@ -8,17 +8,16 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from srgan_kit.contracts import REQUIREMENTS
 from srgan_kit.critics import CriticConfig
 from srgan_kit.data.settings import DataConfig, LabelsConfig
-from srgan_kit.generators import GENERATORS, SUPER_RESOLVERS, GeneratorConfig
+from srgan_kit.generators import SUPER_RESOLVERS, GeneratorConfig
 from srgan_kit.generators.autoregressive.network import PixelSettings
 from srgan_kit.generators.encoder import EncoderConfig
-from srgan_kit.generators.latent.inversion import InversionConfig
 from srgan_kit.generators.model import LatentConfig
 from srgan_kit.generators.super_resolution.community import CommunityConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.recipes.checks import check_recipe
 from srgan_kit.recipes.sections import (
     CriticWeight,
     DistillationConfig,
@@ -46,7 +45,7 @@ from srgan_kit.recipes.terms import (
     StationaryWaveletConfig,
     StyleConfig,
 )
-from srgan_kit.recipes.variant import VariantSetting, variant_name
+from srgan_kit.recipes.variant import VariantSetting
 from srgan_kit.settings import NAMED, Settings, table_of
 from srgan_kit.variants import VARIANTS
 
@@ -229,93 +228,6 @@ class Recipe(Settings):
         return value
 
     @model_validator(mode="after")
-    def _super_resolution_fits(self) -> "Recipe":
-        data, generator = self.data, self.generator
-        if self.task != "super-resolution" or not isinstance(generator, SRSettings):
-            return self
-        if generator.image_channels not in (3, data.channels):
-            got = f"got generator.image_channels = {generator.image_channels}, data.channels = {data.channels}"
-            raise ValueError(f"generator.image_channels: expected data.channels, which sets it; {got}")
-        if data.channels == 2:
-            raise ValueError("data.channels: images have 3 (RGB) or 1 (grey), got 2, which are points'")
-        if data.channels == 1 and (data.shuffle_channels or data.grey):
-            key = "shuffle_channels" if data.shuffle_channels else "grey"
-            raise ValueError(f"data.{key}: for colour images, not for data.channels = 1")
-        if generator.scale == 1 and data.random_degradation is None and not data.paired:
-            raise ValueError(
-                "generator.scale: 1 needs degraded images; the bicubic leaves them as they are: set data.degradation, "
-                "or data.lr_folder"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _data_fit(self) -> "Recipe":
-        data = self.data
-        if not data.reductions:
-            raise ValueError("data.reductions: expected at least one factor")
-        if self.task != "super-resolution":
-            for key in ("reductions", "shuffle_channels", "grey", "pipeline"):
-                if getattr(data, key) != DataConfig.model_fields[key].default:
-                    raise ValueError(f"data.{key}: for the task super-resolution, not for {self.task}")
-        elif data.binarise != "none":
-            raise ValueError(f"data.binarise: for unconditional and reconstruction, not for {self.task}")
-        if data.paired and (data.pipeline == "device" or data.reductions != (1.0,)):
-            raise ValueError("data.lr_folder: its images need data.pipeline = 'loader' and no data.reductions")
-        if self.validation.lr_folder is not None and self.validation.folder is None:
-            raise ValueError("validation.lr_folder needs validation.folder")
-        if data.random_degradation is None:
-            return self
-        degradation = f"data.degradation.name = {data.degradation.name!r}"
-        if self.task != "super-resolution":
-            raise ValueError(f"{degradation}: for the task super-resolution, not for {self.task}")
-        if data.paired:
-            raise ValueError(f"{degradation}: data.lr_folder has low-resolution images already; remove one of the two")
-        if data.pipeline == "device":
-            raise ValueError(f"{degradation}: made on the CPU; set data.pipeline = 'loader', and data.workers to share")
-        if self.generator_weights.get("consistency"):
-            raise ValueError(f"{degradation}: weights.consistency compares with the bicubic; remove one of the two")
-        return self
-
-    @model_validator(mode="after")
-    def _shares_fit(self) -> "Recipe":
-        shares = self.shares
-        if not shares:
-            return self
-        total = sum(shares.values())
-        if total > 1 - 1e-9:
-            given = " + ".join(f"{share:g}" for share in shares.values())
-            raise ValueError(f"weights: expected shares of less than 1 together, got {given} = {total:g}")
-        return self
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> "Recipe":
-        upscales = isinstance(self.generator, SRSettings)
-        pixel = isinstance(self.generator, PixelSettings)
-        if self.task == "super-resolution" and not (upscales or pixel):
-            expected = ", ".join(name for name, kind in GENERATORS.items() if issubclass(kind, SRSettings))
-            raise ValueError(f"generator {self.generator.name!r} upscales no image; use one of {expected}")
-        if self.task != "super-resolution" and upscales:
-            expected = ", ".join(name for name, kind in GENERATORS.items() if not issubclass(kind, SRSettings))
-            raise ValueError(f"generator {self.generator.name!r} is for super-resolution; {self.task} needs {expected}")
-        features = self.task == "reconstruction" and self.reconstruction.source == "features"
-        if features != isinstance(self.generator, InversionConfig) and not pixel:
-            raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
-        if self.critic_weights.get("mismatch") and not (self.critic is not None and self.critic.condition_hidden):
-            raise ValueError("critic_weights.mismatch: needs critic.conditional = true and critic.condition_hidden")
-        if self.latent.size and not self.generator.takes_latent:
-            raise ValueError(f"generator {self.generator.name!r} takes no latent vector: use 'residual'")
-        for part, got in (
-            ("techniques", self.techniques.translation),
-            ("perceptual", self.perceptual.translation),
-            ("lpips", self.lpips.translation),
-            ("dists", self.dists.translation),
-        ):
-            if got >= self.image_shape[1]:
-                side = self.image_shape[1]
-                raise ValueError(f"{part}.translation: expected less than the images' side of {side}, got {got}")
-        needs_critic = "critic" in self.variant.requirements()
-        if needs_critic and self.critic is None:
-            raise ValueError(f"variant {variant_name(self.variant)!r} needs {REQUIREMENTS['critic']}")
-        if not needs_critic and (self.critic is not None or self.critic_weights):
-            raise ValueError(f"variant {variant_name(self.variant)!r} has no critic: remove critic and critic_weights")
+    def _fits(self) -> "Recipe":
+        check_recipe(self)
         return self
