@@ -109,22 +109,25 @@ def _tables(path: str, values: Values, schema: Values, whole: bool = False) -> I
 # --- every key --------------------------------------------------------------------------------------------------------
 
 
-def _keys(path: str, schema: Values, name: str | None = None) -> Iterator[str]:
-    """The keys of a table, then those of the tables in it, each kind of them."""
-    inner: list[tuple[str, Values]] = []
+def _keys(path: str, schema: Values, name: str | None = None, title: str = "[{}]") -> Iterator[str]:
+    """The keys of a table, then those of the tables in it, each kind of them; `title` is how TOML writes its path."""
+    inner: list[tuple[str, Values, str]] = []
     if path:
-        yield from ("", "", f"[{path}]" + (f" name = {toml_value(name)}" if name else ""))
+        yield from ("", "", title.format(path) + (f" name = {toml_value(name)}" if name else ""))
     yield from _comment(_flat(schema.get("description", "")))
     for key, own in schema.get("properties", {}).items():
+        dotted, items = f"{path}.{key}" if path else key, own.get("items", {})
         if _kinds(own):
-            inner.append((f"{path}.{key}" if path else key, own))
+            inner.append((dotted, own, "[{}]"))
+        elif _kinds(items):
+            inner.append((dotted, items, "[[{}]]"))
         elif not (name and key == "name"):
             default = own.get("default", ...)
             yield from ("", *_explanation(own))
             yield _key(key) + (f" = {toml_value(default)}" if default is not ... and default is not None else "")
-    for dotted, own in inner:
+    for dotted, own, form in inner:
         for kind, table in _kinds(own).items():
-            yield from _keys(dotted, table, kind or None)
+            yield from _keys(dotted, table, kind or None, form)
 
 
 @cache

@@ -173,10 +173,16 @@ FILLS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "range": lambda x, largest: torch.linspace(-largest, largest, x.numel()).reshape(x.shape),
 }
 ELSEWHERE = {
+    "alone": "no loss: see test_distributed.py",
     "artifact_map": "a weight, without a gradient",
+    "batch_layout": "no loss: see tests/srgan_kit/training/test_whole_batches.py",
+    "batch_part": "no loss: the same",
     "bits_per_dimension": "another unit",
     "categorical_entropy": "a constant",
+    "drawn_for_batch": "no loss: the same",
+    "global_mean": "no loss: see test_distributed.py",
     "gradient_penalty": "takes a critic: see test_regularization.py",
+    "processes": "no loss: see test_distributed.py",
     "r1_penalty": "takes a critic: see test_regularization.py",
     "r2_penalty": "takes a critic: see test_regularization.py",
     "reparameterise": "a sample",

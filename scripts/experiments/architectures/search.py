@@ -78,8 +78,9 @@ def measure_steps(names: Sequence[str], images: Path, results: Results) -> None:
     """The time of a training step, batch included, of each network; they take turns."""
     recipes = {name: recipe_of(ARCHITECTURES[name], Study(), images) for name in names}
     accelerator = start_accelerator(recipes[names[0]])
-    task = build_task(recipes[names[0]], accelerator.device, images)
-    runs = {name: Run(recipe, images, accelerator, task) for name, recipe in recipes.items()}
+    folder = images / "run"  # of which nothing is written
+    task = build_task(recipes[names[0]], accelerator.device, folder)
+    runs = {name: Run(recipe, folder, accelerator, task) for name, recipe in recipes.items()}
     work: dict[str, Work] = {name: _stepping(run, task) for name, run in runs.items()}
     for name, seconds in median_seconds(work, REPEATS).items():
         _add(results, {"kind": "step", "name": name, "seconds": round(seconds, 5), **conditions()})
