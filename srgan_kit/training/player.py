@@ -189,7 +189,8 @@ class Player:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if not gradients:
             return 0.0
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # get_total_norm, of one device
+        norms = torch._foreach_norm(gradients)  # as get_total_norm, of one device  # pyright: ignore[reportPrivateImportUsage]
+        norm = torch.linalg.vector_norm(torch.stack(norms))
         value = float(norm)
         if math.isinf(value) and norm.device.type != "mps":  # which has no float64, in which their squares are finite
             norm = torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in gradients]).norm()

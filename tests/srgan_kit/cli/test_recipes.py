@@ -92,12 +92,14 @@ def test_every_key_is_explained(monkeypatch, capsys) -> None:
     assert {name.rpartition(".")[2] for name in known_keys(Recipe)} - {*keys} <= {
         *Recipe.model_fields,
         "degradation",
+        "sources",
     } | ROUNDS
+    assert "[[data.sources]]" in out
     for kind in CRITICS:
         assert f'[critic] name = "{kind}"' in out
     explained = next(block for block in blocks if block[-1] == 'objective = "non-saturating"')
     assert explained[0].startswith('# Which: "non-saturating" and "minimax" are sec. 3')
-    assert explained[-2].endswith("hinge | wasserstein")
+    assert "| hinge | wasserstein |" in explained[-3]
     bare = [
         block for block in blocks if len(block) == 1 and not block[0].startswith(("[", "#")) and "name" not in block[0]
     ]

@@ -9,6 +9,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from scripts.pretrained import pack_images as pack_training_images
+from srgan_kit.data.image_files import FolderFiles
 from srgan_kit.data.image_folder import find_images, read_rgb
 from srgan_kit.data.unpack import Unpacked
 from srgan_kit.errors import UserError
@@ -60,7 +61,10 @@ def test_the_task_takes_the_packed_file_and_removes_what_it_unpacked(folders: li
         for data in (tmp_path / "training.zip", folders[0].parent)
     ]
     assert held_out[0].double().sub(held_out[1]).square().mean().sqrt() < 4  # the same image, but for the encoding
-    folder = task.images.sources[0].folder
+    source = task.images.sources[0]
+    assert isinstance(source, FolderFiles)
+    folder = source.folder
+    del source
     assert folder.is_dir()
     del task
     assert not folder.exists()

@@ -69,6 +69,7 @@ def test_a_model_gets_better_and_says_where_it_comes_from(photos: Path, own: Pat
     assert float(metadata["validation_psnr_y"]) == result.after
     assert (metadata["fine_tuned_from"], metadata["licence"], metadata["border"]) == ("mine", "CC0-1.0", "2")
     assert load_model(tmp_path / "run").scale == 2
+    assert result.outcome is not None
     assert int(metadata["of_steps"]) == result.outcome.steps
     page = write_report(tmp_path / "run", tmp_path / "page.html")  # which takes the number of steps from there
     assert f"Finished: {result.outcome.steps} steps" in page.read_text(encoding="utf-8")
