@@ -63,9 +63,9 @@ def start(folder: Path, megabytes: int) -> dict[str, float]:
     """Open the folder in this process: seconds, and the memory that it took."""
     import psutil
 
-    from srgan_kit.data.image_index import cache_folder
     from srgan_kit.data.image_set import ImageSet
     from srgan_kit.data.sources import open_files
+    from srgan_kit.user_folders import cache_folder
 
     process = psutil.Process()
     before = process.memory_info().rss

@@ -19,15 +19,10 @@ from srgan_kit.images.read import read_image
 class ImageFiles(Protocol):
     """A source of images, each of which can be read on its own, in any order and by any process."""
 
-    @property
-    def root(self) -> Path:
-        """The source as the user knows it."""
-        ...
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The images' names below the root, with "/" between folders: the order of their numbers."""
-        ...
+    root: Path
+    """The source as the user knows it."""
+    names: Sequence[str]
+    """The images' names below the root, with "/" between folders: the order of their numbers."""
 
     @abstractmethod
     def stamps(self) -> Sequence[tuple[int, int]]:
@@ -56,34 +51,24 @@ class FolderFiles(ImageFiles):
     """
 
     def __init__(self, folder: Path, names: Sequence[str], root: Path | None = None) -> None:
-        self.folder, self._names, self._root = folder, names, folder if root is None else root
-
-    @property
-    def root(self) -> Path:
-        """The folder, or what it was unpacked from."""
-        return self._root
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Paths below the folder."""
-        return self._names
+        self.folder, self.names, self.root = folder, names, folder if root is None else root
 
     def stamps(self) -> Sequence[tuple[int, int]]:
         """Size and time of change of each file, or of what all were unpacked from; zeros for one that has gone."""
-        if self._root != self.folder:
-            return [_stamp(str(self._root))] * len(self._names)
-        return [_stamp(f"{self.folder}/{name}") for name in self._names]
+        if self.root != self.folder:
+            return [_stamp(str(self.root))] * len(self.names)
+        return [_stamp(f"{self.folder}/{name}") for name in self.names]
 
     def read(self, number: int) -> np.ndarray:
         """The image in that file."""
         try:
-            return read_image(self.folder / self._names[number]).pixels
+            return read_image(self.folder / self.names[number]).pixels
         except UserError as error:
-            raise UserError(str(error).replace(str(self.folder), str(self._root), 1)) from None
+            raise UserError(str(error).replace(str(self.folder), str(self.root), 1)) from None
 
     def class_of(self, number: int) -> str | None:
         """The first folder below this one that the image lies in."""
-        first, inner, _ = self._names[number].partition("/")
+        first, inner, _ = self.names[number].partition("/")
         return first if inner else None
 
 

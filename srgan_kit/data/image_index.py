@@ -7,7 +7,6 @@ change than it had counts as new, and so does one that could not be read.
 import hashlib
 import os
 import sqlite3
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -88,15 +87,3 @@ class _opened:
             self._table.__exit__(*error)  # pyright: ignore[reportArgumentType]
         finally:
             self._table.close()
-
-
-def cache_folder() -> Path:
-    """Where indices are: SRGAN_KIT_CACHE, or the system's folder for what this user's programs could make again."""
-    given = os.environ.get("SRGAN_KIT_CACHE")
-    if given:
-        return Path(given)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "srgan-kit" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "srgan-kit"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srgan-kit"

@@ -48,26 +48,16 @@ class TarFiles(ImageFiles):
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self.shards = sorted(root.glob(f"*{ENDING}")) if root.is_dir() else [root]
-        self._names: list[str] = []
+        self.names: list[str] = []
         self._members: list[Member] = []
         for number, shard in enumerate(self.shards):
             for name, member in _members(shard, number):
-                self._names.append(f"{shard.name}/{name}" if root.is_dir() else name)
+                self.names.append(f"{shard.name}/{name}" if root.is_dir() else name)
                 self._members.append(member)
-        if not self._names:
+        if not self.names:
             raise UserError(f"{root}: no image found in its .tar files")
-
-    @property
-    def root(self) -> Path:
-        """The file or folder given."""
-        return self._root
-
-    @property
-    def names(self) -> Sequence[str]:
-        """`SHARD/NAME`; of a single .tar file the names in it."""
-        return self._names
 
     def stamps(self) -> Sequence[tuple[int, int]]:
         """Size and time of change of each image's shard."""
@@ -76,8 +66,8 @@ class TarFiles(ImageFiles):
 
     def read(self, number: int) -> np.ndarray:
         """The image in those bytes of its shard."""
-        member, name = self._members[number], self._names[number]
-        shown = self._root / name
+        member, name = self._members[number], self.names[number]
+        shown = self.root / name
         try:
             with self.shards[member.shard].open("rb") as file:
                 file.seek(member.start)

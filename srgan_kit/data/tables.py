@@ -37,7 +37,7 @@ class TableFiles(ImageFiles):
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         table = _open(root)
         columns = {name: type(feature).__name__ for name, feature in table.features.items()}
         self._column = _first(columns, "Image")
@@ -51,28 +51,18 @@ class TableFiles(ImageFiles):
         from datasets import Image
 
         self._table = table.select_columns([self._column]).cast_column(self._column, Image(decode=False))
-        self._names = [f"{number:09d}" for number in range(len(table))]
+        self.names = [f"{number:09d}" for number in range(len(table))]
         files = [path for path in root.rglob("*") if path.suffix in (".arrow", ".parquet")]
         found = [path.stat() for path in files]
         self._stamp = sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)
 
-    @property
-    def root(self) -> Path:
-        """The folder."""
-        return self._root
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The rows' numbers."""
-        return self._names
-
     def stamps(self) -> Sequence[tuple[int, int]]:
         """For all images the size of the table's files together, and their last time of change."""
-        return [self._stamp] * len(self._names)
+        return [self._stamp] * len(self.names)
 
     def read(self, number: int) -> np.ndarray:
         """The image of that row."""
-        shown = self._root / self._names[number]
+        shown = self.root / self.names[number]
         row = self._table[number][self._column]
         if row is None:
             raise UserError(f"{shown}: there is no image in this row")

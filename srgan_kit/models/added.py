@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.models import realesrgan
 from srgan_kit.models.pretrained import AUTO, ModelSummary, pretrained_models
+from srgan_kit.user_folders import data_folder
 
 RECORD = "model.json"
 """In a model's folder: what is known of it."""
@@ -43,13 +43,8 @@ class Added:
 
 def folder() -> Path:
     """Where added models are: `SRGAN_KIT_MODELS`, or the platform's folder for a user's data."""
-    if chosen := os.environ.get("SRGAN_KIT_MODELS"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "srgan-kit" / "models"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "srgan-kit" / "models"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "srgan-kit" / "models"
+    chosen = os.environ.get("SRGAN_KIT_MODELS")
+    return Path(chosen) if chosen else data_folder() / "models"
 
 
 def add(model: Added, files: Mapping[str, Path]) -> None:

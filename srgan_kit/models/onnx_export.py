@@ -1,5 +1,6 @@
 """A model as an ONNX file, checked against the network that it was made of."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def export_onnx(model: UpscalingModel, path: Path, half: bool = False) -> float:
         import onnxruntime
     except ImportError:
         raise UserError(f"ONNX is an extra: {INSTALL}") from None
-    network = _Half(_copy(model.network)) if half else model.network
+    network = _Half(copy.deepcopy(model.network)) if half else model.network
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -121,12 +122,6 @@ def _difference(onnxruntime: Any, serialised: bytes, model: UpscalingModel) -> f
         (answer,) = session.run([OUTPUT], {INPUT: image.numpy()})
         largest = max(largest, float(np.abs(answer - model.network(image).numpy()).max()))
     return largest
-
-
-def _copy(network: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(network)
 
 
 @contextmanager

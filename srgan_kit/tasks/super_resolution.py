@@ -16,7 +16,6 @@ from srgan_kit.data.device_crops import DeviceCrops
 from srgan_kit.data.holdout import ALONE, holdout_count
 from srgan_kit.data.image_files import FolderFiles
 from srgan_kit.data.image_folder import find_images
-from srgan_kit.data.image_index import cache_folder
 from srgan_kit.data.image_set import ImageSet, find_partners_of
 from srgan_kit.data.labels import labelled_subset, numbered_classes
 from srgan_kit.data.sources import open_files
@@ -32,6 +31,7 @@ from srgan_kit.tasks.comparators import rgb
 from srgan_kit.tasks.content import Content
 from srgan_kit.tasks.image_data import as_floats
 from srgan_kit.tasks.measures import PerceptualFigure, mean_of_each
+from srgan_kit.user_folders import cache_folder
 
 VALIDATION_SEED = 2**31
 """Seed of the degradation of validation images, the same for all runs, so that their numbers compare; no run's own."""
