@@ -5,7 +5,8 @@
 On grey images of 28x28 the recipes vae, infogan, improved-gan and dcgan take turns with the loops of
 scripts/bench/bare_loops.py, ten steps each, in fp32 on one thread; the ratio is that of the median times of the
 processor. For the recipes of super-resolution, on photographs, the fraction of the time in which the loop waits for a
-batch. Writes docs/results/bench_train.json.
+batch. perceptual-gan-x4 takes turns with itself where its critic and its comparators see whole images. Writes
+docs/results/bench_train.json.
 """
 
 import argparse
@@ -40,6 +41,10 @@ MNIST_LIKE = ("data.size=28", "data.channels=1", "data.augment=none")
 SMALL = {"dcgan": ("generator.channels=32", "critic.channels=32")}
 """As in the experiments on digits."""
 SUPER_RESOLUTION = ("fidelity-x4", "photo-x4")
+CROPPED, LARGEST_CROPPED = "perceptual-gan-x4", 0.6
+"""A recipe whose networks see parts of the images, and what its step may cost beside the one that sees all of them."""
+MOST_CROPPED = 10
+"""Most steps of that; one takes seconds."""
 
 
 def kit(recipe: Recipe, folder: Path, waits: list[tuple[float, float]]) -> Generator[None, None, None]:
@@ -92,8 +97,7 @@ def against_bare(name: str, steps: int, folder: Path) -> dict[str, float]:
 
 def super_resolution(name: str, steps: int, folder: Path, device: str, settings: list[str]) -> dict[str, float]:
     """The part of the time in which a super-resolution run waits for its data."""
-    for number, side in enumerate((512, 480, 400)):
-        Image.fromarray(np.rot90(photograph(side), number)).save(folder / f"{number}.png")
+    photographs(folder)
     own = [f"device={device}", "steps=1000000", "validation.holdout=0", *settings]
     recipe = load_recipe(name, own, folder)
     waits: list[tuple[float, float]] = []
@@ -106,6 +110,35 @@ def super_resolution(name: str, steps: int, folder: Path, device: str, settings:
         f"{name}: ms a step": 1000 * statistics.median(all_of_it for _, all_of_it in there),
         f"{name}: data wait": wait(there),
     }
+
+
+def cropped(data: Path, steps: int, folder: Path) -> dict[str, float]:
+    """Median processor time of a step of the recipe, and of one whose networks see whole images."""
+    photographs(folder)
+    own = ["device=cpu", "precision=fp32", "steps=1000000", "validation.holdout=0", "log_every=1000000"]
+    own += [f"{term}.weights={json.dumps(str(data / 'weights' / file))}" for term, file in paths.NETWORKS.items()]
+    whole = [f"{table}.crop=0" for table in ("techniques", "perceptual", "lpips")]
+    recipes = {"crops": load_recipe(CROPPED, own, folder), "whole": load_recipe(CROPPED, [*own, *whole], folder)}
+    loops = {name: kit(recipe, folder / name, []) for name, recipe in recipes.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    for turn in range(1 + steps):
+        for name, loop in loops.items():
+            start = time.process_time()
+            next(loop)
+            if turn:
+                seconds[name].append(time.process_time() - start)
+    step, of_whole = (1000 * statistics.median(seconds[name]) for name in loops)
+    return {
+        f"{CROPPED}: ms a step": step,
+        f"{CROPPED}: ms a step that sees whole images": of_whole,
+        f"{CROPPED}: part of its time": step / of_whole,
+    }
+
+
+def photographs(folder: Path) -> None:
+    """Three photographs to train on."""
+    for number, side in enumerate((512, 480, 400)):
+        Image.fromarray(np.rot90(photograph(side), number)).save(folder / f"{number}.png")
 
 
 def wait(waits: list[tuple[float, float]]) -> float:
@@ -132,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=200, help="steps of each loop (default: 200)")
     parser.add_argument(
-        "--only", nargs="+", default=[*LOOPS, *SUPER_RESOLUTION], metavar="RECIPE", help="which recipes"
+        "--only", nargs="+", default=[*LOOPS, *SUPER_RESOLUTION, CROPPED], metavar="RECIPE", help="which recipes"
     )
     parser.add_argument("--device", default="cpu", help="for super-resolution (default: cpu)")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings for super-resolution")
@@ -145,6 +178,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             if name in LOOPS:
                 found |= against_bare(name, options.steps, Path(folder))
+            elif name == CROPPED:
+                data = paths.data_folder("the networks that compare")
+                found |= cropped(data, min(options.steps, MOST_CROPPED), Path(folder))
             else:
                 found |= super_resolution(name, options.steps, Path(folder), options.device, options.set)
     before = json.loads(options.output.read_text()) if options.output.is_file() else {}
@@ -153,6 +189,8 @@ def main() -> None:
     waits = {name: float(value) for name, value in found.items() if name.endswith("wait")}  # pyright: ignore
     checks = [Check(name, value, f"<= {LARGEST_RATIO}", value <= LARGEST_RATIO) for name, value in ratios.items()]
     checks += [Check(name, value, f"<= {LARGEST_WAIT}", value <= LARGEST_WAIT) for name, value in waits.items()]
+    parts = {name: float(value) for name, value in found.items() if name.endswith("part of its time")}  # pyright: ignore
+    checks += [Check(name, value, f"<= {LARGEST_CROPPED}", value <= LARGEST_CROPPED) for name, value in parts.items()]
     report(found, checks, options.output)
 
 

@@ -1,7 +1,7 @@
 """PatchGAN at several scales: pix2pixHD's discriminators (Wang et al. 2018, arXiv:1711.11585, sec. 3.2)."""
 
 from dataclasses import replace
-from typing import Literal, Unpack
+from typing import ClassVar, Literal, Unpack
 
 import torch
 from pydantic import Field
@@ -20,6 +20,7 @@ Normalisation = Literal["instance", "batch", "none"]
 class PatchGANCriticConfig(CriticSettings):
     """One score per patch, of the image at several scales."""
 
+    any_size: ClassVar[bool] = True
     name: Literal["patchgan"] = "patchgan"
     """Which critic this is."""
     channels: int = Field(default=64, ge=1)

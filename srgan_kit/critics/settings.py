@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import Field
 from torch import nn
@@ -29,6 +30,8 @@ class CriticSpec:
 class CriticSettings(Settings):
     """What every critic may have besides its score; a head for codes is there whenever the generator has codes."""
 
+    any_size: ClassVar[bool] = False
+    """Whether the network judges images of any size, and so a part of one."""
     name: str
     classes: int = Field(default=0, ge=0)
     """Classes of the class head; 0 for none."""

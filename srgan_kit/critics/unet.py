@@ -1,7 +1,7 @@
 """Real-ESRGAN's discriminator: a U-Net that scores every pixel (Wang et al. 2021, arXiv:2107.10833, sec. 3.4)."""
 
 from dataclasses import replace
-from typing import Literal, Unpack
+from typing import ClassVar, Literal, Unpack
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from srgan_kit.errors import UserError
 class UNetCriticConfig(CriticSettings):
     """One score per pixel, spectral norm."""
 
+    any_size: ClassVar[bool] = True
     name: Literal["unet"] = "unet"
     """Which critic this is."""
     channels: int = Field(default=32, ge=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srgan_kit.contracts import REQUIREMENTS
+from srgan_kit.critics import CRITICS
 from srgan_kit.data.settings import DataConfig
 from srgan_kit.generators import GENERATORS
 from srgan_kit.generators.autoregressive.network import PixelSettings
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def check_recipe(recipe: Recipe) -> None:
     """Raise a ValueError that names the first key that does not fit the others."""
-    for check in (_super_resolution_fits, _data_fit, _shares_fit, _parts_fit):
+    for check in (_super_resolution_fits, _data_fit, _shares_fit, _parts_fit, _views_fit):
         check(recipe)
 
 
@@ -98,17 +99,27 @@ def _parts_fit(recipe: Recipe) -> None:
         raise ValueError("critic_weights.mismatch: needs critic.conditional = true and critic.condition_hidden")
     if recipe.latent.size and not recipe.generator.takes_latent:
         raise ValueError(f"generator {recipe.generator.name!r} takes no latent vector: use 'residual'")
-    for part, got in (
-        ("techniques", recipe.techniques.translation),
-        ("perceptual", recipe.perceptual.translation),
-        ("lpips", recipe.lpips.translation),
-        ("dists", recipe.dists.translation),
-    ):
-        if got >= recipe.image_shape[1]:
-            side = recipe.image_shape[1]
-            raise ValueError(f"{part}.translation: expected less than the images' side of {side}, got {got}")
     needs_critic = "critic" in recipe.variant.requirements()
     if needs_critic and recipe.critic is None:
         raise ValueError(f"variant {variant_name(recipe.variant)!r} needs {REQUIREMENTS['critic']}")
     if not needs_critic and (recipe.critic is not None or recipe.critic_weights):
         raise ValueError(f"variant {variant_name(recipe.variant)!r} has no critic: remove critic and critic_weights")
+
+
+def _views_fit(recipe: Recipe) -> None:
+    """What networks are shown of an image lies within it, and they can look at a part."""
+    side, critic = recipe.image_shape[1], recipe.critic
+    views = {"techniques": recipe.techniques, "perceptual": recipe.perceptual, "lpips": recipe.lpips}
+    for part, view in (views | {"dists": recipe.dists}).items():
+        if view.translation >= side:
+            got = view.translation
+            raise ValueError(f"{part}.translation: expected less than the images' side of {side}, got {got}")
+        if view.crop > side:
+            raise ValueError(f"{part}.crop: expected at most the images' side of {side}, or 0, got {view.crop}")
+    if not recipe.techniques.crop or critic is None:
+        return
+    if not critic.any_size:
+        fitting = ", ".join(name for name, kind in CRITICS.items() if kind.any_size)
+        raise ValueError(f"techniques.crop: critic {critic.name!r} sees whole images alone; use one of {fitting}")
+    if critic.conditional:
+        raise ValueError("techniques.crop: a critic that sees the condition sees all of it; remove one of the two")

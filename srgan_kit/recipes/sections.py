@@ -73,7 +73,18 @@ CriticWeight = Annotated[Weight, BeforeValidator(_number)]
 """Of a term of the critic: a number."""
 
 
-class TechniquesConfig(Settings):
+class ViewSettings(Settings):
+    """What a network that judges or compares images is shown of them in training: by default the whole images."""
+
+    translation: int = Field(default=0, ge=0)
+    """Largest shift in pixels, drawn anew for each image and step, the same for a real image and its generated partner.
+    Where the network's strides and the generator's pixel shuffle keep step, the generator draws a checkerboard."""
+    crop: int = Field(default=0, ge=0)
+    """Side in pixels of a square that it sees, drawn likewise; 0 shows it the whole image. Less of each image in a step
+    costs less; over the steps it sees all of it."""
+
+
+class TechniquesConfig(ViewSettings):
     """What steadies any adversarial system. Those that are terms are switched on by their weight: weights.
     feature_matching, weights.historical_averaging; critic_weights.r1, .r2, .gradient_penalty, .historical_averaging,
     .mismatch. Minibatch discrimination is critic.minibatch_kernels, label smoothing variant.smoothing."""
@@ -89,9 +100,6 @@ class TechniquesConfig(Settings):
     """The critic's layers have spectral norm (Miyato et al. 2018)."""
     instance_noise: float = Field(default=0.0, ge=0)
     """Standard deviation of noise on what the critic sees, falling to 0 at the last step (arXiv:1610.04490, sec. 5)."""
-    translation: int = Field(default=0, ge=0)
-    """Largest shift in pixels of what the critic sees, drawn anew for each image and step, the same for a real image
-    and its generated partner (differentiable augmentation: Zhao et al. 2020, arXiv:2006.10738)."""
     feature_layer: int = -1
     """Which of the critic's feature maps `feature_matching` compares."""
     r1_every: int = Field(default=1, ge=1)
@@ -154,7 +162,7 @@ Comparator = Annotated[
 ]
 
 
-class PerceptualConfig(Settings):
+class PerceptualConfig(ViewSettings):
     """The feature loss, and the network by which `style` and `contextual` compare too."""
 
     network: Comparator = "vgg19"
@@ -168,20 +176,15 @@ class PerceptualConfig(Settings):
     weights: Path | None = None
     """State-dict file for the network (.pth or .safetensors), of a VGG whole or truncated; None takes torchvision's
     ImageNet weights. For a critic, the folder of its run, or its checkpoint."""
-    translation: int = Field(default=0, ge=0)
-    """Largest shift in pixels, drawn anew for each pair of images and step, of both images before they are compared.
-    Where the comparator's strides and the generator's pixel shuffle keep step, the generator draws a checkerboard."""
 
 
-class LPIPSConfig(Settings):
+class LPIPSConfig(ViewSettings):
     """LPIPS as a loss. A model trained on it cannot be judged by it alone."""
 
     network: Literal["alex", "vgg", "squeeze"] = "squeeze"
     """Which network compares."""
     weights: Path | None = None
     """State-dict file for that network, with torchvision's keys; None takes torchvision's ImageNet weights."""
-    translation: int = Field(default=0, ge=0)
-    """Largest shift in pixels of both images before they are compared, as with the VGG feature loss."""
 
 
 class DistillationConfig(Settings):

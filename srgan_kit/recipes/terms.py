@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from srgan_kit.recipes.sections import Weight
+from srgan_kit.recipes.sections import ViewSettings, Weight
 from srgan_kit.settings import Settings
 
 Bandwidth = Annotated[float, Field(gt=0)]
@@ -94,7 +94,7 @@ class ContextualConfig(Settings):
     """How much the best match stands out."""
 
 
-class DISTSConfig(Settings):
+class DISTSConfig(ViewSettings):
     """DISTS as a loss. A model trained on it cannot be judged by it alone."""
 
     weights: Path | None = None
@@ -102,8 +102,6 @@ class DISTSConfig(Settings):
     package dists-pytorch."""
     vgg: Path | None = None
     """State-dict file of its VGG16, with torchvision's keys; None takes torchvision's ImageNet weights."""
-    translation: int = Field(default=0, ge=0)
-    """Largest shift in pixels of both images before they are compared, as with the VGG feature loss."""
 
 
 class MomentMatchingConfig(Settings):

@@ -8,46 +8,46 @@ import torch
 from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
-from srgan_kit.images.random_shift import draw_shifts, shifted
+from srgan_kit.images.random_view import RandomView
 from srgan_kit.losses import DISTSLoss, FeatureLoss, LPIPSLoss, SqueezeNetFeatures, TorchvisionFeatures, VGGFeatureLoss
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.recipes.sections import OF_TORCHVISION, PerceptualConfig
+from srgan_kit.recipes.sections import OF_TORCHVISION, PerceptualConfig, ViewSettings
 from srgan_kit.tasks.critic_features import CriticFeatures
 
 
-class RandomlyShifted(nn.Module):
-    """A comparing network on RGB images, both shifted alike by up to `largest` pixels, each pair anew.
+class RandomlyViewed(nn.Module):
+    """A comparing network on RGB images, which sees both by the same random view, each pair by another.
 
-    The shifts are drawn from the global generator, which the run seeds before each step.
+    Views are drawn from the global generator, which the run seeds before each step.
     """
 
-    def __init__(self, network: nn.Module, largest: int) -> None:
+    def __init__(self, network: nn.Module, view: RandomView) -> None:
         super().__init__()
-        self.network, self.largest = network, largest
+        self.network, self.view = network, view
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
         """The network's distance: two (N, 1 or 3, H, W) -> scalar."""
-        return self.network(*shifted_alike(rgb(fake), rgb(real), self.largest))
+        return self.network(*viewed_alike(rgb(fake), rgb(real), self.view))
 
 
 class SharedNetwork(nn.Module):
     """The network of `[perceptual]`, which several terms look through: within `remembering` at each image once.
 
-    (N, 1 or 3, H, W) in [0, 1] -> {layer: maps}. The shifts of `perceptual.translation` are the same for all terms.
+    (N, 1 or 3, H, W) in [0, 1] -> {layer: maps}. The view that `[perceptual]` says is the same for all terms.
     """
 
-    def __init__(self, network: nn.Module, largest: int) -> None:
+    def __init__(self, network: nn.Module, view: RandomView) -> None:
         super().__init__()
-        self.network, self.largest = network, largest
+        self.network, self.view = network, view
         self._pairs: list[tuple[Tensor, Tensor, tuple[Tensor, Tensor]]] = []
         self._maps: list[tuple[Tensor, bool, Mapping[str, Tensor]]] = []
 
     def prepared(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network sees of two images: RGB, both shifted alike."""
+        """What the network sees of two images: RGB, by the same view."""
         for one, other, pair in self._pairs:
             if one is fake and other is real:
                 return pair
-        pair = shifted_alike(rgb(fake), rgb(real), self.largest)
+        pair = viewed_alike(rgb(fake), rgb(real), self.view)
         self._pairs.append((fake, real, pair))
         return pair
 
@@ -79,8 +79,8 @@ class Compared(nn.Module):
         self.network, self.loss = network, loss
 
     def forward(self, fake: Tensor, real: Tensor, known: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Two (N, 1 or 3, H, W) -> scalar; `known` are the real images' maps, unshifted."""
-        if known is not None and not self.network.largest:
+        """Two (N, 1 or 3, H, W) -> scalar; `known` are the whole real images' maps."""
+        if known is not None and self.network.view.is_whole:
             return self.loss(rgb(fake), known)
         return self.loss(*self.network.prepared(fake, real))
 
@@ -93,7 +93,8 @@ def shared_network(recipe: Recipe, terms: Iterable[str]) -> SharedNetwork:
     """
     tables = list(terms)
     layers = list(dict.fromkeys(layer for table in tables for layer in getattr(recipe, table).layers))
-    return SharedNetwork(_network(recipe.perceptual, layers, ", ".join(tables)), recipe.perceptual.translation)
+    network = _network(recipe.perceptual, layers, ", ".join(tables))
+    return SharedNetwork(network, view_of(recipe.perceptual))
 
 
 def comparator(config: PerceptualConfig) -> FeatureLoss:
@@ -105,7 +106,7 @@ def comparator(config: PerceptualConfig) -> FeatureLoss:
     return FeatureLoss(_network(config, list(config.layers), "perceptual"), config.layers, config.distance)
 
 
-def lpips_term(recipe: Recipe) -> RandomlyShifted:
+def lpips_term(recipe: Recipe) -> RandomlyViewed:
     """The recipe's LPIPS, as `[lpips]` says.
 
     Raises:
@@ -113,12 +114,12 @@ def lpips_term(recipe: Recipe) -> RandomlyShifted:
     """
     config = recipe.lpips
     try:
-        return RandomlyShifted(LPIPSLoss(config.network, config.weights), config.translation)
+        return RandomlyViewed(LPIPSLoss(config.network, config.weights), view_of(config))
     except (ValueError, OSError, RuntimeError) as error:
         raise _unusable("lpips", "weights", config.weights, error) from None
 
 
-def dists_term(recipe: Recipe) -> RandomlyShifted:
+def dists_term(recipe: Recipe) -> RandomlyViewed:
     """The recipe's DISTS, as `[dists]` says.
 
     Raises:
@@ -129,7 +130,7 @@ def dists_term(recipe: Recipe) -> RandomlyShifted:
         needed = "a file with its fitted weights, such as weights.pt of the package dists-pytorch"
         raise UserError(f"recipe: weights.dists needs dists.weights, {needed}")
     try:
-        return RandomlyShifted(DISTSLoss(config.weights, config.vgg), config.translation)
+        return RandomlyViewed(DISTSLoss(config.weights, config.vgg), view_of(config))
     except (ValueError, OSError, RuntimeError) as error:
         raise _unusable("dists", "vgg", config.vgg, error) from None
 
@@ -139,12 +140,15 @@ def rgb(image: Tensor) -> Tensor:
     return image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
 
 
-def shifted_alike(fake: Tensor, real: Tensor, largest: int) -> tuple[Tensor, Tensor]:
-    """Each image and its partner shifted by the same number of pixels, drawn from the global generator."""
-    if not largest:
-        return fake, real
-    shifts = draw_shifts(len(fake), largest)
-    return shifted(fake, shifts, largest), shifted(real, shifts, largest)
+def view_of(config: ViewSettings) -> RandomView:
+    """What a table of the recipe says of the images that a network is shown."""
+    return RandomView(config.translation, config.crop)
+
+
+def viewed_alike(fake: Tensor, real: Tensor, view: RandomView) -> tuple[Tensor, Tensor]:
+    """Each image and its partner by the same view, drawn from the global generator."""
+    look = view.draw(fake)
+    return look(fake), look(real)
 
 
 def _network(config: PerceptualConfig, layers: list[str], tables: str) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Techniques for any adversarial system: terms of a player's loss, and noise and shifts of what the critic sees.
+"""Techniques for any adversarial system: terms of a player's loss, and noise and views of what the critic sees.
 
 Each term is on if the recipe gives it a weight: generator `feature_matching`, `historical_averaging`; critic `r1`,
 `r2`, `gradient_penalty`, `mismatch`, `historical_averaging`.
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from srgan_kit.contracts import Batch, Critique, Sample
-from srgan_kit.images.random_shift import draw_shifts, shifted
+from srgan_kit.images.random_view import RandomView
 from srgan_kit.losses import (
     HistoricalAverage,
     LazyRegularization,
@@ -63,9 +63,8 @@ class Techniques:
         return LAZY & self.recipe.critic_weights.keys() if self._interval.is_due(step) else frozenset()
 
     def augment_for_critic(self, image: Tensor) -> Tensor:
-        """What the critic sees: the image, shifted, with noise that falls linearly to none at the last step."""
-        if self.recipe.techniques.translation:
-            image = self._translated(image, self.step)
+        """What the critic sees: the image by this step's view, with noise that falls linearly to none at the last."""
+        image = self._viewed(image, self.step)
         std = self.recipe.techniques.instance_noise * (1 - self.step / self.steps)
         return image + std * drawn_for_batch(image, torch.randn_like) if std > 0 else image
 
@@ -133,11 +132,12 @@ class Techniques:
         for player, average in self.averages.items():
             average.load_state_dict(state[player])
 
-    def _translated(self, image: Tensor, step: int) -> Tensor:
-        """Each image shifted by up to `translation` pixels, its edge mirrored: by the same in all calls of a step."""
-        largest = self.recipe.techniques.translation
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
-        return shifted(image, draw_shifts(len(image), largest, generator), largest)
+    def _viewed(self, image: Tensor, step: int) -> Tensor:
+        """Each image as the recipe's view shows it, by the same draws in all calls of a step."""
+        view = RandomView(self.recipe.techniques.translation, self.recipe.techniques.crop)
+        if view.is_whole:
+            return image
+        return view.draw(image, torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step))(image)
 
     def _history(self, player: str) -> dict[str, Tensor]:
         if player not in self.averages:

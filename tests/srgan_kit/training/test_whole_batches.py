@@ -76,6 +76,16 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "none",
         ["weights.pixel=1", "weights.distillation=1", "distillation.teachers=['x4-fidelity-fast']"],
     ),
+    "a critic that sees parts of images": (
+        "super-resolution",
+        "gan",
+        ["critic={name='unet', channels=4}", "techniques.crop=8", "techniques.translation=1", "critic_weights.r1=1"],
+    ),
+    "parts of images in the perceptual loss": (
+        "super-resolution",
+        "none",
+        ["weights.perceptual=1", "perceptual.layers={conv1_1=1.0}", "perceptual.crop=8"],
+    ),
     "random shifts of the perceptual loss": (
         "super-resolution",
         "none",

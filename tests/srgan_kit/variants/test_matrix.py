@@ -63,6 +63,7 @@ TECHNIQUES = {
     "gradient penalty": ["critic_weights.gradient_penalty=10"],
     "instance noise": ["techniques.instance_noise=0.1"],
     "translation": ["techniques.translation=2"],
+    "crop": ["critic={name='patchgan', scales=1, layers=2}", "techniques.crop=8"],
     "spectral norm": ["techniques.spectral_norm=true"],
     "virtual batch norm": ["techniques.virtual_batch_norm=true"],
     "layer norm": ["techniques.critic_norm=layer"],
