@@ -1,5 +1,6 @@
 """Relativistic losses: a critic that says how much more real one image is than another, or than the average other."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
@@ -30,7 +31,34 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
 """What a score costs that should be high; with the score negated, what one costs that should be low."""
 
 
-class RelativisticAverage(nn.Module):
+class _Relativistic(nn.Module):
+    """What both kinds have in common: who is compared with whom, and which way round."""
+
+    def __init__(self, form: Form = "logistic", reduction: Reduction = "mean") -> None:
+        super().__init__()
+        self.form: Form = one_of("form", form, FORMS)
+        self.reduction: Reduction = checked_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return shown(self, "form", "reduction")
+
+    def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
+        """Scores -> scalar: real ones should be higher."""
+        return self._compare(higher=real_score, lower=fake_score)
+
+    def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
+        """Scores -> scalar: fake ones should be higher; the real scores are needed."""
+        if real_score is None:
+            raise ValueError("real_score: a relativistic loss compares with real scores, got None")
+        return self._compare(higher=fake_score, lower=real_score)
+
+    @abstractmethod
+    def _compare(self, higher: Tensor, lower: Tensor) -> Tensor:
+        """What the scores cost that should be higher and lower than the others."""
+
+
+class RelativisticAverage(_Relativistic):
     """Real images should score above the average fake one, and fake ones below the average real one.
 
     With r = D(real) - E[D(fake)], f = D(fake) - E[D(real)], and h the chosen form (logistic: softplus(-s);
@@ -54,31 +82,12 @@ class RelativisticAverage(nn.Module):
     tensor(1.3863)
     """
 
-    def __init__(self, form: Form = "logistic", reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.form: Form = one_of("form", form, FORMS)
-        self.reduction: Reduction = checked_reduction(reduction)
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return shown(self, "form", "reduction")
-
-    def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
-        """Scores of any shapes -> scalar."""
-        return self._compare(higher=real_score, lower=fake_score)
-
-    def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
-        """Scores of any shapes -> scalar; the real scores are needed."""
-        if real_score is None:
-            raise ValueError("real_score: the relativistic average compares with real scores, got None")
-        return self._compare(higher=fake_score, lower=real_score)
-
     def _compare(self, higher: Tensor, lower: Tensor) -> Tensor:
         cost, high, low = FORMS[self.form], logits(higher), logits(lower)
         return both_sides(cost(high - _average(low)), cost(_average(high) - low), self.reduction)
 
 
-class RelativisticPairing(nn.Module):
+class RelativisticPairing(_Relativistic):
     """Each real image should score above one fake image, and each fake one, for the generator, above one real one.
 
     With h the chosen form (logistic: softplus(-s); least-squares: (s - 1)^2; hinge: relu(1 - s)):
@@ -102,25 +111,6 @@ class RelativisticPairing(nn.Module):
     >>> RelativisticPairing().critic_loss(torch.full((4, 1), 7.0), torch.full((4, 1), 7.0))  # equal: it cannot tell
     tensor(0.6931)
     """
-
-    def __init__(self, form: Form = "logistic", reduction: Reduction = "mean") -> None:
-        super().__init__()
-        self.form: Form = one_of("form", form, FORMS)
-        self.reduction: Reduction = checked_reduction(reduction)
-
-    def extra_repr(self) -> str:
-        """The settings."""
-        return shown(self, "form", "reduction")
-
-    def critic_loss(self, real_score: Tensor, fake_score: Tensor) -> Tensor:
-        """Scores of one shape -> scalar."""
-        return self._compare(higher=real_score, lower=fake_score)
-
-    def generator_loss(self, fake_score: Tensor, real_score: Tensor | None = None) -> Tensor:
-        """Scores of one shape -> scalar; the real scores are needed."""
-        if real_score is None:
-            raise ValueError("real_score: relativistic pairs have a real score each, got None")
-        return self._compare(higher=fake_score, lower=real_score)
 
     def _compare(self, higher: Tensor, lower: Tensor) -> Tensor:
         high, low = logits(higher), logits(lower)

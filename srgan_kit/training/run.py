@@ -14,23 +14,18 @@ from torch._functorch import config as functorch_config
 
 from srgan_kit.contracts import Batch, Critique, Sample, Updates
 from srgan_kit.critics.heads import critic_parts
-from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.layers.global_batch_norm import with_global_statistics
-from srgan_kit.layers.spectral_norm import with_spectral_norm
 from srgan_kit.layers.weight_norm import lengths_kept, weight_normed
-from srgan_kit.models.build import build_critic, build_model
-from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
 from srgan_kit.tasks.content import terms_of
 from srgan_kit.training.accumulation import Samples, mean
 from srgan_kit.training.checkpoint import restore_newest, save_checkpoint
-from srgan_kit.training.checks import check_accumulation, check_requirements
 from srgan_kit.training.critic_view import CriticView
 from srgan_kit.training.data_initialisation import initialise_from_data
 from srgan_kit.training.ema import MovingAverage
-from srgan_kit.training.memory import check_networks
+from srgan_kit.training.networks import build_networks
 from srgan_kit.training.pauses import Pauses
 from srgan_kit.training.player import Diverged, Player
 from srgan_kit.training.processes import mean_over_processes
@@ -38,7 +33,6 @@ from srgan_kit.training.randomness import seed_step
 from srgan_kit.training.run_state import state_of, take
 from srgan_kit.training.shares import HeldShares
 from srgan_kit.training.techniques import Techniques
-from srgan_kit.training.virtual_batch_norm import with_virtual_batch_norm
 
 __all__ = ["Diverged", "Run"]
 
@@ -66,21 +60,7 @@ class Run:
         self.recipe, self.folder, self.accelerator, self.task = recipe, folder, accelerator, task
         self.variant = recipe.variant
         self.fingerprint = task.fingerprint()
-        try:
-            check_networks(recipe, task.condition, accelerator.device)
-            torch.manual_seed(recipe.seed)
-            model = build_model(recipe, task.condition)
-            critic = build_critic(recipe, task.condition)
-        except UserError:
-            raise
-        except ValueError as error:
-            raise UserError(f"recipe: {error}") from None
-        check_requirements(recipe, task, model, critic)
-        if recipe.initialise_from is not None and not resumed:
-            initialise(model, recipe)
-        if recipe.techniques.virtual_batch_norm:
-            critic = with_virtual_batch_norm(model, critic, recipe, task)
-        check_accumulation(recipe, model, critic)
+        model, critic = build_networks(recipe, task, accelerator, resumed)
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
         self.average = MovingAverage(model, recipe.ema)
         if recipe.compile:
@@ -93,8 +73,6 @@ class Run:
         self._critic_view: CriticView | None = None
         self._weight_normed = [] if critic is None else weight_normed(critic)
         if critic is not None:
-            if recipe.techniques.spectral_norm:
-                with_spectral_norm(critic)
             self.critic = Player("critic", critic, critic_parts(critic), recipe.critic_optimizer, accelerator)
             initialise_from_data(critic, recipe, task)
             self.critic_average = MovingAverage(critic, recipe.critic_ema) if recipe.critic_ema else None

@@ -86,7 +86,7 @@ def test_known_answers_of_relativistic_pairs() -> None:
         assert loss.critic_loss(real, fake.flip(0)) != moved  # of an image and its partner
     with pytest.raises(ValueError, match=r"real and fake scores of one shape, got \(2,\) and \(1,\)"):
         RelativisticPairing().critic_loss(real, fake[:1])
-    with pytest.raises(ValueError, match="real_score: relativistic pairs have a real score each, got None"):
+    with pytest.raises(ValueError, match="real_score: a relativistic loss compares with real scores, got None"):
         RelativisticPairing().generator_loss(fake)
 
 

@@ -15,7 +15,7 @@ from srgan_kit.recipes.explain import changed_settings, recipe_as_toml
 from srgan_kit.training.report.charts import draw, number
 from srgan_kit.training.report.log import Points, Seen
 from srgan_kit.training.report.panels import AS_REAL, MEASURES, Section, sections
-from srgan_kit.training.report.run_state import RunState, Sheet
+from srgan_kit.training.report.recorded_run import RecordedRun, Sheet
 from srgan_kit.training.telemetry import BICUBIC, VALIDATION
 
 NAME = "report.html"
@@ -36,7 +36,7 @@ def write_report(folder: Path, to: Path | None = None) -> Path:
         UserError: it is no run's folder, or the file cannot be written.
     """
     path = folder / NAME if to is None else to
-    text = page(RunState(folder))
+    text = page(RecordedRun(folder))
     try:
         with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -45,7 +45,7 @@ def write_report(folder: Path, to: Path | None = None) -> Path:
     return path
 
 
-def page(run: RunState) -> str:
+def page(run: RecordedRun) -> str:
     """The HTML of a run."""
     title = escape(run.name)
     sheets = run.sheets()
@@ -76,7 +76,7 @@ def _charts(section: Section) -> str:
 # --- what came of it --------------------------------------------------------------------------------------------------
 
 
-def _state(run: RunState) -> str:
+def _state(run: RecordedRun) -> str:
     """How far it is, and how long that took."""
     done, steps = f"{run.step:,}", f"{run.steps:,}"
     took = run.log.seconds()
@@ -87,7 +87,7 @@ def _state(run: RunState) -> str:
     return f"Not finished: {done}{of} steps{time}. <code>srgan-kit train --resume RUN_DIR</code> goes on."
 
 
-def _headline(run: RunState) -> str:
+def _headline(run: RecordedRun) -> str:
     """The last figures of the run, each with what it is compared with."""
     cards: list[str] = []
     for name, title in _figures(run):
@@ -102,7 +102,7 @@ def _headline(run: RunState) -> str:
     return f"<dl>{''.join(cards)}</dl>" if cards else ""
 
 
-def _figures(run: RunState) -> Iterator[tuple[str, str]]:
+def _figures(run: RecordedRun) -> Iterator[tuple[str, str]]:
     """The names in the log of what says how good the run is, and their titles."""
     names = [name for name in run.log.names() if run.log.points(name)]
     for name in names:
@@ -120,7 +120,7 @@ def _at(points: Points, step: int) -> float:
     return next((value for at, value in reversed(points) if at <= step), points[0][1])
 
 
-def _warnings(run: RunState) -> str:
+def _warnings(run: RecordedRun) -> str:
     found = run.log.warnings()
     if not found:
         return "<section><h2>Warnings</h2><p class=good>None: no check of the log found anything wrong.</p></section>"
@@ -173,7 +173,7 @@ def _tabs(sheets: list[Sheet]) -> str:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _terms(run: RunState) -> str:
+def _terms(run: RecordedRun) -> str:
     """Every term of both players with its weight, its course and its share of the gradient."""
     weights = run.weights()
     rows = [_row(run, name, weights[name]) for name in run.log.names() if name in weights]
@@ -187,7 +187,7 @@ def _terms(run: RunState) -> str:
     )
 
 
-def _row(run: RunState, name: str, weight: object) -> str:
+def _row(run: RecordedRun, name: str, weight: object) -> str:
     points, share = run.log.points(name), run.log.points(f"share/{name}")
     held = run.log.points(f"weight_{name}")
     last = _recent(points)
@@ -215,7 +215,7 @@ def _recent(points: Points) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _recipe(run: RunState) -> str:
+def _recipe(run: RecordedRun) -> str:
     if not run.values:
         return ""
     changed = "\n".join(f"{key} = {value}" for key, value in changed_settings(run.values))

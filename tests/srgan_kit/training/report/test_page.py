@@ -15,7 +15,7 @@ from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train
 from srgan_kit.training.report.page import NAME, page, write_report
 from srgan_kit.training.report.panels import sections
-from srgan_kit.training.report.run_state import MOST_SHEETS, RunState
+from srgan_kit.training.report.recorded_run import MOST_SHEETS, RecordedRun
 
 VOID = {"meta", "input", "img"}
 
@@ -59,7 +59,7 @@ def test_every_task_has_a_page_with_all_its_numbers(name: str, tiny_run: Callabl
     reader = Reader(text)
     assert reader.of("h1") == [name]
     assert "Finished: 10 steps" in text
-    state = RunState(run)
+    state = RecordedRun(run)
     assert reader.tags.count("img") == len(list((run / "sheets").iterdir())) == len(state.sheets()) >= 2
     assert "script" not in reader.tags
     assert all(link.startswith("data:image/") for link in reader.loaded)
@@ -79,7 +79,7 @@ def test_every_task_has_a_page_with_all_its_numbers(name: str, tiny_run: Callabl
 
 def test_a_super_resolvers_page_has_bicubic_and_the_start_beside_its_figures(tiny_run: Callable[[str], Path]) -> None:
     text = (tiny_run("plain") / NAME).read_text(encoding="utf-8")
-    log = RunState(tiny_run("plain")).log
+    log = RecordedRun(tiny_run("plain")).log
     assert log.start("psnr_y") == log.points("validation/psnr_y")[0][1]
     assert re.search(r"<dd>start [\d.]+, bicubic [\d.]+, best [\d.]+ at step \d+</dd>", text)
 
@@ -98,7 +98,7 @@ def test_a_run_that_crashed_has_a_page(copy: Path) -> None:
     sheet = copy / "sheets" / "0000010.png"
     sheet.write_bytes(sheet.read_bytes()[:100])
     (copy / "sheets" / "notes.png").write_text("someone's")
-    text = page(RunState(copy))
+    text = page(RecordedRun(copy))
     assert "Not finished: " in text
     assert "of 10 steps" in text
     assert Reader(text).tags.count("img") == 1
@@ -109,7 +109,7 @@ def test_whatever_is_left_of_a_run_is_shown(left: list[str], copy: Path) -> None
     for path in copy.iterdir():
         if path.name not in left:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    reader = Reader(page(RunState(copy)))
+    reader = Reader(page(RecordedRun(copy)))
     assert reader.of("h1") == ["gan" if "recipe.json" in left else "run"]
     assert ("svg" in reader.tags) == ("log.jsonl" in left)
 
@@ -118,7 +118,7 @@ def test_a_recipe_of_another_version_is_shown_as_it_is(copy: Path) -> None:
     values = json.loads((copy / "recipe.json").read_text(encoding="utf-8"))
     values |= {"name": "<old>", "no_longer": {"a key": "<b>"}, "weights": {"adversarial": 0.5}}
     (copy / "recipe.json").write_text(json.dumps(values), encoding="utf-8")
-    state = RunState(copy)
+    state = RecordedRun(copy)
     assert state.recipe is None
     reader = Reader(page(state))
     assert reader.of("h1") == ["<old>"]
@@ -130,7 +130,7 @@ def test_of_many_sheets_a_few_are_shown_with_the_first_and_the_last(copy: Path) 
     for number in range(3 * MOST_SHEETS):
         Image.new("L", (8, 8), number).save(copy / "sheets" / f"{number:07d}.png")
     Image.effect_noise((800, 800), 100).save(copy / "sheets" / "0000100.png")
-    sheets = RunState(copy).sheets()
+    sheets = RecordedRun(copy).sheets()
     assert len(sheets) == MOST_SHEETS
     assert (sheets[0].step, sheets[-1].step) == (0, 100)
     assert sheets[0].source.startswith("data:image/png;")
@@ -140,12 +140,12 @@ def test_of_many_sheets_a_few_are_shown_with_the_first_and_the_last(copy: Path) 
 def test_a_warning_is_on_the_page_with_the_switch_to_try(copy: Path) -> None:
     records = [{"step": step, "validation/diversity": ratio} for step, ratio in ((10, 0.9), (11, 0.01))]
     (copy / "log.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
-    reader = Reader(page(RunState(copy)))
+    reader = Reader(page(RecordedRun(copy)))
     assert "The generator collapses " in reader.of("h3")
     assert "step 11; still so at the end" in reader.of("small")
     assert {"critic.minibatch_kernels=50", "weights.feature_matching=1"} <= {*reader.of("code")}
     (copy / "log.jsonl").write_text(json.dumps(records[0]), encoding="utf-8")
-    reader = Reader(page(RunState(copy)))
+    reader = Reader(page(RecordedRun(copy)))
     assert reader.of("h3") == []
     assert "None: no check of the log found anything wrong." in reader.of("p")
 
@@ -178,7 +178,7 @@ def test_a_resumed_run_has_one_page_of_all_its_steps(two_classes: Path, tmp_path
     train(load_recipe("smoke", [*small, "steps=3"], two_classes), tmp_path / "run")
     train(load_recipe("smoke", [*small, "steps=6"], two_classes), tmp_path / "run", resume=True)
     assert "Finished: 6 steps" in (tmp_path / "run" / NAME).read_text(encoding="utf-8")
-    log = RunState(tmp_path / "run").log
+    log = RecordedRun(tmp_path / "run").log
     assert [step for step, _ in log.points("pixel")] == [1, 2, 3, 4, 5, 6]
     assert log.start("psnr_y") is not None
 

@@ -37,7 +37,7 @@ class Sheet:
     """What an HTML image's `src` is: the image itself."""
 
 
-class RunState:
+class RecordedRun:
     """A run's folder, finished or not.
 
     Raises:
