@@ -32,13 +32,14 @@ def finetune(
     if not (minutes > 0 and math.isfinite(minutes)):
         raise UserError(f"--minutes {minutes:g}: expected a number above 0")
     folder = output or Path("runs") / f"finetune-{photos.resolve().stem}"
-    from srgan_kit.training.finetune import fine_tune
+    from srgan_kit.training.finetune import SMALLEST_GAIN, fine_tune
 
     result = fine_tune(photos, start, minutes, folder, lambda line: say(line, error=True))
-    where = f"on {result.before.images} held-out photographs (bicubic {result.before.bicubic:.2f} dB)"
+    where = f"on {result.before.images} held-out photograph{'s' * (result.before.images > 1)} (bicubic {result.before.bicubic:.2f} dB)"
     if result.better:
         say(f"{result.before.psnr:.2f} -> {result.after:.2f} dB {where}; model in {result.model}")
     else:
-        say(f"not better than {result.before.psnr:.2f} dB {where}; {result.model} is {result.model_before} as it was")
+        start_is_kept = f"{result.model} is {result.model_before} as it was"
+        say(f"not better than {result.before.psnr:.2f} dB by {SMALLEST_GAIN:g} dB {where}; {start_is_kept}")
     signal = result.outcome and result.outcome.signal
     raise typer.Exit(0 if signal is None else 128 + signal)

@@ -31,6 +31,8 @@ TRIALS = 0.2
 """Fraction of the time that all of them may take."""
 WORSE = 0.02
 """dB."""
+SMALLEST_GAIN = 0.05
+"""dB: a few held-out photographs do not show less, and the start is kept."""
 VALIDATIONS = 10
 PATCH, BATCH = 32, 8
 AVERAGED = 0.1
@@ -62,11 +64,11 @@ class FineTuned:
     before: Start
     """What was measured of it."""
     after: float
-    """PSNR of the best model on the way, in dB; the start's where none was better."""
+    """PSNR of the best model on the way, in dB; the start's where none was better by `SMALLEST_GAIN`."""
     learning_rate: float
     """The one that was chosen."""
     model: Path
-    """The best model; the start's weights where none was better."""
+    """That model."""
     outcome: Outcome | None
     """How the run ended; None where training diverged."""
 
@@ -92,7 +94,8 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
     Low resolution is made as that model was taught: MATLAB's bicubic, or the light degradations for photo models. A
     tenth of the photographs is held out. The learning rate is chosen by short runs, each measured on the held-out ones
     (after the range test of Smith 2015, "Cyclical learning rates for training neural networks", arXiv:1506.01186, sec.
-    3.3), the number of steps by the time left. The best model of the run's validations, the start among them, is kept.
+    3.3), the number of steps by the time left. The best model of the run's validations is kept, or the start where
+    none is better by `SMALLEST_GAIN`.
 
     Args:
         photos: a folder of images, or a .zip of one.
@@ -230,7 +233,7 @@ def _keep_better(model: UpscalingModel, before: Start, folder: Path, of_steps: i
     best = folder / BEST
     tensors, metadata = read_safetensors(best) if best.exists() else before.file
     after = float(metadata["validation_psnr_y"])
-    if after <= before.psnr:
+    if after < before.psnr + SMALLEST_GAIN:
         (tensors, metadata), after = before.file, before.psnr
     folder.mkdir(parents=True, exist_ok=True)  # a run that came to no step leaves none
     origin = {

@@ -58,6 +58,12 @@ def community(tmp_path: Path) -> Path:
     return tmp_path / "compact.pth"
 
 
+def read_metadata(path: Path) -> float:
+    """The PSNR that a model file says was measured of it."""
+    with safe_open(path, framework="pt") as file:
+        return float(file.metadata()["validation_psnr_y"])
+
+
 def test_a_model_gets_better_and_says_where_it_comes_from(photos: Path, own: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     result = fine_tune(photos, str(own), QUICK, tmp_path / "run", lines.append)
@@ -85,6 +91,17 @@ def test_a_model_that_gets_worse_is_given_back(
     assert result.after == result.before.psnr
     kept, start = load_file(result.model), load_file(own)
     assert kept.keys() == start.keys()
+    assert all(torch.equal(kept[name], start[name]) for name in start)
+
+
+def test_a_gain_too_small_to_tell_leaves_the_start(
+    photos: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "SMALLEST_GAIN", 50.0)
+    result = fine_tune(photos, str(own), QUICK, tmp_path / "run", lambda _: None)
+    assert (result.better, result.after) == (False, result.before.psnr)
+    assert read_metadata(tmp_path / "run" / "best.safetensors") > result.before.psnr
+    kept, start = load_file(result.model), load_file(own)
     assert all(torch.equal(kept[name], start[name]) for name in start)
 
 
