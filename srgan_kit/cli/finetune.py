@@ -35,7 +35,8 @@ def finetune(
     from srgan_kit.training.finetune import SMALLEST_GAIN, fine_tune
 
     result = fine_tune(photos, start, minutes, folder, lambda line: say(line, error=True))
-    where = f"on {result.before.images} held-out photograph{'s' * (result.before.images > 1)} (bicubic {result.before.bicubic:.2f} dB)"
+    photographs = "photograph" if result.before.images == 1 else "photographs"
+    where = f"on {result.before.images} held-out {photographs} (bicubic {result.before.bicubic:.2f} dB)"
     if result.better:
         say(f"{result.before.psnr:.2f} -> {result.after:.2f} dB {where}; model in {result.model}")
     else:

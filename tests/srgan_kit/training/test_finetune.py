@@ -170,7 +170,7 @@ def test_the_command(photos: Path, own: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "srgan_kit", "finetune", str(photos), "--from", str(own), "--minutes", str(QUICK)]
     done = subprocess.run([*command, "-o", str(tmp_path / "run")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert " dB on 1 held-out photographs (bicubic " in done.stdout
+    assert " dB on 1 held-out photograph (bicubic " in done.stdout
     assert done.stdout.endswith(f"model in {tmp_path / 'run' / 'model.safetensors'}\n")
 
 
