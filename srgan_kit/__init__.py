@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from srgan_kit.models.super_resolution import load_model
     from srgan_kit.recipes.load import load_recipe
     from srgan_kit.training.loop import train
+    from srgan_kit.upscaling.choice import Dials
     from srgan_kit.upscaling.upscaler import Upscaler
 
 __version__ = "0.1.0"
-__all__ = ["Upscaler", "UserError", "load_model", "load_recipe", "read_image", "train", "write_image"]
+__all__ = ["Dials", "Upscaler", "UserError", "load_model", "load_recipe", "read_image", "train", "write_image"]
 MODULES = {
+    "Dials": "srgan_kit.upscaling.choice",
     "Upscaler": "srgan_kit.upscaling.upscaler",
     "UserError": "srgan_kit.errors",
     "load_model": "srgan_kit.models.super_resolution",

@@ -16,19 +16,16 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from scripts.lib import paths
-from scripts.lib.holdout import split
+from scripts.lib.judged import held_out, score, vgg_judge
 from scripts.lib.pages import fill
 from scripts.lib.results import Results, Row
 from scripts.lib.text_pages import text_page
-from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.errors import UserError
 from srgan_kit.losses import LPIPSLoss
 from srgan_kit.metrics.folder import bicubic_upscaler
-from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.auto import harm
 from srgan_kit.upscaling.evidence import evidence, of_image
@@ -36,9 +33,6 @@ from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS = paths.RESULTS / "choice.jsonl"
 SOURCES = ("bsds", "cc0", "photos")
-HELD_OUT = 0.06
-"""Fraction of each source's photographs that the students' training left out."""
-JUDGE = Path("weights") / "vgg16_oxford_conv5_3_fp16.pth"
 PAGES = 24
 VERSIONS = 2
 """Treatments of each image."""
@@ -95,9 +89,7 @@ def originals(data: Path) -> list[tuple[str, np.ndarray]]:
     """Names and (H, W, 3) pixels of held-out photographs, and of pages of text."""
     found: list[tuple[str, np.ndarray]] = []
     for source in SOURCES:
-        for path in split(find_images(data / "sr_train" / source), HELD_OUT)[1]:
-            with Image.open(path) as image:
-                found.append((f"{source}/{path.name}", np.asarray(image.convert("RGB"))))
+        found += held_out(data, source)
     for number in range(PAGES):
         found.append((f"text/{number}", text_page(384, np.random.default_rng((SEED, number)))))
     return found
@@ -111,18 +103,13 @@ def treated(high: np.ndarray, scale: int, number: int) -> tuple[Image.Image, byt
     return *TREATMENTS[name](low, random), name
 
 
-@torch.inference_mode()
 def measured(high: np.ndarray, low: Image.Image, scale: int, judge: LPIPSLoss) -> Row:
     """Distances and PSNR of both models and of bicubic."""
     pixels, row = np.array(low), Row()
-    target = rgb_planes(high[: low.height * scale, : low.width * scale])[None]
+    target = high[: low.height * scale, : low.width * scale]
     for name in COMPARED:
         upscale = bicubic_upscaler(scale) if name == "bicubic" else _upscaler(f"x{scale}-{name}").upscale
-        made = rgb_planes(upscale(pixels))[None]
-        row[name] = {
-            "lpips_vgg": round(float(judge(made.float() / 255, target.float() / 255)), 5),
-            "psnr_y": round(float(psnr_y(made, target, scale)), 3),
-        }
+        row[name] = score(upscale(pixels), target, scale, judge)
     return row
 
 
@@ -139,8 +126,7 @@ def _upscaler(name: str) -> Upscaler:
 
 def run(data: Path, everything: list[tuple[str, np.ndarray]], minutes: float | None) -> None:
     """Measure what is missing."""
-    state = torch.load(data / JUDGE, weights_only=True)
-    judge = LPIPSLoss("vgg", weights={name: value.float() for name, value in state.items()})
+    judge = vgg_judge(data)
     results, begin = Results(RESULTS), time.monotonic()
     done = {row["number"] for row in results.rows()}
     for number in range(VERSIONS * len(everything)):

@@ -10,6 +10,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ def _spelled(sign: str) -> str:
     return sign
 
 
+def short_name(path: Path, longest: int) -> str:
+    """A file's path on one line, with the middle of a long one left out: its beginning and its ending tell it apart."""
+    name = one_line(os.fspath(path))
+    if len(name) <= longest:
+        return name
+    behind = (longest - 1) * 2 // 3
+    return f"{name[: longest - 1 - behind]}…{name[len(name) - behind :]}"
+
+
 def say(text: str, *, error: bool = False) -> None:
     """Print a line: to stdout, or errors and notes to stderr."""
     print(one_line(text), file=sys.stderr if error else sys.stdout, flush=True)
@@ -53,8 +63,14 @@ def say_last(text: str) -> None:
 # --- tables and progress --------------------------------------------------------------------------------------------
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], last: Sequence[str] | None = None) -> None:
-    """Print a table on standard output: drawn on a terminal, aligned plain text in a pipe.
+def print_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    last: Sequence[str] | None = None,
+    *,
+    error: bool = False,
+) -> None:
+    """Print a table on standard output, or on stderr: drawn on a terminal, aligned plain text in a pipe.
 
     Columns of numbers are to the right, others to the left; the `last` row is set apart.
     """
@@ -64,9 +80,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], last: Se
 
     rows = [[one_line(cell) for cell in row] for row in rows]  # names of files among them
     right = [all(cell == "-" or cell[:1].isdigit() for cell in column) for column in zip(*rows, strict=True)]
-    console = Console()
+    console = Console(stderr=error)
     if not console.is_terminal:
-        _print_plain([headings, *rows, *([last] if last else [])], right)
+        _print_plain([headings, *rows, *([last] if last else [])], right, sys.stderr if error else sys.stdout)
         return
     table = Table(show_footer=last is not None)
     footers = last or [""] * len(headings)
@@ -77,12 +93,23 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], last: Se
     console.print(table)
 
 
-def _print_plain(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+def terminal_width(*, error: bool = False) -> int | None:
+    """Columns of the terminal that stdout, or stderr, is; None where it is none."""
+    from rich.console import Console
+
+    console = Console(stderr=error)
+    return console.width if console.is_terminal else None
+
+
+def _print_plain(rows: Sequence[Sequence[str]], right: Sequence[bool], stream: TextIO) -> None:
+    from rich.cells import cell_len  # a Chinese sign is as wide as two letters
+
+    widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         columns = zip(row, widths, right, strict=True)
-        cells = (cell.rjust(width) if to_the_right else cell.ljust(width) for cell, width, to_the_right in columns)
-        print("  ".join(cells).rstrip())
+        room = ((cell, " " * (width - cell_len(cell)), to_the_right) for cell, width, to_the_right in columns)
+        cells = (space + cell if to_the_right else cell + space for cell, space, to_the_right in room)
+        print("  ".join(cells).rstrip(), file=stream)
 
 
 def progress_bar(console: "Console", *, auto_refresh: bool = True) -> "Progress":

@@ -1,28 +1,35 @@
 """`srgan-kit upscale`: images in, larger images out."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from srgan_kit.cli.console import say
-from srgan_kit.cli.output_files import STDOUT, check_report, write_json
-from srgan_kit.cli.stopping import StoppedBySignal, check_stopped
+from srgan_kit.cli.output_files import STDOUT, check_image, check_report
+from srgan_kit.cli.upscale_checks import (
+    check_model,
+    check_no_run,
+    check_one_input,
+    check_stdout,
+    note_what_has_no_effect,
+    parse_format,
+    parse_tile,
+)
+from srgan_kit.cli.upscale_dry_run import show_dry_run
+from srgan_kit.cli.upscale_report import reporting, settings_of
+from srgan_kit.cli.upscale_watch import Work, watch_folders
 from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.errors import UserError
-from srgan_kit.images.formats import FORMATS, MAX_PIXELS, Format, missing_extra
+from srgan_kit.images.formats import FORMATS, MAX_PIXELS
 from srgan_kit.models.pretrained import AUTO
-from srgan_kit.upscaling.folders import find
-from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
+from srgan_kit.upscaling.choice import Dials
+from srgan_kit.upscaling.folders import InputFile, find
+from srgan_kit.upscaling.jobs import Job, check_apart, keep_inputs, parse_output, plan
+from srgan_kit.upscaling.sizes import ResultSize, parse_box
 
-if TYPE_CHECKING:
-    from srgan_kit.upscaling.upscaler import Upscaler
-
-Size = tuple[int, int]
+MODEL, SIZE, FILES, RUN = "Models", "Size", "Files", "Work"
+"""Headings of the options in --help."""
 
 
 def upscale(
@@ -34,190 +41,178 @@ def upscale(
     model: Annotated[
         str,
         typer.Option(
-            "-m", "--model", help="Pretrained model or model file; auto: the best pretrained one for each image."
+            "-m",
+            "--model",
+            rich_help_panel=MODEL,
+            help="Pretrained model or model file; auto: the best pretrained one for each image.",
         ),
     ] = AUTO,
-    fast: Annotated[bool, typer.Option("--fast", help="With -m auto: use the faster model for clean images.")] = False,
-    scale: Annotated[
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", rich_help_panel=MODEL, help="With -m auto: use the faster model for clean images."),
+    ] = False,
+    detail: Annotated[
         float | None,
-        typer.Option("-s", "--scale", help="Output scale, e.g. 2.5.", show_default="the model's scale; 4 with -m auto"),
+        typer.Option(
+            metavar="0..1", rich_help_panel=MODEL, help="With -m auto: from the fidelity to the perceptual model."
+        ),
     ] = None,
-    fit: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Largest output size inside this box, same aspect ratio.")
+    denoise: Annotated[
+        float | None,
+        typer.Option(metavar="0..1", rich_help_panel=MODEL, help="With -m auto: from the fidelity to the photo model."),
     ] = None,
     consistent: Annotated[
-        bool, typer.Option("--consistent", help="Back-project so that downscaling the result reproduces the input.")
+        bool,
+        typer.Option(
+            "--consistent",
+            rich_help_panel=MODEL,
+            help="Back-project so that downscaling the result reproduces the input.",
+        ),
     ] = False,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average over 8 rotations and reflections: better, 8 times slower.")
+        bool,
+        typer.Option(
+            "--ensemble",
+            rich_help_panel=MODEL,
+            help="Average over 8 rotations and reflections: better, 8 times slower.",
+        ),
     ] = False,
-    tile: Annotated[str, typer.Option(help="Tile size in input pixels, or auto.")] = "auto",
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "-s",
+            "--scale",
+            rich_help_panel=SIZE,
+            help="Output scale, e.g. 2.5.",
+            show_default="the model's scale; 4 with -m auto",
+        ),
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", rich_help_panel=SIZE, help="Largest output size inside this box, same shape."),
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="W", rich_help_panel=SIZE, help="Output width in pixels, same shape.")
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option(metavar="H", rich_help_panel=SIZE, help="Output height in pixels, same shape.")
+    ] = None,
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="EXT", help="Output format: png, jpg, webp, bmp, tif, avif, heic or jxl.", show_default="png"
+            metavar="EXT",
+            rich_help_panel=FILES,
+            help="Output format: png, jpg, webp, bmp, tif, avif, heic or jxl.",
+            show_default="png",
         ),
     ] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Skip existing outputs.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, rich_help_panel=FILES, help="Quality of lossy formats.")
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", rich_help_panel=FILES, help="Include subfolders.")
+    ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", rich_help_panel=FILES, help="Skip existing outputs.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Replace existing outputs.")
+    ] = False,
     strip_metadata: Annotated[
-        bool, typer.Option("--strip-metadata", help="Write no EXIF, XMP, IPTC and text.")
+        bool, typer.Option("--strip-metadata", rich_help_panel=FILES, help="Write no EXIF, XMP, IPTC and text.")
     ] = False,
     max_pixels: Annotated[
-        int, typer.Option("--max-pixels", metavar="N", min=1, help="Largest input, in pixels.")
+        int,
+        typer.Option("--max-pixels", metavar="N", min=1, rich_help_panel=FILES, help="Largest input, in pixels."),
     ] = MAX_PIXELS,
-    report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a JSON report; - for stdout.")] = None,
+    tile: Annotated[str, typer.Option(rich_help_panel=RUN, help="Tile size in input pixels, or auto.")] = "auto",
+    device: Annotated[str, typer.Option(rich_help_panel=RUN, help="Device: auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(rich_help_panel=RUN, help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", rich_help_panel=RUN, help="Show sizes, models, time and memory of the run; write nothing."
+        ),
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", rich_help_panel=RUN, help="Upscale what is in folders, and what appears there, until Ctrl-C."
+        ),
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json", rich_help_panel=RUN, help="Write a JSON report, - for stdout; end with a table."
+        ),
+    ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MAP.png", rich_help_panel=RUN, help="Draw where the result departs from what the input supports."
+        ),
+    ] = None,
 ) -> None:
     """Upscale images: photo.jpg becomes photo_x4.png beside it.
 
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
     existing = Existing(skip_existing, overwrite)
-    box, tile_side = _parse_fit(fit), _parse_tile(tile)
-    _check_choices(scale, fit, model if fast else None, existing)
+    if skip_existing and overwrite:
+        raise UserError("--skip-existing and --overwrite: expected one of them, got both")
+    wanted, tile_side = ResultSize(scale, parse_box(fit), width, height), parse_tile(tile)
+    dials = Dials(detail, denoise)
+    check_model(model, fast, dials)
+    files = {"--report": report, "--explain": explain}
+    for option, is_given in (("--dry-run", dry_run), ("--watch", watch)):
+        if is_given:
+            check_no_run(option, inputs, files)
+    if watch and dry_run:
+        raise UserError("--watch and --dry-run: expected one of them, got both")
     if report is not None:
         check_report(report, overwrite)
-    found = find(inputs, recursive)
+    if explain is not None:
+        check_image(explain, overwrite)
+    found = [] if watch else find(inputs, recursive)
+    if explain is not None:
+        check_one_input(explain, found)
     destination = parse_output(output, inputs, found)
-    suffix = _parse_format(format, destination)
-    _check_stdout(destination, report)
+    suffix = parse_format(format, destination)
+    if not dry_run:
+        check_stdout(destination, report)
     jobs, settings = [Job(item.path) for item in found], dict[str, Any]()
-    if report is not None:
-        check_report_apart(report, jobs)
-    with _reporting(report, jobs, settings):
+    check_apart(files, jobs)
+    with reporting(report, jobs, settings):
         from srgan_kit.upscaling.upscaler import Upscaler
 
-        upscaler = Upscaler(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble)
-        settings |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
-        size_tag = fit.lower() if fit else f"x{upscaler.scale:g}"
-        jobs[:] = plan(found, destination, f"_{size_tag}", suffix)
+        upscaler = Upscaler(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble, dials=dials)
+        settings |= settings_of(upscaler) | dials.settings | {"ensemble": ensemble, "consistent": consistent}
+        size_tag = wanted.tag(upscaler.scale)
+
+        def plan_of(found: list[InputFile], taken: Collection[Path] = ()) -> list[Job]:
+            return plan(found, destination, f"_{size_tag}", suffix, taken)
+
+        jobs[:] = plan_of(found)
         if overwrite:
             keep_inputs(jobs)
-        if report is not None:
-            check_report_apart(report, jobs)
-        _note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
+        check_apart(files, jobs)
+        note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
         options = UpscaleOptions(
-            size=lambda size: _output_size(size, scale, box),
+            size=wanted.of,
             suffix=suffix,
             quality=quality,
             consistent=consistent,
             size_tag=size_tag,
             max_pixels=max_pixels,
             strip_metadata=strip_metadata,
+            explain=explain,
         )
-        run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)
+        if dry_run:
+            show_dry_run(jobs, upscaler, options, existing)
+        elif watch:
+            work = Work(upscaler, options, overwrite, lines_on_stderr=report in STDOUT)
+            watch_folders(inputs, recursive, jobs, plan_of, work)
+        else:
+            run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
-
-
-# --- the command line -----------------------------------------------------------------------------------------------
-
-
-def _parse_fit(fit: str | None) -> Size | None:
-    if fit is None:
-        return None
-    width, _, height = fit.lower().partition("x")
-    if not (width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
-        raise UserError(f"--fit {fit}: expected WxH, such as 1920x1080")
-    if int(width) < 1 or int(height) < 1:
-        raise UserError(f"--fit {fit}: expected a box of at least 1x1 pixel")
-    return int(width), int(height)
-
-
-def _parse_tile(tile: str) -> int | None:
-    if tile == "auto":
-        return None
-    if not (tile.isascii() and tile.isdigit() and int(tile) >= 1):
-        raise UserError(f"--tile {tile}: expected auto or a number of pixels")
-    return int(tile)
-
-
-def _parse_format(format: str | None, destination: Destination) -> str:
-    """The suffix of the results, from --format or the output's name."""
-    named = destination.ending
-    suffix = (named or ".png") if format is None else "." + format.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in FORMATS)}")
-    if named and named != suffix:
-        raise UserError(f"--format {format}: the output is called {destination.path}")
-    missing = missing_extra(FORMATS[suffix])
-    if missing:
-        raise UserError(f"{suffix}: cannot be written: {missing}")
-    return suffix
-
-
-def _check_choices(scale: float | None, fit: str | None, fast_with: str | None, existing: Existing) -> None:
-    """Raise a UserError for options that exclude each other; `fast_with` is the model that --fast stands beside."""
-    if scale is not None and fit is not None:
-        raise UserError("--scale and --fit: expected one of them, got both")
-    if scale is not None and not 0 < scale <= 64:
-        raise UserError(f"--scale {scale:g}: expected more than 0 and at most 64")
-    if fast_with not in (None, AUTO):
-        raise UserError(f"--fast and -m {fast_with}: --fast chooses the model; leave one of them out")
-    if existing.skip and existing.overwrite:
-        raise UserError("--skip-existing and --overwrite: expected one of them, got both")
-
-
-def _check_stdout(destination: Destination, report: Path | None) -> None:
-    if destination.kind == "stdout" and sys.stdout.isatty():
-        raise UserError("-o -: standard output is a terminal; send it to a file or a program")
-    if destination.kind == "stdout" and report in STDOUT:
-        raise UserError("-o - and --report -: standard output takes one of them")
-
-
-def _note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:
-    if quality is not None and format.quality is None:
-        say(f"note: --quality has no effect on {format.name}, which loses nothing", error=True)
-    if consistent and format.quality is not None:
-        say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
-    if fast_scale is not None and fast_scale <= 3:
-        say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
-
-
-def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | None:
-    from srgan_kit.upscaling.image import fitted_size, scaled_size
-
-    if box is not None:
-        return fitted_size(size, box)
-    return None if scale is None else scaled_size(size, scale)
-
-
-# --- the report -----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _reporting(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> Iterator[None]:
-    """The report is written at the end of the block, or where a signal ends it."""
-    try:
-        yield
-        check_stopped()
-        _write_report(file, jobs, settings)
-    except StoppedBySignal as stop:
-        stop.done = _end_early(jobs, stop.name)
-        _write_report(file, jobs, settings)
-        raise
-
-
-def _settings(upscaler: "Upscaler") -> dict[str, Any]:
-    """What the report says of all images; with `auto` each says its own model."""
-    model = {"model": AUTO} if upscaler.model is None else {"model": upscaler.model.name, "scale": upscaler.model.scale}
-    dtype = str(upscaler.dtype).removeprefix("torch.")
-    return {**model, "device": str(upscaler.device), "precision": dtype}
-
-
-def _end_early(jobs: list[Job], signal: str) -> str:
-    """What was done until a signal came, in words; the jobs that it left know why."""
-    for job in jobs:
-        if job.status == "waiting":
-            job.reason = f"stopped by {signal}"
-    done = sum(job.status == "done" for job in jobs)
-    return f"{done} of {len(jobs)} images done"
-
-
-def _write_report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:
-    if file is not None:
-        write_json(file, settings | {"images": [asdict(job) for job in jobs]})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srgan_kit.atomic import claimed, remove_leftovers
-from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, without_pillow_warnings
+from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, short_name, without_pillow_warnings
 from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.errors import UserError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from srgan_kit.upscaling.auto import Choice
     from srgan_kit.upscaling.upscaler import Upscaler
 
+LONGEST_NAME = 32
+"""Letters of a file's name beside the progress bar."""
 Size = tuple[int, int]
 Progress = Callable[[int, int], None]
 
@@ -46,6 +48,8 @@ class UpscaleOptions:
     """Inputs of more are refused."""
     strip_metadata: bool = False
     """Without EXIF, XMP, IPTC and text."""
+    explain: Path | None = None
+    """Where a map of what the input does not support is drawn."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,13 @@ def run_jobs(
         elsewhere: list[Job] = []
         for job in jobs:
             if job.status == "waiting":
-                _attempt(job, upscaler, options, existing, show(job.source.name))
+                _attempt(job, upscaler, options, existing, show(job.source))
             if job.status == "waiting":
                 elsewhere.append(job)
             else:
                 say(job)
         for job in elsewhere:  # the run that was at it may have failed or been stopped
-            _attempt(job, upscaler, options, existing, show(job.source.name))
+            _attempt(job, upscaler, options, existing, show(job.source))
             if job.status == "waiting":
                 job.status, job.reason = "skipped", f"another run is making {job.target}"
             say(job)
@@ -93,7 +97,7 @@ def _attempt(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: 
     if job.target == STDOUT:
         _do(job, upscaler, options, existing, progress)
         return
-    if _exists(job, existing):
+    if result_stays(job, existing):
         return
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,13 +106,13 @@ def _attempt(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: 
         return
     try:
         with claimed(job.target) as is_mine:
-            if is_mine and not _exists(job, existing):
+            if is_mine and not result_stays(job, existing):
                 _do(job, upscaler, options, existing, progress)
     except OSError as error:
         job.status, job.reason = "failed", f"{job.target}: cannot be written: {error.strerror}"
 
 
-def _exists(job: Job, existing: Existing) -> bool:
+def result_stays(job: Job, existing: Existing) -> bool:
     """Whether the job's result is there and stays; a place that cannot be looked at fails the job too."""
     assert job.target is not None
     try:
@@ -150,19 +154,17 @@ def _do(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Exist
 
 
 def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwrite: bool, progress: Progress) -> None:
-    from srgan_kit.images.encode import check_size, write_image
+    from srgan_kit.images.encode import write_image
     from srgan_kit.images.metadata import Metadata
-    from srgan_kit.upscaling.image import scaled_size
 
     assert job.target is not None
-    image, choice = _read(job, upscaler, options)
+    image, choice = read_input(job, upscaler, options)
     if options.strip_metadata:
         image = replace(image, metadata=Metadata())
-    job.size = options.size(image.size) or scaled_size(image.size, upscaler.scale)
-    check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
+    assert job.size is not None
     result = upscaler.upscale_to(image, job.size, choice, progress, consistent=options.consistent)
     job.notes, job.redone_tiles = result.image.notes, result.redone_tiles
-    software = None if options.strip_metadata else software_tag(choice.model, options.size_tag)
+    software = None if options.strip_metadata else software_tag(choice.name, options.size_tag)
     if job.target == STDOUT:
         with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
             file = Path(folder, f"result{options.suffix}")
@@ -172,19 +174,32 @@ def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwr
             sys.stdout.buffer.flush()
     else:
         job.notes += write_image(result.image, job.target, options.quality, software, overwrite)
+    if options.explain is not None:
+        from srgan_kit.cli.upscale_explain import draw_map
+
+        job.notes.append(draw_map(options.explain, overwrite, upscaler, image, result.image, progress))
 
 
-def _read(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
-    """The input, and which model upscales it."""
+def read_input(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
+    """The input, and which models upscale it; the job knows both sizes and the models then.
+
+    Raises:
+        UserError: it cannot be read, or its result would be too large for the format.
+    """
+    from srgan_kit.images.encode import check_size
     from srgan_kit.images.read import read_image
+    from srgan_kit.upscaling.image import scaled_size
 
+    assert job.target is not None
     with libraries_muted() as said, file_of(job.source) as file:
         try:
             image = read_image(file)
             wanted = options.size(image.size)
             factor = None if wanted is None else max(wanted[0] / image.size[0], wanted[1] / image.size[1])
             choice = upscaler.model_for(image, factor)
-            job.model, job.choice = choice.model, choice.reason
+            job.input_size, job.size = image.size, wanted or scaled_size(image.size, upscaler.scale)
+            job.model, job.choice = choice.name, choice.reason
+            check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
             return image, choice
         except UserError as error:
             failed = str(error).removeprefix(f"{file}: ")
@@ -205,8 +220,8 @@ def _in_one_line(error: Exception) -> str:
 @contextmanager
 def _display(
     jobs: list[Job], lines_on_stderr: bool
-) -> Iterator[tuple[Callable[[str], Progress], Callable[[Job], None]]]:
-    """A progress bar where stderr is a terminal, plain lines in pipes: (show(name) -> progress of its tiles, say(job)).
+) -> Iterator[tuple[Callable[[Path], Progress], Callable[[Job], None]]]:
+    """A progress bar where stderr is a terminal, plain lines in pipes: (show(source) -> its progress, say(job)).
 
     Errors and notes are for stderr, results for stdout, unless images or the report go there; on one and the same
     terminal the bar writes both. It is drawn between the tiles, by no thread: while an image is read nobody writes to
@@ -220,8 +235,10 @@ def _display(
         every = bar.add_task(f"0/{len(jobs)} images", total=len(jobs))
         one = bar.add_task("", total=None)
 
-        def show(name: str) -> Callable[[int, int], None]:
-            bar.update(one, description=one_line(name), completed=0, total=None, refresh=True)
+        def show(source: Path) -> Callable[[int, int], None]:
+            bar.update(
+                one, description=short_name(Path(source.name), LONGEST_NAME), completed=0, total=None, refresh=True
+            )
             return lambda done, total: bar.update(one, completed=done, total=total, refresh=True)
 
         def say(job: Job) -> None:

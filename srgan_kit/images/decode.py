@@ -57,7 +57,7 @@ def decode(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
         return Decoded(scaled(stored, 2**bits - 1), icc, is_upright=True, bits=bits)
     if image.format == "JPEG2000" and (bits := jpeg2000.depth_of(path)) > 8:
         return _decode_jpeg_2000(path, image, bits, icc)
-    decoded = _decode_with_pillow(path, image, icc)
+    decoded = decode_with_pillow(path, image, icc)
     bits = 16 if image.format == "SGI" and _byte(path, 3) == 2 else image.info.get("bit_depth", 8)  # of HEIF's plugin
     if bits > 8 and decoded.pixels.dtype == np.uint8:
         decoded.notes.append(f"{bits} bits a channel are read as 8")
@@ -131,13 +131,22 @@ def _decode_tiff_with_pillow(path: Path, samples: Samples, icc: bytes | None) ->
     check_tiff(path, samples)
     with path.open("rb") as file, Image.open(file) as image:  # by its name, Pillow would turn grey files wrongly
         image.load()  # turns it, and says its size anew
-        decoded = _decode_with_pillow(path, image, icc)
+        decoded = decode_with_pillow(path, image, icc)
     decoded.is_upright = True
     return _without_fourth(decoded) if samples.unknown_channels else decoded
 
 
-def _decode_with_pillow(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
-    """The image as grey or RGB, with opacity or not, and the profile that its colours now are in."""
+def decode_with_pillow(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
+    """The image as grey or RGB, with opacity or not, and the profile that its colours now are in.
+
+    Args:
+        path: what errors name.
+        image: as Pillow opened or made it.
+        icc: its colour profile.
+
+    Raises:
+        UserError: pixels of a kind that is not read.
+    """
     mode, transparent = image.mode, "transparency" in image.info
     if mode in ("L", "RGB", "P", "1") and transparent:
         return Decoded(_array(image.convert("LA" if mode in ("L", "1") else "RGBA")), icc)

@@ -13,7 +13,7 @@ from srgan_kit import __version__
 
 ENDS = 131_072
 """Metadata is in the first bytes of a file or in the last, in every format."""
-MARK = re.compile(rb"srgan-kit [0-9][\w.+-]* \(([\w.+-]+), (x[0-9.]+|[0-9]+x[0-9]+)\)")
+MARK = re.compile(rb"srgan-kit [0-9][\w.+-]* \(([\w.+-]+), (x[0-9.]+|[0-9]+x[0-9]+|[0-9]+[wh]|map)\)")
 OWN_TAG = re.compile(rb"\s*<rdf:Description[^<>]*\btiff:Software=\"srgan-kit [^<>]*/>")
 SOFTWARE = re.compile(rb"\s+tiff:Software\s*=\s*(\"[^\"<]*\"|'[^'<]*')|<tiff:Software>[^<]*</tiff:Software>")
 OWN_COMMENT = re.compile(rb"<!-- srgan-kit [^<>]* -->")
@@ -26,7 +26,8 @@ PACKET = (
 
 
 def software_tag(model: str, size: str) -> str:
-    """What a result says made it; `size` is a scale such as x2.5, or the box 1920x1080 that it was fitted into.
+    """What a result says made it; `size` is a scale such as x2.5, the box 1920x1080 that it was fitted into, a width
+    such as 3840w, a height such as 2160h, or map for a map of a result.
 
     >>> software_tag("x4-fidelity", "x4")  # doctest: +ELLIPSIS
     'srgan-kit ... (x4-fidelity, x4)'

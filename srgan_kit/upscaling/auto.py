@@ -3,9 +3,8 @@
 The thresholds come from `scripts/experiments/model_choice.py`; docs/guide/choosing.md has its tables.
 """
 
-from dataclasses import dataclass
-
 from srgan_kit.models.pretrained import default_model, pretrained_models
+from srgan_kit.upscaling.choice import Choice
 from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {2: 72, 4: 88}
@@ -18,16 +17,6 @@ COMPRESSED_PAGE = (0.4, 0.15)
 """Likewise where it was compressed, of whatever quality: rings around letters are what the photo models do best."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A model and why."""
-
-    model: str
-    """Name of a pretrained model."""
-    reason: str
-    """What was found, in a few words."""
-
-
 def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choice:
     """The pretrained model for an image at an output scale; None for 4.
 
@@ -37,7 +26,7 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
     photo = 2 if scale is not None and scale <= 2 else 4
     reason = harm(evidence, photo)
     if reason is None:
-        return Choice(clean_model(scale, fast), "no sign of compression or noise")
+        return clean_choice(scale, fast)
     return Choice(f"x{photo}-photo", reason)
 
 
@@ -46,6 +35,11 @@ def clean_model(scale: float | None, fast: bool) -> str:
     clean = default_model(scale)
     quick = f"{clean}-fast"
     return quick if fast and quick in pretrained_models() else clean
+
+
+def clean_choice(scale: float | None, fast: bool = False) -> Choice:
+    """The fidelity models for an output scale, None for 4: for images that need no more than that."""
+    return Choice(clean_model(scale, fast), "no sign of compression or noise")
 
 
 def harm(evidence: Evidence, scale: int) -> str | None:

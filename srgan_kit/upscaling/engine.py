@@ -2,10 +2,12 @@
 
 import copy
 import math
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,6 +28,8 @@ SMALLEST_TILE, LARGEST_TILE = 64, 512
 """Automatic tiles: below, halos dominate; above, nothing is gained and memory grows."""
 LAYER_BYTES = 200e6
 """Automatic tiles are chosen so that the widest layer's input and output take no more than this in fp32."""
+LAYERS_ALIVE = 2
+"""How many times that is alive at once: an answer to be added to, and what the allocator keeps."""
 SURELY_ACCEPTED = 64
 """Networks are taken to accept images of this many pixels a side without asking."""
 UNKEPT = 256**2
@@ -55,8 +59,21 @@ def check_pixels(image: Image) -> None:
         raise UserError(f"image: expected (height, width, 1 or 3) of uint8 or uint16, got {kind}")
 
 
+class Runner(Protocol):
+    """What upscales the colours of an image by a whole factor."""
+
+    @property
+    def scale(self) -> int:
+        """The factor."""
+        ...
+
+    def run(self, image: Image, progress: Progress | None = None) -> Upscaled:
+        """(H, W, C) uint8 or uint16 -> (H * scale, W * scale, C) of the same type."""
+        ...
+
+
 class TiledUpscaler:
-    """A model on a device, ready for any number of images.
+    """A model on a device, ready for any number of images, from any number of threads.
 
     Args:
         model: the network and its needs; it is copied, so the caller's stays where it is.
@@ -77,6 +94,7 @@ class TiledUpscaler:
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
         self._notes: list[str] = []  # what the next result is to say
+        self._lock = threading.RLock()  # of the notes, and of what is measured once
         if not model.supports(self.dtype):
             name = str(self.dtype).removeprefix("torch.")
             self._notes.append(f"model {model.name}: {model.architecture} does not work in {name}; fp32 is used")
@@ -95,8 +113,14 @@ class TiledUpscaler:
     def tile(self) -> int:
         """Side of a tile in input pixels, without its halo."""
         if self._tile is None:
-            self._tile = _automatic_tile(self.model)
+            fitting = math.isqrt(int(LAYER_BYTES / self._layer_bytes))
+            self._tile = min(max(fitting, SMALLEST_TILE), LARGEST_TILE)
         return self._tile
+
+    @cached_property
+    def _layer_bytes(self) -> float:
+        with self._lock:
+            return _layer_bytes(self.model)
 
     @cached_property
     def field(self) -> Field:
@@ -115,6 +139,18 @@ class TiledUpscaler:
         """Smallest side that the network accepts; measured when first needed."""
         model = self.model
         return smallest_side(model.network, model.scale, model.channels, model.multiple_of, model.minimum)
+
+    def pixels_read(self, height: int, width: int) -> int:
+        """How many pixels the network sees for an input of this size: with its border, and halos over and over."""
+        return sum(_area(rows, columns) for rows, columns in self._plan(*self._bordered(height, width)))
+
+    def tile_bytes(self, height: int, width: int) -> int:
+        """About what the layers of the largest tile take for an input of this size, in fp32."""
+        largest = max(_area(rows, columns) for rows, columns in self._plan(*self._bordered(height, width)))
+        return int(LAYERS_ALIVE * largest * self._layer_bytes)
+
+    def _bordered(self, height: int, width: int) -> tuple[int, int]:
+        return height + 2 * self.model.border, width + 2 * self.model.border
 
     def warm_up(self) -> None:
         """Measure the tile and the field now, not while the first image that needs them is upscaled."""
@@ -136,19 +172,26 @@ class TiledUpscaler:
             UserError: an array of another kind; NaN or infinity even in fp32; no memory for the smallest tile.
         """
         check_pixels(image)
+        notes: list[str] = []
         while True:
             try:
                 pixels, redone = self._upscale(image, progress)
-                notes, self._notes = self._notes, []
-                return Upscaled(pixels, tuple(notes), redone)
+                with self._lock:
+                    said, self._notes = self._notes, []
+                return Upscaled(pixels, (*said, *notes), redone)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                tile = self._tile or SMALLEST_TILE  # not chosen yet for a small image
-                if not self._tile_is_automatic or tile <= SMALLEST_TILE:
-                    raise UserError(f"{self.device}: out of memory with tiles of {tile} pixels") from None
-                self._tile = tile // 2
-                self._notes.append(f"{self.device}: out of memory, tiles are now {self._tile} pixels")
+                notes.append(self._take_smaller_tiles())
+
+    def _take_smaller_tiles(self) -> str:
+        """From now on tiles of half the side; what a result is to say of it."""
+        with self._lock:
+            tile = self._tile or SMALLEST_TILE  # not chosen yet for a small image
+            if not self._tile_is_automatic or tile <= SMALLEST_TILE:
+                raise UserError(f"{self.device}: out of memory with tiles of {tile} pixels") from None
+            self._tile = tile // 2
+            return f"{self.device}: out of memory, tiles are now {self._tile} pixels"
 
     def _upscale(self, image: Image, progress: Progress | None) -> tuple[Image, int]:
         """The result, and how many tiles were computed again."""
@@ -171,9 +214,10 @@ class TiledUpscaler:
         return result[cut : len(result) - cut, cut : result.shape[1] - cut], redone
 
     def _plan(self, height: int, width: int) -> list[tuple[Span, Span]]:
-        if self._is_one_tile(max(height, width)):  # no need to measure the field
-            return [(Span((0, height), (0, height)), Span((0, width), (0, width)))]
-        return list(tiles(height, width, self.tile, self.field))
+        with self._lock:  # whichever thread comes first measures for all
+            if self._is_one_tile(max(height, width)):  # no need to measure the field
+                return [(Span((0, height), (0, height)), Span((0, width), (0, width)))]
+            return list(tiles(height, width, self.tile, self.field))
 
     def _is_one_tile(self, side: int) -> bool:
         smallest = SMALLEST_TILE if self._tile is None else self._tile
@@ -187,7 +231,8 @@ class TiledUpscaler:
         image = raw.permute(2, 0, 1)[None].float().div_(np.iinfo(part.dtype).max)  # (1, C, h, w), channels last
         if channels != self.model.channels:
             image = image.expand(1, 3, height, width) if channels == 1 else image.transpose(0, 1)
-        minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.minimum
+        with self._lock:
+            minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.minimum
         image = pad_to_fit(image, self.model.multiple_of, minimum).contiguous(memory_format=torch.channels_last)
         output, again = self._run(image)
         output = output[..., : height * self.scale, : width * self.scale]
@@ -209,8 +254,8 @@ class TiledUpscaler:
         raise UserError(f"model {self.model.name} gave NaN or infinity in fp32")
 
 
-def _automatic_tile(model: UpscalingModel) -> int:
-    """The largest tile whose widest layer stays within LAYER_BYTES, from the layers' sizes in a small probe."""
+def _layer_bytes(model: UpscalingModel) -> float:
+    """Bytes of the widest layer's input and output for each input pixel, in fp32, from the layers of a small probe."""
     side = math.ceil(max(SURELY_ACCEPTED, model.minimum) / model.multiple_of) * model.multiple_of
     widest = 0
 
@@ -225,8 +270,11 @@ def _automatic_tile(model: UpscalingModel) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-    fitting = math.isqrt(int(LAYER_BYTES / (4 * max(widest, 1) / side**2)))
-    return min(max(fitting, SMALLEST_TILE), LARGEST_TILE)
+    return 4 * max(widest, 1) / side**2
+
+
+def _area(rows: Span, columns: Span) -> int:
+    return (rows.read[1] - rows.read[0]) * (columns.read[1] - columns.read[0])
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

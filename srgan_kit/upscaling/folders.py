@@ -12,8 +12,8 @@ from srgan_kit.images.mark import read_mark
 
 STDIN = Path("/dev/stdin")
 """What the input - stands for."""
-RESULT_NAME = re.compile(r"(.+)_(?:x[0-9]+(?:\.[0-9]+)?|[0-9]+x[0-9]+)")
-"""What results are called: photo_x4, photo_1920x1080, photo_jpg_x2.5."""
+RESULT_NAME = re.compile(r"(.+)_(?:x[0-9]+(?:\.[0-9]+)?|[0-9]+x[0-9]+|[0-9]+[wh])")
+"""What results are called: photo_x4, photo_1920x1080, photo_3840w, photo_jpg_x2.5."""
 SHOWN_NAMES = 5
 
 

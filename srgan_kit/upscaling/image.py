@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.back_projection import back_project
-from srgan_kit.upscaling.engine import Progress, TiledUpscaler
+from srgan_kit.upscaling.engine import Progress, Runner
 
 ROWS_AT_ONCE = 64
 SURELY_VISIBLE = 8 / 255
@@ -43,7 +43,7 @@ class UpscaledImage:
 
 
 def upscale_image(
-    upscaler: TiledUpscaler,
+    upscaler: Runner,
     image: LoadedImage,
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,8 @@ class Job:
     status: str = "waiting"
     """waiting, done, skipped or failed; a run that was stopped leaves some waiting."""
     reason: str = ""
+    input_size: Size | None = None
+    """(width, height) of the input."""
     size: Size | None = None
     """(width, height) of the result."""
     model: str = ""
@@ -80,13 +83,21 @@ def parse_output(output: str | None, inputs: list[str], found: list[InputFile]) 
     return Destination("folder", path)
 
 
-def plan(found: list[InputFile], destination: Destination, ending: str, suffix: str) -> list[Job]:
-    """A job for each input; where a.jpg and a.png would both become a_x4.png, a_jpg_x4.png and a_png_x4.png.
+def plan(
+    found: list[InputFile],
+    destination: Destination,
+    ending: str,
+    suffix: str,
+    taken: Collection[Path] = (),
+) -> list[Job]:
+    """A job for each input, whose result is none of the `taken`.
+
+    Where a.jpg and a.png would both become a_x4.png, they become a_jpg_x4.png and a_png_x4.png.
 
     Inputs that are called alike in this way too have their folder's name put before, and at last a number behind.
     """
     usable = [item for item in found if not item.problem and not item.aside]
-    targets = _targets(usable, destination, ending, suffix)
+    targets = _targets(usable, destination, ending + suffix, {path.absolute() for path in taken})
     jobs = []
     for item in found:
         if item.problem:
@@ -98,17 +109,16 @@ def plan(found: list[InputFile], destination: Destination, ending: str, suffix: 
     return jobs
 
 
-def _targets(items: list[InputFile], destination: Destination, ending: str, suffix: str) -> dict[InputFile, Path]:
-    """The path of each result, no two the same."""
+def _targets(items: list[InputFile], destination: Destination, ending: str, taken: set[Path]) -> dict[InputFile, Path]:
+    """The path of each result, no two the same, and none that is taken."""
     if destination.kind in ("file", "stdout"):
         return dict.fromkeys(items, destination.path)
     targets: dict[InputFile, Path] = {}
-    taken: set[Path] = set()
     for attempt in count():
         waiting = [item for item in items if item not in targets]
         if not waiting:
             return targets
-        wished = {item: _target(item, destination, _stem(item, attempt) + ending + suffix) for item in waiting}
+        wished = {item: _target(item, destination, _stem(item, attempt) + ending) for item in waiting}
         alike = Counter(path.absolute() for path in wished.values())
         for item, path in wished.items():
             place = path.absolute()
@@ -140,13 +150,24 @@ def keep_inputs(jobs: list[Job]) -> None:
             job.status, job.reason = "failed", f"the result would replace {other.source}, which is an input too"
 
 
-def check_report_apart(report: Path, jobs: list[Job]) -> None:
-    """The report replaces no input and no result.
+def check_apart(files: Mapping[str, Path | None], jobs: list[Job]) -> None:
+    """What is written beside the results replaces no input, no result and nothing else of the kind.
+
+    Args:
+        files: paths by the options that name them.
+        jobs: the inputs, and the results as far as they are known.
 
     Raises:
         UserError: it would.
     """
-    for job in jobs:
-        for path, what in ((job.source, "an input"), (job.target, "a result")):
-            if path is not None and path.resolve() == report.resolve():
-                raise UserError(f"--report {report}: is {what} as well; give it a name of its own")
+    taken = {path.resolve(): f"is {what} as well" for job in jobs for path, what in _files_of(job)}
+    for option, file in files.items():
+        if file is None:
+            continue
+        if file.resolve() in taken:
+            raise UserError(f"{option} {file}: {taken[file.resolve()]}; give it a name of its own")
+        taken[file.resolve()] = f"is what {option} names"
+
+
+def _files_of(job: Job) -> list[tuple[Path, str]]:
+    return [(job.source, "an input"), *([(job.target, "a result")] if job.target is not None else [])]

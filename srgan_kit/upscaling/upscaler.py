@@ -1,34 +1,51 @@
-"""`Upscaler`: images of any size upscaled by one model, or by the pretrained model that suits each of them."""
+"""`Upscaler`: images of any size upscaled by one model, or by the pretrained models that suit each of them."""
 
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import overload
+from typing import TypeVar
 
-import numpy as np
 import torch
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
+from srgan_kit.models.interpolation import interpolated
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
-from srgan_kit.upscaling.auto import Choice, choose, clean_model
-from srgan_kit.upscaling.engine import Image, Progress, TiledUpscaler, check_pixels
+from srgan_kit.upscaling.auto import choose, clean_choice, clean_model
+from srgan_kit.upscaling.choice import Choice, Dials
+from srgan_kit.upscaling.composite import Chain, Mixed, Runner, first_reduced, input_itself, part_of
+from srgan_kit.upscaling.engine import Progress, TiledUpscaler
 from srgan_kit.upscaling.evidence import Evidence, evidence, of_file
 from srgan_kit.upscaling.image import UpscaledImage, fill_hidden, scaled_size, upscale_image
+from srgan_kit.upscaling.python_images import opened
 from srgan_kit.upscaling.self_ensemble import ensembled
 
+ImageT = TypeVar("ImageT")
 AUTO_SCALE = 4
 """The scale of `auto` where none is asked for."""
 LARGEST_SCALE = 64
+_silencing = threading.Lock()  # looking at a file silences warnings, which are the whole process's
 
 
 def evidence_of(image: LoadedImage) -> Evidence:
     """What is known of an image and of its file; what is hidden by transparency does not count."""
     seen = image.pixels if image.alpha is None else fill_hidden(image.pixels, image.alpha)
-    return evidence(seen, *(of_file(image.path) if image.path is not None else (None, None)))
+    with _silencing:
+        said = of_file(image.path) if image.path is not None else (None, None)
+    return evidence(seen, *said)
 
 
 class Upscaler:
-    """Upscales any number of images; models are loaded when they are first needed.
+    """Upscales any number of images, from any number of threads; models are loaded when they are first needed.
+
+    >>> import numpy as np
+    >>> upscaler = Upscaler("x2-fidelity", device="cpu")
+    >>> upscaler.upscale(np.zeros((8, 6), np.uint8)).shape
+    (16, 12)
+    >>> [result.shape for result in upscaler.upscale_all(np.zeros((4, side, 3)) for side in (5, 6))]
+    [(8, 10, 3), (8, 12, 3)]
 
     Attributes:
         model: the loaded model; None with "auto".
@@ -45,9 +62,10 @@ class Upscaler:
         scale: of the results, at most 64; None for the model's own, with "auto" 4.
         fast: whether "auto" takes the faster model for clean images.
         ensemble: whether each result is the mean over the eight symmetries of the square.
+        dials: how much detail and denoising, instead of what "auto" finds; it chooses the models then.
 
     Raises:
-        UserError: no such model, device or precision, tile < 1, another scale.
+        UserError: no such model, device or precision, tile < 1, another scale, dials beside a model or `fast`.
     """
 
     def __init__(
@@ -60,48 +78,74 @@ class Upscaler:
         scale: float | None = None,
         fast: bool = False,
         ensemble: bool = False,
+        dials: Dials = Dials(),
     ) -> None:
         if scale is not None and not 0 < scale <= LARGEST_SCALE:
             raise UserError(f"scale: expected more than 0 and at most {LARGEST_SCALE}, got {scale:g}")
         is_auto = model == AUTO
-        self._settings, self._fast, self._ensemble = (device, precision, tile), fast, ensemble
+        if dials and (fast or not is_auto):
+            beside = "fast" if is_auto else f"model {model.name if isinstance(model, UpscalingModel) else model}"
+            raise UserError(f"{beside}: the dials ({dials}) choose their own models; leave one of them out")
+        self._settings, self._fast, self._ensemble, self._dials = (device, precision, tile), fast, ensemble, dials
         self._ready: dict[str, TiledUpscaler] = {}
+        self._loading = threading.RLock()
+        self.scale: float = scale or AUTO_SCALE
         # Also where it may not be used: a wrong device is an error before any work.
-        first = self._prepare(clean_model(scale, fast) if is_auto else model)
+        if not is_auto:
+            first = self._prepare(model)
+        else:
+            first = self._prepare(dials.choose(self.scale).model if dials else clean_model(scale, fast))
         self.model = None if is_auto else first.model
         self.device: torch.device = first.device
         self.dtype: torch.dtype = first.dtype
-        self.scale: float = scale if scale is not None else AUTO_SCALE if is_auto else first.scale
+        if scale is None and not is_auto:
+            self.scale = first.scale
 
-    @overload
-    def upscale(self, image: LoadedImage, progress: Progress | None = None) -> LoadedImage: ...
-    @overload
-    def upscale(self, image: Image, progress: Progress | None = None) -> Image: ...
-    def upscale(self, image: LoadedImage | Image, progress: Progress | None = None) -> LoadedImage | Image:
-        """An image `scale` times as large: of an array (H, W, 1 or 3), uint8 or uint16, an array of the same type.
+    def upscale(self, image: ImageT, progress: Progress | None = None) -> ImageT:
+        """An image `scale` times as large, of the same type.
 
-        Of what `read_image` gives, colours, transparency and metadata are kept, and `notes` names what was not done as
-        asked. `progress` is called with (tiles done, tiles in all).
+        Args:
+            image: an array (H, W) or (H, W, C) of uint8, uint16 or float in [0, 1]; a Pillow image; a tensor (C, H, W)
+                or (N, C, H, W), uint8 or float in [0, 1]; or what `read_image` gives. C is 1 to 4: grey or RGB, and
+                then perhaps opacity. Floats are computed with 16 bits.
+            progress: called with (parts of the work done, parts in all).
+
+        Returns:
+            What was given, larger. Tensors keep their device. Of what `read_image` gives, colours, transparency and
+            metadata are kept, and `notes` names what was not done as asked.
 
         Raises:
-            UserError: an array of another kind, an image that is too large, no memory, NaN or infinity.
+            UserError: an image of another kind, one that is too large, no memory, NaN or infinity.
         """
-        if isinstance(image, np.ndarray):
-            check_pixels(image)
-            return self.upscale(LoadedImage(image), progress).pixels
-        return self.upscale_to(image, scaled_size(image.size, self.scale), self.model_for(image), progress).image
+        given = opened(image)
+        results: list[LoadedImage] = []
+        for number, each in enumerate(given.images):
+            size, shown = scaled_size(each.size, self.scale), part_of(progress, number, 1, len(given.images))
+            results.append(self.upscale_to(each, size, self.model_for(each), shown).image)
+        return given.give_back(results)
 
-    def model_for(self, image: LoadedImage | Image, factor: float | None = None) -> Choice:
-        """The name of the model that upscales an image, and the reason where it was chosen for this image.
+    def upscale_all(self, images: Iterable[ImageT]) -> Iterator[ImageT]:
+        """The results of `upscale` for images that may be of different types and sizes: each is made when it is asked
+        for, and none is held.
+
+        Raises:
+            UserError: as `upscale`, when the image comes.
+        """
+        return map(self.upscale, images)
+
+    def model_for(self, image: object, factor: float | None = None) -> Choice:
+        """Which models upscale an image, and the reason where they were chosen for this image.
 
         Args:
             image: as for `upscale`. Of an image that was read the file counts too: how strongly JPEG compressed it.
             factor: how much larger the result is to be; None for `scale`.
         """
+        factor = self.scale if factor is None else factor
         if self.model is not None:
-            return Choice(self.model.name, "")
-        loaded = LoadedImage(image) if isinstance(image, np.ndarray) else image
-        return choose(evidence_of(loaded), self.scale if factor is None else factor, self._fast)
+            return Choice(self.model.name)
+        if self._dials:
+            return self._dials.choose(factor)
+        return choose(evidence_of(opened(image).images[0]), factor, self._fast)
 
     def upscale_to(
         self,
@@ -112,14 +156,46 @@ class Upscaler:
         *,
         consistent: bool = False,
     ) -> UpscaledImage:
-        """The image at `size` (width, height), by the model that `model_for` chose; as `upscale_image`."""
-        return upscale_image(self._prepare(choice.model), image, size, progress, consistent=consistent)
+        """The image at `size` (width, height), by the models that `model_for` chose; as `upscale_image`."""
+        return upscale_image(self.runner(choice), image, size, progress, consistent=consistent)
+
+    def fidelity(
+        self, image: LoadedImage, size: tuple[int, int], progress: Progress | None = None
+    ) -> tuple[LoadedImage, Choice]:
+        """What the fidelity models, which invent nothing, make of the image at `size` (width, height); and which."""
+        choice = clean_choice(max(size[0] / image.size[0], size[1] / image.size[1]))
+        return self.upscale_to(image, size, choice, progress).image, choice
+
+    def runner(self, choice: Choice) -> Runner:
+        """What runs the models of a choice."""
+        runner = self._base(choice)
+        if choice.perceptual is not None:
+            sees = first_reduced if choice.perceptual_sees == "base" else input_itself
+            runner = Mixed(runner, self._prepare(choice.perceptual.model), choice.perceptual.fraction, sees)
+        for model in choice.further:
+            runner = Chain(runner, self._prepare(model))
+        return runner
+
+    def _base(self, choice: Choice) -> Runner:
+        """The first model; between it and the photo model, a model of interpolated weights, or both results mixed."""
+        if choice.photo is None:
+            return self._prepare(choice.model)
+        with self._loading:
+            name = f"{choice.model}+{choice.photo.fraction:g} {choice.photo.model}"
+            if name not in self._ready:
+                both = load_model(choice.model), load_model(choice.photo.model)
+                between = interpolated(*both, choice.photo.fraction)
+                if between is None:
+                    return Mixed(*map(self._prepare, both), choice.photo.fraction)
+                self._ready[name] = self._prepare(replace(between, name=name))
+            return self._ready[name]
 
     def _prepare(self, model: str | Path | UpscalingModel) -> TiledUpscaler:
         name = model.name if isinstance(model, UpscalingModel) else str(model)
-        if name not in self._ready:
-            loaded = model if isinstance(model, UpscalingModel) else load_model(model)
-            self._ready[loaded.name] = self._ready[name] = TiledUpscaler(
-                ensembled(loaded) if self._ensemble else loaded, *self._settings
-            )
-        return self._ready[name]
+        with self._loading:
+            if name not in self._ready:
+                loaded = model if isinstance(model, UpscalingModel) else load_model(model)
+                self._ready[loaded.name] = self._ready[name] = TiledUpscaler(
+                    ensembled(loaded) if self._ensemble else loaded, *self._settings
+                )
+            return self._ready[name]

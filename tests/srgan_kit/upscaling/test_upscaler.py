@@ -1,14 +1,23 @@
 """`Upscaler`: one model, or the one that suits each image."""
 
+import doctest
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from srgan_kit.errors import UserError
+from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.read import read_image
-from srgan_kit.models.super_resolution import load_model
+from srgan_kit.models.super_resolution import UpscalingModel, load_model
+from srgan_kit.upscaling import upscaler as module
+from srgan_kit.upscaling.choice import Dials
 from srgan_kit.upscaling.upscaler import Upscaler
 
 
@@ -65,7 +74,14 @@ def test_the_ensemble_is_another_result(photograph: np.ndarray) -> None:
     assert np.abs(alone.astype(int) - mean).mean() < 3
 
 
-@pytest.mark.parametrize("pixels", [np.zeros(4, np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        *(np.zeros(shape, np.uint8) for shape in ((4,), (0, 4, 3), (4, 4, 5), (2, 4, 4, 3))),
+        *(np.zeros((4, 4, 3), dtype) for dtype in (np.int32, bool)),
+        *(np.full((4, 4), value) for value in (1.01, -0.01, np.nan)),
+    ],
+)
 def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
     with pytest.raises(UserError, match="image: expected"):
         Upscaler("x2-fidelity", "cpu").upscale(pixels)
@@ -80,3 +96,62 @@ def test_other_scales_are_refused(scale: float) -> None:
 def test_an_unknown_model_is_refused_at_once() -> None:
     with pytest.raises(UserError, match="neither a file nor a pretrained model"):
         Upscaler("x9-magic")
+
+
+def test_the_docstrings_example() -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+def test_many_are_made_one_at_a_time(photograph: np.ndarray) -> None:
+    asked: list[int] = []
+
+    def images() -> Iterator[np.ndarray]:
+        for side in (5, 6, 7):
+            asked.append(side)
+            yield photograph[:side, :side]
+
+    results = Upscaler("x2-fidelity", "cpu").upscale_all(images())
+    assert asked == []
+    assert next(results).shape == (10, 10, 3)
+    assert asked == [5]
+    assert [result.shape for result in results] == [(12, 12, 3), (14, 14, 3)]
+
+
+def test_threads_share_an_upscaler(photograph: np.ndarray) -> None:
+    """Models loaded at once, images cut into tiles and not, of different sizes: each gets its own result."""
+    parts = [photograph[:side, : 100 - side] for side in range(20, 84, 8)]
+    alone = Upscaler("x2-fidelity", "cpu", "fp32", tile=32)
+    expected = [alone.upscale(part) for part in parts]
+    shared = Upscaler("x2-fidelity", "cpu", "fp32", tile=32)
+    with ThreadPoolExecutor(8) as pool:
+        found = [*pool.map(shared.upscale, parts)]
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_threads_load_a_model_once(photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(name: str) -> UpscalingModel:
+        loaded.append(name)
+        time.sleep(0.05)
+        return load_model(name)
+
+    monkeypatch.setattr(module, "load_model", load)
+    shared = Upscaler(device="cpu", precision="fp32", dials=Dials(detail=0.5, denoise=0.5))
+    with ThreadPoolExecutor(4) as pool:
+        results = [*pool.map(shared.upscale, [photograph[:12, :12]] * 4)]
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+    assert sorted(loaded) == ["x4-fidelity", "x4-fidelity", "x4-perceptual", "x4-photo"]  # one for its weights alone
+
+
+def test_a_note_is_said_once_whatever_thread_comes_first() -> None:
+    class Far(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return image + 0 * image.mean()
+
+    model = UpscalingModel("far", Far(), 1, 3, "far", "none")
+    shared = Upscaler(model, "cpu", "fp32", tile=16)
+    image = LoadedImage(np.zeros((40, 40, 3), np.uint8))
+    with ThreadPoolExecutor(8) as pool:
+        results = [*pool.map(shared.upscale, [image] * 16)]
+    assert sorted(len(result.notes) for result in results) == [*[0] * 15, 1]

@@ -1,0 +1,90 @@
+"""What `srgan-kit upscale` is asked for, read and checked before any work."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from srgan_kit.cli.console import say
+from srgan_kit.cli.output_files import STDOUT
+from srgan_kit.errors import UserError
+from srgan_kit.images.formats import FORMATS, Format, missing_extra
+from srgan_kit.models.pretrained import AUTO
+from srgan_kit.upscaling.choice import Dials
+from srgan_kit.upscaling.folders import InputFile
+from srgan_kit.upscaling.jobs import Destination
+
+
+def parse_tile(tile: str) -> int | None:
+    """The side of a tile; None for auto."""
+    if tile == "auto":
+        return None
+    if not (tile.isascii() and tile.isdigit() and int(tile) >= 1):
+        raise UserError(f"--tile {tile}: expected auto or a number of pixels")
+    return int(tile)
+
+
+def parse_format(format: str | None, destination: Destination) -> str:
+    """The suffix of the results, from --format or the output's name."""
+    named = destination.ending
+    suffix = (named or ".png") if format is None else "." + format.lower().removeprefix(".")
+    if suffix not in FORMATS:
+        raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in FORMATS)}")
+    if named and named != suffix:
+        raise UserError(f"--format {format}: the output is called {destination.path}")
+    missing = missing_extra(FORMATS[suffix])
+    if missing:
+        raise UserError(f"{suffix}: cannot be written: {missing}")
+    return suffix
+
+
+def check_model(model: str, fast: bool, dials: Dials) -> None:
+    """Raise a UserError for options that choose a model beside another one that does."""
+    if fast and model != AUTO:
+        raise UserError(f"--fast and -m {model}: --fast chooses the model; leave one of them out")
+    if dials and (fast or model != AUTO):
+        dial, other = f"--{next(iter(dials.settings))}", "--fast" if fast else f"-m {model}"
+        raise UserError(f"{dial} and {other}: {dial} chooses its own models; leave one of them out")
+
+
+def check_no_run(option: str, inputs: list[str], files: Mapping[str, Path | None]) -> None:
+    """Raise a UserError where a dry run or a watched folder cannot be.
+
+    Args:
+        option: --dry-run or --watch.
+        inputs: as they were given.
+        files: what is written beside the results, by its option.
+    """
+    kept = ("--report",) if option == "--watch" else ()
+    for other, file in files.items():
+        if file is not None and other not in kept:
+            why = "nothing is written" if option == "--dry-run" else "it is of one input"
+            raise UserError(f"{option} and {other}: {why}; leave one of them out")
+    if option == "--watch":
+        for name in inputs:
+            if not os.path.isdir(name):
+                raise UserError(f"--watch {name}: expected a folder")
+
+
+def check_one_input(explain: Path, found: list[InputFile]) -> None:
+    """Raise a UserError unless there is one input, which a map is drawn of."""
+    if len(found) != 1:
+        raise UserError(f"--explain {explain}: one map for {len(found)} inputs; expected one input")
+
+
+def check_stdout(destination: Destination, report: Path | None) -> None:
+    """Raise a UserError where an image would go to a terminal, or to where the report goes."""
+    if destination.kind == "stdout" and sys.stdout.isatty():
+        raise UserError("-o -: standard output is a terminal; send it to a file or a program")
+    if destination.kind == "stdout" and report in STDOUT:
+        raise UserError("-o - and --report -: standard output takes one of them")
+
+
+def note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:
+    """Say which options change nothing."""
+    if quality is not None and format.quality is None:
+        say(f"note: --quality has no effect on {format.name}, which loses nothing", error=True)
+    if consistent and format.quality is not None:
+        say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
+    if fast_scale is not None and fast_scale <= 3:
+        say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)

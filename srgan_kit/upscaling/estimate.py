@@ -1,0 +1,53 @@
+"""How long an image will take and how much memory, before it is upscaled: from a short run of each model here."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+
+from srgan_kit.images.image import LoadedImage
+from srgan_kit.upscaling.composite import runs
+from srgan_kit.upscaling.engine import Runner, TiledUpscaler
+
+PROBE, WARM_UP = 192, 64
+"""Sides of the squares that are upscaled to measure: what counts, and what goes before."""
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an image needs."""
+
+    seconds: float
+    """Of the networks alone."""
+    bytes: int
+    """Of memory at most: what this process has now, the image before and after, and the layers of a tile."""
+
+
+class Estimator:
+    """Estimates; the rate of each model is measured once, when it is first needed."""
+
+    def __init__(self) -> None:
+        self._rates: dict[TiledUpscaler, float] = {}
+
+    def estimate(self, runner: Runner, image: LoadedImage, size: Size) -> Estimate:
+        """What the image needs on its way to `size` (width, height)."""
+        every = list(runs(runner, image.size))
+        seconds = sum(self._seconds_per_pixel(model) * model.pixels_read(*seen[::-1]) for model, seen in every)
+        channels = image.pixels.shape[2] + (image.alpha is not None)
+        one = channels * image.pixels.itemsize
+        largest = max(seen[0] * seen[1] * model.scale**2 for model, seen in every)
+        buffers = largest * min(len(every), 2) + image.size[0] * image.size[1] + 2 * size[0] * size[1]
+        layers = max(model.tile_bytes(*seen[::-1]) for model, seen in every)
+        return Estimate(seconds, psutil.Process().memory_info().rss + one * buffers + layers)
+
+    def _seconds_per_pixel(self, model: TiledUpscaler) -> float:
+        """Seconds for each pixel that a network sees, on this machine now."""
+        if model not in self._rates:
+            probe = np.random.default_rng(0).integers(0, 256, (PROBE, PROBE, 3), dtype=np.uint8)
+            model.run(probe[:WARM_UP, :WARM_UP])
+            start = time.perf_counter()
+            model.run(probe)
+            self._rates[model] = (time.perf_counter() - start) / model.pixels_read(PROBE, PROBE)
+        return self._rates[model]
