@@ -1,10 +1,12 @@
 """What several files of tests need: data, small images and weights to train on, a step or two of training."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -25,6 +27,9 @@ from srgan_kit.training.dry_run import dry_run
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run
 from srgan_kit.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes that want all cores each would stand in each other's way
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -99,6 +104,22 @@ def squeezenet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("squeezenet") / "squeezenet.pth"
     torch.save(squeezenet1_1(weights=None).state_dict(), path)
     return path
+
+
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """A headless Chromium; tests that need it skip where there is none."""
+    api = pytest.importorskip("playwright.sync_api")
+    found = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+    with api.sync_playwright() as playwright:
+        if found is None and not os.path.exists(playwright.chromium.executable_path):
+            pytest.skip("there is no Chromium on this machine")
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 def next_batches(run: Run) -> list[Batch]:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srgan_kit.cli.console import say
-from srgan_kit.cli.output_files import STDOUT, check_report, write_json
+from srgan_kit.cli.console import libraries_muted, say, without_pillow_warnings
+from srgan_kit.cli.output_files import STDOUT, check_page, check_report, write_json
 from srgan_kit.cli.stopping import StoppedBySignal, check_stopped
 from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, MAX_PIXELS, Format, missing_extra
 from srgan_kit.models.pretrained import AUTO
-from srgan_kit.upscaling.folders import find
-from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
+from srgan_kit.upscaling.folders import STDIN, find
+from srgan_kit.upscaling.jobs import Destination, Job, check_apart, keep_inputs, parse_output, plan
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.upscaler import Upscaler
@@ -71,6 +71,9 @@ def upscale(
         int, typer.Option("--max-pixels", metavar="N", min=1, help="Largest input, in pixels.")
     ] = MAX_PIXELS,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a JSON report; - for stdout.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page with before and after under a slider.")
+    ] = None,
 ) -> None:
     """Upscale images: photo.jpg becomes photo_x4.png beside it.
 
@@ -81,13 +84,17 @@ def upscale(
     _check_choices(scale, fit, model if fast else None, existing)
     if report is not None:
         check_report(report, overwrite)
+    if compare is not None:
+        check_page(compare, overwrite)
     found = find(inputs, recursive)
     destination = parse_output(output, inputs, found)
     suffix = _parse_format(format, destination)
     _check_stdout(destination, report)
     jobs, settings = [Job(item.path) for item in found], dict[str, Any]()
-    if report is not None:
-        check_report_apart(report, jobs)
+    if compare is not None:
+        _check_comparable(compare, report, jobs, destination)
+    extras = {option: file for option, file in (("--report", report), ("--compare", compare)) if file is not None}
+    check_apart(extras, jobs)
     with _reporting(report, jobs, settings):
         from srgan_kit.upscaling.upscaler import Upscaler
 
@@ -97,8 +104,7 @@ def upscale(
         jobs[:] = plan(found, destination, f"_{size_tag}", suffix)
         if overwrite:
             keep_inputs(jobs)
-        if report is not None:
-            check_report_apart(report, jobs)
+        check_apart(extras, jobs)
         _note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
         options = UpscaleOptions(
             size=lambda size: _output_size(size, scale, box),
@@ -110,6 +116,8 @@ def upscale(
             strip_metadata=strip_metadata,
         )
         run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)
+    if compare is not None:
+        _write_comparison(compare, jobs, overwrite)
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
 
@@ -169,6 +177,13 @@ def _check_stdout(destination: Destination, report: Path | None) -> None:
         raise UserError("-o - and --report -: standard output takes one of them")
 
 
+def _check_comparable(compare: Path, report: Path | None, jobs: list[Job], destination: Destination) -> None:
+    if destination.kind == "stdout" or any(job.source == STDIN for job in jobs):
+        raise UserError(f"--compare {compare}: reads inputs and results again; expected files, got - for one of them")
+    if report is not None and report.resolve() == compare.resolve():
+        raise UserError(f"--compare {compare}: is the report as well; give it a name of its own")
+
+
 def _note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:
     if quality is not None and format.quality is None:
         say(f"note: --quality has no effect on {format.name}, which loses nothing", error=True)
@@ -186,7 +201,7 @@ def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | No
     return None if scale is None else scaled_size(size, scale)
 
 
-# --- the report -----------------------------------------------------------------------------------------------------
+# --- the report and the page ----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -221,3 +236,19 @@ def _end_early(jobs: list[Job], signal: str) -> str:
 def _write_report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:
     if file is not None:
         write_json(file, settings | {"images": [asdict(job) for job in jobs]})
+
+
+def _write_comparison(file: Path, jobs: list[Job], overwrite: bool) -> None:
+    """The page of what was done; where nothing was, a note."""
+    from srgan_kit.upscaling.comparison.page import Pair, write_comparison
+
+    pairs = [
+        Pair(job.source, job.target, job.size, job.model, job.choice, job.seconds, job.notes)
+        for job in jobs
+        if job.status == "done" and job.target is not None and job.size is not None
+    ]
+    if not pairs:
+        say(f"note: {file}: not written, for no image was upscaled", error=True)
+        return
+    with without_pillow_warnings(), libraries_muted():
+        write_comparison(file, pairs, overwrite)

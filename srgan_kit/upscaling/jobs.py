@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -140,13 +141,14 @@ def keep_inputs(jobs: list[Job]) -> None:
             job.status, job.reason = "failed", f"the result would replace {other.source}, which is an input too"
 
 
-def check_report_apart(report: Path, jobs: list[Job]) -> None:
-    """The report replaces no input and no result.
+def check_apart(files: Mapping[str, Path], jobs: list[Job]) -> None:
+    """Files that options name, such as the report, replace no input and no result.
 
     Raises:
-        UserError: it would.
+        UserError: one would.
     """
-    for job in jobs:
-        for path, what in ((job.source, "an input"), (job.target, "a result")):
-            if path is not None and path.resolve() == report.resolve():
-                raise UserError(f"--report {report}: is {what} as well; give it a name of its own")
+    for option, file in files.items():
+        for job in jobs:
+            for path, what in ((job.source, "an input"), (job.target, "a result")):
+                if path is not None and path.resolve() == file.resolve():
+                    raise UserError(f"{option} {file}: is {what} as well; give it a name of its own")
