@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from srgan_kit.cli.by_server import upscale_by_server
 from srgan_kit.cli.console import libraries_muted, say, without_pillow_warnings
 from srgan_kit.cli.output_files import STDOUT, check_page, check_report, write_json
 from srgan_kit.cli.stopping import StoppedBySignal, check_stopped
@@ -70,15 +71,24 @@ def upscale(
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", metavar="N", min=1, help="Largest input, in pixels.")
     ] = MAX_PIXELS,
+    max_result_pixels: Annotated[
+        int | None,
+        typer.Option("--max-result-pixels", metavar="N", min=1, help="Largest result.", show_default="no limit"),
+    ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a JSON report; - for stdout.")] = None,
     compare: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a page with before and after under a slider.")
     ] = None,
+    server: Annotated[
+        bool, typer.Option("--server", help="Have a running `srgan-kit serve` do it, which starts at once.")
+    ] = False,
 ) -> None:
     """Upscale images: photo.jpg becomes photo_x4.png beside it.
 
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
+    if server:
+        raise typer.Exit(upscale_by_server(sys.argv[2:]))  # `main` has done it, unless the app was called by others
     existing = Existing(skip_existing, overwrite)
     box, tile_side = _parse_fit(fit), _parse_tile(tile)
     _check_choices(scale, fit, model if fast else None, existing)
@@ -113,6 +123,7 @@ def upscale(
             consistent=consistent,
             size_tag=size_tag,
             max_pixels=max_pixels,
+            max_result_pixels=max_result_pixels,
             strip_metadata=strip_metadata,
         )
         run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from srgan_kit.atomic import claimed, remove_leftovers
 from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, without_pillow_warnings
 from srgan_kit.cli.inputs import file_of
+from srgan_kit.cli.progress import telling
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import MAX_PIXELS
@@ -44,6 +45,8 @@ class UpscaleOptions:
     """The scale or the box, as the mark in a result says it."""
     max_pixels: int = MAX_PIXELS
     """Inputs of more are refused."""
+    max_result_pixels: int | None = None
+    """Results of more are refused; None for no other limit than memory's."""
     strip_metadata: bool = False
     """Without EXIF, XMP, IPTC and text."""
 
@@ -159,6 +162,9 @@ def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwr
     if options.strip_metadata:
         image = replace(image, metadata=Metadata())
     job.size = options.size(image.size) or scaled_size(image.size, upscaler.scale)
+    most, pixels = options.max_result_pixels, job.size[0] * job.size[1]
+    if most is not None and pixels > most:
+        raise UserError(f"the result would have {pixels} pixels, more than {most}; --max-result-pixels allows more")
     check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
     result = upscaler.upscale_to(image, job.size, choice, progress, consistent=options.consistent)
     job.notes, job.redone_tiles = result.image.notes, result.redone_tiles
@@ -222,7 +228,7 @@ def _display(
 
         def show(name: str) -> Callable[[int, int], None]:
             bar.update(one, description=one_line(name), completed=0, total=None, refresh=True)
-            return lambda done, total: bar.update(one, completed=done, total=total, refresh=True)
+            return telling(lambda done, total: bar.update(one, completed=done, total=total, refresh=True))
 
         def say(job: Job) -> None:
             bar.advance(every)
