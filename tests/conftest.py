@@ -1,10 +1,10 @@
 """What several files of tests need: data, small images and weights to train on, a step or two of training."""
 
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from scripts.lib.browser import chromium
 from srgan_kit.cli import main
 from srgan_kit.cli.stopping import SIGNALS
 from srgan_kit.contracts import Batch
@@ -106,20 +107,16 @@ def squeezenet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
-
-
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """A headless Chromium; tests that need it skip where there is none."""
-    api = pytest.importorskip("playwright.sync_api")
-    found = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
-    with api.sync_playwright() as playwright:
-        if found is None and not os.path.exists(playwright.chromium.executable_path):
-            pytest.skip("there is no Chromium on this machine")
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    pytest.importorskip("playwright")
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(chromium())
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        yield opened
 
 
 def next_batches(run: Run) -> list[Batch]:

@@ -6,17 +6,15 @@ What either takes beyond the network is its time less that of the upscaling alon
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
 
 from scripts.lib import paths
+from scripts.lib.server import serving
 from scripts.lib.timing import Check, Work, median_seconds, photograph, report
 from srgan_kit.upscaling.upscaler import Upscaler
 
@@ -25,35 +23,19 @@ AT_MOST = 0.5
 """Seconds of the command with `--server`, beside those of the network."""
 
 
-@contextmanager
-def serving(runtime: Path) -> Iterator[None]:
-    """A server of its own, as long as the block lasts."""
-    command = [sys.executable, "-m", "srgan_kit", "serve", "--port", "0", "--no-page"]
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        for _ in range(2):  # the address, the socket
-            process.stdout.readline()
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def measure(side: int, repeats: int) -> dict[str, object]:
     """Seconds of each, taking turns, and whether the bytes are the same."""
     pixels, upscaler = photograph(side), Upscaler(MODEL)
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
-        environment = {**os.environ, "XDG_RUNTIME_DIR": folder}
         Image.fromarray(pixels).save(Path(folder, "in.png"))
 
-        def command(output: str, *more: str) -> None:
-            arguments = ["upscale", "in.png", "-m", MODEL, "--overwrite", "-o", output, *more]
-            program = [sys.executable, "-m", "srgan_kit", *arguments]
-            subprocess.run(program, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+        with serving(Path(folder), "--no-page") as server:
 
-        with serving(Path(folder)):
+            def command(output: str, *more: str) -> None:
+                arguments = ["upscale", "in.png", "-m", MODEL, "--overwrite", "-o", output, *more]
+                program, quiet = [sys.executable, "-m", "srgan_kit", *arguments], subprocess.DEVNULL
+                subprocess.run(program, cwd=folder, env=server.environment, check=True, stdout=quiet)
+
             work: dict[str, Work] = {
                 "network": lambda: upscaler.upscale(pixels),
                 "alone": lambda: command("alone.png"),

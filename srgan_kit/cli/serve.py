@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,24 +38,24 @@ def serve(
 
     Exit status: 2 wrong command line; 128 + N after signal N.
     """
+    from srgan_kit.serve.address import Listener
     from srgan_kit.serve.images import Limits
-    from srgan_kit.serve.local import LocalServer
+    from srgan_kit.serve.local import answer_clients
     from srgan_kit.serve.page import is_installed, remove_files
     from srgan_kit.serve.workers import Workers
 
-    listener = _listen(host, port)
     limits = Limits(max_upload * 10**6, max_pixels, max_result_pixels)
-    workers = Workers(WORKER, queue)
-    try:
-        local = LocalServer(workers)
-        try:
-            app = _application(workers, limits, allow_host or [], page and is_installed())
-            _run(app, listener, f"http://{_in_url(host)}:{listener.getsockname()[1]}", local.path)
-        finally:
-            local.close()
-            remove_files()
-    finally:
-        workers.close()
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(host, port))
+        local = stack.enter_context(closing(Listener()))
+        say("PyTorch is being loaded ...", error=True)
+        workers = stack.enter_context(closing(Workers(WORKER, queue)))
+        answer_clients(local, workers)
+        stack.callback(remove_files)
+        app = _application(workers, limits, allow_host or [], page and is_installed())
+        say(f"serving http://{_in_url(host)}:{listener.getsockname()[1]}")
+        say(f"upscale --server finds it at {local.path}")
+        _run(app, listener)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -78,13 +79,13 @@ def _application(workers: "Workers", limits: "Limits", names: list[str], has_pag
     if has_page:
         mount_page(app, workers, limits)
 
-    def is_known(path: str) -> bool:
-        return path in PATHS or (has_page and is_of_page(path))
+    def is_known(path: str, query: str) -> bool:
+        return path in PATHS or (has_page and is_of_page(path, query))
 
     return Guard(app, [name.lower() for name in names], limits.upload, is_known)
 
 
-def _run(app: "ASGIApp", listener: socket.socket, address: str, path: str) -> None:
+def _run(app: "ASGIApp", listener: socket.socket) -> None:
     """Serve until a signal comes."""
     import uvicorn
 
@@ -101,6 +102,4 @@ def _run(app: "ASGIApp", listener: socket.socket, address: str, path: str) -> No
         limit_concurrency=200,
         timeout_graceful_shutdown=5,
     )
-    say(f"serving {address}")
-    say(f"upscale --server finds it at {path}")
     uvicorn.Server(config).run(sockets=[listener])

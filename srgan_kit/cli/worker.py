@@ -19,14 +19,19 @@ from srgan_kit.serve.channel import DONE, ERR, INPUT, JOB, OUT, PIECE, PROGRESS,
 
 
 def work() -> None:
-    """Do jobs until the server closes the channel."""
+    """Do jobs until the server closes the channel, or a signal has torn what came through it."""
     _hold_signals()  # before any thread is made
     channel = _take_streams()
     channel.send(READY, json.dumps({"more_devices": _warm_up()}).encode())
     with suppress(OSError):  # the server is gone
         while (frame := channel.receive()) is not None:
-            if frame[0] == JOB:  # else what a job did not read
-                channel.send(DONE, str(_do(Job.from_bytes(frame[1]), channel)).encode())
+            if frame[0] != JOB:  # what a job did not read
+                continue
+            given = _Input(channel)
+            status = _do(Job.from_bytes(frame[1]), channel, given)
+            if given.is_torn:
+                return  # the server starts another worker
+            channel.send(DONE, str(status).encode())
 
 
 def _hold_signals() -> None:
@@ -63,7 +68,7 @@ def _warm_up() -> list[str]:
     return [str(number) for number in range(1, torch.cuda.device_count())]
 
 
-def _do(job: Job, channel: Channel) -> int:
+def _do(job: Job, channel: Channel, given: "_Input") -> int:
     """Run a command line as its client would; its exit status."""
     from srgan_kit.cli import main
     from srgan_kit.cli.progress import told
@@ -72,7 +77,7 @@ def _do(job: Job, channel: Channel) -> int:
     token = told.set(lambda done, total: channel.send(PROGRESS, json.dumps([done, total]).encode()))
     umask = os.umask(job.umask)
     try:
-        with _streams(job, channel):
+        with _streams(job, channel, given):
             try:
                 os.chdir(job.folder)
             except OSError as error:
@@ -102,10 +107,10 @@ def _set_environment(values: object) -> None:
 
 
 @contextmanager
-def _streams(job: Job, channel: Channel) -> Iterator[None]:
+def _streams(job: Job, channel: Channel, given: "_Input") -> Iterator[None]:
     """Standard streams that are the client's."""
-    inward, outward, errors = job.terminals
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input(channel, inward)), job.encoding, "surrogateescape")
+    given.is_terminal, outward, errors = job.terminals
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(given), job.encoding, "surrogateescape")
     out, err = (
         io.BufferedWriter(_Output(channel, kind, is_terminal)) for kind, is_terminal in ((OUT, outward), (ERR, errors))
     )
@@ -141,23 +146,28 @@ class _Output(io.RawIOBase):
 class _Input(io.RawIOBase):
     """The client's standard input, which is asked for when it is first read."""
 
-    def __init__(self, channel: Channel, is_terminal: bool) -> None:
+    def __init__(self, channel: Channel) -> None:
         super().__init__()
-        self._channel, self._is_terminal = channel, is_terminal
+        self._channel = channel
         self._left, self._is_asked, self._is_at_end = b"", False, False
+        self.is_terminal = False
+        self.is_torn = False
+        """Whether a signal came in the middle of a frame, whose rest would be taken for the next one."""
 
     def readable(self) -> bool:
         return True
 
     def isatty(self) -> bool:
-        return self._is_terminal
+        return self.is_terminal
 
     def readinto(self, buffer: Any, /) -> int:
         if not self._is_asked:
             self._channel.send(WANT)
             self._is_asked = True
         while not self._left and not self._is_at_end:
+            self.is_torn = True
             frame = self._channel.receive()
+            self.is_torn = False
             self._left = frame[1] if frame is not None and frame[0] == INPUT else b""
             self._is_at_end = not self._left
         view = memoryview(buffer)

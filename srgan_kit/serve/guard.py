@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -82,10 +82,12 @@ class Guard:
         app: the application.
         names: of hosts that the server answers for, besides addresses and localhost.
         most_bytes: of a request's body.
-        is_known: whether there may be anything at a path.
+        is_known: whether there may be anything at a path with such a query.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str], most_bytes: int, is_known: Callable[[str], bool]) -> None:
+    def __init__(
+        self, app: ASGIApp, names: Collection[str], most_bytes: int, is_known: Callable[[str, str], bool]
+    ) -> None:
         self._app, self._names, self._most, self._is_known = app, {*names, "localhost"}, most_bytes, is_known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +118,7 @@ class Guard:
             return 421, "this server answers to addresses and to localhost alone; serve --allow-host NAME adds a name"
         if origins and (len(origins) != 1 or urlsplit(origins[0]).netloc.lower() != hosts[0].lower()):
             return 403, "requests from other sites' pages are refused"
-        if not self._is_known(scope["path"]):
+        if not self._is_known(scope["path"], unquote(scope["query_string"].decode("latin-1"))):
             return 404, "there is nothing here"
         length = headers.get("content-length", ["0"])[0]
         if not length.isdigit() or int(length) > self._most:

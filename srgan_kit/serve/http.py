@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ GONE = 499
 
 def application(workers: Workers, limits: Limits) -> Starlette:
     """The interface; `Guard` stands before it."""
+    threads = ThreadPoolExecutor(workers.most)
 
     async def health(request: Request) -> Response:
         waiting = max(0, workers.count - len(workers.all))
@@ -44,7 +46,7 @@ def application(workers: Workers, limits: Limits) -> Starlette:
     async def upscale(request: Request) -> Response:
         folder = Path(tempfile.mkdtemp(prefix="srgan-kit-"))
         try:
-            response = await _upscale(request, folder, workers, limits)
+            response = await _upscale(request, folder, workers, limits, threads)
             response.background = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
             return response
         except BaseException:
@@ -57,11 +59,11 @@ def application(workers: Workers, limits: Limits) -> Starlette:
             Route("/models", list_models),
             Route("/upscale", upscale, methods=["POST"]),
         ],
-        exception_handlers={Refused: _refused, HTTPException: _http_error},  # pyright: ignore[reportArgumentType]
+        exception_handlers={Refused: _refused, HTTPException: _http_error, Exception: _unexpected},  # pyright: ignore[reportArgumentType]
     )
 
 
-async def _upscale(request: Request, folder: Path, workers: Workers, limits: Limits) -> Response:
+async def _upscale(request: Request, folder: Path, workers: Workers, limits: Limits, threads: Executor) -> Response:
     try:
         arguments = await asyncio.to_thread(arguments_of, request.query_params.multi_items())
     except WrongOption as error:
@@ -74,7 +76,9 @@ async def _upscale(request: Request, folder: Path, workers: Workers, limits: Lim
         raise Refused(400, "the request has no image in it")
     try:
         with workers.place() as place:
-            made = await _while_there(request, place, file, arguments, limits)
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(threads, upscale_file, place, file, arguments, limits)
+            made = await _while_there(request, place, work)
     except Busy:
         raise Refused(503, "the queue is full") from None
     except Cancelled:
@@ -103,9 +107,8 @@ async def _save(request: Request, file: Path) -> None:
         raise Refused(GONE, "the client left") from None
 
 
-async def _while_there(request: Request, place: Place, file: Path, arguments: list[str], limits: Limits) -> Made:
-    """Upscale; a client that leaves takes its job with it."""
-    work = asyncio.create_task(asyncio.to_thread(upscale_file, place, file, arguments, limits))
+async def _while_there(request: Request, place: Place, work: "asyncio.Future[Made]") -> Made:
+    """What comes of the work; a client that leaves takes its job with it."""
     while not (await asyncio.wait([work], timeout=LOOK))[0]:
         if await request.is_disconnected():
             place.stop(HANGUP)
@@ -134,3 +137,7 @@ def _refused(request: Request, error: Refused) -> Response:
 
 def _http_error(request: Request, error: HTTPException) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "something went wrong here; the server's own output says what"}, 500)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from srgan_kit.errors import UserError
 from srgan_kit.serve.channel import ERR, PROGRESS, Job
 from srgan_kit.serve.workers import Place, WorkerDied
 
@@ -81,7 +82,7 @@ def upscale_file(
 
     try:
         status = place.run(Job(command, str(folder)), hear)
-    except WorkerDied as error:
+    except (WorkerDied, UserError) as error:  # the latter where it cannot be started again
         raise Refused(500, str(error)) from None
     facts = _facts(folder / REPORT)
     if status == 0 and facts["status"] == "done":

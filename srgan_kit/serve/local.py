@@ -15,47 +15,32 @@ MOST_CLIENTS = 64
 """Connections at a time; more are closed at once."""
 
 
-class LocalServer:
-    """Answers clients on the user's socket, in threads, until it is closed.
+def answer_clients(listener: Listener, workers: Workers) -> None:
+    """Answer clients of a socket, each in a thread, until the listener is closed; returns at once."""
+    room = threading.BoundedSemaphore(MOST_CLIENTS)
 
-    Raises:
-        UserError: see `Listener`.
-    """
-
-    def __init__(self, workers: Workers) -> None:
-        self._workers, self._listener = workers, Listener()
-        self._room = threading.BoundedSemaphore(MOST_CLIENTS)
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    @property
-    def path(self) -> str:
-        """Where the socket is."""
-        return str(self._listener.path)
-
-    def close(self) -> None:
-        """Let nobody in any more."""
-        self._listener.close()
-
-    def _listen(self) -> None:
-        with suppress(OSError):  # closed
-            while True:
-                connection = self._listener.accept()
-                if connection is None:
-                    continue
-                if self._room.acquire(blocking=False):
-                    threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-                else:
-                    connection.close()
-
-    def _answer(self, connection: socket.socket) -> None:
+    def answer(connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as reader, connection.makefile("wb") as writer:
             try:
                 with suppress(OSError):  # the client has left
-                    _serve(Channel(reader, writer), self._workers)
+                    _serve(Channel(reader, writer), workers)
             finally:
-                self._room.release()
+                room.release()
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)  # ends the thread that listens to it
+
+    def listen() -> None:
+        with suppress(OSError):  # closed
+            while True:
+                connection = listener.accept()
+                if connection is None:
+                    continue
+                if room.acquire(blocking=False):
+                    threading.Thread(target=answer, args=(connection,), daemon=True).start()
+                else:
+                    connection.close()
+
+    threading.Thread(target=listen, daemon=True).start()
 
 
 def _serve(client: Channel, workers: Workers) -> None:

@@ -46,8 +46,10 @@ def is_installed() -> bool:
     return find_spec("gradio") is not None
 
 
-def is_of_page(path: str) -> bool:
+def is_of_page(path: str, query: str) -> bool:
     """Whether the page needs something at a path; files are those of its own folder alone."""
+    if "deep_link" in query:  # names a folder of saved states
+        return False
     if path.startswith(FILES):
         file = os.path.realpath(path.removeprefix(FILES))
         return file.startswith(os.path.realpath(_folder()) + os.sep)

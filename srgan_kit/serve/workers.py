@@ -52,7 +52,7 @@ class Worker:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._command, self._environment = list(command), {**os.environ, **(environment or {})}
-        self._lock, self._is_running, self._sent = threading.Lock(), False, 0
+        self._lock, self._is_running, self._sent, self._is_closed = threading.Lock(), False, 0, False
         self._start()
 
     def _start(self) -> None:
@@ -85,6 +85,8 @@ class Worker:
             Cancelled: it was not.
             WorkerDied: the process is gone, though nobody stopped the job.
         """
+        if self._is_closed:
+            raise Cancelled(signal.SIGTERM)
         if self._process.poll() is not None:  # since the last job
             self._start()
         with self._lock:  # from here on `stop` reaches the job
@@ -99,7 +101,8 @@ class Worker:
         if status is not None:
             return status
         status = self._process.wait()
-        self._start()
+        if not self._is_closed:
+            self._start()
         if self._sent:
             return 128 + self._sent
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
@@ -139,6 +142,7 @@ class Worker:
 
     def close(self) -> None:
         """End it, after the job that is running has been stopped."""
+        self._is_closed = True
         self.stop(signal.SIGTERM)
         with suppress(OSError):
             assert self._process.stdin is not None
@@ -168,7 +172,9 @@ class Workers:
         self._idle: queue.Queue[Worker] = queue.Queue()
         for worker in self.all:
             self._idle.put(worker)
-        self._most, self._count, self._lock = len(self.all) + most_waiting, 0, threading.Lock()
+        self.most = len(self.all) + most_waiting
+        """Jobs that run or wait, at most."""
+        self._count, self._lock = 0, threading.Lock()
 
     @property
     def count(self) -> int:
@@ -178,7 +184,7 @@ class Workers:
     @property
     def is_full(self) -> bool:
         """Whether one more would be refused."""
-        return self._count >= self._most
+        return self._count >= self.most
 
     @contextmanager
     def place(self) -> "Iterator[Place]":

@@ -40,7 +40,7 @@ def port() -> Iterator[int]:
         for name, seconds in (("HEADER_SECONDS", 0.6), ("PAUSE_SECONDS", 0.6), ("SLOWEST", 1000)):
             patch.setattr(guard, name, seconds)
         routes = [Route("/", _echo, methods=["GET", "POST"]), Route("/wait", _wait), Route("/long", _long)]
-        app = Guard(Starlette(routes=routes), ["name.example"], MOST, lambda path: path in ("/", "/wait", "/long"))
+        app = Guard(Starlette(routes=routes), ["name.example"], MOST, lambda path, _: path in ("/", "/wait", "/long"))
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, http=PatientProtocol, ws="none", log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

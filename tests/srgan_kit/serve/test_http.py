@@ -20,6 +20,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from scripts.lib.server import Server
 from srgan_kit.serve.options import OPTIONS, WrongOption, arguments_of
 
 Command = Callable[..., tuple[int, str, str]]
@@ -46,7 +47,7 @@ def bomb(side: int) -> bytes:
 
 
 def ask(
-    server: Any, method: str, path: str, body: bytes | None = None, **headers: str
+    server: Server, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
@@ -57,7 +58,7 @@ def ask(
         connection.close()
 
 
-def error(server: Any, path: str, body: bytes) -> tuple[int, str]:
+def error(server: Server, path: str, body: bytes) -> tuple[int, str]:
     status, headers, answer = ask(server, "POST", path, body)
     assert headers["content-type"] == "application/json"
     return status, json.loads(answer)["error"]
@@ -75,7 +76,7 @@ def by_command(command: Command, folder: Path, image: bytes, *arguments: str, su
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_guides_curl_commands_give_the_commands_bytes(server: Any, tmp_path: Path, command: Command) -> None:
+def test_the_guides_curl_commands_give_the_commands_bytes(server: Server, tmp_path: Path, command: Command) -> None:
     text = GUIDE.read_text(encoding="utf-8").replace("\\\n", " ")
     commands = re.findall(r"^curl .*$", text, re.MULTILINE)
     assert len(commands) >= 4
@@ -91,7 +92,9 @@ def test_the_guides_curl_commands_give_the_commands_bytes(server: Any, tmp_path:
     assert found["photo_x2.jpg"] == by_command(command, tmp_path, png(), *arguments, suffix=".jpg")
 
 
-def test_a_result_has_the_images_metadata_and_says_what_made_it(server: Any, tmp_path: Path, command: Command) -> None:
+def test_a_result_has_the_images_metadata_and_says_what_made_it(
+    server: Server, tmp_path: Path, command: Command
+) -> None:
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     image = png(exif=exif, dpi=(300, 300))
@@ -108,7 +111,7 @@ def test_a_result_has_the_images_metadata_and_says_what_made_it(server: Any, tmp
     assert 0x010F not in Image.open(io.BytesIO(stripped)).getexif()
 
 
-def test_models_and_health(server: Any) -> None:
+def test_models_and_health(server: Server) -> None:
     status, _, answer = ask(server, "GET", "/models")
     assert status == 200
     assert {"x2-fidelity", "x4-fidelity", "x4-photo"} <= {model["name"] for model in json.loads(answer)}
@@ -143,7 +146,7 @@ def test_models_and_health(server: Any) -> None:
         ("device=cuda:9", "device: no such option"),
     ],
 )
-def test_wrong_options_are_named(server: Any, query: str, expected: str) -> None:
+def test_wrong_options_are_named(server: Server, query: str, expected: str) -> None:
     status, reason = error(server, f"/upscale?{query}", png())
     assert status == 400
     assert expected in reason
@@ -163,7 +166,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_uploads_get_an_error_and_the_server_goes_on(server: Any, name: str) -> None:
+def test_hostile_uploads_get_an_error_and_the_server_goes_on(server: Server, name: str) -> None:
     body, expected, reason = HOSTILE[name]
     status, said = error(server, "/upscale", body)
     assert status == expected
@@ -173,20 +176,20 @@ def test_hostile_uploads_get_an_error_and_the_server_goes_on(server: Any, name: 
     assert ask(server, "POST", "/upscale?scale=2", png())[0] == 200
 
 
-def test_a_polyglot_is_the_image_that_it_is(server: Any) -> None:
+def test_a_polyglot_is_the_image_that_it_is(server: Server) -> None:
     status, headers, result = ask(server, "POST", "/upscale?scale=2", png() + b"<script>alert(1)</script>")
     assert (status, headers["content-type"]) == (200, "image/png")
     assert b"<script" not in result
 
 
-def test_a_result_that_is_too_large_is_refused(server: Any) -> None:
+def test_a_result_that_is_too_large_is_refused(server: Server) -> None:
     assert error(server, "/upscale?scale=60", png(60)) == (
         413,
         "the result would have 13608000 pixels, more than 1800000",
     )
 
 
-def test_a_form_without_an_image_or_with_two_is_refused(server: Any) -> None:
+def test_a_form_without_an_image_or_with_two_is_refused(server: Server) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\n\r\n%b\r\n'
     form = {"content_type": "multipart/form-data; boundary=b"}
     bodies = (b"--b--\r\n", part % (b"a", b"a", b"x") + part % (b"b", b"b", b"x") + b"--b--\r\n", b"nonsense")
@@ -198,7 +201,7 @@ def test_a_form_without_an_image_or_with_two_is_refused(server: Any) -> None:
     assert (status, headers["content-disposition"]) == (200, 'attachment; filename="image_x4.png"')
 
 
-def test_nothing_else_is_there(server: Any) -> None:
+def test_nothing_else_is_there(server: Server) -> None:
     assert ask(server, "GET", "/upscale")[0] == 405
     for path in ("/etc/passwd", "/../etc/passwd", "/upscale/../../etc/passwd", "/models/x", "/docs", "/openapi.json"):
         status, _, answer = ask(server, "GET", path)
@@ -212,7 +215,7 @@ def test_nothing_else_is_there(server: Any) -> None:
 SLOW = "/upscale?model=x4-fidelity&ensemble=true&precision=fp32"
 
 
-def test_a_full_queue_says_when_to_come_again(server: Any) -> None:
+def test_a_full_queue_says_when_to_come_again(server: Server) -> None:
     answers: list[tuple[int, dict[str, str], bytes]] = []
     image = png(130)
     threads = [
@@ -230,7 +233,7 @@ def test_a_full_queue_says_when_to_come_again(server: Any) -> None:
     assert len({answer[2] for answer in answers if answer[0] == 200}) == 1
 
 
-def running(server: Any) -> int:
+def running(server: Server) -> int:
     return json.loads(ask(server, "GET", "/health")[2])["running"]
 
 
@@ -242,7 +245,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise TimeoutError
 
 
-def test_a_client_that_leaves_takes_its_job_with_it(server: Any) -> None:
+def test_a_client_that_leaves_takes_its_job_with_it(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     connection.request("POST", SLOW, png(300))
     wait_for(lambda: running(server) == 1)
@@ -252,7 +255,7 @@ def test_a_client_that_leaves_takes_its_job_with_it(server: Any) -> None:
     assert time.monotonic() - start < 10
 
 
-def test_a_worker_that_dies_is_told_and_started_again(server: Any) -> None:
+def test_a_worker_that_dies_is_told_and_started_again(server: Server) -> None:
     answers: list[tuple[int, str]] = []
     thread = threading.Thread(target=lambda: answers.append(error(server, SLOW, png(300))))
     thread.start()

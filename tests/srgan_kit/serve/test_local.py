@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.lib.server import Server
 from srgan_kit import __version__
 from srgan_kit.errors import UserError
 from srgan_kit.serve import address
@@ -35,7 +36,7 @@ def make_image(path: Path, side: int = 12, seed: int = 0) -> Path:
     return path
 
 
-def client(server: Any, folder: Path, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+def client(server: Server, folder: Path, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     """`upscale --server` in a process of its own."""
     command = [sys.executable, "-c", CLIENT, "upscale", "--server", *map(str, arguments)]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -71,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_files_lines_and_status_are_those_of_the_command_alone(
-    server: Any, folder: Path, tmp_path_factory: pytest.TempPathFactory, arguments: tuple[str, ...], command: Command
+    server: Server, folder: Path, tmp_path_factory: pytest.TempPathFactory, arguments: tuple[str, ...], command: Command
 ) -> None:
     found: list[object] = []
     for how in ((), ("--server",)):
@@ -92,14 +93,14 @@ def test_files_lines_and_status_are_those_of_the_command_alone(
     assert found[0] == found[1]
 
 
-def test_torch_is_not_imported_by_a_client(server: Any, folder: Path) -> None:
+def test_torch_is_not_imported_by_a_client(server: Server, folder: Path) -> None:
     check = "import atexit, sys; atexit.register(lambda: print([n for n in ('torch', 'typer') if n in sys.modules]))"
     command = [sys.executable, "-c", f"{check}\n{CLIENT}", "upscale", "a.png", "--server"]
     done = subprocess.run(command, cwd=folder, env=server.environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1:] == ["[]"]
 
 
-def test_standard_input_and_output_are_the_clients(server: Any, folder: Path) -> None:
+def test_standard_input_and_output_are_the_clients(server: Server, folder: Path) -> None:
     assert finished(client(server, folder, "a.png"))[0] == 0
     piped = client(server, folder, "-", stdin=subprocess.PIPE)
     status, out, err = finished(piped, (folder / "a.png").read_bytes())
@@ -109,14 +110,14 @@ def test_standard_input_and_output_are_the_clients(server: Any, folder: Path) ->
     assert json.loads(out)["images"][0]["target"] == "x.png"
 
 
-def test_a_result_has_the_clients_permissions(server: Any, folder: Path) -> None:
+def test_a_result_has_the_clients_permissions(server: Server, folder: Path) -> None:
     for mask, mode in ((0o077, 0o600), (0o027, 0o640)):
         done = finished(client(server, folder, "a.png", "--overwrite", umask=mask))
         assert done[0] == 0
         assert stat.S_IMODE((folder / "a_x4.png").stat().st_mode) == mode
 
 
-def test_the_clients_environment_counts(server: Any, folder: Path) -> None:
+def test_the_clients_environment_counts(server: Server, folder: Path) -> None:
     (folder / "models").mkdir()
     options = {"SRGAN_KIT_MODELS": str(folder / "models")}
     record = {"name": "mine", "files": {"x.pth": "0"}, "scale": 2, "architecture": "", "parameters": 1}
@@ -127,7 +128,7 @@ def test_the_clients_environment_counts(server: Any, folder: Path) -> None:
     assert f"{folder}/models/mine/x.pth cannot be read" in finished(process)[2]
 
 
-def test_on_a_terminal_the_progress_is_drawn(server: Any, folder: Path) -> None:
+def test_on_a_terminal_the_progress_is_drawn(server: Server, folder: Path) -> None:
     ours, theirs = os.openpty()
     process = client(server, folder, "a.png", stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -143,7 +144,7 @@ def test_on_a_terminal_the_progress_is_drawn(server: Any, folder: Path) -> None:
 # --- signals and clients that leave -----------------------------------------------------------------------------------
 
 
-def started(server: Any, folder: Path, *more: object) -> subprocess.Popen[bytes]:
+def started(server: Server, folder: Path, *more: object) -> subprocess.Popen[bytes]:
     """A client whose job takes seconds and is at it."""
     make_image(folder / "large.png", 700)
     process = client(server, folder, "large.png", "-m", "x4-fidelity", "--precision", "fp32", *more)
@@ -160,7 +161,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_the_job_as_it_stops_the_command(server: Any, folder: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_the_job_as_it_stops_the_command(server: Server, folder: Path, number: signal.Signals) -> None:
     process = started(server, folder, "--report", "r.json")
     process.send_signal(number)
     status, out, err = finished(process)
@@ -171,7 +172,20 @@ def test_a_signal_stops_the_job_as_it_stops_the_command(server: Any, folder: Pat
     assert finished(client(server, folder, "a.png"))[0] == 0  # the worker is there for the next
 
 
-def test_a_killed_client_takes_its_job_with_it(server: Any, folder: Path) -> None:
+def test_a_signal_in_the_middle_of_the_input_is_heard(server: Server, folder: Path) -> None:
+    process = client(server, folder, "-", "-o", "x.png", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(bytes(100_001))
+    process.stdin.flush()
+    time.sleep(0.7)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == b"stopped by SIGINT: 0 of 1 images done\n"
+    assert finished(client(server, folder, "a.png"))[0] == 0
+
+
+def test_a_killed_client_takes_its_job_with_it(server: Server, folder: Path) -> None:
     process = started(server, folder)
     process.kill()
     process.wait()
@@ -180,7 +194,7 @@ def test_a_killed_client_takes_its_job_with_it(server: Any, folder: Path) -> Non
     assert finished(client(server, folder, "a.png"))[0] == 0
 
 
-def test_clients_wait_for_each_other_and_too_many_are_refused(server: Any, folder: Path) -> None:
+def test_clients_wait_for_each_other_and_too_many_are_refused(server: Server, folder: Path) -> None:
     first = started(server, folder)
     waiting = [client(server, folder, "a.png", "-o", f"{number}.png") for number in range(2)]
     time.sleep(1)
@@ -197,14 +211,14 @@ def test_clients_wait_for_each_other_and_too_many_are_refused(server: Any, folde
 # --- the socket -------------------------------------------------------------------------------------------------------
 
 
-def test_the_socket_is_this_users_alone(server: Any) -> None:
+def test_the_socket_is_this_users_alone(server: Server) -> None:
     path = server.runtime / "srgan-kit" / "server.sock"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("content", [Job([], "/", version="0.0.1").to_bytes(), b"{}", b"[1]", b"\xff"])
-def test_another_version_is_told(server: Any, content: bytes) -> None:
+def test_another_version_is_told(server: Server, content: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(server.runtime / "srgan-kit" / "server.sock"))
         with connection.makefile("rb") as reader, connection.makefile("wb") as writer:
@@ -228,7 +242,7 @@ def test_no_server_is_one_line(folder: Path, command: Command, monkeypatch: pyte
     Listener().close()  # which takes its place
 
 
-def test_a_second_server_is_an_error(server: Any, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_server_is_an_error(server: Server, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(server.runtime))
     with pytest.raises(UserError, match="a server is running there already"):
         Listener()
