@@ -25,5 +25,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srgan-kit"
 
 
+def runtime_folder() -> Path:
+    """Where sockets are that live as long as their programs: that of the session, or one in the cache."""
+    if given := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(given) / "srgan-kit"
+    return cache_folder() / "run"
+
+
 def _local() -> Path:
     return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")

@@ -4,7 +4,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from scripts.lib.browser import chromium
 from srgan_kit.cli import main
 from srgan_kit.cli.stopping import SIGNALS
 from srgan_kit.contracts import Batch
@@ -25,6 +28,9 @@ from srgan_kit.training.dry_run import dry_run
 from srgan_kit.training.loop import train
 from srgan_kit.training.run import Run
 from srgan_kit.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes that want all cores each would stand in each other's way
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -99,6 +105,18 @@ def squeezenet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("squeezenet") / "squeezenet.pth"
     torch.save(squeezenet1_1(weights=None).state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """A headless Chromium; tests that need it skip where there is none."""
+    pytest.importorskip("playwright")
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(chromium())
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        yield opened
 
 
 def next_batches(run: Run) -> list[Batch]:

@@ -12,6 +12,7 @@ from srgan_kit.cli.models import models
 from srgan_kit.cli.recipes import recipes
 from srgan_kit.cli.reconstruct import reconstruct
 from srgan_kit.cli.report import report
+from srgan_kit.cli.serve import serve
 from srgan_kit.cli.train import train
 from srgan_kit.cli.upscale import upscale
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (upscale, demo, models, evaluate, finetune, train):
+for command in (upscale, serve, demo, models, evaluate, finetune, train):
     app.command()(command)
 app.add_typer(recipes, name="recipes")
 for command in (report, export, generate, reconstruct):

@@ -14,9 +14,12 @@ from srgan_kit.models.pretrained import DEFAULT_MODEL
 if TYPE_CHECKING:
     import numpy as np
 
+    from srgan_kit.models.super_resolution import UpscalingModel
+
 MODELS = (DEFAULT_MODEL, "x4-perceptual")
 CLOSE_UPS = ((52, 172), (164, 352))
 """Top left corners of the upscaled parts, in pixels of the original (scikit-image's astronaut, 512x512)."""
+PAGE = "compare.html"
 CLOSE_UP_SIDE = 112
 ZOOM = 3
 GAP = 12
@@ -63,7 +66,14 @@ def demo(
             raise UserError(f"model {model}: expected a model for RGB images, got {each.channels} colour channel(s)")
         if each.scale != scale:
             raise UserError(f"model {model}: expected a scale of {scale} as of {models[0]}, got {each.scale}")
-    files = ["before.png", "bicubic.png", *(f"{each.name}.png" for each in loaded), "original.png", "side-by-side.png"]
+    files = [
+        "before.png",
+        "bicubic.png",
+        *(f"{each.name}.png" for each in loaded),
+        "original.png",
+        "side-by-side.png",
+        PAGE,
+    ]
     if len({*files}) < len(files):
         raise UserError(f"models {', '.join(models)}: expected different names, and none of the demo's own files")
     taken = [name for name in files if (output / name).exists()]
@@ -81,7 +91,8 @@ def demo(
             Panel("original", original),
         ]
     )
-    _write(output, dict(zip(files, (before, *made.values(), original, side_by_side), strict=True)))
+    _write(output, dict(zip(files[:-1], (before, *made.values(), original, side_by_side), strict=True)))
+    _write_page(output, loaded, before)
     height, width = before.shape[:2]
     print(f"{width}x{height} -> {width * scale}x{height * scale}, PSNR on luma against the original:")
     widest = max(map(len, scores))
@@ -133,6 +144,18 @@ def _psnr(image: "np.ndarray", original: "np.ndarray", scale: int) -> float:
 
     first, second = (torch.from_numpy(each).permute(2, 0, 1).unsqueeze(0) for each in (image, original))
     return psnr_y(first, second, border=scale).item()
+
+
+def _write_page(folder: Path, models: "list[UpscalingModel]", before: "np.ndarray") -> None:
+    """Before and after of each model under a slider."""
+    from srgan_kit.upscaling.comparison.page import Pair, write_comparison
+
+    height, width = before.shape[:2]
+    pairs = [
+        Pair(folder / "before.png", folder / f"{each.name}.png", (width * each.scale, height * each.scale), each.name)
+        for each in models
+    ]
+    write_comparison(folder / PAGE, pairs)
 
 
 def _write(folder: Path, images: "dict[str, np.ndarray]") -> None:

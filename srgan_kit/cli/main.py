@@ -47,11 +47,16 @@ def _status_of_command() -> object:
     with warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # other libraries' warnings are for programmers
+        if "--server" in sys.argv:  # what a client needs is little, and imported in a moment
+            from srgan_kit.cli.by_server import asks_server, upscale_by_server
+
+            if asks_server(sys.argv[1:]):
+                return upscale_by_server(sys.argv[2:])
         from srgan_kit.cli.app import app
 
         status: object = 0
         try:
-            app()
+            app(prog_name="srgan-kit")
         except SystemExit as end:
             status = end.code
     sys.stdout.flush()

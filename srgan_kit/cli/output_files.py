@@ -44,6 +44,17 @@ def check_image(file: Path, overwrite: bool) -> None:
     check_output(file, overwrite)
 
 
+def check_page(file: Path, overwrite: bool) -> None:
+    """`check_output` of a page for browsers.
+
+    Raises:
+        UserError: its ending is not that of HTML, or as in `check_output`.
+    """
+    if file.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{file}: expected a name ending in .html")
+    check_output(file, overwrite)
+
+
 def check_report(file: Path, overwrite: bool) -> None:
     """`check_output` of a report, which may go to standard output (-), a pipe or a device too."""
     if not is_stream(file):

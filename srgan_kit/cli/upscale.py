@@ -1,13 +1,16 @@
 """`srgan-kit upscale`: images in, larger images out."""
 
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from srgan_kit.cli.output_files import STDOUT, check_image, check_report
+from srgan_kit.cli.by_server import upscale_by_server
+from srgan_kit.cli.output_files import STDOUT, check_image, check_page, check_report
 from srgan_kit.cli.upscale_checks import (
+    check_comparable,
     check_model,
     check_no_run,
     check_one_input,
@@ -16,6 +19,7 @@ from srgan_kit.cli.upscale_checks import (
     parse_format,
     parse_tile,
 )
+from srgan_kit.cli.upscale_comparison import write_comparison_of
 from srgan_kit.cli.upscale_dry_run import show_dry_run
 from srgan_kit.cli.upscale_report import reporting, settings_of
 from srgan_kit.cli.upscale_watch import Work, watch_folders
@@ -125,6 +129,17 @@ def upscale(
         int,
         typer.Option("--max-pixels", metavar="N", min=1, rich_help_panel=FILES, help="Largest input, in pixels."),
     ] = MAX_PIXELS,
+    max_result_pixels: Annotated[
+        int | None,
+        typer.Option(
+            "--max-result-pixels",
+            metavar="N",
+            min=1,
+            rich_help_panel=FILES,
+            help="Largest result.",
+            show_default="no limit",
+        ),
+    ] = None,
     tile: Annotated[str, typer.Option(rich_help_panel=RUN, help="Tile size in input pixels, or auto.")] = "auto",
     device: Annotated[str, typer.Option(rich_help_panel=RUN, help="Device: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(rich_help_panel=RUN, help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
@@ -140,6 +155,12 @@ def upscale(
             "--watch", rich_help_panel=RUN, help="Upscale what is in folders, and what appears there, until Ctrl-C."
         ),
     ] = False,
+    server: Annotated[
+        bool,
+        typer.Option(
+            "--server", rich_help_panel=RUN, help="Have a running `srgan-kit serve` do it, which starts at once."
+        ),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -152,18 +173,26 @@ def upscale(
             metavar="MAP.png", rich_help_panel=RUN, help="Draw where the result departs from what the input supports."
         ),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html", rich_help_panel=RUN, help="Write a page with before and after under a slider."
+        ),
+    ] = None,
 ) -> None:
     """Upscale images: photo.jpg becomes photo_x4.png beside it.
 
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
+    if server:
+        raise typer.Exit(upscale_by_server(sys.argv[2:]))  # `main` has done it, unless the app was called by others
     existing = Existing(skip_existing, overwrite)
     if skip_existing and overwrite:
         raise UserError("--skip-existing and --overwrite: expected one of them, got both")
     wanted, tile_side = ResultSize(scale, parse_box(fit), width, height), parse_tile(tile)
     dials = Dials(detail, denoise)
     check_model(model, fast, dials)
-    files = {"--report": report, "--explain": explain}
+    files = {"--report": report, "--explain": explain, "--compare": compare}
     for option, is_given in (("--dry-run", dry_run), ("--watch", watch)):
         if is_given:
             check_no_run(option, inputs, files)
@@ -173,6 +202,8 @@ def upscale(
         check_report(report, overwrite)
     if explain is not None:
         check_image(explain, overwrite)
+    if compare is not None:
+        check_page(compare, overwrite)
     found = [] if watch else find(inputs, recursive)
     if explain is not None:
         check_one_input(explain, found)
@@ -181,6 +212,8 @@ def upscale(
     if not dry_run:
         check_stdout(destination, report)
     jobs, settings = [Job(item.path) for item in found], dict[str, Any]()
+    if compare is not None:
+        check_comparable(compare, jobs, destination)
     check_apart(files, jobs)
     with reporting(report, jobs, settings):
         from srgan_kit.upscaling.upscaler import Upscaler
@@ -204,6 +237,7 @@ def upscale(
             consistent=consistent,
             size_tag=size_tag,
             max_pixels=max_pixels,
+            max_result_pixels=max_result_pixels,
             strip_metadata=strip_metadata,
             explain=explain,
         )
@@ -214,5 +248,7 @@ def upscale(
             watch_folders(inputs, recursive, jobs, plan_of, work)
         else:
             run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)
+    if compare is not None:
+        write_comparison_of(jobs, compare, overwrite)
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)

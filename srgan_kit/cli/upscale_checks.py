@@ -11,8 +11,8 @@ from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, Format, missing_extra
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.choice import Dials
-from srgan_kit.upscaling.folders import InputFile
-from srgan_kit.upscaling.jobs import Destination
+from srgan_kit.upscaling.folders import STDIN, InputFile
+from srgan_kit.upscaling.jobs import Destination, Job
 
 
 def parse_tile(tile: str) -> int | None:
@@ -58,7 +58,7 @@ def check_no_run(option: str, inputs: list[str], files: Mapping[str, Path | None
     kept = ("--report",) if option == "--watch" else ()
     for other, file in files.items():
         if file is not None and other not in kept:
-            why = "nothing is written" if option == "--dry-run" else "it is of one input"
+            why = "nothing is written" if option == "--dry-run" else "it is of what one run made"
             raise UserError(f"{option} and {other}: {why}; leave one of them out")
     if option == "--watch":
         for name in inputs:
@@ -78,6 +78,12 @@ def check_stdout(destination: Destination, report: Path | None) -> None:
         raise UserError("-o -: standard output is a terminal; send it to a file or a program")
     if destination.kind == "stdout" and report in STDOUT:
         raise UserError("-o - and --report -: standard output takes one of them")
+
+
+def check_comparable(compare: Path, jobs: list[Job], destination: Destination) -> None:
+    """Raise a UserError unless inputs and results are files that can be read again."""
+    if destination.kind == "stdout" or any(job.source == STDIN for job in jobs):
+        raise UserError(f"--compare {compare}: reads inputs and results again; expected files, got - for one of them")
 
 
 def note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from srgan_kit.atomic import claimed, remove_leftovers
 from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, short_name, without_pillow_warnings
 from srgan_kit.cli.inputs import file_of
+from srgan_kit.cli.progress import telling
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import MAX_PIXELS
@@ -46,6 +47,8 @@ class UpscaleOptions:
     """The scale or the box, as the mark in a result says it."""
     max_pixels: int = MAX_PIXELS
     """Inputs of more are refused."""
+    max_result_pixels: int | None = None
+    """Results of more are refused; None for no other limit than memory's."""
     strip_metadata: bool = False
     """Without EXIF, XMP, IPTC and text."""
     explain: Path | None = None
@@ -180,6 +183,12 @@ def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwr
         job.notes.append(draw_map(options.explain, overwrite, upscaler, image, result.image, progress))
 
 
+def _check_result(size: Size, most: int | None) -> None:
+    pixels = size[0] * size[1]
+    if most is not None and pixels > most:
+        raise UserError(f"the result would have {pixels} pixels, more than {most}; --max-result-pixels allows more")
+
+
 def read_input(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
     """The input, and which models upscale it; the job knows both sizes and the models then.
 
@@ -199,6 +208,7 @@ def read_input(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tupl
             choice = upscaler.model_for(image, factor)
             job.input_size, job.size = image.size, wanted or scaled_size(image.size, upscaler.scale)
             job.model, job.choice = choice.name, choice.reason
+            _check_result(job.size, options.max_result_pixels)
             check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
             return image, choice
         except UserError as error:
@@ -239,7 +249,7 @@ def _display(
             bar.update(
                 one, description=short_name(Path(source.name), LONGEST_NAME), completed=0, total=None, refresh=True
             )
-            return lambda done, total: bar.update(one, completed=done, total=total, refresh=True)
+            return telling(lambda done, total: bar.update(one, completed=done, total=total, refresh=True))
 
         def say(job: Job) -> None:
             bar.advance(every)

@@ -158,7 +158,7 @@ def check_apart(files: Mapping[str, Path | None], jobs: list[Job]) -> None:
         jobs: the inputs, and the results as far as they are known.
 
     Raises:
-        UserError: it would.
+        UserError: one would.
     """
     taken = {path.resolve(): f"is {what} as well" for job in jobs for path, what in _files_of(job)}
     for option, file in files.items():

@@ -1,4 +1,4 @@
-"""`srgan-kit demo` with a small network: five images and their PSNRs."""
+"""`srgan-kit demo` with a small network: five images, their PSNRs and a page."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-FILES = ["before.png", "bicubic.png", "tiny.png", "original.png", "side-by-side.png"]
+FILES = ["before.png", "bicubic.png", "tiny.png", "original.png", "side-by-side.png", "compare.html"]
 
 
 def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
-def test_writes_five_pictures_and_prints_their_paths(
+def test_writes_five_images_and_a_page_and_prints_their_paths(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "new" / "demo"
@@ -40,7 +40,12 @@ def test_writes_five_pictures_and_prints_their_paths(
         image = read(folder / name)
         assert image.shape == original.shape == (512, 512, 3)
         assert np.abs(image.astype(int) - original).mean() < 15
-    assert [line for line in printed.splitlines() if line.endswith(".png")] == [str(folder / name) for name in FILES]
+    assert [line for line in printed.splitlines() if line.startswith(str(folder))] == [
+        str(folder / name) for name in FILES
+    ]
+    page = (folder / "compare.html").read_text(encoding="utf-8")
+    assert "before.png → tiny.png" in page
+    assert page.count("data:image/png") == 2
     assert "128x128 -> 512x512" in printed
     assert "bicubic" in printed
     assert "tiny" in printed

@@ -1,0 +1,1 @@
+"""One page that shows inputs and results beside each other."""
