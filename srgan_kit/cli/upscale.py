@@ -54,6 +54,9 @@ def upscale(
     tile: Annotated[str, typer.Option(help="Tile size in input pixels, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="local: PyTorch in this process; onnx: onnxruntime, which starts sooner.")
+    ] = "local",
     format: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +94,8 @@ def upscale(
     with _reporting(report, jobs, settings):
         from srgan_kit.upscaling.upscaler import Upscaler
 
-        upscaler = Upscaler(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble)
+        choices = {"scale": scale, "fast": fast, "ensemble": ensemble, "engine": engine}
+        upscaler = Upscaler(model, device, precision, tile_side, **choices)
         settings |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
         size_tag = fit.lower() if fit else f"x{upscaler.scale:g}"
         jobs[:] = plan(found, destination, f"_{size_tag}", suffix)
@@ -205,8 +209,7 @@ def _reporting(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> 
 def _settings(upscaler: "Upscaler") -> dict[str, Any]:
     """What the report says of all images; with `auto` each says its own model."""
     model = {"model": AUTO} if upscaler.model is None else {"model": upscaler.model.name, "scale": upscaler.model.scale}
-    dtype = str(upscaler.dtype).removeprefix("torch.")
-    return {**model, "device": str(upscaler.device), "precision": dtype}
+    return {**model, "device": upscaler.device, "precision": upscaler.precision}
 
 
 def _end_early(jobs: list[Job], signal: str) -> str:

@@ -1,20 +1,23 @@
 """`Upscaler`: images of any size upscaled by one model, or by the pretrained model that suits each of them."""
 
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import torch
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.models.pretrained import AUTO
-from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.auto import Choice, choose, clean_model
 from srgan_kit.upscaling.engine import Image, Progress, TiledUpscaler, check_pixels
+from srgan_kit.upscaling.engines import check_engine, upscaler_of
 from srgan_kit.upscaling.evidence import Evidence, evidence, of_file
-from srgan_kit.upscaling.image import UpscaledImage, fill_hidden, scaled_size, upscale_image
-from srgan_kit.upscaling.self_ensemble import ensembled
+from srgan_kit.upscaling.image import UpscaledImage, scaled_size, upscale_image, upscale_in_parts
+from srgan_kit.upscaling.runner import Model
+from srgan_kit.upscaling.transparency import fill_hidden
+
+if TYPE_CHECKING:
+    from srgan_kit.models.super_resolution import UpscalingModel
 
 AUTO_SCALE = 4
 """The scale of `auto` where none is asked for."""
@@ -33,26 +36,27 @@ class Upscaler:
     Attributes:
         model: the loaded model; None with "auto".
         scale: of the results.
-        device: where models run.
-        dtype: the precision they run in.
+        device: where models run, such as "cpu" or "cuda:0, cuda:1".
+        precision: what they run in, such as "float32".
 
     Args:
         model: "auto" for the pretrained model that suits each image, or a pretrained model's name, a model file, or a
             loaded model.
-        device: auto, cpu, cuda or mps.
+        device: auto, cpu, cuda (all of them; cuda:1 is one) or mps.
         precision: auto, fp32, bf16 or fp16.
         tile: side of a tile in input pixels without its halo; None chooses one.
         scale: of the results, at most 64; None for the model's own, with "auto" 4.
         fast: whether "auto" takes the faster model for clean images.
         ensemble: whether each result is the mean over the eight symmetries of the square.
+        engine: "local", PyTorch in this process; or "onnx", onnxruntime, which imports no torch.
 
     Raises:
-        UserError: no such model, device or precision, tile < 1, another scale.
+        UserError: no such model, device, precision or engine, tile < 1, another scale.
     """
 
     def __init__(
         self,
-        model: str | Path | UpscalingModel = AUTO,
+        model: "str | Path | UpscalingModel" = AUTO,
         device: str = "auto",
         precision: str = "auto",
         tile: int | None = None,
@@ -60,17 +64,18 @@ class Upscaler:
         scale: float | None = None,
         fast: bool = False,
         ensemble: bool = False,
+        engine: str = "local",
     ) -> None:
+        check_engine(engine)
         if scale is not None and not 0 < scale <= LARGEST_SCALE:
             raise UserError(f"scale: expected more than 0 and at most {LARGEST_SCALE}, got {scale:g}")
         is_auto = model == AUTO
-        self._settings, self._fast, self._ensemble = (device, precision, tile), fast, ensemble
+        self._settings, self._fast, self._ensemble = (engine, device, precision, tile), fast, ensemble
         self._ready: dict[str, TiledUpscaler] = {}
         # Also where it may not be used: a wrong device is an error before any work.
         first = self._prepare(clean_model(scale, fast) if is_auto else model)
-        self.model = None if is_auto else first.model
-        self.device: torch.device = first.device
-        self.dtype: torch.dtype = first.dtype
+        self.model: Model | None = None if is_auto else first.model
+        self.device, self.precision = first.device, first.precision
         self.scale: float = scale if scale is not None else AUTO_SCALE if is_auto else first.scale
 
     @overload
@@ -115,11 +120,15 @@ class Upscaler:
         """The image at `size` (width, height), by the model that `model_for` chose; as `upscale_image`."""
         return upscale_image(self._prepare(choice.model), image, size, progress, consistent=consistent)
 
-    def _prepare(self, model: str | Path | UpscalingModel) -> TiledUpscaler:
-        name = model.name if isinstance(model, UpscalingModel) else str(model)
+    def upscale_in_parts(
+        self, image: LoadedImage, size: tuple[int, int], choice: Choice, progress: Progress | None = None
+    ) -> UpscaledImage:
+        """`upscale_to` for results larger than memory: computed while they are written, as `image.upscale_in_parts`."""
+        return upscale_in_parts(self._prepare(choice.model), image, size, progress)
+
+    def _prepare(self, model: "str | Path | UpscalingModel") -> TiledUpscaler:
+        name = str(model) if isinstance(model, str | Path) else model.name
         if name not in self._ready:
-            loaded = model if isinstance(model, UpscalingModel) else load_model(model)
-            self._ready[loaded.name] = self._ready[name] = TiledUpscaler(
-                ensembled(loaded) if self._ensemble else loaded, *self._settings
-            )
+            ready = upscaler_of(model, *self._settings, ensemble=self._ensemble)
+            self._ready[ready.model.name] = self._ready[name] = ready
         return self._ready[name]
