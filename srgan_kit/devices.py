@@ -1,7 +1,8 @@
 """Which device and which precision to use: shared by training and upscaling."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Literal
 
 import torch
@@ -10,6 +11,7 @@ from srgan_kit.errors import UserError
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+_tf32_lock, _tf32_users, _tf32_settings = threading.Lock(), 0, ExitStack()
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -29,6 +31,18 @@ def pick_device(name: str = "auto") -> torch.device:
         here = ", ".join(kind for kind, is_here in present.items() if is_here)
         raise UserError(f"device {name!r} is not available to this PyTorch build; available: {here}")
     return torch.device(name)
+
+
+def pick_devices(name: str = "auto") -> list[torch.device]:
+    """All devices of that name: every GPU for cuda without a number, one of the others.
+
+    Raises:
+        UserError: as `pick_device`.
+    """
+    device = pick_device(name)
+    if device.type != "cuda" or device.index is not None:
+        return [device]
+    return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
 
 
 def cpu_has_bf16() -> bool:
@@ -64,7 +78,24 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 @contextmanager
 def _without_tf32() -> Iterator[None]:
-    """Convolutions (TF32 by default) and matrix products in true fp32, for the whole process while it lasts."""
+    """Convolutions (TF32 by default) and matrix products in true fp32, for the whole process while any thread is in."""
+    global _tf32_users, _tf32_settings
+    with _tf32_lock:
+        _tf32_users += 1
+        if _tf32_users == 1:
+            _tf32_settings = ExitStack()
+            _tf32_settings.enter_context(_tf32_off())
+    try:
+        yield
+    finally:
+        with _tf32_lock:
+            _tf32_users -= 1
+            if _tf32_users == 0:
+                _tf32_settings.close()
+
+
+@contextmanager
+def _tf32_off() -> Iterator[None]:
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
     before = matmul.fp32_precision

@@ -34,11 +34,12 @@ def one(side: int, model: str, kept: bool) -> dict[str, float]:
     from scripts.lib.timing import photograph
     from srgan_kit.models.super_resolution import load_model
     from srgan_kit.upscaling import engine
+    from srgan_kit.upscaling.torch_engine import torch_upscaler
 
     torch.set_num_threads(1)
     if not kept:
         engine.kept_memory = nullcontext
-    upscaler = engine.TiledUpscaler(load_model(model), "cpu", "fp32")
+    upscaler = torch_upscaler(load_model(model), "cpu", "fp32")
     image = photograph(max(side, SMALL_SIDE))
     small, image = image[:SMALL_SIDE, :SMALL_SIDE], np.ascontiguousarray(image[:side, :side])
     upscaler.upscale(small)

@@ -1,11 +1,15 @@
 """Speed and memory of upscaling, as ratios measured in one run, against thresholds; writes what it finds as JSON.
 
-    python -m scripts.bench.upscale [--model NAME_OR_FILE] [--side 512] [--memory-side 4096] [-o FILE.json]
+    python -m scripts.bench.upscale [--model NAME_OR_FILE] [--side 512] [--memory-side 4096] [--folder 200] [-o FILE]
 
-With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5 and the time against Real-ESRGAN's compact checkpoint.
+With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5, the time against Real-ESRGAN's compact checkpoint, and
+that checkpoint in ours against Real-ESRGAN's own loop: the whole image in fp32, NCHW.
 """
 
 import argparse
+import contextlib
+import io
+import math
 import platform
 import statistics
 import subprocess
@@ -14,29 +18,37 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
 from scripts.lib import paths
 from scripts.lib.photo_comparison import COMPACT_FILE
 from scripts.lib.timing import CPU, Check, Work, bare, median_seconds, photograph, report
+from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.devices import cpu_has_bf16, pick_precision
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.read import read_image
 from srgan_kit.metrics.folder import evaluate_pairs, pair_images
 from srgan_kit.models.pretrained import DEFAULT_MODEL
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
+from srgan_kit.upscaling.engines import ENGINES
+from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.upscaler import Upscaler
 
 AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.85, "rate_1024": 0.9, "rate_2048": 0.9}
-"""speedup counts only where the CPU has bf16; rates are pixels per second beside an image of SMALL_SIDE: end to end
-beside the network alone, the others both without files."""
+AT_LEAST |= {"folder_rate": 0.93, "over_realesrgan": 3.2, "over_realesrgan_fp32": 1.7}
+"""speedup and over_realesrgan count only where the CPU has bf16; rates are pixels per second beside an image of
+SMALL_SIDE: end to end beside the network alone, the others both without files. folder_rate: a folder from file to file
+beside the network alone on the same decoded images."""
+NEED_BF16 = ("speedup", "over_realesrgan")
 SMALL_SIDE, LARGE_SIDES = 256, (1024, 2048)
 """A small image is one tile, whose layers stay in the cache and in memory that the process has already."""
 AT_MOST = {
     "time_against_compact": 1.3,
     "bf16_psnr_change_db": 0.01,
     "seconds_for_help": 0.3,
+    "seconds_from_start_onnx": 1.2,
     "peak_gib_auto": 1.5,
     "peak_gib_fp32": 1.5,
     "growth_gib_auto": 0.1,
@@ -50,7 +62,7 @@ def check(found: dict[str, object]) -> list[Check]:
     """Every threshold whose value was measured and counts on this machine."""
     checks = []
     for name, value in found.items():
-        if not isinstance(value, float) or (name == "speedup" and not cpu_has_bf16()):
+        if not isinstance(value, float) or (name in NEED_BF16 and not cpu_has_bf16()):
             continue
         if name in AT_LEAST:
             checks.append(Check(name, value, f">= {AT_LEAST[name]}", value >= AT_LEAST[name]))
@@ -63,13 +75,14 @@ def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
     """Ours against the plain forward of the whole image, and what end to end is made of: network, decoder, encoder."""
     pixels, small = photograph(side), photograph(SMALL_SIDE)
     fast, exact = Upscaler(model, "cpu", "auto"), Upscaler(model, "cpu", "fp32")
+    dtype = pick_precision("auto", CPU)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.png"), Path(folder, "out.png")
         Image.fromarray(pixels).save(source)
         result = fast.upscale(read_image(source))
         work: dict[str, Work] = {
             "plain": bare(model, pixels, torch.float32, torch.contiguous_format),
-            "bare": bare(model, small, fast.dtype, torch.channels_last),
+            "bare": bare(model, small, dtype, torch.channels_last),
             "ours": lambda: fast.upscale(pixels),
             "ours_fp32": lambda: exact.upscale(pixels),
             "end_to_end": lambda: write_image(fast.upscale(read_image(source)), target),
@@ -79,7 +92,7 @@ def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
         data = paths.optional_data_folder()
         if data is not None:
             compact = load_model(data / COMPACT_FILE)
-            work["compact"] = bare(compact, small, fast.dtype, torch.channels_last)
+            work["compact"] = bare(compact, small, dtype, torch.channels_last)
         seconds = median_seconds(work, repeats)
     ratios = {
         "speedup": seconds["plain"] / seconds["ours"],
@@ -91,6 +104,58 @@ def speed(model: UpscalingModel, side: int, repeats: int) -> dict[str, float]:
     if "compact" in seconds:
         ratios["time_against_compact"] = seconds["bare"] / seconds["compact"]
     return {f"seconds_{name}": value for name, value in seconds.items()} | ratios
+
+
+def over_realesrgan(side: int, repeats: int) -> dict[str, float]:
+    """How many times as fast Real-ESRGAN's compact checkpoint is in ours as in its own loop; nothing without the data.
+
+    That loop is the inference of its `RealESRGANer` without tiles: floats from 8 bits, one forward pass of the whole
+    image in fp32 and NCHW, and back.
+    """
+    data = paths.optional_data_folder()
+    if data is None:
+        return {}
+    compact, pixels = load_model(data / COMPACT_FILE), photograph(side)
+
+    @torch.inference_mode()
+    def theirs() -> object:
+        image = torch.from_numpy(np.transpose(pixels.astype(np.float32) / 255, (2, 0, 1))).unsqueeze(0)
+        output = compact.network(image).squeeze().float().clamp_(0, 1).numpy()
+        return (np.transpose(output, (1, 2, 0)) * 255.0).round().astype(np.uint8)
+
+    ours = {name: Upscaler(compact, "cpu", name) for name in ("auto", "fp32")}
+    work: dict[str, Work] = {name: partial(upscaler.upscale, pixels) for name, upscaler in ours.items()}
+    seconds = median_seconds({"theirs": theirs, **work}, repeats)
+    return {
+        "seconds_realesrgan": seconds["theirs"],
+        "over_realesrgan": seconds["theirs"] / seconds["auto"],
+        "over_realesrgan_fp32": seconds["theirs"] / seconds["fp32"],
+    }
+
+
+def folder_rate(model: UpscalingModel, count: int, repeats: int) -> dict[str, float]:
+    """A folder of photographs from file to file against the network alone on the same images, decoded."""
+    upscaler = Upscaler(model, "cpu", "auto")
+    large = photograph(2 * SMALL_SIDE)
+    with tempfile.TemporaryDirectory() as folder:
+        sources = [Path(folder, f"{number}.jpg") for number in range(count)]
+        for number, source in enumerate(sources):
+            top, left = 37 * number % SMALL_SIDE, 91 * number % SMALL_SIDE
+            Image.fromarray(large[top : top + SMALL_SIDE, left : left + SMALL_SIDE]).save(source, quality=95)
+        decoded = [read_image(source).pixels for source in sources]
+
+        def network() -> None:
+            for pixels in decoded:
+                upscaler.upscale(pixels)
+
+        def files() -> None:
+            jobs = [Job(source, source.with_suffix(".png")) for source in sources]
+            with contextlib.redirect_stdout(io.StringIO()):
+                run_jobs(jobs, upscaler, UpscaleOptions(lambda _: None), Existing(overwrite=True, since=math.inf))
+            assert all(job.status == "done" for job in jobs)
+
+        seconds = median_seconds({"network": network, "files": files}, repeats)
+    return {"folder_images": count, "folder_rate": seconds["network"] / seconds["files"]}
 
 
 def rates(model: UpscalingModel, repeats: int) -> dict[str, float]:
@@ -159,11 +224,19 @@ def memory(model: str, scale: int, side: int) -> dict[str, float]:
     return found
 
 
-def seconds_for_help(repeats: int) -> float:
-    """Median time of `srgan-kit --help` as a process."""
-    command = [sys.executable, "-c", "from srgan_kit.cli.main import run; run()", "--help"]
-    work: Work = lambda: subprocess.run(command, capture_output=True, check=True)  # noqa: E731
-    return median_seconds({"help": work}, repeats)["help"]
+def seconds_of_processes(repeats: int) -> dict[str, float]:
+    """Median times of `srgan-kit --help`, and of an image of 16x16 from start to end in each engine."""
+    command = [sys.executable, "-c", "from srgan_kit.cli.main import run; run()"]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in.png")
+        Image.fromarray(photograph(16)).save(source)
+        upscale = ["upscale", str(source), "-o", str(Path(folder, "out.png")), "--overwrite", "--engine"]
+        arguments = {"for_help": ["--help"]} | {f"from_start_{name}": [*upscale, name] for name in ENGINES}
+        work: dict[str, Work] = {
+            name: partial(subprocess.run, [*command, *each], capture_output=True, check=True)
+            for name, each in arguments.items()
+        }
+        return {f"seconds_{name}": value for name, value in median_seconds(work, repeats).items()}
 
 
 def main() -> None:
@@ -174,6 +247,7 @@ def main() -> None:
     parser.add_argument(
         "--memory-side", type=int, default=MEMORY_SIDE, help="side of the input for peak memory; 0: none"
     )
+    parser.add_argument("--folder", type=int, default=200, help="photographs in the timed folder; 0: none")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("-o", "--output", type=Path, default=paths.RESULTS / "bench_upscale.json")
     options = parser.parse_args()
@@ -189,7 +263,9 @@ def main() -> None:
         "memory_side": options.memory_side,
     }
     found |= speed(model, options.side, options.repeats) | rates(model, min(options.repeats, 3)) | cost_of_bf16(model)
-    found["seconds_for_help"] = seconds_for_help(options.repeats)
+    found |= over_realesrgan(options.side, options.repeats) | seconds_of_processes(options.repeats)
+    if options.folder:
+        found |= folder_rate(model, options.folder, min(options.repeats, 3))
     if options.memory_side:
         found |= memory(options.model, model.scale, options.memory_side)
     report(found, check(found), options.output)

@@ -56,7 +56,7 @@ def demo(
     """Downscale a sample photograph, upscale it with two models, and save before and after side by side."""
     from srgan_kit.metrics.folder import bicubic_upscaler
     from srgan_kit.models.super_resolution import load_model
-    from srgan_kit.upscaling.engine import TiledUpscaler
+    from srgan_kit.upscaling.torch_engine import torch_upscaler
 
     models = models or [*MODELS]
     loaded = [load_model(model) for model in models]
@@ -82,7 +82,7 @@ def demo(
 
     original, before = _photograph(scale)
     made = {"bicubic": bicubic_upscaler(scale)(before)}
-    made |= {each.name: TiledUpscaler(each).upscale(before) for each in loaded}
+    made |= {each.name: torch_upscaler(each).upscale(before) for each in loaded}
     scores = {name: _psnr(image, original, scale) for name, image in made.items()}
     side_by_side = draw_side_by_side(
         [

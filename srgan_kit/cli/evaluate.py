@@ -177,15 +177,15 @@ def _corrected(upscale: "Upscale") -> "Upscale":
 
 def _upscaler(model: str, scale: int | None, device: str, precision: str, ensemble: bool) -> "TiledUpscaler":
     from srgan_kit.models.super_resolution import load_model
-    from srgan_kit.upscaling.engine import TiledUpscaler
     from srgan_kit.upscaling.self_ensemble import ensembled
+    from srgan_kit.upscaling.torch_engine import torch_upscaler
 
     loaded = load_model(model)
     if loaded.channels != 3:
         raise UserError(f"model {model}: expected a model for RGB images, got {loaded.channels} colour channel(s)")
     if scale not in (None, loaded.scale):
         raise UserError(f"--scale {scale}: model {model} upscales by {loaded.scale}")
-    return TiledUpscaler(ensembled(loaded) if ensemble else loaded, device=device, precision=precision)
+    return torch_upscaler(ensembled(loaded) if ensemble else loaded, device=device, precision=precision)
 
 
 def _print(evaluation: "Evaluation") -> None:

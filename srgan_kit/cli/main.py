@@ -30,6 +30,11 @@ def run() -> None:
     except UserError as error:
         say_last(f"error: {error}")
         status = error.exit_status
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in ("srgan_kit", "losses"):
+            raise
+        say_last(f"error: this needs {error.name}, which is not installed; `pip install srgan-kit` brings it")
+        status = 2
     except BrokenPipeError:  # the reader of our output closed it, as `| head` does
         status = 1
     except OSError as error:

@@ -143,6 +143,12 @@ def upscale(
     tile: Annotated[str, typer.Option(rich_help_panel=RUN, help="Tile size in input pixels, or auto.")] = "auto",
     device: Annotated[str, typer.Option(rich_help_panel=RUN, help="Device: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(rich_help_panel=RUN, help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=RUN, help="local: PyTorch in this process; onnx: onnxruntime, which starts sooner."
+        ),
+    ] = "local",
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -218,7 +224,17 @@ def upscale(
     with reporting(report, jobs, settings):
         from srgan_kit.upscaling.upscaler import Upscaler
 
-        upscaler = Upscaler(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble, dials=dials)
+        upscaler = Upscaler(
+            model,
+            device,
+            precision,
+            tile_side,
+            scale=scale,
+            fast=fast,
+            ensemble=ensemble,
+            dials=dials,
+            engine=engine,
+        )
         settings |= settings_of(upscaler) | dials.settings | {"ensemble": ensemble, "consistent": consistent}
         size_tag = wanted.tag(upscaler.scale)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from srgan_kit.cli.console import say, without_pillow_warnings
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.cli.upscale_report import pixels
-from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, read_input, result_stays
+from srgan_kit.cli.upscaling_steps import Existing, UpscaleOptions, is_in_parts, read_input, result_stays
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
@@ -50,7 +50,7 @@ def _estimate(
         with stopping_wins():
             image, choice = read_input(job, upscaler, options)
             assert job.size is not None
-            return estimator.estimate(upscaler.runner(choice), image, job.size)
+            return estimator.estimate(upscaler.runner(choice), image, job.size, in_parts=is_in_parts(job, options))
     except UserError as error:
         job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
     except MemoryError:

@@ -39,8 +39,7 @@ def reporting(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> I
 def settings_of(upscaler: "Upscaler") -> dict[str, Any]:
     """What the report says of all images; with `auto` each says its own model."""
     model = {"model": AUTO} if upscaler.model is None else {"model": upscaler.model.name, "scale": upscaler.model.scale}
-    dtype = str(upscaler.dtype).removeprefix("torch.")
-    return {**model, "device": str(upscaler.device), "precision": dtype}
+    return {**model, "device": upscaler.device, "precision": upscaler.precision}
 
 
 def _end_early(jobs: list[Job], signal: str) -> str:

@@ -1,68 +1,30 @@
-"""The work of `srgan-kit upscale`, one input after the other, and what is shown of it."""
+"""The work of `srgan-kit upscale`: while one image is in the network, the next is read and the last written."""
 
-import shutil
 import sys
-import tempfile
-import time
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from srgan_kit.atomic import claimed, remove_leftovers
-from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, short_name, without_pillow_warnings
-from srgan_kit.cli.inputs import file_of
+from srgan_kit.atomic import remove_leftovers
+from srgan_kit.cli.console import one_line, progress_bar, short_name, without_pillow_warnings
 from srgan_kit.cli.progress import telling
-from srgan_kit.cli.stopping import stopping_wins
-from srgan_kit.errors import UserError
-from srgan_kit.images.formats import MAX_PIXELS
-from srgan_kit.images.mark import software_tag
+from srgan_kit.cli.upscaling_steps import Existing, Steps, UpscaleOptions, Work
+from srgan_kit.upscaling.folders import STDIN
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
 if TYPE_CHECKING:
-    from srgan_kit.images.image import LoadedImage
-    from srgan_kit.upscaling.auto import Choice
     from srgan_kit.upscaling.upscaler import Upscaler
 
+__all__ = ["Existing", "UpscaleOptions", "run_jobs"]
+Progress = Callable[[int, int], None]
 LONGEST_NAME = 32
 """Letters of a file's name beside the progress bar."""
-Size = tuple[int, int]
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class UpscaleOptions:
-    """What the results are to be like."""
-
-    size: Callable[[Size], Size | None]
-    """(width, height) of an input -> of its result; None for the model's own scale."""
-    suffix: str = ".png"
-    """The format of what goes to standard output."""
-    quality: int | None = None
-    """Quality of lossy formats; None for the usual."""
-    consistent: bool = False
-    """Corrected until, reduced again, it is the input."""
-    size_tag: str = "x4"
-    """The scale or the box, as the mark in a result says it."""
-    max_pixels: int = MAX_PIXELS
-    """Inputs of more are refused."""
-    max_result_pixels: int | None = None
-    """Results of more are refused; None for no other limit than memory's."""
-    strip_metadata: bool = False
-    """Without EXIF, XMP, IPTC and text."""
-    explain: Path | None = None
-    """Where a map of what the input does not support is drawn."""
-
-
-@dataclass(frozen=True)
-class Existing:
-    """What becomes of results that are there already; without either they are an error."""
-
-    skip: bool = False
-    overwrite: bool = False
-    since: float = field(default_factory=time.time)
-    """When this run began. Runs into one folder share the work: what was made since is another one's."""
+LARGEST_BESIDE = 2**28
+"""Bytes of a result up to which it is written beside the next one's computation; so memory stays bounded."""
 
 
 def run_jobs(
@@ -78,164 +40,73 @@ def run_jobs(
 
     for folder in {job.target.parent for job in jobs if job.target is not None}:
         remove_leftovers(folder)
-    with _display(jobs, lines_on_stderr) as (show, say), without_pillow_warnings(), pixels_limited(options.max_pixels):
+    quiet = threading.Lock()
+    steps = Steps(upscaler, options, existing, quiet)
+    with (
+        _display(jobs, lines_on_stderr, quiet) as (show, say),
+        without_pillow_warnings(),
+        pixels_limited(options.max_pixels),
+    ):
         elsewhere: list[Job] = []
-        for job in jobs:
-            if job.status == "waiting":
-                _attempt(job, upscaler, options, existing, show(job.source))
+
+        def end(job: Job) -> None:
             if job.status == "waiting":
                 elsewhere.append(job)
             else:
                 say(job)
-        for job in elsewhere:  # the run that was at it may have failed or been stopped
-            _attempt(job, upscaler, options, existing, show(job.source))
+
+        def end_for_good(job: Job) -> None:
             if job.status == "waiting":
                 job.status, job.reason = "skipped", f"another run is making {job.target}"
             say(job)
 
-
-def _attempt(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
-    """Do a job; it goes on waiting where another run is at it."""
-    assert job.target is not None
-    if job.target == STDOUT:
-        _do(job, upscaler, options, existing, progress)
-        return
-    if result_stays(job, existing):
-        return
-    try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        job.status, job.reason = "failed", f"{job.target.parent}: cannot be made: {error.strerror}"
-        return
-    try:
-        with claimed(job.target) as is_mine:
-            if is_mine and not result_stays(job, existing):
-                _do(job, upscaler, options, existing, progress)
-    except OSError as error:
-        job.status, job.reason = "failed", f"{job.target}: cannot be written: {error.strerror}"
+        _run(jobs, steps, show, end)
+        _run(elsewhere, steps, show, end_for_good)  # the run that was at it may have failed or been stopped
 
 
-def result_stays(job: Job, existing: Existing) -> bool:
-    """Whether the job's result is there and stays; a place that cannot be looked at fails the job too."""
-    assert job.target is not None
-    try:
-        made = job.target.stat().st_mtime
-    except FileNotFoundError:
-        return False
-    except OSError as error:  # a name that is too long, a folder that may not be entered
-        job.status, job.reason = "failed", f"{job.target}: {error.strerror}"
-        return True
-    if existing.since <= made <= time.time():  # not what a clock that is ahead says
-        job.status, job.reason = "skipped", f"another run has made {job.target}"
-    elif existing.skip:
-        job.status, job.reason = "skipped", f"{job.target} exists"
-    elif not existing.overwrite:
-        job.status, job.reason = "failed", f"{job.target} exists (--overwrite replaces it)"
-    return job.status != "waiting"
+def _run(jobs: list[Job], steps: Steps, show: Callable[[Path], Progress], end: Callable[[Job], None]) -> None:
+    """While this thread computes, one reads the next image and one writes the last. Jobs end in order."""
 
-
-def _do(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:
-    """Upscale one image; whatever goes wrong fails this job alone."""
-    start = time.perf_counter()
-    try:
-        with stopping_wins():
-            _upscale_one(job, upscaler, options, existing.overwrite, progress)
-            job.status = "done"
-    except UserError as error:
-        job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
-    except MemoryError:
-        job.status, job.reason = "failed", "not enough memory"
-    except FileExistsError:
-        job.status, job.reason = "failed", f"{job.target} exists (--overwrite replaces it)"
-    except OSError as error:
-        if job.target == STDOUT:
-            raise
-        job.status, job.reason = "failed", _in_one_line(error)
-    except Exception as error:  # whatever a codec, a network or a driver raises: the others are still done
-        job.status, job.reason = "failed", _in_one_line(error)
-    job.seconds = round(time.perf_counter() - start, 3)
-
-
-def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwrite: bool, progress: Progress) -> None:
-    from srgan_kit.images.encode import write_image
-    from srgan_kit.images.metadata import Metadata
-
-    assert job.target is not None
-    image, choice = read_input(job, upscaler, options)
-    if options.strip_metadata:
-        image = replace(image, metadata=Metadata())
-    assert job.size is not None
-    result = upscaler.upscale_to(image, job.size, choice, progress, consistent=options.consistent)
-    job.notes, job.redone_tiles = result.image.notes, result.redone_tiles
-    software = None if options.strip_metadata else software_tag(choice.name, options.size_tag)
-    if job.target == STDOUT:
-        with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
-            file = Path(folder, f"result{options.suffix}")
-            job.notes += write_image(result.image, file, options.quality, software)
-            with file.open("rb") as written:
-                shutil.copyfileobj(written, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-    else:
-        job.notes += write_image(result.image, job.target, options.quality, software, overwrite)
-    if options.explain is not None:
-        from srgan_kit.cli.upscale_explain import draw_map
-
-        job.notes.append(draw_map(options.explain, overwrite, upscaler, image, result.image, progress))
-
-
-def _check_result(size: Size, most: int | None) -> None:
-    pixels = size[0] * size[1]
-    if most is not None and pixels > most:
-        raise UserError(f"the result would have {pixels} pixels, more than {most}; --max-result-pixels allows more")
-
-
-def read_input(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
-    """The input, and which models upscale it; the job knows both sizes and the models then.
-
-    Raises:
-        UserError: it cannot be read, or its result would be too large for the format.
-    """
-    from srgan_kit.images.encode import check_size
-    from srgan_kit.images.read import read_image
-    from srgan_kit.upscaling.image import scaled_size
-
-    assert job.target is not None
-    with libraries_muted() as said, file_of(job.source) as file:
+    def finish(work: Work) -> None:
         try:
-            image = read_image(file)
-            wanted = options.size(image.size)
-            factor = None if wanted is None else max(wanted[0] / image.size[0], wanted[1] / image.size[1])
-            choice = upscaler.model_for(image, factor)
-            job.input_size, job.size = image.size, wanted or scaled_size(image.size, upscaler.scale)
-            job.model, job.choice = choice.name, choice.reason
-            _check_result(job.size, options.max_result_pixels)
-            check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
-            return image, choice
-        except UserError as error:
-            failed = str(error).removeprefix(f"{file}: ")
-    raise UserError(_with_reason(failed, said))
+            steps.write(work)
+        finally:
+            work.close()
+        end(work.job)
 
-
-def _with_reason(message: str, said: list[str]) -> str:
-    """A decoder's error, with what its library said of it, because Pillow says only that it failed."""
-    causes = [line.split(": ", 1)[-1] for line in said if line.strip()]
-    return f"{message}: {causes[-1]}" if causes and "decoder error" in message else message
-
-
-def _in_one_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return ": ".join([type(error).__name__, *lines[:1]])
+    coming: Future[Work] | None = None
+    written: Future[None] | None = None
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        try:
+            for job, following in zip_longest(jobs, jobs[1:]):
+                work = steps.read(job) if coming is None else coming.result()
+                is_ahead = following is not None and following.source != STDIN  # which may never end
+                coming = reader.submit(steps.read, following) if is_ahead else None
+                with ExitStack() as stack:
+                    stack.callback(work.close)
+                    if work.image is not None:
+                        steps.upscale(work, show(job.source))
+                    if written is not None:
+                        written.result()
+                    if following is not None and not work.is_in_parts and work.result_bytes <= LARGEST_BESIDE:
+                        stack.pop_all()
+                        written = writer.submit(finish, work)
+                    else:
+                        finish(work)
+        finally:
+            if coming is not None and not coming.cancel():
+                coming.result().close()
 
 
 @contextmanager
 def _display(
-    jobs: list[Job], lines_on_stderr: bool
+    jobs: list[Job], lines_on_stderr: bool, quiet: threading.Lock
 ) -> Iterator[tuple[Callable[[Path], Progress], Callable[[Job], None]]]:
     """A progress bar where stderr is a terminal, plain lines in pipes: (show(source) -> its progress, say(job)).
 
     Errors and notes are for stderr, results for stdout, unless images or the report go there; on one and the same
-    terminal the bar writes both. It is drawn between the tiles, by no thread: while an image is read nobody writes to
-    stderr.
+    terminal the bar writes both. It is drawn between the tiles, and not while an image is read (`quiet`): then nobody
+    writes to stderr.
     """
     from rich.console import Console
 
@@ -245,13 +116,22 @@ def _display(
         every = bar.add_task(f"0/{len(jobs)} images", total=len(jobs))
         one = bar.add_task("", total=None)
 
-        def show(source: Path) -> Callable[[int, int], None]:
-            bar.update(
-                one, description=short_name(Path(source.name), LONGEST_NAME), completed=0, total=None, refresh=True
-            )
-            return telling(lambda done, total: bar.update(one, completed=done, total=total, refresh=True))
+        def draw(**update: Any) -> None:
+            if quiet.acquire(blocking=False):
+                try:
+                    bar.update(one, **update, refresh=True)
+                finally:
+                    quiet.release()
+
+        def show(source: Path) -> Progress:
+            draw(description=short_name(Path(source.name), LONGEST_NAME), completed=0, total=None)
+            return telling(lambda done, total: draw(completed=done, total=total))
 
         def say(job: Job) -> None:
+            with quiet:
+                tell(job)
+
+        def tell(job: Job) -> None:
             bar.advance(every)
             bar.update(every, description=f"{int(bar.tasks[0].completed)}/{len(jobs)} images", refresh=True)
             for line, is_error in _lines(job):

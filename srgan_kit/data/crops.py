@@ -17,8 +17,9 @@ from srgan_kit.data.image_set import ImageSet
 from srgan_kit.data.labels import FROM_ALL, LabelledDraws
 from srgan_kit.data.mixture import ONE_SOURCE, Mixture, ranges_of
 from srgan_kit.errors import UserError
+from srgan_kit.images.bicubic import inside
 from srgan_kit.images.pixels import unit_floats
-from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, inside, resize_pixels
+from srgan_kit.images.resize import TIE_TOLERANCE, crop_to_multiple, downscale_crop, resize_pixels
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,10 @@ def _as_they_are(image: Tensor) -> Tensor:
 
 def _surroundings(image: Tensor, crop: Crop, patch: int, scale: int) -> Tensor:
     """The high-resolution crop with `MARGIN` low-resolution pixels on every side, mirrored at the image's borders."""
-    steps = torch.arange(-MARGIN * scale, (patch + MARGIN) * scale)
+    steps = np.arange(-MARGIN * scale, (patch + MARGIN) * scale)
     rows, columns = (
-        inside(first * scale + steps, side) for first, side in zip((crop.top, crop.left), image.shape[1:], strict=True)
+        torch.from_numpy(inside(first * scale + steps, side))
+        for first, side in zip((crop.top, crop.left), image.shape[1:], strict=True)
     )
     return image[:, rows][:, :, columns]
 

@@ -40,6 +40,8 @@ class Format:
     holds: frozenset[str] = frozenset()
     """What it has a place for, beside pixels and their colours: density, shape (a density without a unit), EXIF, XMP,
     IPTC, text, comment."""
+    by_rows: bool = False
+    """Whether an image is written from the top to the bottom, so that it need not be whole in memory."""
     extra: str = ""
     """The extra of this package that it needs; "" for none."""
     module: str = ""
@@ -49,7 +51,7 @@ class Format:
 EXIF_AND_XMP = frozenset({"EXIF", "XMP"})
 ALL_METADATA = EXIF_AND_XMP | {"density", "shape", "IPTC"}
 
-PNG = Format("PNG", (".png",), writers.write_png, bits=16, colours="tags", holds=ALL_METADATA | {"text"})
+PNG = Format("PNG", (".png",), writers.write_png, bits=16, colours="tags", holds=ALL_METADATA | {"text"}, by_rows=True)
 JPEG = Format(
     "JPEG",
     (".jpg", ".jpeg"),
@@ -69,7 +71,7 @@ BMP = Format(
     why_srgb="BMP has no place for a colour profile",
     holds=frozenset({"density"}),
 )
-TIFF = Format("TIFF", (".tif", ".tiff"), writers.write_tiff, bits=16, holds=ALL_METADATA)
+TIFF = Format("TIFF", (".tif", ".tiff"), writers.write_tiff, bits=16, holds=ALL_METADATA, by_rows=True)
 AVIF = Format(
     "AVIF",
     (".avif",),

@@ -14,7 +14,8 @@ class LoadedImage:
     """A decoded image, upright."""
 
     pixels: np.ndarray
-    """(H, W, C) uint8 or uint16, C = 1 for grey images and 3 for RGB; not premultiplied."""
+    """(H, W, C) uint8 or uint16, C = 1 for grey images and 3 for RGB; not premultiplied. Where `Rows` are asked for, in
+    place of an array what gives its rows from the top to the bottom."""
     alpha: np.ndarray | None = None
     """(H, W, 1) of the same type: opacity, or None where all is opaque."""
     icc: bytes | None = None
@@ -38,3 +39,9 @@ class LoadedImage:
     def size(self) -> tuple[int, int]:
         """(width, height)."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row, with opacity."""
+        channels = self.pixels.shape[2] + (self.alpha is not None)
+        return self.pixels.shape[1] * channels * self.pixels.dtype.itemsize

@@ -96,8 +96,7 @@ def _chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
 def _filtered_strips(image: LoadedImage) -> Iterator[np.ndarray]:
     """The rows as PNG wants them, a few megabytes at a time: the filter's number, then the filtered bytes."""
     above: np.ndarray | None = None
-    row_bytes = image.pixels[0].nbytes + (0 if image.alpha is None else image.alpha[0].nbytes)
-    rows = max(1, STRIP_BYTES // row_bytes)
+    rows = max(1, STRIP_BYTES // image.row_bytes)
     for start in range(0, len(image.pixels), rows):
         strip = image.pixels[start : start + rows]
         if image.alpha is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyvips
@@ -16,6 +17,8 @@ from srgan_kit.images.depth import tiff_samples, why_not_decoded
 from srgan_kit.images.formats import MAX_PIXELS, missing_extra_of_content, register_plugins
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import LARGEST_TEXT
+from srgan_kit.images.regions import rows_of
+from srgan_kit.images.rows import PassingRows
 from srgan_kit.images.sources import Told, profile, tell
 
 pyvips.cache_set_max(0)  # the cache would keep whole images alive after they are written
@@ -36,11 +39,16 @@ def pixels_limited(most: int = MAX_PIXELS) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before, longest
 
 
-def read_image(path: Path | str) -> LoadedImage:
+def read_image(path: Path | str, rows_from: int | None = None) -> LoadedImage:
     """The image in a file: first frame, orientation applied, 16 bits kept where there are more than 8.
 
     Palettes become RGB, CMYK is converted to sRGB through its profile where it has one, 1 bit becomes 8. Pillow's
     warnings are the caller's to silence: that is not safe in threads, and this function is.
+
+    Args:
+        path: of the file.
+        rows_from: from how many pixels on `pixels` are not an array but `Rows`, decoded when they are asked for, where
+            the file's format permits it; None for never.
 
     Raises:
         UserError: unreadable, empty, not an image, truncated, pixels of a kind that is not read, more of them than
@@ -53,7 +61,7 @@ def read_image(path: Path | str) -> LoadedImage:
             raise UserError(f"{path}: the file is empty")
         try:
             with Image.open(path) as image:
-                return replace(_read(path, image), path=path)
+                return replace(_read(path, image, rows_from), path=path)
         except UnidentifiedImageError:
             return replace(_read_unknown(path), path=path)
     except Image.DecompressionBombError as error:
@@ -77,11 +85,18 @@ def _why(path: Path) -> str:
         return ""
 
 
-def _read(path: Path, image: Image.Image) -> LoadedImage:
+def _read(path: Path, image: Image.Image, rows_from: int | None) -> LoadedImage:
     frames = getattr(image, "n_frames", 1)
     notes = [f"only the first of {frames} frames is read"] if frames > 1 else []
     told = tell(path, image)
-    return _loaded(decode(path, image, profile(path, image)), told, image.format or "", notes)
+    rows = None
+    if rows_from is not None and image.width * image.height >= rows_from and told.orientation in (None, 1):
+        rows = rows_of(path, image)
+    if rows is not None:
+        decoded = Decoded(cast(np.ndarray, rows), profile(path, image), is_upright=True)
+    else:
+        decoded = decode(path, image, profile(path, image))
+    return _loaded(decoded, told, image.format or "", notes)
 
 
 def _read_unknown(path: Path) -> LoadedImage:
@@ -115,7 +130,7 @@ def _loaded(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> Loaded
 def _split(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """(H, W, 1 ... 4) -> colour and opacity, None where all is opaque."""
     if pixels.shape[2] in (1, 3):
-        return np.ascontiguousarray(pixels), None
+        return pixels if isinstance(pixels, PassingRows) else np.ascontiguousarray(pixels), None
     colour, alpha = np.ascontiguousarray(pixels[:, :, :-1]), np.ascontiguousarray(pixels[:, :, -1:])
     return colour, None if alpha.min() == np.iinfo(alpha.dtype).max else alpha
 

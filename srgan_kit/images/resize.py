@@ -6,58 +6,30 @@ float implementation differs from its files by one level here and there.
 
 import math
 from functools import lru_cache
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from srgan_kit.images import bicubic
+from srgan_kit.images.bicubic import Padding
 from srgan_kit.images.pixels import unit_floats
-
-Padding = Literal["symmetric", "replicate"]
 
 TIE_TOLERANCE = 1e-9
 """A sum this close below a half is a half that floating point missed: it rounds up whatever the order of summation."""
 
 
-def cubic_kernel(x: Tensor) -> Tensor:
-    """Keys' cubic convolution kernel with a = -0.5, zero outside [-2, 2].
-
-    k(x) = 1.5|x|^3 - 2.5|x|^2 + 1 for |x| <= 1;  -0.5|x|^3 + 2.5|x|^2 - 4|x| + 2 for 1 < |x| <= 2
-    Keys 1981, "Cubic convolution interpolation for digital image processing", eq. 15
-    """
-    distance = x.abs()
-    near = (1.5 * distance - 2.5) * distance**2 + 1
-    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
-    return torch.where(distance <= 1, near, torch.where(distance <= 2, far, torch.zeros_like(x)))
-
-
 @lru_cache(maxsize=512)
 @torch.inference_mode(False)  # the cached tensors may serve training later, where inference tensors are refused
 def bicubic_weights(size_in: int, size_out: int, scale: float, padding: Padding = "symmetric") -> tuple[Tensor, Tensor]:
-    """Which inputs each output is the sum of: indices (size_out, taps) int64 and weights (size_out, taps) float64.
-
-    Output i lies at u = (i + 0.5) / scale - 0.5 of the input; when shrinking, the kernel is stretched by 1 / scale,
-    so that it also removes what the smaller image cannot hold. Each row of weights sums to 1. The tensors are cached:
-    do not change them.
-    """
-    stretch = min(scale, 1.0)
-    width = 4 / stretch
-    position = (torch.arange(size_out, dtype=torch.float64) + 0.5) / scale - 0.5
-    left = torch.floor(position - width / 2)
-    indices = left[:, None] + torch.arange(math.ceil(width) + 2)
-    weights = cubic_kernel((position[:, None] - indices) * stretch)
-    weights = weights / weights.sum(dim=1, keepdim=True)
-    used = (weights != 0).any(dim=0)
-    return inside(indices[:, used].long(), size_in, padding), weights[:, used]
+    """`bicubic.bicubic_weights` as tensors, which are cached: do not change them."""
+    indices, weights = bicubic.bicubic_weights(size_in, size_out, scale, padding)
+    return torch.from_numpy(indices), torch.from_numpy(weights)
 
 
 def local_weights(size_in: int, size_out: int, scale: float, start: int, count: int) -> tuple[int, Tensor]:
-    """The first input that outputs start ... start + count - 1 need, and their weights: (count, inputs) float64."""
-    indices, weights = bicubic_weights(size_in, size_out, scale)
-    indices, weights = indices[start : start + count], weights[start : start + count]
-    first, last = (int(edge) for edge in indices.aminmax())
-    dense = torch.zeros(count, last - first + 1, dtype=torch.float64)
-    return first, dense.scatter_add_(1, indices - first, weights)
+    """`bicubic.local_weights` with a tensor."""
+    first, weights = bicubic.local_weights(size_in, size_out, scale, start, count)
+    return first, torch.from_numpy(weights)
 
 
 def resize(image: Tensor, size: tuple[int, int] | float, padding: Padding = "symmetric") -> Tensor:
@@ -127,16 +99,6 @@ def crop_to_multiple(image: Tensor, factor: int) -> Tensor:
     """The top left part of (..., H, W) whose sides are multiples of the factor."""
     height, width = image.shape[-2:]
     return image[..., : height - height % factor, : width - width % factor]
-
-
-def inside(indices: Tensor, size: int, padding: Padding = "symmetric") -> Tensor:
-    """Indices of a row of `size` pixels, with those beyond its ends replaced by their mirror image or by the end."""
-    if padding == "replicate":
-        return indices.clamp(0, size - 1)
-    if padding == "symmetric":  # ... 1 0 | 0 1 2 ... n-1 | n-1 n-2 ...
-        folded = indices.remainder(2 * size)
-        return torch.minimum(folded, 2 * size - 1 - folded)
-    raise ValueError(f"padding: expected 'symmetric' or 'replicate', got {padding!r}")
 
 
 def _targets(image: Tensor, size: tuple[int, int] | float) -> tuple[tuple[int, float], tuple[int, float]]:

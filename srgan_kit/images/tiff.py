@@ -60,7 +60,7 @@ def write_tiff(image: LoadedImage, path: Path) -> None:
 
 def is_big(image: LoadedImage) -> bool:
     """Whether the file of an image is a BigTIFF, whose places are longer than those of EXIF."""
-    return image.pixels.nbytes + (0 if image.alpha is None else image.alpha.nbytes) > LARGEST_CLASSIC
+    return image.row_bytes * len(image.pixels) > LARGEST_CLASSIC
 
 
 def _entries_of(exif: bytes) -> dict[int, bytes]:
@@ -72,8 +72,7 @@ def _entries_of(exif: bytes) -> dict[int, bytes]:
 
 def _rows(image: LoadedImage) -> int:
     """Rows of a strip."""
-    row_bytes = image.pixels[0].nbytes + (0 if image.alpha is None else image.alpha[0].nbytes)
-    return min(max(1, STRIP_BYTES // row_bytes), len(image.pixels))
+    return min(max(1, STRIP_BYTES // image.row_bytes), len(image.pixels))
 
 
 def _strips(image: LoadedImage, order: str) -> Iterator[np.ndarray]:

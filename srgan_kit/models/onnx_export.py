@@ -16,14 +16,15 @@ from srgan_kit import __version__
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.community import first_line
+from srgan_kit.models.onnx_header import INPUT, OUTPUT, OnnxHeader
+from srgan_kit.models.receptive_field import automatic_tile, measure_field
 from srgan_kit.models.super_resolution import UpscalingModel
 
 OPSET = 18
 """Version of ONNX's operators; runtimes from 2023 on have it."""
 TOLERANCE, HALF_TOLERANCE = 1e-4, 2e-2
 """Largest difference of an output from the network's, in its range of [0, 1]."""
-INPUT, OUTPUT = "image", "upscaled"
-INSTALL = "pip install 'srgan-kit[onnx]'"
+INSTALL = "pip install 'srgan-kit[export]'"
 TRACED, CHECKED = (2, 24, 32), ((1, 17, 23), (3, 40, 31))
 """(images, height, width) that the graph is made with, and that it is checked with; sides in the model's multiples."""
 
@@ -55,11 +56,28 @@ def export_onnx(model: UpscalingModel, path: Path, half: bool = False) -> float:
         UserError: the extra is missing, a network that cannot be translated, a difference above the tolerance, a file
             that cannot be written.
     """
+    difference, proto = translated(model, half)
+    import onnx
+
+    try:
+        with atomic_write(path) as temporary:
+            onnx.save_model(proto, temporary)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return difference
+
+
+def translated(model: UpscalingModel, half: bool = False) -> tuple[float, Any]:
+    """The network as an `onnx.ModelProto` with its header, and the largest difference of its outputs.
+
+    Raises:
+        UserError: as `export_onnx`.
+    """
     try:
         import onnx
         import onnxruntime
     except ImportError:
-        raise UserError(f"ONNX is an extra: {INSTALL}") from None
+        raise UserError(f"exporting to ONNX is an extra: {INSTALL}") from None
     network = _Half(copy.deepcopy(model.network)) if half else model.network
     try:
         with _quiet():
@@ -77,25 +95,39 @@ def export_onnx(model: UpscalingModel, path: Path, half: bool = False) -> float:
         raise UserError(f"model {model.name}: {model.architecture} cannot be translated: {first_line(error)}") from None
     assert program is not None
     proto = program.model_proto
+    _forget_sources(proto)
     proto.producer_name, proto.producer_version = "srgan-kit", __version__
-    onnx.helper.set_model_props(proto, _metadata(model))
+    onnx.helper.set_model_props(proto, header_of(model, half).as_metadata())
     difference = _difference(onnxruntime, proto.SerializeToString(), model)
     tolerance = HALF_TOLERANCE if half else TOLERANCE
     if not difference <= tolerance:
         raise UserError(f"model {model.name}: the ONNX graph's outputs differ by {difference:.1e}, above {tolerance:g}")
-    try:
-        with atomic_write(path) as temporary:
-            onnx.save_model(proto, temporary)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return difference
+    return difference, proto
 
 
-def _metadata(model: UpscalingModel) -> dict[str, str]:
-    """What the file says of itself."""
-    about = {"name": model.name, "scale": str(model.scale), "border": str(model.border), "range": "[0, 1]"}
-    about |= {"architecture": model.architecture, "licence": model.licence, "multiple_of": str(model.multiple_of)}
-    return about | {key: model.metadata[key] for key in ("training_data",) if key in model.metadata}
+def _forget_sources(proto: Any) -> None:
+    """Without lines and folders of the code that made each node, and without shapes that follow from the graph."""
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    proto.graph.ClearField("value_info")
+
+
+def header_of(model: UpscalingModel, half: bool = False) -> OnnxHeader:
+    """What the file says of itself, measured where it has to be."""
+    return OnnxHeader(
+        name=model.name,
+        scale=model.scale,
+        channels=model.channels,
+        multiple_of=model.multiple_of,
+        border=model.border,
+        tile=automatic_tile(model),
+        field=measure_field(model.network, model.scale, model.channels, model.multiple_of, model.minimum),
+        precision="float16" if half else "float32",
+        architecture=model.architecture,
+        licence=model.licence,
+        training_data=model.metadata.get("training_data", "unknown"),
+    )
 
 
 def _free_sides(model: UpscalingModel) -> dict[int, Any]:

@@ -5,12 +5,11 @@ result is never held as floats.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from srgan_kit.images.resize import local_weights, resize
+from srgan_kit.images.bicubic import local_weights
 
 ENOUGH = 0.1
 """Largest difference, in levels, before rounding, which adds a quarter of a level or so."""
@@ -22,10 +21,9 @@ STEP = 4 / (1 + SMALLEST_GAIN**0.5) ** 2
 MOMENTUM = ((1 - SMALLEST_GAIN**0.5) / (1 + SMALLEST_GAIN**0.5)) ** 2
 """With these two, the slowest part of the difference shrinks to a third in each round."""
 STRIP = 64
-"""Rows of the small image that are computed together."""
+"""Rows, or columns, that are computed together."""
 
 
-@torch.inference_mode()
 def back_project(large: np.ndarray, small: np.ndarray) -> float:
     """Change `large` in place so that MATLAB's bicubic reduces it to `small`; returns the largest deviation left.
 
@@ -42,36 +40,50 @@ def back_project(large: np.ndarray, small: np.ndarray) -> float:
 
 
 def _back_project(large: np.ndarray, small: np.ndarray) -> float:
-    target = torch.from_numpy(small.astype(np.float32))
-    correction = previous = torch.zeros_like(target)
+    target = small.astype(np.float32)
+    correction = previous = np.zeros_like(target)
     for _ in range(ROUNDS):
         difference = target - _reduced(large, correction)
-        if float(difference.abs().max()) < ENOUGH:
+        if float(np.abs(difference).max()) < ENOUGH:
             break
         correction, previous = correction + STEP * difference + MOMENTUM * (correction - previous), correction
     for start, end in _strips(len(large)):
-        large[start:end] = _corrected(large, correction, start, end).round_().numpy()
-    return float((target - _reduced(large, torch.zeros_like(target))).abs().max())
+        large[start:end] = np.rint(_corrected(large, correction, start, end))
+    return float(np.abs(target - _reduced(large, np.zeros_like(target))).max())
 
 
-def _reduced(large: np.ndarray, correction: Tensor) -> Tensor:
+def _reduced(large: np.ndarray, correction: np.ndarray) -> np.ndarray:
     """The corrected large image, reduced to the small one's size."""
-    height, width = correction.shape
-    strips = []
-    for start, end in _strips(height):
-        first, down = local_weights(len(large), height, height / len(large), start, end - start)
-        rows = _corrected(large, correction, first, first + down.shape[1])
-        strips.append(resize(down.float() @ rows, (end - start, width)))
-    return torch.cat(strips)
+    reduced = np.empty_like(correction)
+    for start, end in _strips(len(correction)):
+        first, down = _weights(len(large), len(correction), start, end)
+        rows = down @ _corrected(large, correction, first, first + down.shape[1])
+        reduced[start:end] = _resized_rows(rows, correction.shape[1])
+    return reduced
 
 
-def _corrected(large: np.ndarray, correction: Tensor, start: int, end: int) -> Tensor:
+def _corrected(large: np.ndarray, correction: np.ndarray, start: int, end: int) -> np.ndarray:
     """Rows start ... end - 1 of the large image with the upscaled correction, clipped; float."""
-    first, up = local_weights(len(correction), len(large), len(large) / len(correction), start, end - start)
-    wide = resize(correction[first : first + up.shape[1]], (up.shape[1], large.shape[1]))
-    rows = torch.from_numpy(large[start:end].astype(np.float32)).addmm_(up.float(), wide)
-    return rows.clamp_(0, np.iinfo(large.dtype).max)
+    first, up = _weights(len(correction), len(large), start, end)
+    rows = up @ _resized_rows(correction[first : first + up.shape[1]], large.shape[1])
+    rows += large[start:end]
+    return rows.clip(0, np.iinfo(large.dtype).max, out=rows)
 
 
-def _strips(rows: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + STRIP, rows)) for start in range(0, rows, STRIP))
+def _resized_rows(rows: np.ndarray, width: int) -> np.ndarray:
+    """(n, W) -> (n, width), some columns at a time."""
+    resized = np.empty((len(rows), width), rows.dtype)
+    for start, end in _strips(width):
+        first, across = _weights(rows.shape[1], width, start, end)
+        np.matmul(rows[:, first : first + across.shape[1]], across.T, out=resized[:, start:end])
+    return resized
+
+
+@lru_cache(maxsize=4096)  # the strips of an image of 65,000 pixels a side, a few kilobytes each
+def _weights(size_in: int, size_out: int, start: int, end: int) -> tuple[int, np.ndarray]:
+    first, weights = local_weights(size_in, size_out, size_out / size_in, start, end - start)
+    return first, weights.astype(np.float32)
+
+
+def _strips(length: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + STRIP, length)) for start in range(0, length, STRIP))

@@ -1,43 +1,45 @@
-"""Running a network over an image of any size: tile by tile, with image and result in host memory only."""
+"""Running a network over an image of any size: tile by tile, with image and result in host memory only.
 
-import copy
-import math
+A `TileRunner` runs the network, in PyTorch (`torch_engine.py`) or onnxruntime (`onnx_engine.py`); all else is here.
+"""
+
 import threading
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import cached_property
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from srgan_kit.devices import autocast, pick_device, pick_precision
 from srgan_kit.errors import UserError
-from srgan_kit.models.super_resolution import UpscalingModel
+from srgan_kit.images.bicubic import inside
+from srgan_kit.images.rows import Rows
+from srgan_kit.models.field import LAYER_BYTES, SMALLEST_TILE, Field, round_up
 from srgan_kit.upscaling.allocation import kept_memory
-from srgan_kit.upscaling.tiling import LIMITED_HALO, Field, Span, measure_field, pad_to_fit, smallest_side, tiles
+from srgan_kit.upscaling.runner import OutOfMemoryError, TileRunner
+from srgan_kit.upscaling.tiling import Span, plan
 
 Image = np.ndarray
 """(H, W, C) uint8 or uint16, C = 1 (grey) or 3 (RGB)."""
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all)."""
+Task = Callable[[TileRunner], bool]
+"""A tile's work: whether it was computed again."""
 
-SMALLEST_TILE, LARGEST_TILE = 64, 512
-"""Automatic tiles: below, halos dominate; above, nothing is gained and memory grows."""
-LAYER_BYTES = 200e6
-"""Automatic tiles are chosen so that the widest layer's input and output take no more than this in fp32."""
 LAYERS_ALIVE = 2
-"""How many times that is alive at once: an answer to be added to, and what the allocator keeps."""
+"""How many times a tile's widest layer is alive at once: an answer to be added to, and what the allocator keeps."""
 SURELY_ACCEPTED = 64
 """Networks are taken to accept images of this many pixels a side without asking."""
 UNKEPT = 256**2
 """Up to so many pixels a network's layers are small enough that memory is kept anyway."""
 ROWS_AT_ONCE = 32
 """Output rows converted to integers together: few enough to stay in the cache."""
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate")
-"""What the plain RuntimeError of a CPU or MPS allocation that failed says; only cuda has a type for it."""
+MOST_ROWS = 2
+"""Rows of tiles that several devices work on at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ class Upscaled:
     """Tiles that gave NaN or infinity in reduced precision and were computed again in fp32."""
 
 
+@dataclass
+class Tally:
+    """What happened while an image was upscaled: see `Upscaled`."""
+
+    notes: list[str] = field(default_factory=list)
+    redone_tiles: int = 0
+
+
 def check_pixels(image: Image) -> None:
     """Raise a UserError unless an array is an image: (H, W, 1 or 3) of uint8 or uint16, with at least one pixel."""
     if image.ndim != 3 or image.shape[2] not in (1, 3) or image.dtype not in (np.uint8, np.uint16) or 0 in image.shape:
@@ -59,8 +69,8 @@ def check_pixels(image: Image) -> None:
         raise UserError(f"image: expected (height, width, 1 or 3) of uint8 or uint16, got {kind}")
 
 
-class Runner(Protocol):
-    """What upscales the colours of an image by a whole factor."""
+class ImageRunner(Protocol):
+    """What upscales the colours of an image by a whole factor: a model, or several together (`composite.py`)."""
 
     @property
     def scale(self) -> int:
@@ -71,38 +81,32 @@ class Runner(Protocol):
         """(H, W, C) uint8 or uint16 -> (H * scale, W * scale, C) of the same type."""
         ...
 
+    def bands(self, image: Rows, tally: Tally, progress: Progress | None = None) -> Iterator[Image]:
+        """The result of `run` in parts, from the top to the bottom."""
+        ...
+
 
 class TiledUpscaler:
-    """A model on a device, ready for any number of images, from any number of threads.
+    """A model on one device or several alike, ready for any number of images, from any number of threads.
 
     Args:
-        model: the network and its needs; it is copied, so the caller's stays where it is.
-        device: auto, cpu, cuda or mps.
-        precision: auto, fp32, bf16 or fp16.
+        runners: the same network on each device; tiles are spread over them.
         tile: side of a tile in input pixels without its halo; None chooses one.
 
     Raises:
-        UserError: no such device or precision, tile < 1.
+        UserError: tile < 1.
     """
 
-    def __init__(
-        self, model: UpscalingModel, device: str = "auto", precision: str = "auto", tile: int | None = None
-    ) -> None:
+    def __init__(self, runners: Sequence[TileRunner], tile: int | None = None) -> None:
         if tile is not None and tile < 1:
             raise UserError(f"tile: expected at least 1 pixel, got {tile}")
-        self.model = model
-        self.device = pick_device(device)
-        self.dtype = pick_precision(precision, self.device)
-        self._notes: list[str] = []  # what the next result is to say
-        self._lock = threading.RLock()  # of the notes, and of what is measured once
-        if not model.supports(self.dtype):
-            name = str(self.dtype).removeprefix("torch.")
-            self._notes.append(f"model {model.name}: {model.architecture} does not work in {name}; fp32 is used")
-            self.dtype = torch.float32
+        self._runners = runners
+        self.runner = runners[0]
+        self.model = self.runner.model
         self._tile = tile
         self._tile_is_automatic = tile is None
-        self._network: nn.Module = copy.deepcopy(model.network)
-        self._network.to(device=self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._notes = [*self.runner.notes]  # what the next result is to say
+        self._lock = threading.RLock()  # of the notes, and of what is measured once
 
     @property
     def scale(self) -> int:
@@ -110,50 +114,49 @@ class TiledUpscaler:
         return self.model.scale
 
     @property
+    def device(self) -> str:
+        """Where tiles are computed, such as "cpu" or "cuda:0, cuda:1"."""
+        return ", ".join(runner.device for runner in self._runners)
+
+    @property
+    def precision(self) -> str:
+        """What they are computed in, such as "float32"."""
+        return self.runner.precision
+
+    @property
     def tile(self) -> int:
         """Side of a tile in input pixels, without its halo."""
         if self._tile is None:
-            fitting = math.isqrt(int(LAYER_BYTES / self._layer_bytes))
-            self._tile = min(max(fitting, SMALLEST_TILE), LARGEST_TILE)
+            self._tile = self.runner.tile
         return self._tile
 
     @cached_property
-    def _layer_bytes(self) -> float:
-        with self._lock:
-            return _layer_bytes(self.model)
-
-    @cached_property
     def field(self) -> Field:
-        """What tiles must respect; measured when first needed."""
-        model = self.model
-        field = measure_field(model.network, model.scale, model.channels, model.multiple_of, self.minimum)
-        if not field.exact:
+        """What tiles must respect."""
+        found = self.runner.field
+        if not found.exact:
             self._notes.append(
-                f"model {model.name}: its receptive field is unlimited or too large for exact tiles; tiles are read "
-                f"with {LIMITED_HALO} pixels around them and may differ slightly from the whole image"
+                f"model {self.model.name}: its receptive field is unlimited or too large for exact tiles; tiles are "
+                f"read with {found.halo} pixels around them and may differ slightly from the whole image"
             )
-        return field
-
-    @cached_property
-    def minimum(self) -> int:
-        """Smallest side that the network accepts; measured when first needed."""
-        model = self.model
-        return smallest_side(model.network, model.scale, model.channels, model.multiple_of, model.minimum)
+        return found
 
     def pixels_read(self, height: int, width: int) -> int:
         """How many pixels the network sees for an input of this size: with its border, and halos over and over."""
-        return sum(_area(rows, columns) for rows, columns in self._plan(*self._bordered(height, width)))
+        return sum(self._tile_areas(height, width))
 
     def tile_bytes(self, height: int, width: int) -> int:
         """About what the layers of the largest tile take for an input of this size, in fp32."""
-        largest = max(_area(rows, columns) for rows, columns in self._plan(*self._bordered(height, width)))
-        return int(LAYERS_ALIVE * largest * self._layer_bytes)
+        return round(LAYERS_ALIVE * LAYER_BYTES * max(self._tile_areas(height, width)) / self.runner.tile**2)
 
-    def _bordered(self, height: int, width: int) -> tuple[int, int]:
-        return height + 2 * self.model.border, width + 2 * self.model.border
+    def _tile_areas(self, height: int, width: int) -> list[int]:
+        border = 2 * self.model.border
+        plans = self._plan(height + border, width + border)
+        rows, columns = ([span.read[1] - span.read[0] for span in spans] for spans in plans)
+        return [row * column for row in rows for column in columns]
 
     def warm_up(self) -> None:
-        """Measure the tile and the field now, not while the first image that needs them is upscaled."""
+        """Find the tile and the field now, not while the first image that needs them is upscaled."""
         _ = self.tile, self.field
 
     def upscale(self, image: Image, progress: Progress | None = None) -> Image:
@@ -172,19 +175,90 @@ class TiledUpscaler:
             UserError: an array of another kind; NaN or infinity even in fp32; no memory for the smallest tile.
         """
         check_pixels(image)
-        notes: list[str] = []
-        while True:
-            try:
-                pixels, redone = self._upscale(image, progress)
-                with self._lock:
-                    said, self._notes = self._notes, []
-                return Upscaled(pixels, (*said, *notes), redone)
-            except RuntimeError as error:
-                if not _is_out_of_memory(error):
-                    raise
-                notes.append(self._take_smaller_tiles())
+        height, width, channels = image.shape
+        result, place = np.empty((height * self.scale, width * self.scale, channels), image.dtype), 0
+        tally = Tally()
+        for band in self.bands(image, tally, progress, result):
+            place += len(band)
+        assert place == len(result)
+        return Upscaled(result, tuple(tally.notes), tally.redone_tiles)
 
-    def _take_smaller_tiles(self) -> str:
+    def bands(
+        self, image: Rows, tally: Tally, progress: Progress | None = None, result: Image | None = None
+    ) -> Iterator[Image]:
+        """The result of `run` in parts, each of a row of tiles, from the top to the bottom; in `result`, if given.
+
+        The image's rows are read from the top to the bottom. Where there is no memory for a tile, the rest is done in
+        smaller ones.
+
+        Raises:
+            UserError: as `run`.
+        """
+        height, width, _ = image.shape
+        made = 0
+        with kept_memory() if height * width > UNKEPT else nullcontext():
+            while made < height * self.scale:
+                try:
+                    for band in self._rows_of_tiles(image, made, tally, progress, result):
+                        made += len(band)
+                        yield band
+                except OutOfMemoryError:
+                    tally.notes.append(self._use_smaller_tiles())
+        with self._lock:
+            tally.notes += self._notes
+            self._notes = []
+
+    def _rows_of_tiles(
+        self, image: Rows, made: int, tally: Tally, progress: Progress | None, result: Image | None
+    ) -> Iterator[Image]:
+        """`bands` without those rows that are made already."""
+        height, width, channels = image.shape
+        border = self.model.border
+        rows, columns = self._plan(height + 2 * border, width + 2 * border)
+        waiting: deque[tuple[Image, list[Callable[[], bool]]]] = deque()
+        done = 0
+
+        def finished() -> Image:
+            nonlocal done
+            band, tiles = waiting.popleft()
+            for is_redone in tiles:
+                tally.redone_tiles += is_redone()
+                done += 1
+                if progress is not None:
+                    progress(done, len(rows) * len(columns))
+            return band
+
+        with _spread(self._runners) as start:
+            for row in rows:
+                place, within = self._places(row, height)
+                if place.stop <= made:
+                    done += len(columns)
+                    continue
+                shape = (place.stop - place.start, width * self.scale, channels)
+                band = np.empty(shape, image.dtype) if result is None else result[place]
+                strip = self._strip(image, row)
+                tiles = []
+                for column in columns:
+                    across, core = self._places(column, width)
+                    part = strip[:, slice(*column.read)]
+                    tiles.append(start(partial(self._upscale_tile, part, (within, core), band[:, across])))
+                waiting.append((band[max(made - place.start, 0) :], tiles))
+                if len(waiting) == min(len(self._runners), MOST_ROWS):
+                    yield finished()
+            while waiting:
+                yield finished()
+
+    def _plan(self, height: int, width: int) -> tuple[list[Span], list[Span]]:
+        with self._lock:  # whichever thread comes first measures for all
+            if self._is_one_tile(max(height, width)):  # no need to measure the field
+                return [Span((0, height), (0, height))], [Span((0, width), (0, width))]
+            return plan(height, self.tile, self.field), plan(width, self.tile, self.field)
+
+    def _is_one_tile(self, side: int) -> bool:
+        smallest = SMALLEST_TILE if self._tile is None else self._tile
+        return side <= smallest or side <= self.tile  # choosing a tile costs as much as a small image
+
+    def _use_smaller_tiles(self) -> str:
         """From now on tiles of half the side; what a result is to say of it."""
         with self._lock:
             tile = self._tile or SMALLEST_TILE  # not chosen yet for a small image
@@ -193,115 +267,75 @@ class TiledUpscaler:
             self._tile = tile // 2
             return f"{self.device}: out of memory, tiles are now {self._tile} pixels"
 
-    def _upscale(self, image: Image, progress: Progress | None) -> tuple[Image, int]:
-        """The result, and how many tiles were computed again."""
+    def _strip(self, image: Rows, rows: Span) -> np.ndarray:
+        """What a row of tiles reads of an image that is continued by the model's border, mirrored."""
         border = self.model.border
-        image = np.pad(image, ((border, border), (border, border), (0, 0)), "symmetric") if border else image
-        height, width, channels = image.shape
-        result = np.empty((height * self.scale, width * self.scale, channels), image.dtype)
-        work, redone = self._plan(height, width), 0
-        with kept_memory() if height * width > UNKEPT else nullcontext():
-            for done, (rows, columns) in enumerate(work, start=1):
-                part = np.array(image[slice(*rows.read), slice(*columns.read)])  # a copy: PyTorch wants it writable
-                upscaled, again = self._upscale_tile(part)
-                redone += again
-                out_rows, out_columns = _place(rows, self.scale), _place(columns, self.scale)
-                upscaled = upscaled[..., _within(rows, self.scale), _within(columns, self.scale)]
-                _store(upscaled, result[out_rows, out_columns])
-                if progress is not None:
-                    progress(done, len(work))
-        cut = border * self.scale
-        return result[cut : len(result) - cut, cut : result.shape[1] - cut], redone
+        wanted = inside(np.arange(rows.read[0], rows.read[1]) - border, image.shape[0])
+        first = int(wanted.min())
+        strip = image[first : int(wanted.max()) + 1]
+        return np.pad(strip[wanted - first], ((0, 0), (border, border), (0, 0)), "symmetric") if border else strip
 
-    def _plan(self, height: int, width: int) -> list[tuple[Span, Span]]:
-        with self._lock:  # whichever thread comes first measures for all
-            if self._is_one_tile(max(height, width)):  # no need to measure the field
-                return [(Span((0, height), (0, height)), Span((0, width), (0, width)))]
-            return list(tiles(height, width, self.tile, self.field))
+    def _places(self, span: Span, length: int) -> tuple[slice, slice]:
+        """Where a tile's core lies along an axis of the result, which has no border, and of the network's output."""
+        cut = self.model.border * self.scale
+        start, stop = (min(max(edge * self.scale - cut, 0), length * self.scale) for edge in span.core)
+        offset = cut - span.read[0] * self.scale
+        return slice(start, stop), slice(start + offset, stop + offset)
 
-    def _is_one_tile(self, side: int) -> bool:
-        smallest = SMALLEST_TILE if self._tile is None else self._tile
-        return side <= smallest or side <= self.tile  # choosing a tile costs as much as a small image
-
-    @torch.inference_mode()
-    def _upscale_tile(self, part: Image) -> tuple[Tensor, bool]:
-        """(h, w, C) integers -> (1, C, h * scale, w * scale) fp32 on the device, nominally [0, 1]; as `_run`."""
+    def _upscale_tile(self, part: Image, core: tuple[slice, slice], target: Image, runner: TileRunner) -> bool:
+        """Compute what a tile reads, and store its core in its place in the result; whether it was computed again."""
         height, width, channels = part.shape
-        raw = torch.from_numpy(part if part.dtype == np.uint8 else part.astype(np.int32)).to(self.device)
-        image = raw.permute(2, 0, 1)[None].float().div_(np.iinfo(part.dtype).max)  # (1, C, h, w), channels last
-        if channels != self.model.channels:
-            image = image.expand(1, 3, height, width) if channels == 1 else image.transpose(0, 1)
         with self._lock:
-            minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.minimum
-        image = pad_to_fit(image, self.model.multiple_of, minimum).contiguous(memory_format=torch.channels_last)
-        output, again = self._run(image)
-        output = output[..., : height * self.scale, : width * self.scale]
-        if channels != self.model.channels:
-            output = output.mean(dim=1, keepdim=True) if channels == 1 else output.transpose(0, 1)
-        return output, again
-
-    def _run(self, image: Tensor) -> tuple[Tensor, bool]:
-        """The network's output in fp32, and whether it was computed again."""
-        with autocast(self.device, self.dtype):
-            output = self._network(image)
-        if _is_finite(output):
-            return output.float(), False
-        if self.dtype != torch.float32:
-            with autocast(self.device, torch.float32):
-                output = self._network(image)
-            if _is_finite(output):
-                return output.float(), True
-        raise UserError(f"model {self.model.name} gave NaN or infinity in fp32")
+            minimum = self.model.minimum if min(height, width) >= SURELY_ACCEPTED else self.runner.minimum
+        image = part.astype(np.float32) / np.float32(np.iinfo(part.dtype).max)
+        below, right = (round_up(max(side, minimum), self.model.multiple_of) - side for side in (height, width))
+        if below or right:
+            image = np.pad(image, ((0, below), (0, right), (0, 0)), "edge")
+        if channels == self.model.channels:
+            values, is_redone = runner.run(image, part.dtype)
+        elif channels == 1:
+            values, is_redone = runner.run(image.repeat(self.model.channels, axis=2), image.dtype)
+            values = values.mean(axis=2, keepdims=True)
+        else:
+            answers = [runner.run(image[:, :, channel, None], part.dtype) for channel in range(channels)]
+            values = np.concatenate([answer for answer, _ in answers], axis=2)
+            is_redone = any(redone for _, redone in answers)
+        _store(values[core], target)
+        return is_redone
 
 
-def _layer_bytes(model: UpscalingModel) -> float:
-    """Bytes of the widest layer's input and output for each input pixel, in fp32, from the layers of a small probe."""
-    side = math.ceil(max(SURELY_ACCEPTED, model.minimum) / model.multiple_of) * model.multiple_of
-    widest = 0
-
-    def look(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        nonlocal widest
-        widest = max(widest, sum(t.numel() for t in (*inputs, output) if isinstance(t, Tensor)))
-
-    hooks = [layer.register_forward_hook(look) for layer in model.network.modules()]
-    try:
-        with torch.inference_mode():
-            model.network(torch.zeros(1, model.channels, side, side))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return 4 * max(widest, 1) / side**2
-
-
-def _area(rows: Span, columns: Span) -> int:
-    return (rows.read[1] - rows.read[0]) * (columns.read[1] - columns.read[0])
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error).lower() for text in OUT_OF_MEMORY)
-
-
-def _is_finite(values: Tensor) -> bool:
-    return math.isfinite(values.sum(dtype=torch.float32).item())  # one pass: NaN and infinity survive a sum
-
-
-def _place(span: Span, scale: int) -> slice:
-    return slice(span.core[0] * scale, span.core[1] * scale)
-
-
-def _within(span: Span, scale: int) -> slice:
-    return slice((span.core[0] - span.read[0]) * scale, (span.core[1] - span.read[0]) * scale)
-
-
-@torch.inference_mode()
-def _store(values: Tensor, target: Image) -> None:
-    """Write (1, C, h, w) in [0, 1] into an (h, w, C) integer array: clamped and rounded, a few rows at a time."""
-    peak = float(np.iinfo(target.dtype).max)
-    half = values.new_tensor(0.5)
-    pixels, host = values[0].permute(1, 2, 0), torch.from_numpy(target)
+def _store(values: np.ndarray, target: Image) -> None:
+    """Write (h, w, C), nominally [0, 1] or integers already, into integers: clamped, rounded, a few rows at a time."""
+    if values.dtype == target.dtype:
+        target[:] = values
+        return
+    peak, half = np.float32(np.iinfo(target.dtype).max), np.float32(0.5)
     for start in range(0, len(target), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        rounded = torch.add(half, pixels[rows], alpha=peak).clamp_(0, peak)
-        if rounded.device.type != "cpu":  # fewer bytes to bring over
-            rounded = rounded.to(torch.uint8 if target.dtype == np.uint8 else torch.int32)
-        host[rows].copy_(rounded)
+        rounded = values[rows] * peak
+        rounded += half
+        target[rows] = np.clip(rounded, 0, peak, out=rounded)
+
+
+@contextmanager
+def _spread(runners: Sequence[TileRunner]) -> Iterator[Callable[[Task], Callable[[], bool]]]:
+    """start(task) gives what waits for its result. One runner works in this thread, several in one each."""
+    if len(runners) == 1:
+        yield lambda task: partial(task, runners[0])
+        return
+    free: SimpleQueue[TileRunner] = SimpleQueue()
+    for runner in runners:
+        free.put(runner)
+
+    def on_a_free_one(task: Task) -> bool:
+        runner = free.get()
+        try:
+            return task(runner)
+        finally:
+            free.put(runner)
+
+    pool = ThreadPoolExecutor(len(runners))
+    try:
+        yield lambda task: pool.submit(on_a_free_one, task).result
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -8,7 +8,7 @@ import psutil
 
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.composite import runs
-from srgan_kit.upscaling.engine import Runner, TiledUpscaler
+from srgan_kit.upscaling.engine import ImageRunner, TiledUpscaler
 
 PROBE, WARM_UP = 192, 64
 """Sides of the squares that are upscaled to measure: what counts, and what goes before."""
@@ -31,14 +31,15 @@ class Estimator:
     def __init__(self) -> None:
         self._rates: dict[TiledUpscaler, float] = {}
 
-    def estimate(self, runner: Runner, image: LoadedImage, size: Size) -> Estimate:
-        """What the image needs on its way to `size` (width, height)."""
+    def estimate(self, runner: ImageRunner, image: LoadedImage, size: Size, *, in_parts: bool = False) -> Estimate:
+        """What the image needs on its way to `size` (width, height); `in_parts` its result is never whole in memory."""
         every = list(runs(runner, image.size))
         seconds = sum(self._seconds_per_pixel(model) * model.pixels_read(*seen[::-1]) for model, seen in every)
         channels = image.pixels.shape[2] + (image.alpha is not None)
-        one = channels * image.pixels.itemsize
+        one = channels * image.pixels.dtype.itemsize
         largest = max(seen[0] * seen[1] * model.scale**2 for model, seen in every)
-        buffers = largest * min(len(every), 2) + image.size[0] * image.size[1] + 2 * size[0] * size[1]
+        whole = 0 if in_parts else largest * min(len(every), 2) + 2 * size[0] * size[1]
+        buffers = whole + image.size[0] * image.size[1]
         layers = max(model.tile_bytes(*seen[::-1]) for model, seen in every)
         return Estimate(seconds, psutil.Process().memory_info().rss + one * buffers + layers)
 

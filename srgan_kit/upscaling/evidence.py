@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from srgan_kit.images.rows import Rows
+
 STANDARD_LUMA = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -98,7 +100,7 @@ def of_image(image: Image.Image) -> tuple[int | None, str | None]:
     return None, {"AVIF": "AVIF", "HEIF": "HEIC"}.get(image.format or "")
 
 
-def evidence(pixels: np.ndarray, quality: int | None = None, lossy: str | None = None) -> Evidence:
+def evidence(pixels: Rows, quality: int | None = None, lossy: str | None = None) -> Evidence:
     """What (H, W, C) pixels, uint8 or uint16, say of their past, and what is known of their file."""
     levels = _levels(pixels)
     light = levels @ LUMA if levels.shape[2] == 3 else levels[:, :, 0]
@@ -212,15 +214,16 @@ def _smoothest(detail: np.ndarray) -> float:
     return float(np.quantile(spread, 0.1)) if len(spread) else 0.0
 
 
-def _levels(pixels: np.ndarray) -> np.ndarray:
+def _levels(pixels: Rows) -> np.ndarray:
     """The middle of the image, (H, W, C) float32 in levels of 255."""
-    height, width = pixels.shape[:2]
+    height, width, _ = pixels.shape
+    top, left, rows, columns = 0, 0, height, width
     if height * width > LARGEST:
         share = math.sqrt(LARGEST / (height * width))
         rows, columns = max(1, int(height * share)), max(1, int(width * share))
         top, left = (height - rows) // 2, (width - columns) // 2
-        pixels = pixels[top : top + rows, left : left + columns]
-    return pixels.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
+    middle = pixels[top : top + rows][:, left : left + columns]
+    return middle.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
 
 
 def _is_lossy_webp(image: Image.Image) -> bool:

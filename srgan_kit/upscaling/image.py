@@ -1,20 +1,18 @@
-"""A whole image, with transparency, to any size: the network, then antialiased resampling."""
+"""An image with transparency to any size: the network, then antialiased resampling."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
+from srgan_kit.images.rows import PassingRows
 from srgan_kit.upscaling.back_projection import back_project
-from srgan_kit.upscaling.engine import Progress, Runner
+from srgan_kit.upscaling.engine import ImageRunner, Progress, Tally
+from srgan_kit.upscaling.resampling import resample, resampled_rows
+from srgan_kit.upscaling.transparency import fill_hidden
 
-ROWS_AT_ONCE = 64
-SURELY_VISIBLE = 8 / 255
-"""Opacity from which a pixel's own colour is kept whole; below, the colours around it take over more and more."""
 LARGEST_IMAGE = 2**32
 """Output pixels; more is taken for a mistake."""
 
@@ -37,13 +35,25 @@ class UpscaledImage:
     """An upscaled image with all that belongs to it."""
 
     image: LoadedImage
-    """Its notes are those of the input, and then what was not done as asked."""
-    redone_tiles: int = 0
-    """Tiles that gave NaN or infinity in reduced precision and were computed again in fp32."""
+    """Its notes are those of the input, and then what was not done as asked. If it is made in parts, its pixels are
+    `Rows`, computed when they are asked for, from the top to the bottom, and its notes those of the input."""
+    tally: Tally
+    """What happened; of an image in parts complete once all its rows were asked for."""
+    in_parts: bool = False
+
+    @property
+    def notes(self) -> list[str]:
+        """Of the input, and what was not done as asked."""
+        return [*self.image.notes, *_said(self.tally)] if self.in_parts else self.image.notes
+
+    @property
+    def redone_tiles(self) -> int:
+        """Tiles that gave NaN or infinity in reduced precision and were computed again in fp32."""
+        return self.tally.redone_tiles
 
 
 def upscale_image(
-    upscaler: Runner,
+    upscaler: ImageRunner,
     image: LoadedImage,
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,
@@ -69,10 +79,33 @@ def upscale_image(
         left = _make_consistent(((pixels, colour), (alpha, image.alpha))) if consistent else []
     except MemoryError:
         raise UserError(f"not enough memory for an image of {size[0]}x{size[1]} pixels") from None
-    notes, redone = [*image.notes, *left, *upscaled.notes], upscaled.redone_tiles
-    if redone:
-        notes.append(f"{redone} tiles gave NaN in reduced precision and were computed again in fp32")
-    return UpscaledImage(replace(image, pixels=pixels, alpha=alpha, notes=notes, path=None), redone)
+    tally = Tally([*upscaled.notes], upscaled.redone_tiles)
+    notes = [*image.notes, *left, *_said(tally)]
+    return UpscaledImage(replace(image, pixels=pixels, alpha=alpha, notes=notes, path=None), tally)
+
+
+def upscale_in_parts(
+    upscaler: ImageRunner, image: LoadedImage, size: tuple[int, int], progress: Progress | None = None
+) -> UpscaledImage:
+    """The same pixels as `upscale_image` gives without `consistent`, but computed when a writer asks for them.
+
+    The input may be `Rows` itself where it has no opacity.
+
+    Raises:
+        UserError: the size is too large; what `upscale_image` raises comes while it is written.
+    """
+    colour = image.pixels if image.alpha is None else fill_hidden(image.pixels, image.alpha)
+    (height, width, channels), scale, tally = colour.shape, upscaler.scale, Tally()
+    whole = (height * scale, width * scale, channels)
+    made = PassingRows(whole, colour.dtype, lambda: upscaler.bands(colour, tally, progress))
+    pixels = cast(np.ndarray, resampled_rows(made, _checked(size)))
+    alpha = None if image.alpha is None else cast(np.ndarray, resampled_rows(image.alpha, size))
+    return UpscaledImage(replace(image, pixels=pixels, alpha=alpha, path=None), tally, in_parts=True)
+
+
+def _said(tally: Tally) -> list[str]:
+    redone = f"{tally.redone_tiles} tiles gave NaN in reduced precision and were computed again in fp32"
+    return [*tally.notes, redone] if tally.redone_tiles else tally.notes
 
 
 def _make_consistent(pairs: tuple[tuple[np.ndarray | None, np.ndarray | None], ...]) -> list[str]:
@@ -85,61 +118,6 @@ def _make_consistent(pairs: tuple[tuple[np.ndarray | None, np.ndarray | None], .
             return ["a result smaller than its input cannot be made consistent with it"]
         left = max(left, back_project(large, small))
     return [f"consistent, but for up to {left:.1f} levels where black or white limits it"] if left > 0.5 else []
-
-
-def resample(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, C) uint8 or uint16 to `size` = (width, height) by antialiased bicubic, without a copy in float.
-
-    First every row, then every column, a few at a time: they do not depend on each other. Rounded after each.
-    """
-    wide = _resample_rows(pixels, size[0])
-    return _resample_rows(wide.transpose(1, 0, 2), size[1]).transpose(1, 0, 2)
-
-
-@torch.inference_mode()
-def _resample_rows(pixels: np.ndarray, width: int) -> np.ndarray:
-    """(H, W, C) -> (H, width, C)"""
-    if pixels.shape[1] == width:
-        return pixels
-    peak = np.iinfo(pixels.dtype).max
-    result = np.empty((pixels.shape[0], width, pixels.shape[2]), pixels.dtype)
-    for start in range(0, len(pixels), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        strip = _planes(pixels[rows])
-        strip = F.interpolate(strip, size=(strip.shape[2], width), mode="bicubic", antialias=True, align_corners=False)
-        result[rows] = strip[0].round_().clamp_(0, peak).permute(1, 2, 0).numpy()
-    return result
-
-
-@torch.inference_mode()
-def fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colour that (nearly) nobody sees replaced by the mean of the visible colours around: c w + fill(c w) (1 - w).
-
-    (H, W, C) and (H, W, 1) -> (H, W, C) of the same type. The confidence w = min(1, opacity / SURELY_VISIBLE): colour
-    behind transparency is as real as any other, only that of invisible pixels is arbitrary. `fill` is the w-weighted
-    mean over the smallest square of 2, 4, 8, ... pixels that holds anything visible, smoothly interpolated (pull-push,
-    Gortler et al. 1996, "The Lumigraph").
-    """
-    peak = float(np.iinfo(pixels.dtype).max)
-    weight = (_planes(alpha) / (SURELY_VISIBLE * peak)).clamp_(max=1)
-    if float(weight.min()) == 1:
-        return pixels
-    filled = _pull_push(_planes(pixels).div_(peak) * weight, weight)
-    return filled.mul_(peak).round_().clamp_(0, peak)[0].permute(1, 2, 0).numpy().astype(pixels.dtype)
-
-
-def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
-    """(1, C, h, w) premultiplied colour and (1, 1, h, w) weight -> (1, C, h, w) colour everywhere."""
-    colour = weighted / weight.clamp(min=1e-12)
-    if max(weight.shape[-2:]) == 1 or float(weight.min()) == 1:
-        return colour
-    coarse = _pull_push(*(F.avg_pool2d(plane, 2, ceil_mode=True) for plane in (weighted, weight)))
-    smooth = F.interpolate(coarse, size=weight.shape[-2:], mode="bilinear", align_corners=False)
-    return torch.lerp(smooth, colour, weight)
-
-
-def _planes(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:

@@ -2,25 +2,25 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
-from srgan_kit.models.interpolation import interpolated
 from srgan_kit.models.pretrained import AUTO
-from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.auto import choose, clean_choice, clean_model
 from srgan_kit.upscaling.choice import Choice, Dials
-from srgan_kit.upscaling.composite import Chain, Mixed, Runner, first_reduced, input_itself, part_of
-from srgan_kit.upscaling.engine import Progress, TiledUpscaler
+from srgan_kit.upscaling.composite import Chain, Mixed, first_reduced, input_itself, part_of
+from srgan_kit.upscaling.engine import ImageRunner, Progress, TiledUpscaler
+from srgan_kit.upscaling.engines import check_engine, upscaler_between, upscaler_of
 from srgan_kit.upscaling.evidence import Evidence, evidence, of_file
-from srgan_kit.upscaling.image import UpscaledImage, fill_hidden, scaled_size, upscale_image
+from srgan_kit.upscaling.image import UpscaledImage, scaled_size, upscale_image, upscale_in_parts
 from srgan_kit.upscaling.python_images import opened
-from srgan_kit.upscaling.self_ensemble import ensembled
+from srgan_kit.upscaling.runner import Model
+from srgan_kit.upscaling.transparency import fill_hidden
+
+if TYPE_CHECKING:
+    from srgan_kit.models.super_resolution import UpscalingModel
 
 ImageT = TypeVar("ImageT")
 AUTO_SCALE = 4
@@ -50,27 +50,28 @@ class Upscaler:
     Attributes:
         model: the loaded model; None with "auto".
         scale: of the results.
-        device: where models run.
-        dtype: the precision they run in.
+        device: where models run, such as "cpu" or "cuda:0, cuda:1".
+        precision: what they run in, such as "float32".
 
     Args:
         model: "auto" for the pretrained model that suits each image, or a pretrained model's name, a model file, or a
             loaded model.
-        device: auto, cpu, cuda or mps.
+        device: auto, cpu, cuda (all of them; cuda:1 is one) or mps.
         precision: auto, fp32, bf16 or fp16.
         tile: side of a tile in input pixels without its halo; None chooses one.
         scale: of the results, at most 64; None for the model's own, with "auto" 4.
         fast: whether "auto" takes the faster model for clean images.
         ensemble: whether each result is the mean over the eight symmetries of the square.
         dials: how much detail and denoising, instead of what "auto" finds; it chooses the models then.
+        engine: "local", PyTorch in this process; or "onnx", onnxruntime, which imports no torch.
 
     Raises:
-        UserError: no such model, device or precision, tile < 1, another scale, dials beside a model or `fast`.
+        UserError: no such model, device, precision or engine, tile < 1, another scale, dials beside a model or `fast`.
     """
 
     def __init__(
         self,
-        model: str | Path | UpscalingModel = AUTO,
+        model: "str | Path | UpscalingModel" = AUTO,
         device: str = "auto",
         precision: str = "auto",
         tile: int | None = None,
@@ -79,14 +80,17 @@ class Upscaler:
         fast: bool = False,
         ensemble: bool = False,
         dials: Dials = Dials(),
+        engine: str = "local",
     ) -> None:
+        check_engine(engine)
         if scale is not None and not 0 < scale <= LARGEST_SCALE:
             raise UserError(f"scale: expected more than 0 and at most {LARGEST_SCALE}, got {scale:g}")
         is_auto = model == AUTO
         if dials and (fast or not is_auto):
-            beside = "fast" if is_auto else f"model {model.name if isinstance(model, UpscalingModel) else model}"
+            beside = "fast" if is_auto else f"model {model if isinstance(model, str | Path) else model.name}"
             raise UserError(f"{beside}: the dials ({dials}) choose their own models; leave one of them out")
-        self._settings, self._fast, self._ensemble, self._dials = (device, precision, tile), fast, ensemble, dials
+        self._settings, self._ensemble = (engine, device, precision, tile), ensemble
+        self._fast, self._dials = fast, dials
         self._ready: dict[str, TiledUpscaler] = {}
         self._loading = threading.RLock()
         self.scale: float = scale or AUTO_SCALE
@@ -95,9 +99,8 @@ class Upscaler:
             first = self._prepare(model)
         else:
             first = self._prepare(dials.choose(self.scale).model if dials else clean_model(scale, fast))
-        self.model = None if is_auto else first.model
-        self.device: torch.device = first.device
-        self.dtype: torch.dtype = first.dtype
+        self.model: Model | None = None if is_auto else first.model
+        self.device, self.precision = first.device, first.precision
         if scale is None and not is_auto:
             self.scale = first.scale
 
@@ -166,7 +169,7 @@ class Upscaler:
         choice = clean_choice(max(size[0] / image.size[0], size[1] / image.size[1]))
         return self.upscale_to(image, size, choice, progress).image, choice
 
-    def runner(self, choice: Choice) -> Runner:
+    def runner(self, choice: Choice) -> ImageRunner:
         """What runs the models of a choice."""
         runner = self._base(choice)
         if choice.perceptual is not None:
@@ -176,26 +179,30 @@ class Upscaler:
             runner = Chain(runner, self._prepare(model))
         return runner
 
-    def _base(self, choice: Choice) -> Runner:
+    def _base(self, choice: Choice) -> ImageRunner:
         """The first model; between it and the photo model, a model of interpolated weights, or both results mixed."""
         if choice.photo is None:
             return self._prepare(choice.model)
+        both, fraction = (choice.model, choice.photo.model), choice.photo.fraction
+        name = f"{choice.model}+{fraction:g} {choice.photo.model}"
         with self._loading:
-            name = f"{choice.model}+{choice.photo.fraction:g} {choice.photo.model}"
             if name not in self._ready:
-                both = load_model(choice.model), load_model(choice.photo.model)
-                between = interpolated(*both, choice.photo.fraction)
+                between = upscaler_between(*both, fraction, name, *self._settings, ensemble=self._ensemble)
                 if between is None:
-                    return Mixed(*map(self._prepare, both), choice.photo.fraction)
-                self._ready[name] = self._prepare(replace(between, name=name))
+                    return Mixed(*map(self._prepare, both), fraction)
+                self._ready[name] = between
             return self._ready[name]
 
-    def _prepare(self, model: str | Path | UpscalingModel) -> TiledUpscaler:
-        name = model.name if isinstance(model, UpscalingModel) else str(model)
+    def upscale_in_parts(
+        self, image: LoadedImage, size: tuple[int, int], choice: Choice, progress: Progress | None = None
+    ) -> UpscaledImage:
+        """`upscale_to` for results larger than memory: computed while they are written, as `image.upscale_in_parts`."""
+        return upscale_in_parts(self.runner(choice), image, size, progress)
+
+    def _prepare(self, model: "str | Path | UpscalingModel") -> TiledUpscaler:
+        name = str(model) if isinstance(model, str | Path) else model.name
         with self._loading:
             if name not in self._ready:
-                loaded = model if isinstance(model, UpscalingModel) else load_model(model)
-                self._ready[loaded.name] = self._ready[name] = TiledUpscaler(
-                    ensembled(loaded) if self._ensemble else loaded, *self._settings
-                )
+                ready = upscaler_of(model, *self._settings, ensemble=self._ensemble)
+                self._ready[ready.model.name] = self._ready[name] = ready
             return self._ready[name]

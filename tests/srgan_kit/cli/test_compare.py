@@ -50,7 +50,7 @@ def test_nothing_done_is_no_page(folder: Path, command: Command) -> None:
         (("a.png", "--compare", "no/page.html"), "no/page.html: there is no folder no"),
         (("-", "--compare", "page.html", "-o", "x.png"), "--compare page.html: reads inputs and results again"),
         (("a.png", "--compare", "page.html", "-o", "-"), "--compare page.html: reads inputs and results again"),
-        (("a.png", "--compare", "r.html", "--report", "r.html"), "--compare r.html: is the report as well"),
+        (("a.png", "--compare", "r.html", "--report", "r.html"), "--compare r.html: is what --report names"),
         (("page.html", "--compare", "page.html"), "--compare page.html: is an input as well"),
     ],
 )

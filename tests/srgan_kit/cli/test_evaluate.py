@@ -19,9 +19,10 @@ from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.metrics.folder import bicubic_upscaler, evaluate_pairs, pair_images
 from srgan_kit.models.super_resolution import load_model, save_model
-from srgan_kit.upscaling import engine
+from srgan_kit.upscaling import torch_engine
 from srgan_kit.upscaling.engine import TiledUpscaler
 from srgan_kit.upscaling.self_ensemble import ensembled
+from srgan_kit.upscaling.torch_engine import torch_upscaler
 
 app = typer.Typer()
 app.command()(evaluate)
@@ -101,7 +102,7 @@ def test_the_ensemble_is_what_is_measured(images: Path, model: Path, tmp_path: P
     settings = "-m", model, "--device", "cpu", "--precision", "fp32"
     assert run(images, *settings, "--ensemble", "--json", report).splitlines()[0].endswith("x2, ensemble")
     values = json.loads(report.read_text())
-    upscale = TiledUpscaler(ensembled(load_model(model)), "cpu", "fp32").upscale
+    upscale = torch_upscaler(ensembled(load_model(model)), "cpu", "fp32").upscale
     expected = [score.psnr_y for score in evaluate_pairs(pair_images(images, None, 2), upscale, 2)]
     assert [image["psnr_y"] for image in values["images"]] == pytest.approx(expected)
     with pytest.raises(UserError, match="--ensemble: expected a model, got bicubic"):
@@ -205,7 +206,7 @@ def test_nothing_is_measured_inside_the_time_of_an_image(
 
         return call
 
-    monkeypatch.setattr(engine, "measure_field", recorded("field", engine.measure_field))
+    monkeypatch.setattr(torch_engine, "measure_field", recorded("field", torch_engine.measure_field))
     monkeypatch.setattr(TiledUpscaler, "run", recorded("upscale", TiledUpscaler.run))
     run(images, "-m", model)
     assert order == ["field", *["upscale"] * 4]  # three images and the warm-up

@@ -24,6 +24,7 @@ from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.images.read import pixels_limited, read_image
 from srgan_kit.images.resize import resize_8bit
 from srgan_kit.metrics.psnr_ssim import psnr_y
+from srgan_kit.models import super_resolution
 from srgan_kit.models.super_resolution import load_model, save_model
 from srgan_kit.upscaling import upscaler
 from srgan_kit.upscaling.image import upscale_image
@@ -371,7 +372,7 @@ def test_what_the_engine_could_not_do_is_said_once(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fragile = replace(load_model(weights), supports_bf16=False)
-    monkeypatch.setattr(upscaler, "load_model", lambda _: fragile)
+    monkeypatch.setattr(super_resolution, "load_model", lambda _: fragile)
     jobs = [Job(make_image(tmp_path / f"{name}.png"), tmp_path / f"{name}_x4.png") for name in "ab"]
     run_jobs(jobs, Upscaler(weights, device="cpu", precision="bf16"), UpscaleOptions(lambda _: None), Existing())
     assert [len(job.notes) for job in jobs] == [1, 0]

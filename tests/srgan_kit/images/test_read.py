@@ -21,7 +21,9 @@ from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import FORMATS, missing_extra
 from srgan_kit.images.metadata import Metadata, with_iptc
 from srgan_kit.images.read import LoadedImage, read_image
-from srgan_kit.upscaling.image import fill_hidden, fitted_size, resample, scaled_size
+from srgan_kit.upscaling.image import fitted_size, scaled_size
+from srgan_kit.upscaling.resampling import resample
+from srgan_kit.upscaling.transparency import fill_hidden
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

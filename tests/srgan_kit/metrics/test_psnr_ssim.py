@@ -25,7 +25,7 @@ from srgan_kit.metrics.folder import (
 )
 from srgan_kit.metrics.psnr_ssim import luma, psnr, psnr_y, ssim_y
 from srgan_kit.models.super_resolution import DEFAULT_MODEL, load_model
-from srgan_kit.upscaling.engine import TiledUpscaler
+from srgan_kit.upscaling.torch_engine import torch_upscaler
 
 
 def grey(level: int, side: int = 32) -> Tensor:
@@ -111,7 +111,7 @@ def test_the_embedded_model_is_as_good_as_it_says(data_folder: Path) -> None:
     claimed = json.loads(model.metadata["measured"])["Set5"]
     for precision, tolerance in (("fp32", 1e-3), ("auto", 0.01)):
         evaluation = _evaluate(
-            model.name, TiledUpscaler(model, "cpu", precision).upscale, data_folder / "sr_test" / "Set5"
+            model.name, torch_upscaler(model, "cpu", precision).upscale, data_folder / "sr_test" / "Set5"
         )
         assert evaluation.psnr_y == pytest.approx(claimed["psnr_y"], abs=tolerance)
         assert evaluation.ssim_y == pytest.approx(claimed["ssim_y"], abs=tolerance)

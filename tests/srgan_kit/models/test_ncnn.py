@@ -14,9 +14,9 @@ from torch import nn
 
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
 from srgan_kit.models.ncnn_writer import Graph, write_compact, write_rrdb, write_span
+from srgan_kit.models.receptive_field import measure_field
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
-from srgan_kit.upscaling.engine import TiledUpscaler
-from srgan_kit.upscaling.tiling import measure_field
+from srgan_kit.upscaling.torch_engine import torch_upscaler
 
 
 def rrdb(scale: int) -> RRDBNet:
@@ -194,7 +194,7 @@ def test_tiles_equal_the_whole_image(name: str, tmp_path: Path) -> None:
     assert field.exact
     assert field.halo == measure_field(origin, model.scale, 3, model.multiple_of).halo
     pixels = np.random.default_rng(0).integers(0, 256, (90, 110, 3), dtype=np.uint8)
-    whole, tiled = (TiledUpscaler(model, "cpu", "fp32", tile).upscale(pixels) for tile in (512, 32))
+    whole, tiled = (torch_upscaler(model, "cpu", "fp32", tile).upscale(pixels) for tile in (512, 32))
     assert np.abs(whole.astype(int) - tiled).max() <= 1  # nothing but the rounding
     assert np.abs(whole.astype(int) - tiled).mean() < 1e-3
 
@@ -205,7 +205,7 @@ def test_reduced_precision_is_close(name: str, precision: str, tmp_path: Path) -
     write, _ = NETWORKS[name]
     model = load_model(write(Graph())[1].save(tmp_path / "a.param"))
     pixels = np.random.default_rng(0).integers(0, 256, (70, 66, 3), dtype=np.uint8)
-    exact, close = (TiledUpscaler(model, "cpu", each).upscale(pixels).astype(int) for each in ("fp32", precision))
+    exact, close = (torch_upscaler(model, "cpu", each).upscale(pixels).astype(int) for each in ("fp32", precision))
     assert exact.std() > 5
     assert np.abs(exact - close).mean() < 1
 
@@ -218,5 +218,5 @@ def test_the_command_takes_a_param(command: Callable[..., tuple[int, str, str]],
     status, out, err = command("upscale", tmp_path / "photo.png", "-m", graph, "--device", "cpu", "--precision", "fp32")
     assert (status, err) == (0, "")
     assert "photo_x4.png (124x80" in out
-    expected = TiledUpscaler(load_model(graph), "cpu", "fp32").upscale(pixels)
+    expected = torch_upscaler(load_model(graph), "cpu", "fp32").upscale(pixels)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "photo_x4.png")), expected)

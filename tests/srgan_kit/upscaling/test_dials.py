@@ -1,5 +1,7 @@
 """The dials of detail and denoising: which models, what is mixed, and what the ends are."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,14 @@ import torch
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.images.image import LoadedImage
+from srgan_kit.images.rows import PassingRows, Rows
 from srgan_kit.models.interpolation import SAME_ORIGIN, cosine, interpolated
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.choice import Choice, Dials, Share
 from srgan_kit.upscaling.composite import Chain, Mixed, first_reduced, part_of, runs
-from srgan_kit.upscaling.engine import Image, Progress, TiledUpscaler, Upscaled
-from srgan_kit.upscaling.image import resample
+from srgan_kit.upscaling.engine import Image, Progress, Tally, Upscaled
+from srgan_kit.upscaling.resampling import resample
+from srgan_kit.upscaling.torch_engine import torch_upscaler
 from srgan_kit.upscaling.upscaler import Upscaler
 
 
@@ -177,6 +181,12 @@ class Fake:
         large = image.repeat(self.scale, axis=0).repeat(self.scale, axis=1) + np.uint8(self.add)
         return Upscaled(large, (self.note,), redone_tiles=1)
 
+    def bands(self, image: Rows, tally: Tally, progress: Progress | None = None) -> Iterator[Image]:
+        """Of as many input rows as it enlarges by, so that several do not keep step."""
+        tally.notes.append(self.note)
+        for start in range(0, len(image), self.scale):
+            yield self.run(image[start : start + self.scale]).pixels
+
 
 def test_results_are_mixed_and_all_is_told() -> None:
     image, seen = np.full((2, 3, 3), 10, np.uint8), list[tuple[int, int]]()
@@ -186,6 +196,24 @@ def test_results_are_mixed_and_all_is_told() -> None:
     assert result.pixels.shape == (4, 6, 3)
     assert (result.notes, result.redone_tiles, mixed.scale) == (("same",), 2, 2)
     assert seen == [(500, 2000), (1000, 2000), (2000, 2000)]
+
+
+@pytest.mark.parametrize(
+    "several", [Mixed(Fake(3, 0, "a"), Fake(3, 99, "b"), 0.3), Chain(Fake(2, 1, "a"), Fake(3, 2, "b"))], ids=str
+)
+def test_parts_are_those_of_the_whole(several: Mixed | Chain) -> None:
+    image = np.random.default_rng(0).integers(0, 100, (7, 5, 3), dtype=np.uint8)
+    forward, tally = PassingRows(image.shape, image.dtype, lambda: iter(np.array_split(image, 3))), Tally()
+    parts = list(several.bands(forward, tally))
+    assert len(parts) > 1
+    assert np.array_equal(np.concatenate(parts), several.run(image).pixels)
+    assert sorted(tally.notes) == ["a", "b"]
+
+
+def test_what_needs_the_whole_first_result_is_refused_in_parts() -> None:
+    several = Mixed(Fake(2, 0, "a"), Fake(2, 9, "b"), 0.5, first_reduced)
+    with pytest.raises(UserError, match="detail on what was denoised is not computed in parts"):
+        list(several.bands(np.zeros((4, 4, 3), np.uint8), Tally()))
 
 
 def test_the_second_may_see_what_the_first_made() -> None:
@@ -204,6 +232,6 @@ def test_a_chain_multiplies_scales_and_weighs_progress_by_pixels() -> None:
 
 
 def test_every_run_is_counted_with_what_it_sees() -> None:
-    first, second, third = (TiledUpscaler(load_model(f"x{scale}-fidelity"), "cpu") for scale in (2, 2, 3))
+    first, second, third = (torch_upscaler(load_model(f"x{scale}-fidelity"), "cpu") for scale in (2, 2, 3))
     found = [*runs(Chain(Mixed(first, second, 0.5), third), (10, 20))]
     assert found == [(first, (10, 20)), (second, (10, 20)), (third, (20, 40))]

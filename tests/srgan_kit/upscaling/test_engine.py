@@ -1,5 +1,6 @@
 """The engine on images of every kind and size."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.experiments.architectures.networks import AttentionConfig, DepthwiseConfig, LargeKernelConfig
-from srgan_kit.devices import autocast
+from srgan_kit.devices import autocast, pick_devices
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualSRConfig
 from srgan_kit.generators.super_resolution.srresnet import SRResNet
 from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import UpscalingModel, load_model, save_model
-from srgan_kit.upscaling.engine import TiledUpscaler
+from srgan_kit.upscaling.engine import Tally, TiledUpscaler
+from srgan_kit.upscaling.runner import OutOfMemoryError
+from srgan_kit.upscaling.torch_engine import TorchRunner, torch_upscaler
 
 
 class Nearest(nn.Module):
@@ -81,7 +84,7 @@ def image(height: int, width: int, channels: int = 3, dtype: type = np.uint8) ->
 def test_every_value_survives_an_exact_network(dtype: type, channels: int, network_channels: int) -> None:
     pixels = image(70, 90, channels, dtype)
     pixels[0, 0], pixels[0, 1] = 0, np.iinfo(dtype).max
-    result = TiledUpscaler(model(Nearest(), 3, network_channels), "cpu", "fp32", tile=32).upscale(pixels)
+    result = torch_upscaler(model(Nearest(), 3, network_channels), "cpu", "fp32", tile=32).upscale(pixels)
     assert result.dtype == dtype
     assert np.array_equal(result, pixels.repeat(3, axis=0).repeat(3, axis=1))
 
@@ -100,7 +103,7 @@ def test_every_value_survives_an_exact_network(dtype: type, channels: int, netwo
 )
 def test_any_size_in_tiles_equals_the_whole_network(network: nn.Module, height: int, width: int) -> None:
     pixels = image(height, width)
-    result = TiledUpscaler(model(network, 4), "cpu", "fp32", tile=16).upscale(pixels)
+    result = torch_upscaler(model(network, 4), "cpu", "fp32", tile=16).upscale(pixels)
     with torch.inference_mode():
         whole = network.eval()(torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None])
     expected = whole[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
@@ -110,7 +113,7 @@ def test_any_size_in_tiles_equals_the_whole_network(network: nn.Module, height: 
 def test_the_callers_network_stays_as_it_is() -> None:
     network = ResidualSR(channels=8, groups=1)
     before = {name: (value.clone(), value.stride()) for name, value in network.state_dict().items()}
-    TiledUpscaler(model(network, 4), "cpu").upscale(image(20, 20))
+    torch_upscaler(model(network, 4), "cpu").upscale(image(20, 20))
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name][0])
         assert value.stride() == before[name][1]
@@ -119,14 +122,14 @@ def test_the_callers_network_stays_as_it_is() -> None:
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 40), (100, 77)])
 def test_sides_that_the_network_needs(height: int, width: int) -> None:
     pixels = image(height, width)
-    result = TiledUpscaler(model(NeedsEights(), 2, 3, 8, 16), "cpu", "fp32", tile=24).upscale(pixels)
+    result = torch_upscaler(model(NeedsEights(), 2, 3, 8, 16), "cpu", "fp32", tile=24).upscale(pixels)
     assert np.array_equal(result, pixels.repeat(2, axis=0).repeat(2, axis=1))
 
 
 def test_tiles_that_overflow_are_computed_again_in_fp32() -> None:
     pixels = np.full((64, 128, 3), 255, np.uint8)
     pixels[:, :64] = 3  # 3 / 255 * 2^18 fits fp16, 1 * 2^18 does not
-    upscaler = TiledUpscaler(model(OverflowsIn16Bits(), 1), "cpu", "fp16", tile=64)
+    upscaler = torch_upscaler(model(OverflowsIn16Bits(), 1), "cpu", "fp16", tile=64)
     result = upscaler.run(pixels)
     assert np.array_equal(result.pixels, pixels)
     assert result.redone_tiles == 1
@@ -135,14 +138,14 @@ def test_tiles_that_overflow_are_computed_again_in_fp32() -> None:
 
 def test_nan_in_fp32_is_an_error() -> None:
     with pytest.raises(UserError, match="test gave NaN"):
-        TiledUpscaler(model(NaN(), 1), "cpu", "fp32").upscale(image(8, 8))
+        torch_upscaler(model(NaN(), 1), "cpu", "fp32").upscale(image(8, 8))
 
 
 @pytest.mark.parametrize(("precision", "works"), [("fp16", False), ("bf16", False), ("bf16", True)])
 def test_a_precision_that_the_network_does_not_bear_becomes_fp32(precision: str, works: bool) -> None:
     fragile = replace(model(Nearest(), 3), **{f"supports_{precision}": works})
-    upscaler = TiledUpscaler(fragile, "cpu", precision)
-    assert (upscaler.dtype == torch.float32) is not works
+    upscaler = torch_upscaler(fragile, "cpu", precision)
+    assert (upscaler.precision == "float32") is not works
     notes = upscaler.run(image(8, 8)).notes
     assert [precision.removeprefix("bf").removeprefix("fp") in note for note in notes] == [True] * (not works)
 
@@ -163,24 +166,24 @@ def test_fp32_on_cuda_is_without_tf32() -> None:
 
 def test_too_little_memory_means_smaller_tiles() -> None:
     pixels = image(300, 300)
-    upscaler = TiledUpscaler(model(Hungry(), 1), "cpu", "fp32")
+    upscaler = torch_upscaler(model(Hungry(), 1), "cpu", "fp32")
     result = upscaler.run(pixels)
     assert np.array_equal(result.pixels, pixels)
     assert upscaler.tile == 128
     assert [note.split()[-2] for note in result.notes] == ["256", "128"]
     assert upscaler.run(pixels).notes == ()
     with pytest.raises(UserError, match="out of memory with tiles of 256"):
-        TiledUpscaler(model(Hungry(), 1), "cpu", "fp32", tile=256).upscale(pixels)
+        torch_upscaler(model(Hungry(), 1), "cpu", "fp32", tile=256).upscale(pixels)
 
 
 def test_other_failures_of_a_network_are_not_taken_for_want_of_memory() -> None:
     with pytest.raises(RuntimeError, match="expected input"):
-        TiledUpscaler(model(nn.Conv2d(4, 3, 1), 1), "cpu", "fp32", tile=512).upscale(image(70, 70))
+        torch_upscaler(model(nn.Conv2d(4, 3, 1), 1), "cpu", "fp32", tile=512).upscale(image(70, 70))
 
 
 def test_warm_up_leaves_nothing_to_measure() -> None:
     narrow = model(ResidualSR(channels=8, groups=1), 4)
-    upscaler = TiledUpscaler(narrow, "cpu", "fp32")  # runs a copy, but measures this one
+    upscaler = torch_upscaler(narrow, "cpu", "fp32")  # runs a copy, but measures this one
     measurements: list[object] = []
     narrow.network.register_forward_hook(lambda *_: measurements.append(1))
     upscaler.warm_up()
@@ -199,7 +202,7 @@ def test_a_small_image_costs_no_more_than_itself(height: int, width: int) -> Non
 
     seen: list[int] = []
     pixels = image(height, width)
-    upscaler = TiledUpscaler(model(Far(), 1), "cpu", "fp32")
+    upscaler = torch_upscaler(model(Far(), 1), "cpu", "fp32")
     result = upscaler.run(pixels)
     assert seen[-1] == height * width
     assert sum(seen[:-1]) <= 1  # whether a single pixel is accepted; neither tile nor field is measured
@@ -214,12 +217,12 @@ def test_a_small_image_that_does_not_fit_memory() -> None:
             return image.clone()
 
     with pytest.raises(UserError, match="out of memory with tiles of 64"):
-        TiledUpscaler(model(TooHungry(), 1), "cpu", "fp32").upscale(image(30, 40))
+        torch_upscaler(model(TooHungry(), 1), "cpu", "fp32").upscale(image(30, 40))
 
 
 def test_bf16_is_close_to_fp32() -> None:
     network = model(ResidualSR(channels=16, groups=2), 4)
-    bf16, fp32 = (TiledUpscaler(network, "cpu", precision).upscale(image(40, 40)) for precision in ("bf16", "fp32"))
+    bf16, fp32 = (torch_upscaler(network, "cpu", precision).upscale(image(40, 40)) for precision in ("bf16", "fp32"))
     assert np.abs(bf16.astype(int) - fp32).max() <= 3
     assert np.abs(bf16.astype(int) - fp32).mean() < 0.5
 
@@ -230,7 +233,7 @@ def test_a_global_network_is_tiled_with_a_note() -> None:
             return image + 0 * image.mean(dim=(2, 3), keepdim=True)
 
     pixels = image(300, 70)
-    upscaler = TiledUpscaler(model(Global(), 1), "cpu", "fp32", tile=32)
+    upscaler = torch_upscaler(model(Global(), 1), "cpu", "fp32", tile=32)
     result = upscaler.run(pixels)
     assert np.array_equal(result.pixels, pixels)
     assert "receptive field" in result.notes[0]
@@ -238,13 +241,13 @@ def test_a_global_network_is_tiled_with_a_note() -> None:
 
 def test_progress_counts_tiles() -> None:
     seen: list[tuple[int, int]] = []
-    TiledUpscaler(model(Nearest(), 3), "cpu", "fp32", tile=32).upscale(image(64, 96), lambda *step: seen.append(step))
+    torch_upscaler(model(Nearest(), 3), "cpu", "fp32", tile=32).upscale(image(64, 96), lambda *step: seen.append(step))
     assert seen == [(done, 6) for done in range(1, 7)]
 
 
 def test_automatic_tiles_shrink_for_wide_networks() -> None:
-    narrow = TiledUpscaler(model(ResidualSR(channels=16, groups=1), 4), "cpu").tile
-    wide = TiledUpscaler(model(SRResNet(channels=64, blocks=1), 4), "cpu").tile
+    narrow = torch_upscaler(model(ResidualSR(channels=16, groups=1), 4), "cpu").tile
+    wide = torch_upscaler(model(SRResNet(channels=64, blocks=1), 4), "cpu").tile
     assert wide < narrow == 512
 
 
@@ -254,13 +257,13 @@ def test_automatic_tiles_shrink_for_wide_networks() -> None:
 )
 def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
     with pytest.raises(UserError, match="expected"):
-        TiledUpscaler(model(Nearest(), 3), "cpu").upscale(pixels)
+        torch_upscaler(model(Nearest(), 3), "cpu").upscale(pixels)
 
 
 @pytest.mark.parametrize("settings", [{"tile": 0}, {"device": "abacus"}, {"precision": "fp7"}])
 def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(UserError, match="expected"):
-        TiledUpscaler(model(Nearest(), 3), **settings)  # pyright: ignore[reportArgumentType]
+        torch_upscaler(model(Nearest(), 3), **settings)  # pyright: ignore[reportArgumentType]
 
 
 # --- borders ----------------------------------------------------------------------------------------------------------
@@ -268,7 +271,7 @@ def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("name", pretrained_upscalers())
 def test_flat_colours_stay_within_two_levels_and_have_no_frame(name: str) -> None:
-    upscaler = TiledUpscaler(load_model(name), "cpu", "fp32")
+    upscaler = torch_upscaler(load_model(name), "cpu", "fp32")
     for colour in ((0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)):
         made = upscaler.upscale(np.full((40, 44, 3), colour, np.uint8))
         assert np.abs(made.astype(int) - np.array(colour)).max() <= 2, colour
@@ -279,9 +282,9 @@ def test_the_border_is_the_images_mirror_image_and_is_cut_off(height: int, width
     network = ResidualSR(2, channels=4, groups=1, convolutions=1).eval()
     plain = UpscalingModel("tiny", network, 2, 3, "residual", "none")
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    made = TiledUpscaler(replace(plain, border=4), "cpu", "fp32").upscale(image)
+    made = torch_upscaler(replace(plain, border=4), "cpu", "fp32").upscale(image)
     continued = np.pad(image, ((4, 4), (4, 4), (0, 0)), "symmetric")
-    assert np.array_equal(made, TiledUpscaler(plain, "cpu", "fp32").upscale(continued)[8:-8, 8:-8])
+    assert np.array_equal(made, torch_upscaler(plain, "cpu", "fp32").upscale(continued)[8:-8, 8:-8])
 
 
 @pytest.mark.parametrize(("text", "border"), [("4", 4), ("64", 64), ("65", None), ("-1", None), ("x", None)])
@@ -293,3 +296,117 @@ def test_the_border_is_read_from_the_file(text: str, border: int | None, tmp_pat
         return
     with pytest.raises(UserError, match=f"a.safetensors: border: expected a number of pixels up to 64, got '{text}'"):
         load_model(tmp_path / "a.safetensors")
+
+
+# --- several devices --------------------------------------------------------------------------------------------------
+
+
+class Counting(TorchRunner):
+    """A device that is slow enough for the others to be asked too."""
+
+    def __init__(self, model: UpscalingModel, room: int = 2**30) -> None:
+        super().__init__(model, torch.device("cpu"), "fp32")
+        self.tiles, self._room = 0, room
+
+    def run(self, tile: np.ndarray, wanted: np.dtype) -> tuple[np.ndarray, bool]:
+        self.tiles += 1
+        time.sleep(0.01)
+        if max(tile.shape) > self._room:
+            raise OutOfMemoryError
+        return super().run(tile, wanted)
+
+
+def test_tiles_are_spread_over_devices() -> None:
+    small = model(ResidualSR(channels=4, groups=1), 4)
+    pixels = image(70, 90)
+    devices = [Counting(small) for _ in range(3)]
+    steps: list[tuple[int, int]] = []
+    upscaler = TiledUpscaler(devices, tile=16)
+    result = upscaler.run(pixels, lambda *step: steps.append(step))
+    assert np.array_equal(result.pixels, torch_upscaler(small, "cpu", "fp32", tile=16).upscale(pixels))
+    assert upscaler.device == "cpu, cpu, cpu"
+    assert sum(device.tiles for device in devices) == len(steps) == steps[-1][1] == steps[-1][0]
+    assert min(device.tiles for device in devices) >= 3
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+
+
+def test_one_device_without_memory_means_smaller_tiles_on_all() -> None:
+    pixels = image(560, 180)
+    devices = [Counting(model(Nearest(), 3)), Counting(model(Nearest(), 3), room=140)]
+    result = TiledUpscaler(devices).run(pixels)
+    assert np.array_equal(result.pixels, pixels.repeat(3, axis=0).repeat(3, axis=1))
+    assert [note.split()[-2] for note in result.notes] == ["256", "128"]
+
+
+def test_an_error_on_one_device_ends_the_image() -> None:
+    with pytest.raises(UserError, match="test gave NaN"):
+        TiledUpscaler([Counting(model(NaN(), 1)), Counting(model(NaN(), 1))], tile=8).upscale(image(40, 40))
+
+
+def test_cuda_means_all_of_its_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    for name, found in (("auto", [0, 1, 2]), ("cuda", [0, 1, 2]), ("cuda:1", [1])):
+        assert pick_devices(name) == [torch.device("cuda", index) for index in found]
+    assert pick_devices("cpu") == [torch.device("cpu")]
+
+
+def test_true_fp32_lasts_as_long_as_any_thread_needs_it() -> None:
+    torch.set_float32_matmul_precision("high")
+    try:
+        first, second = (autocast(torch.device("cuda"), torch.float32) for _ in range(2))
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+        second.__exit__(None, None, None)
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("border", [0, 5])
+def test_memory_that_ends_in_the_middle_costs_only_the_rest(border: int) -> None:
+    class Forgetful(Counting):
+        def run(self, tile: np.ndarray, wanted: np.dtype) -> tuple[np.ndarray, bool]:
+            if self.tiles == 4:  # the second tile of the second row
+                self._room = 70
+            return super().run(tile, wanted)
+
+    pixels = image(330, 250)
+    upscaler = TiledUpscaler([Forgetful(replace(model(Nearest(), 3), border=border))])
+    upscaler._tile = 128
+    tally, heights = Tally(), []
+    for band in upscaler.bands(pixels, tally):
+        heights.append(len(band))
+        start = sum(heights[:-1])
+        expected = pixels.repeat(3, axis=0).repeat(3, axis=1)[start : start + len(band)]
+        assert np.array_equal(band, expected)
+    assert sum(heights) == 330 * 3
+    assert "tiles are now 64 pixels" in tally.notes[0]
+
+
+def test_only_the_rows_that_a_row_of_tiles_reads_are_asked_for() -> None:
+    pixels = image(200, 40)
+    asked: list[slice] = []
+
+    class Asked:
+        shape, dtype = pixels.shape, pixels.dtype
+
+        def __len__(self) -> int:
+            return len(pixels)
+
+        def __getitem__(self, rows: slice) -> np.ndarray:
+            asked.append(rows)
+            return pixels[rows]
+
+    small = replace(model(ResidualSR(channels=4, groups=1), 4), border=3)
+    upscaler = torch_upscaler(small, "cpu", "fp32", tile=50)
+    made = np.concatenate(list(upscaler.bands(Asked(), Tally())))
+    assert np.array_equal(made, upscaler.upscale(pixels))
+    assert len(asked) == 5
+    assert [rows.start for rows in asked] == sorted(rows.start for rows in asked)
+    assert max(rows.stop - rows.start for rows in asked) <= 50 + 2 * upscaler.field.halo

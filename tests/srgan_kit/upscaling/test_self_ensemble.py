@@ -6,8 +6,8 @@ from torch import nn
 
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import UpscalingModel
-from srgan_kit.upscaling.engine import TiledUpscaler
 from srgan_kit.upscaling.self_ensemble import SelfEnsemble, ensembled
+from srgan_kit.upscaling.torch_engine import torch_upscaler
 
 
 def lopsided() -> nn.Module:
@@ -40,7 +40,7 @@ def test_a_symmetric_network_is_unchanged() -> None:
 def test_tiles_change_nothing() -> None:
     model = ensembled(UpscalingModel("random", lopsided(), scale=4, channels=3, architecture="residual", licence="-"))
     image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
-    whole = TiledUpscaler(model, "cpu", "fp32").upscale(image)
-    tiled = TiledUpscaler(model, "cpu", "fp32", tile=16).upscale(image)
+    whole = torch_upscaler(model, "cpu", "fp32").upscale(image)
+    tiled = torch_upscaler(model, "cpu", "fp32", tile=16).upscale(image)
     assert np.abs(whole.astype(int) - tiled).max() <= 1  # a rounding apart at most
     assert (whole == tiled).mean() > 0.999

@@ -1,5 +1,6 @@
 """The measured receptive field, and that tiles change nothing."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from srgan_kit.generators.super_resolution.reparameterised import Reparameterise
 from srgan_kit.generators.super_resolution.residual import ResidualSR
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
 from srgan_kit.generators.super_resolution.srresnet import SRResNet
+from srgan_kit.models.field import Field, round_up
+from srgan_kit.models.receptive_field import LARGEST_FIELD, measure_field
 from srgan_kit.models.super_resolution import load_model
-from srgan_kit.upscaling.tiling import LARGEST_FIELD, Field, measure_field, pad_to_fit, plan, tiles
+from srgan_kit.upscaling.tiling import plan
 
 
 class Windows(nn.Module):
@@ -140,10 +143,16 @@ def test_a_plan_covers_the_axis_once(length: int, tile: int, halo: int, step: in
     assert max(sizes) - min(sizes) < step  # so that memory of one tile serves the next
 
 
+def pad_to_fit(image: Tensor, multiple_of: int, minimum: int) -> Tensor:
+    height, width = image.shape[-2:]
+    below, right = (round_up(max(side, minimum), multiple_of) - side for side in (height, width))
+    return F.pad(image, (0, right, 0, below), mode="replicate")
+
+
 def tiled(network: nn.Module, image: Tensor, scale: int, tile: int, field: Field, multiple_of: int) -> Tensor:
     height, width = image.shape[-2:]
     result = torch.full((1, image.shape[1], height * scale, width * scale), torch.nan)
-    for rows, columns in tiles(height, width, tile, field):
+    for rows, columns in itertools.product(plan(height, tile, field), plan(width, tile, field)):
         part = image[..., slice(*rows.read), slice(*columns.read)]
         output = network(pad_to_fit(part, multiple_of, field.minimum))
         top, left = (rows.core[0] - rows.read[0]) * scale, (columns.core[0] - columns.read[0]) * scale

@@ -15,6 +15,7 @@ from torch import nn
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.read import read_image
+from srgan_kit.models import super_resolution
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling import upscaler as module
 from srgan_kit.upscaling.choice import Dials
@@ -136,7 +137,7 @@ def test_threads_load_a_model_once(photograph: np.ndarray, monkeypatch: pytest.M
         time.sleep(0.05)
         return load_model(name)
 
-    monkeypatch.setattr(module, "load_model", load)
+    monkeypatch.setattr(super_resolution, "load_model", load)
     shared = Upscaler(device="cpu", precision="fp32", dials=Dials(detail=0.5, denoise=0.5))
     with ThreadPoolExecutor(4) as pool:
         results = [*pool.map(shared.upscale, [photograph[:12, :12]] * 4)]
