@@ -46,7 +46,7 @@ def _permits(path: Path, image: Image.Image) -> bool:
 
 def _decoded(path: Path) -> Iterator[np.ndarray]:
     try:
-        image = open_with_vips(path)
+        image = open_with_vips(path, fail_on="error")  # as Pillow's decoders
         region = pyvips.Region.new(image)  # one for all: each evaluation of a part would begin to read anew
         for start in range(0, image.height, ROWS_AT_ONCE):
             count = min(ROWS_AT_ONCE, image.height - start)

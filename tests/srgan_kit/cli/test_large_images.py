@@ -111,9 +111,9 @@ def test_what_cannot_be_decoded_by_rows_is_decoded_whole(inputs: Path, name: str
 @pytest.mark.parametrize("name", ["rgb.png", "photo.jpg", "rgb.tif"])
 def test_a_damaged_input_leaves_no_file(inputs: Path, weights: Path, command: Command, name: str) -> None:
     file = inputs / "in" / name
-    content, place = file.read_bytes(), file.stat().st_size * 2 // 3
-    rest = bytes(100) + content[place + 100 :] if name.endswith(".tif") else b""  # whose directory is at the end
-    file.write_bytes(content[:place] + rest)
+    content = file.read_bytes()
+    damaged = {True: content[: len(content) * 2 // 3], False: content[:8] + bytes(100) + content[108:]}
+    file.write_bytes(damaged[not name.endswith(".tif")])  # whose directory is at the end
     status, _, errors = command("upscale", file, "-m", weights, "-o", inputs / "out.png", "--tile", "16")
     assert status == 1
     assert errors.startswith(f"error: {file}: ")
