@@ -103,9 +103,13 @@ def _temporary_file(path: Path) -> tuple[int, Path]:
     """A locked file beside `path`, open."""
     while True:
         handle, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=path.suffix, dir=path.parent)
-        _lock(handle)
-        if fcntl is None or os.fstat(handle).st_nlink:
-            return handle, Path(name)
+        try:
+            _lock(handle)
+            if fcntl is None or os.fstat(handle).st_nlink:
+                return handle, Path(name)
+        except BaseException:  # a signal
+            os.unlink(name)
+            raise
         os.close(handle)  # taken for a leftover before it was locked
 
 

@@ -68,8 +68,12 @@ def vips_used() -> bool:
     return _used["libvips"]
 
 
-def open_with_vips(path: Path) -> Any:
+def open_with_vips(path: Path, fail_on: str = "truncated") -> Any:
     """A file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options.
+
+    Args:
+        path: of the file.
+        fail_on: the least that is a failure, when rows are asked for: truncated, error or warning.
 
     Raises:
         UserError: it has more pixels than Pillow takes.
@@ -78,7 +82,7 @@ def open_with_vips(path: Path) -> Any:
     use_vips()
     with path.open("rb") as file:
         source = pyvips.Source.new_from_descriptor(file.fileno())
-        image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated")
+        image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on=fail_on)
     check_pixels(path, image.width, image.height)
     return image
 

@@ -46,10 +46,12 @@ def _permits(path: Path, image: Image.Image) -> bool:
 
 def _decoded(path: Path) -> Iterator[np.ndarray]:
     try:
-        image = open_with_vips(path)
+        image = open_with_vips(path, fail_on="error")  # as Pillow's decoders
+        region = pyvips.Region.new(image)  # one for all: each evaluation of a part would begin to read anew
         for start in range(0, image.height, ROWS_AT_ONCE):
-            rows = image.crop(0, start, image.width, min(ROWS_AT_ONCE, image.height - start)).numpy()
-            yield rows[:, :, None] if rows.ndim == 2 else rows
+            count = min(ROWS_AT_ONCE, image.height - start)
+            content = region.fetch(0, start, image.width, count)
+            yield np.frombuffer(content, TYPES[image.format]).reshape(count, image.width, image.bands)
     except (OSError, pyvips.Error) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise UserError(f"{path}: cannot be read: {lines[-1] if lines else type(error).__name__}") from None

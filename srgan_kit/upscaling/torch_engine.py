@@ -4,7 +4,6 @@ import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -49,6 +48,9 @@ class TorchRunner:
     def __init__(self, model: UpscalingModel, device: torch.device, precision: str = "auto") -> None:
         self.model = model
         self.device = str(device)
+        self._field: Field | None = None
+        self._minimum: int | None = None
+        self._tile: int | None = None
         self.notes: list[str] = []
         self._device, self._dtype = device, pick_precision(precision, device)
         if not model.supports(self._dtype):
@@ -63,22 +65,28 @@ class TorchRunner:
         """The name of the type that it computes in."""
         return str(self._dtype).removeprefix("torch.")
 
-    @cached_property
+    @property
     def field(self) -> Field:
         """What tiles must respect; measured when first needed."""
-        model = self.model
-        return measure_field(model.network, model.scale, model.channels, model.multiple_of, self.minimum)
+        if self._field is None:
+            model = self.model
+            self._field = measure_field(model.network, model.scale, model.channels, model.multiple_of, self.minimum)
+        return self._field
 
-    @cached_property
+    @property
     def minimum(self) -> int:
         """Smallest side that the network accepts; measured when first needed."""
-        model = self.model
-        return smallest_side(model.network, model.scale, model.channels, model.multiple_of, model.minimum)
+        if self._minimum is None:
+            model = self.model
+            self._minimum = smallest_side(model.network, model.scale, model.channels, model.multiple_of, model.minimum)
+        return self._minimum
 
-    @cached_property
+    @property
     def tile(self) -> int:
         """Side of a tile whose layers are not too large; measured when first needed."""
-        return automatic_tile(self.model)
+        if self._tile is None:
+            self._tile = automatic_tile(self.model)
+        return self._tile
 
     @torch.inference_mode()
     def run(self, tile: np.ndarray, wanted: np.dtype) -> tuple[np.ndarray, bool]:

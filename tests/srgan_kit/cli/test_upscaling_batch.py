@@ -25,7 +25,7 @@ LONG = 20
 
 @pytest.fixture(scope="module")
 def upscaler() -> Upscaler:
-    network = ResidualSRConfig(2, channels=4, groups=1, convolutions=1).build().eval()
+    network = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1).build().eval()
     return Upscaler(UpscalingModel("tiny", network, 2, 3, "residual", "none"), "cpu", "fp32")
 
 

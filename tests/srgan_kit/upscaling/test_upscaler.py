@@ -51,7 +51,7 @@ def test_one_model_needs_no_choice(photograph: np.ndarray) -> None:
     assert upscaler.model_for(photograph).model == "x2-fidelity"
     assert upscaler.model_for(photograph).reason == ""
     assert upscaler.model is not None
-    assert upscaler.model.network is not None
+    assert upscaler.model.channels == 3
     assert upscaler.scale == 2
 
 
