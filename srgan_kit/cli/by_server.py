@@ -89,7 +89,7 @@ def _write(stream: BinaryIO, content: bytes) -> None:
 def _send_input(server: Channel) -> None:
     """All of standard input, and then nothing, which is its end."""
     with suppress(OSError):  # nobody wants it any more
-        while piece := sys.stdin.buffer.read1(PIECE):
+        while piece := os.read(sys.stdin.fileno(), PIECE):  # not by its buffer, whose lock would outlive this process
             server.send(INPUT, piece)
         server.send(INPUT)
 

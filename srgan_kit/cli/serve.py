@@ -87,9 +87,11 @@ def _application(workers: "Workers", limits: "Limits", names: list[str], has_pag
 
 def _run(app: "ASGIApp", listener: socket.socket) -> None:
     """Serve until a signal comes."""
+    import logging
+
     import uvicorn
 
-    from srgan_kit.serve.guard import PatientProtocol
+    from srgan_kit.serve.guard import PatientProtocol, is_worth_telling
 
     config = uvicorn.Config(
         app,
@@ -100,6 +102,7 @@ def _run(app: "ASGIApp", listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         limit_concurrency=200,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=2,
     )
+    logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
     uvicorn.Server(config).run(sockets=[listener])

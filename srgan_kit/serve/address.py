@@ -32,9 +32,8 @@ class Listener:
     def __init__(self) -> None:
         folder = _own_folder()
         self.path = folder / (SOCKET if HAS_UNIX_SOCKETS else PORT)
-        with suppress(UserError):
-            connect().close()
-            raise UserError(f"{self.path}: a server is running there already") from None
+        if _is_answered():
+            raise UserError(f"{self.path}: a server is running there already")
         self._token = secrets.token_hex(TOKEN // 2)
         try:
             self.path.unlink(missing_ok=True)  # of a server that was killed
@@ -96,6 +95,14 @@ def connect() -> socket.socket:
         return connection
     except (OSError, ValueError, KeyError):
         raise UserError(f"no server is running ({path}): start one with `srgan-kit serve`") from None
+
+
+def _is_answered() -> bool:
+    try:
+        connect().close()
+    except UserError:
+        return False
+    return True
 
 
 def _own_folder() -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import json
+import logging
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -190,3 +191,9 @@ class _Passing:
         headers += [(b"connection", b"close")]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def is_worth_telling(record: logging.LogRecord) -> bool:
+    """Not that the connections of open pages are cut when the server ends."""
+    is_cut = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not is_cut and "graceful shutdown" not in record.getMessage()

@@ -1,6 +1,7 @@
 """An uploaded image upscaled: the command line that does it, and what it answers."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,19 @@ from srgan_kit.serve.workers import Place, WorkerDied
 RESULTS, REPORT, COMPARISON = "results", "report.json", "compare.html"
 """What a job's folder gets beside the image."""
 LONGEST_MESSAGE = 10_000
+BEGINNINGS = {
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "JPEG": rb"\xff\xd8\xff",
+    "WebP": rb"RIFF....WEBP",
+    "GIF": rb"GIF8[79]a",
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "BMP": rb"BM",
+    "AVIF or HEIF": rb"....ftyp(avif|avis|heic|heix|heim|heis|hevc|hevx|mif1|msf1)",
+    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "PNM": rb"P[1-6]\s",
+}
+"""What uploads may begin with. Pillow opens far more, PostScript among it, which is a program: Ghostscript runs it."""
 BOMB, TOO_LARGE = "refused, it may be a decompression bomb: ", "the result would have "
 """What the reasons begin with why an image is too large."""
 
@@ -68,6 +82,7 @@ def upscale_file(
         Refused: a wrong option, or an image that cannot be read or is too large.
         Cancelled: it was stopped before it began.
     """
+    check_kind(file)
     folder = file.parent
     command = [f"./{file.name}", "-o", f"{RESULTS}/", "--report", REPORT, *arguments]
     command += ["--max-pixels", str(limits.pixels), "--max-result-pixels", str(limits.result_pixels)]
@@ -92,6 +107,14 @@ def upscale_file(
         raise _refusal(facts["reason"])
     lines = said.decode(errors="replace").splitlines() or [f"ended with status {status}"]
     raise Refused(400 if status == 2 else 500, lines[-1].removeprefix("error: "))
+
+
+def check_kind(file: Path) -> None:
+    """Raise `Refused` unless a file begins as an image of `BEGINNINGS`."""
+    with file.open("rb") as opened:
+        begin = opened.read(16)
+    if not any(re.match(pattern, begin, re.DOTALL) for pattern in BEGINNINGS.values()):
+        raise Refused(422, f"not an image of a kind that is taken here: {', '.join(BEGINNINGS)}")
 
 
 def _facts(report: Path) -> dict[str, Any]:

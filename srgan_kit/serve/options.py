@@ -10,7 +10,7 @@ from srgan_kit.models.pretrained import AUTO, ModelSummary, pretrained_upscalers
 from srgan_kit.suggestions import did_you_mean
 
 NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-WHOLE, BOX = re.compile(r"[0-9]{1,9}"), re.compile(r"[0-9]{1,6}[xX][0-9]{1,6}")
+PERCENT, BOX = re.compile(r"[1-9][0-9]?|100"), re.compile(r"[0-9]{1,6}[xX][0-9]{1,6}")
 FLAG = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -45,7 +45,7 @@ OPTIONS = {
     "ensemble": Option("--ensemble", "true or false", FLAG.__contains__, is_switch=True),
     "strip_metadata": Option("--strip-metadata", "true or false", FLAG.__contains__, is_switch=True),
     "format": Option("--format", "a format that is written, such as png", lambda text: text in output_formats()),
-    "quality": Option("--quality", "a whole number from 1 to 100", _like(WHOLE)),
+    "quality": Option("--quality", "a whole number from 1 to 100", _like(PERCENT)),
     "precision": Option("--precision", "auto, fp32, bf16 or fp16", {"auto", "fp32", "bf16", "fp16"}.__contains__),
 }
 """By the names that they have in a request. What is not here cannot be set from outside: no files, no devices."""

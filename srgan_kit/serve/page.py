@@ -2,11 +2,12 @@
 
 import os
 import queue
+import secrets
 import shutil
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib.util import find_spec
@@ -34,7 +35,7 @@ KEPT_SECONDS = 3600
 PATIENCE = 0.2
 """Seconds between two looks at the progress."""
 STYLE = """
-.gradio-container { max-width: 1280px !important; }
+.gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
 .compare { width: 100%; height: 760px; border: 0; border-radius: 8px; }
 .going progress { width: 100%; height: 14px; }
 @media (max-width: 600px) { .compare { height: 620px; } }
@@ -119,20 +120,18 @@ def _blocks(workers: Workers, limits: Limits) -> "gradio.Blocks":
                 chosen = gr.Dropdown(label="Image", visible=False, interactive=True)
                 view = gr.HTML()
                 results = gr.File(label="Results", file_count="multiple", visible=False, interactive=False)
-        state = gr.State({})
+        pages = gr.State({}, time_to_live=KEPT_SECONDS, delete_callback=_forget)
         session = Session(workers, limits, list(controls))
         running = start.click(
             session.upscale,
-            [files, *controls.values()],
-            [progress, chosen, view, results, state],
+            [files, pages, *controls.values()],
+            [progress, chosen, view, results, pages],
             show_progress="hidden",
             concurrency_limit=len(workers.all) + 1,
             api_visibility="private",
         )
         stop.click(None, cancels=[running], api_visibility="private")
-        chosen.input(
-            lambda name, pages: pages.get(name, ""), [chosen, state], view, api_visibility="private", queue=False
-        )
+        chosen.input(_framed, [chosen, pages], view, show_progress="hidden", api_visibility="private")
     return blocks.queue(max_size=16, api_open=False)
 
 
@@ -140,13 +139,18 @@ def _controls() -> "dict[str, gradio.components.Component]":
     """Those of `OPTIONS` that the page has, by name."""
     import gradio as gr
 
+    def choice(name: str, first: str, values: Sequence[str], info: str = "") -> gr.Dropdown:
+        """A choice that also takes what is typed, and asks for nothing at first."""
+        choices = [(first, ""), *((value, value) for value in values)]
+        return gr.Dropdown(choices, value="", label=name, info=info or None, allow_custom_value=True)
+
     made: dict[str, gr.components.Component] = {
         "model": gr.Dropdown(model_names(), value="auto", label="Model", info="auto: the one that suits each image"),
-        "scale": gr.Number(value=None, label="Scale", info="empty: the model's own; 4 with auto", minimum=0.1),
+        "scale": choice("Scale", "the model's own; 4 with auto", ("1.5", "2", "3", "4", "8"), "any number"),
     }
-    for name, info in (("detail", "0: faithful, 1: sharp"), ("denoise", "0: as it is, 1: cleaned")):
-        if name in OPTIONS:
-            made[name] = gr.Slider(0, 1, value=None, step=0.05, label=name.capitalize(), info=info)
+    dials = {"detail": "0: faithful, 1: sharp", "denoise": "0: as it is, 1: cleaned"}
+    for name in dials.keys() & OPTIONS:
+        made[name] = choice(name.capitalize(), "not set", ("0", "0.25", "0.5", "0.75", "1"), dials[name])
     made["format"] = gr.Dropdown(output_formats(), value="png", label="Format")
     made["consistent"] = gr.Checkbox(label="Consistent", info="Reduced again, the result is the input.")
     made["ensemble"] = gr.Checkbox(label="Ensemble", info="Better, and eight times slower.")
@@ -166,7 +170,7 @@ class Batch:
     failed: list[tuple[str, str]] = field(default_factory=list)
     """Names and reasons."""
     pages: dict[str, str] = field(default_factory=dict)
-    """What is shown of each result, by its name."""
+    """The files of what is shown of each result, by its name."""
 
     @property
     def number(self) -> int:
@@ -186,7 +190,7 @@ class Session:
     def __init__(self, workers: Workers, limits: Limits, names: list[str]) -> None:
         self._workers, self._limits, self._names = workers, limits, names
 
-    def upscale(self, files: list[str] | None, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def upscale(self, files: list[str] | None, pages: dict[str, str], *values: Any) -> Iterator[tuple[Any, ...]]:
         """Upscale what was uploaded, one image after the other; the page's new contents after every step."""
         import gradio as gr
 
@@ -199,7 +203,9 @@ class Session:
             arguments = arguments_of((name, _text(value)) for name, value in given.items())
         except WrongOption as error:
             raise gr.Error(str(error), print_exception=False) from None
+        _forget(pages)
         batch, folder = Batch(len(files)), Path(tempfile.mkdtemp(prefix="srgan-kit-"))
+        yield (_going(batch, Path(files[0]).name, 0, 0), *[gr.skip()] * 3, {})
         try:
             for number, file in enumerate(map(Path, files)):
                 for done, total in self._upscale_one(file, folder / str(number), arguments, batch):
@@ -229,7 +235,8 @@ class Session:
         batch.done.append(made)
         name = f"{len(batch.done)}. {made.file.name}" if batch.count > 1 else made.file.name
         if made.comparison is not None:
-            batch.pages[name] = _framed(made.comparison.read_text(encoding="utf-8"))
+            batch.pages[name] = os.path.join(_folder(), f"{secrets.token_hex(16)}.html")
+            shutil.move(made.comparison, batch.pages[name])
 
     def _work(
         self, place: Place, file: Path, arguments: list[str], told: "queue.Queue[tuple[int, int] | None]"
@@ -314,12 +321,22 @@ def _shown(batch: Batch) -> tuple[Any, Any]:
     names = list(batch.pages)
     if not names:
         return gr.Dropdown(visible=False), ""
-    return gr.Dropdown(names, value=names[-1], visible=len(names) > 1), batch.pages[names[-1]]
+    return gr.Dropdown(names, value=names[-1], visible=len(names) > 1), _framed(names[-1], batch.pages)
 
 
-def _framed(page: str) -> str:
-    """A comparison page in a frame, which can do nothing but run its own script."""
+def _framed(name: str, pages: dict[str, str]) -> str:
+    """The comparison page of a result in a frame, which can do nothing but run its own script."""
+    try:
+        page = Path(pages[name]).read_text(encoding="utf-8")
+    except (KeyError, OSError):  # kept for an hour
+        return "<p>This result is not kept any more.</p>"
     return f'<iframe class="compare" title="Before and after" sandbox="allow-scripts" srcdoc="{escape(page)}"></iframe>'
+
+
+def _forget(pages: dict[str, str]) -> None:
+    """Remove the pages of an earlier click."""
+    for page in pages.values():
+        Path(page).unlink(missing_ok=True)
 
 
 def _downloads(batch: Batch, folder: Path) -> list[str]:

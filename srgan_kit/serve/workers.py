@@ -40,7 +40,7 @@ class WorkerDied(Exception):
 
 
 class Worker:
-    """A process, started again where it dies; one job at a time.
+    """A process that does one job at a time; where it has died, the next job starts another.
 
     Args:
         command: the program's command line.
@@ -101,12 +101,10 @@ class Worker:
         if status is not None:
             return status
         status = self._process.wait()
-        if not self._is_closed:
-            self._start()
         if self._sent:
             return 128 + self._sent
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        raise WorkerDied(f"the worker {how} in the middle of the work; it is started again")
+        raise WorkerDied(f"the worker {how} in the middle of the work; the next starts another")
 
     def _relay(self, job: Job, outlet: Outlet) -> int | None:
         """The job's exit status; None where the process died."""

@@ -163,6 +163,8 @@ class Stage {
   }
 }
 
+document.documentElement.classList.toggle("framed", window.parent !== window); // as a part of another page
+
 for (const section of document.querySelectorAll("section")) {
   const stages = [...section.querySelectorAll(".stage")];
   stages.forEach((root) => new Stage(root));

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from scripts.lib.server import Server
+from srgan_kit.serve.images import Refused, check_kind
 from srgan_kit.serve.options import OPTIONS, WrongOption, arguments_of
 
 Command = Callable[..., tuple[int, str, str]]
@@ -139,7 +140,7 @@ def test_models_and_health(server: Server) -> None:
         ("model=x.pth", "model: expected auto or a name"),
         ("format=exe", "format: expected a format that is written"),
         ("format=../x.png", "format: expected a format that is written"),
-        ("quality=101", "Invalid value for '--quality'"),
+        ("quality=101", "quality: expected a whole number from 1 to 100"),
         ("consistent=perhaps", "consistent: expected true or false"),
         ("output=/tmp/x.png", "output: no such option"),
         ("report=/tmp/x.json", "report: no such option"),
@@ -154,13 +155,17 @@ def test_wrong_options_are_named(server: Server, query: str, expected: str) -> N
 
 HOSTILE = {
     "nothing": (b"", 400, "the request has no image in it"),
-    "text": (b"hello", 422, "not an image in a format known here"),
+    "text": (b"hello", 422, "not an image of a kind that is taken here: PNG, JPEG, WebP"),
     "truncated": (png(40)[:900], 422, "cannot be read"),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>', 422, "not an image"),
     "bomb": (bomb(50_000), 413, "2500000000 pixels, more than 110000"),
     "many pixels": (bomb(400), 413, "160000 pixels, more than 110000"),
     "a pickle": (b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix.", 422, "not an image"),
-    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) run\n", 422, ""),
+    "postscript": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) run\n",
+        422,
+        "not an image of a kind",
+    ),
     "an archive": (b"PK\x03\x04" + bytes(100), 422, "not an image"),
 }
 
@@ -263,8 +268,20 @@ def test_a_worker_that_dies_is_told_and_started_again(server: Server) -> None:
     time.sleep(0.3)
     psutil.Process(server.process.pid).children()[0].kill()
     thread.join()
-    assert answers == [(500, "the worker was killed by SIGKILL in the middle of the work; it is started again")]
+    assert answers == [(500, "the worker was killed by SIGKILL in the middle of the work; the next starts another")]
     assert ask(server, "POST", "/upscale?scale=2", png())[0] == 200
+
+
+def test_every_kind_that_is_read_is_taken(tmp_path: Path) -> None:
+    """Those with a signature; what has none, such as TGA, could be anything."""
+    image = Image.new("RGB", (4, 4))
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM"):
+        image.save(tmp_path / "image", kind)
+        check_kind(tmp_path / "image")
+    for kind in ("EPS", "PDF", "TGA", "ICNS", "PCX"):
+        image.resize((16, 16)).save(tmp_path / "image", kind)
+        with pytest.raises(Refused, match="of a kind that is taken here"):
+            check_kind(tmp_path / "image")
 
 
 # --- options ----------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def client(server: Server, folder: Path, *arguments: object, **options: Any) -> 
     """`upscale --server` in a process of its own."""
     command = [sys.executable, "-c", CLIENT, "upscale", "--server", *map(str, arguments)]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=server.environment, **(pipes | options))
+    return subprocess.Popen(command, cwd=folder, **({"env": server.environment} | pipes | options))
 
 
 def finished(process: subprocess.Popen[bytes], given: bytes | None = None) -> tuple[int, bytes, str]:
