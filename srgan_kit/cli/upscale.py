@@ -12,6 +12,7 @@ from srgan_kit.cli.upscale_checks import (
     check_no_run,
     check_one_input,
     check_stdout,
+    note_reduced,
     note_what_has_no_effect,
     parse_format,
     parse_tile,
@@ -196,6 +197,7 @@ def upscale(
         if overwrite:
             keep_inputs(jobs)
         check_apart(files, jobs)
+        note_reduced(dials, scale)
         note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
         options = UpscaleOptions(
             size=wanted.of,

@@ -9,10 +9,13 @@ from srgan_kit.cli.console import say
 from srgan_kit.cli.output_files import STDOUT
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, Format, missing_extra
-from srgan_kit.models.pretrained import AUTO
+from srgan_kit.models.pretrained import AUTO, default_model
 from srgan_kit.upscaling.choice import Dials
 from srgan_kit.upscaling.folders import InputFile
 from srgan_kit.upscaling.jobs import Destination
+
+KINDS = {"detail": "perceptual", "denoise": "photo"}
+"""The models that the dials lead to."""
 
 
 def parse_tile(tile: str) -> int | None:
@@ -88,3 +91,12 @@ def note_what_has_no_effect(format: Format, quality: int | None, consistent: boo
         say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
     if fast_scale is not None and fast_scale <= 3:
         say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
+
+
+def note_reduced(dials: Dials, scale: float | None) -> None:
+    """Say where the dials' models are of a larger scale than the fidelity model would be."""
+    if dials and scale is not None:
+        plain, used = (name.split("-")[0] for name in (default_model(scale), dials.choose(scale).model))
+        if plain != used:
+            kinds = " and ".join(KINDS[name] for name in dials.settings)
+            say(f"note: there is no {kinds} model of {plain}: those of {used} are used, and reduced", error=True)

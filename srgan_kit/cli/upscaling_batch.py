@@ -177,7 +177,7 @@ def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwr
     if options.explain is not None:
         from srgan_kit.cli.upscale_explain import draw_map
 
-        job.notes.append(draw_map(options.explain, overwrite, upscaler, image, result.image, progress))
+        job.notes.append(draw_map(options.explain, upscaler, image, result.image, progress, overwrite=overwrite))
 
 
 def read_input(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":

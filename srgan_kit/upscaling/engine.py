@@ -28,8 +28,8 @@ SMALLEST_TILE, LARGEST_TILE = 64, 512
 """Automatic tiles: below, halos dominate; above, nothing is gained and memory grows."""
 LAYER_BYTES = 200e6
 """Automatic tiles are chosen so that the widest layer's input and output take no more than this in fp32."""
-LAYERS_ALIVE = 2
-"""How many times that is alive at once: an answer to be added to, and what the allocator keeps."""
+LAYERS_ALIVE = 4
+"""How many times as much the layers of a tile take at once: what is still to be added, copies, and gaps between."""
 SURELY_ACCEPTED = 64
 """Networks are taken to accept images of this many pixels a side without asking."""
 UNKEPT = 256**2

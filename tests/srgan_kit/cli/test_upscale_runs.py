@@ -65,6 +65,23 @@ def test_dials_on_the_command_line(here: Path, command: Command) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (["-s", "2", "--detail", "0.5"], "there is no perceptual model of x2: those of x4 are used, and reduced"),
+        (["-s", "3", "--denoise", "0.5"], "there is no photo model of x3: those of x4 are used, and reduced"),
+        (["-s", "2", "--denoise", "0.5"], ""),
+        (["--detail", "0"], ""),
+    ],
+)
+def test_models_of_another_scale_are_said(here: Path, command: Command, options: list[str], note: str) -> None:
+    make_image(here / "a.png")
+    status, out, err = command("upscale", "a.png", *options, "--dry-run")
+    assert status == 0
+    assert err == (f"note: {note}\n" if note else "")
+    assert ("x4-fidelity" in out) is (note != "" or options == ["--detail", "0"])
+
+
+@pytest.mark.parametrize(
     ("options", "reason"),
     [
         (["--detail", "0", "-m", "x4-photo"], "--detail and -m x4-photo: --detail chooses its own models"),
