@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from srgan_kit.cli.output_files import STDOUT, check_image, check_report
+from srgan_kit.cli.output_files import STDOUT, check_report
 from srgan_kit.cli.upscale_checks import (
+    check_folders,
+    check_map,
     check_model,
-    check_no_run,
-    check_one_input,
+    check_nothing_written,
+    check_one_of,
     check_stdout,
     note_reduced,
     note_what_has_no_effect,
@@ -21,7 +23,6 @@ from srgan_kit.cli.upscale_dry_run import show_dry_run
 from srgan_kit.cli.upscale_report import reporting, settings_of
 from srgan_kit.cli.upscale_watch import Work, watch_folders
 from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
-from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, MAX_PIXELS
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.choice import Dials
@@ -158,25 +159,22 @@ def upscale(
 
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
+    check_one_of({"--skip-existing": skip_existing, "--overwrite": overwrite})
+    check_one_of({"--watch": watch, "--dry-run": dry_run})
     existing = Existing(skip_existing, overwrite)
-    if skip_existing and overwrite:
-        raise UserError("--skip-existing and --overwrite: expected one of them, got both")
     wanted, tile_side = ResultSize(scale, parse_box(fit), width, height), parse_tile(tile)
     dials = Dials(detail, denoise)
     check_model(model, fast, dials)
     files = {"--report": report, "--explain": explain}
-    for option, is_given in (("--dry-run", dry_run), ("--watch", watch)):
-        if is_given:
-            check_no_run(option, inputs, files)
-    if watch and dry_run:
-        raise UserError("--watch and --dry-run: expected one of them, got both")
+    if dry_run:
+        check_nothing_written(files)
+    if watch:
+        check_folders(inputs)
+    found = [] if watch else find(inputs, recursive)
     if report is not None:
         check_report(report, overwrite)
     if explain is not None:
-        check_image(explain, overwrite)
-    found = [] if watch else find(inputs, recursive)
-    if explain is not None:
-        check_one_input(explain, found)
+        check_map(explain, overwrite, len(found))
     destination = parse_output(output, inputs, found)
     suffix = parse_format(format, destination)
     if not dry_run:
