@@ -3,7 +3,7 @@
     SRGAN_KIT_DATA=... python -m scripts.experiments.chains [--images N]
 
 Photographs that no model was trained on are reduced by 6, 8, 12 and 16 and upscaled again in each way. The page is
-docs/guide/dials-and-sizes.md. Distance: LPIPS-like with VGG16, on which nothing was trained.
+docs/guide/dials-and-sizes.md. Distance: LPIPS-like with SqueezeNet, by which no fidelity model was trained.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.lib import paths
-from scripts.lib.judged import Score, held_out, mean_score, score, vgg_judge, written
+from scripts.lib.judged import Score, held_out, mean_score, score, squeezenet_judge, written
 from scripts.lib.pages import fill
 from srgan_kit.data.image_folder import rgb_planes
 from srgan_kit.images.image import LoadedImage
@@ -43,7 +43,7 @@ def choice(scales: tuple[int, ...]) -> Choice:
 
 def measure(data: Path, images: int) -> dict[str, dict[str, Score]]:
     """Means over photographs: found["x8"]["x4 then x2"]; seconds too."""
-    judge, upscaler = vgg_judge(data), Upscaler(device="cpu", precision="fp32")
+    judges, upscaler = {"lpips_like": squeezenet_judge(data)}, Upscaler(device="cpu", precision="fp32")
     found: dict[str, dict[str, Score]] = {}
     for factor, ways in WAYS.items():
         scores: dict[str, list[Score]] = {}
@@ -56,7 +56,7 @@ def measure(data: Path, images: int) -> dict[str, dict[str, Score]]:
             for way in ways:
                 made[named(way)] = upscaled(upscaler, low, (original.shape[1], original.shape[0]), choice(way))
             for name, (result, seconds) in made.items():
-                scores.setdefault(name, []).append(score(result, original, factor, judge) | {"seconds": seconds})
+                scores.setdefault(name, []).append(score(result, original, factor, judges) | {"seconds": seconds})
         found[f"x{factor}"] = {name: mean_score(rows) for name, rows in scores.items()}
         print(f"x{factor}: {found[f'x{factor}']}", flush=True)
     return found
@@ -75,7 +75,7 @@ def named(way: tuple[int, ...]) -> str:
 
 def table(found: dict[str, dict[str, Score]]) -> str:
     """The figures in Markdown."""
-    lines = ["| scale | models | LPIPS-like, VGG16 / PSNR-Y dB | time over x4's |", "|---|---|---:|---:|"]
+    lines = ["| scale | models | LPIPS-like / PSNR-Y dB | time over x4's |", "|---|---|---:|---:|"]
     for factor, ways in found.items():
         one = ways[named((4,))]["seconds"]
         for name, values in ways.items():
@@ -87,7 +87,7 @@ def table(found: dict[str, dict[str, Score]]) -> str:
 def main() -> None:
     """Measure, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=24, help="photographs to measure on")
+    parser.add_argument("--images", type=int, default=8, help="photographs to measure on")
     options = parser.parse_args()
     found = measure(paths.data_folder("images and weights"), options.images)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -1,15 +1,17 @@
 """What `--detail` and `--denoise` do from 0 to 1: distances and PSNR on held-out photographs, and a figure.
 
-    SRGAN_KIT_DATA=... python -m scripts.experiments.dials [--images N]      measure, then the page and the figure
+    SRGAN_KIT_DATA=... python -m scripts.experiments.dials [--images N]      measure what is missing in
+                                              docs/results/dials.json, then write the page and draw the figure
     python -m scripts.experiments.dials --figure                             the figure alone
 
 Photographs that no model was trained on are reduced, as they are or by the degradations of docs/guide/degradations.md,
-and upscaled through `Upscaler(dials=...)`. Distance: LPIPS-like with VGG16, on which nothing was trained. The page is
-docs/guide/dials-and-sizes.md.
+and upscaled through `Upscaler(dials=...)`. Distances: LPIPS-like with SqueezeNet, as the pages of models have it, and
+for detail with VGG16 too, on which nothing was trained. The page is docs/guide/dials-and-sizes.md.
 """
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +20,18 @@ import numpy as np
 import torch
 
 from scripts.lib import paths
-from scripts.lib.judged import Score, held_out, mean_score, score, vgg_judge, written
+from scripts.lib.judged import Score, held_out, mean_score, score, squeezenet_judge, vgg_judge, written
 from scripts.lib.pages import fill
+from scripts.lib.quality import original
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.degradation_settings import LightConfig, RoundsConfig, SecondOrderConfig
-from srgan_kit.data.image_folder import rgb_planes
+from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.images.grid import save_sheet
 from srgan_kit.images.image import LoadedImage
-from srgan_kit.images.resize import crop_to_multiple, resize_8bit
+from srgan_kit.images.pixels import center_crop
+from srgan_kit.images.resize import resize_8bit
+from srgan_kit.models.interpolation import SAME_ORIGIN, cosine
+from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.choice import Choice, Dials, Share
 from srgan_kit.upscaling.upscaler import Upscaler
 
@@ -33,8 +39,11 @@ RESULTS, PAGE = paths.RESULTS / "dials.json", paths.GUIDE / "dials-and-sizes.md"
 FIGURE = paths.IMAGES / "dials.png"
 SOURCE = "photos"
 """The source that x4-perceptual was not trained on either."""
+SIDE = 192
+"""Of the middle part of each photograph that is looked at."""
 SEED = 2**31 + 7
 INPUTS: dict[str, RoundsConfig | None] = {
+    "B100": None,  # the test set, whole images, for comparison with other pages
     "clean": None,
     "light": LightConfig(name="light"),
     "second-order": SecondOrderConfig(name="second-order"),
@@ -50,9 +59,11 @@ def settings() -> Iterator[Setting]:
         yield f"detail {value:g}", 4, "clean", Dials(detail=value).choose(4)
     for value in (0.0, 0.5, 1.0):  # models of x4, whose result is reduced
         yield f"detail {value:g}", 2, "clean", Dials(detail=value).choose(4)
+    for value in POSITIONS:
+        yield f"detail {value:g}", 4, "B100", Dials(detail=value).choose(4)
     yield "x2-fidelity", 2, "clean", Choice("x2-fidelity")
     for scale in (4, 2):
-        for kind in INPUTS:
+        for kind in ("clean", "light", "second-order"):
             for value in POSITIONS:
                 yield f"denoise {value:g}", scale, kind, Dials(denoise=value).choose(scale)
     mixed = Choice("x4-fidelity", perceptual=Share("x4-photo", 0.5))  # the outputs, where the weights could be
@@ -69,24 +80,44 @@ def settings() -> Iterator[Setting]:
 def pairs(data: Path, images: int, scale: int, kind: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(low, high) of each photograph."""
     config = INPUTS[kind]
-    for number, (_, pixels) in enumerate(held_out(data, SOURCE)[:images]):
-        high = crop_to_multiple(rgb_planes(pixels), scale)
+    if kind == "B100":
+        highs = [original(path, scale) for path in find_images(data / "sr_test" / "B100" / "HR")[:images]]
+    else:
+        highs = [center_crop(rgb_planes(pixels), SIDE, SIDE) for _, pixels in held_out(data, SOURCE)[:images]]
+    for number, high in enumerate(highs):
         random = degradation_random(SEED, number)
         low = resize_8bit(high, 1 / scale) if config is None else degrade(high, scale, config, random)
         yield tuple(each.permute(1, 2, 0).contiguous().numpy() for each in (low, high))  # pyright: ignore[reportReturnType]
 
 
+def origins() -> dict[str, Score]:
+    """The cosines between the weights of models that the dials lie between."""
+    pairs = [(f"x{scale}-fidelity", f"x{scale}-photo") for scale in (4, 2)] + [("x4-fidelity", "x4-perceptual")]
+    return {
+        f"{first}, {second}": {"cosine": round(cosine(load_model(first), load_model(second)), 3)}
+        for first, second in pairs
+    }
+
+
 def measure(data: Path, images: int) -> dict[str, Score]:
-    """Means over photographs: found["x4 clean: detail 0.5"]."""
-    judge, upscaler = vgg_judge(data), Upscaler(device="cpu", precision="fp32")
-    found: dict[str, Score] = {}
+    """Means over photographs: found["x4 clean: detail 0.5"]; the origins of weights too."""
+    fast, upscaler = {"lpips_like": squeezenet_judge(data)}, Upscaler(device="cpu", precision="fp32")
+    slow = fast | {"lpips_vgg": vgg_judge(data)}
+    found: dict[str, Score] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    found |= origins()
     for name, scale, kind, choice in settings():
-        scores = [
-            score(upscaled(upscaler, low, (high.shape[1], high.shape[0]), choice), high, scale, judge)
-            for low, high in pairs(data, images, scale, kind)
-        ]
+        if f"x{scale} {kind}: {name}" in found:
+            continue
+        scores: list[Score] = []
+        judges = slow if (scale, kind) == (4, "clean") and name.startswith("detail") else fast
+        for low, high in pairs(data, images, scale, kind):
+            start = time.perf_counter()
+            made = upscaled(upscaler, low, (high.shape[1], high.shape[0]), choice)
+            seconds = round(time.perf_counter() - start, 3)
+            scores.append(score(made, high, scale, judges) | {"seconds": seconds})
         found[f"x{scale} {kind}: {name}"] = mean_score(scores)
         print(f"x{scale} {kind}: {name}: {written(mean_score(scores))}", flush=True)
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 
 
@@ -101,7 +132,8 @@ def upscaled(upscaler: Upscaler, low: np.ndarray, size: tuple[int, int], choice:
 def single(found: dict[str, Score]) -> str:
     """Each dial alone."""
     lines = [f"| scale, input | dial | {' | '.join(f'{value:g}' for value in POSITIONS)} |", f"|---|---|{'---|' * 5}"]
-    rows = [("x4 clean", "detail"), *((f"x{scale} {kind}", "denoise") for scale in (4, 2) for kind in INPUTS)]
+    denoised = [(f"x{scale} {kind}", "denoise") for scale in (4, 2) for kind in ("clean", "light", "second-order")]
+    rows = [("x4 clean", "detail"), ("x4 B100", "detail"), *denoised]
     for where, dial in rows:
         cells = [written(found[f"{where}: {dial} {value:g}"]) for value in POSITIONS]
         lines.append(f"| {where} | `--{dial}` | {' | '.join(cells)} |")
@@ -119,6 +151,25 @@ def both(found: dict[str, Score]) -> str:
         names += [f"{name}, perceptual sees the input" if denoise else "" for name in names[1:]]
         cells = [written(found[f"x4 second-order: {name}"]) if name else "the same" for name in names]
         lines.append(f"| `--denoise {denoise:g}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def origin_table(found: dict[str, Score]) -> str:
+    """How alike weights are, and what is made of it."""
+    lines = ["| models | cosine of their weights | between them |", "|---|---:|---|"]
+    for pair, values in found.items():
+        if "cosine" in values:
+            way = "interpolated weights" if values["cosine"] >= SAME_ORIGIN else "mixed results"
+            lines.append(f"| {pair} | {values['cosine']:.2f} | {way} |")
+    return "\n".join(lines)
+
+
+def time_table(found: dict[str, Score]) -> str:
+    """Seconds of a photograph over those of the fidelity model."""
+    one = found["x4 second-order: detail 0, denoise 0"]["seconds"]
+    lines = ["| x4 | time over x4-fidelity's |", "|---|---:|"]
+    for name in ("detail 1, denoise 0", "detail 0.5, denoise 0", "detail 0, denoise 0.5", "detail 0.5, denoise 0.5"):
+        lines.append(f"| {name} | {found[f'x4 second-order: {name}']['seconds'] / one:.1f} |")
     return "\n".join(lines)
 
 
@@ -141,13 +192,13 @@ def figure() -> None:
 def main() -> None:
     """Measure, then write the page and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=24, help="photographs to measure on")
+    parser.add_argument("--images", type=int, default=12, help="photographs to measure on")
     parser.add_argument("--figure", action="store_true", help="draw the figure alone")
     options = parser.parse_args()
     if not options.figure:
         found = measure(paths.data_folder("images and weights"), options.images)
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        fill(PAGE, {"one dial": single(found), "both dials": both(found)})
+        parts = {"one dial": single(found), "both dials": both(found)}
+        fill(PAGE, parts | {"origins": origin_table(found), "times": time_table(found)})
     figure()
 
 

@@ -109,7 +109,7 @@ def measured(high: np.ndarray, low: Image.Image, scale: int, judge: LPIPSLoss) -
     target = high[: low.height * scale, : low.width * scale]
     for name in COMPARED:
         upscale = bicubic_upscaler(scale) if name == "bicubic" else _upscaler(f"x{scale}-{name}").upscale
-        row[name] = score(upscale(pixels), target, scale, judge)
+        row[name] = score(upscale(pixels), target, scale, {"lpips_vgg": judge})
     return row
 
 

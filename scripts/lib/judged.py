@@ -1,22 +1,26 @@
 """Upscaled images judged beside their originals by measures that no model was trained on, and photographs likewise."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from scripts.lib import paths
 from scripts.lib.holdout import split
 from srgan_kit.data.image_folder import find_images, rgb_planes
 from srgan_kit.losses import LPIPSLoss
+from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
 from srgan_kit.metrics.psnr_ssim import psnr_y
 
 HELD_OUT = 0.06
 """Fraction of each source's photographs that the students' training left out."""
 WEIGHTS = Path("weights") / "vgg16_oxford_conv5_3_fp16.pth"
 Score = dict[str, float]
+Judges = Mapping[str, LPIPSLoss | PerceptualDistance]
+"""By the names of their distances."""
 
 
 def held_out(data: Path, source: str) -> list[tuple[str, np.ndarray]]:
@@ -34,14 +38,21 @@ def vgg_judge(data: Path) -> LPIPSLoss:
     return LPIPSLoss("vgg", weights={name: value.float() for name, value in state.items()})
 
 
+def squeezenet_judge(data: Path) -> PerceptualDistance:
+    """LPIPS-like distance with SqueezeNet, as the pages of models have it: twenty times as fast."""
+    return lpips_like(data / "weights" / paths.NETWORKS["lpips"])
+
+
 @torch.inference_mode()
-def score(made: np.ndarray, original: np.ndarray, border: int, judge: LPIPSLoss) -> Score:
-    """Distance, and PSNR on luma without a border of so many pixels; both images (H, W, 3) uint8 of one size."""
+def score(made: np.ndarray, original: np.ndarray, border: int, judges: Judges) -> Score:
+    """Distances by the names of the judges, and PSNR on luma without a border of so many pixels.
+
+    Both images are (H, W, 3) uint8 of one size.
+    """
     first, second = (rgb_planes(each)[None] for each in (made, original))
-    return {
-        "lpips_vgg": round(float(judge(first.float() / 255, second.float() / 255)), 5),
-        "psnr_y": round(float(psnr_y(first, second, border)), 3),
-    }
+    distances = {name: float(judge(first.float() / 255, second.float() / 255)) for name, judge in judges.items()}
+    psnr = round(float(psnr_y(first, second, border)), 3)
+    return {**{name: round(value, 5) for name, value in distances.items()}, "psnr_y": psnr}
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
@@ -50,5 +61,6 @@ def mean_score(scores: Sequence[Score]) -> Score:
 
 
 def written(score: Score) -> str:
-    """Both figures in a cell of a table."""
-    return f"{score['lpips_vgg']:.3f} / {score['psnr_y']:.2f}"
+    """The figures in a cell of a table."""
+    distances = " / ".join(f"{score[name]:.3f}" for name in ("lpips_like", "lpips_vgg") if name in score)
+    return f"{distances} / {score['psnr_y']:.2f}"

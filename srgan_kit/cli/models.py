@@ -101,7 +101,7 @@ def _explain(path: Path) -> None:
             raise UserError(f"{path}: {str(error).removeprefix(f'{file}: ')}") from None
     for scale in (2, 3, 4):
         choice = choose(found, scale)
-        say(f"{path}: -s {scale}: {choice.model}: {choice.reason}")
+        say(f"{path}: -s {scale}: {choice.name}: {choice.reason}")
     quality = "-" if found.jpeg_quality is None else f"about {found.jpeg_quality}"
     rows = [
         ("JPEG's quality", quality, "from the file's tables"),

@@ -8,13 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from srgan_kit.cli.by_server import upscale_by_server
-from srgan_kit.cli.output_files import STDOUT, check_image, check_page, check_report
+from srgan_kit.cli.output_files import STDOUT, check_page, check_report
 from srgan_kit.cli.upscale_checks import (
     check_comparable,
+    check_folders,
+    check_map,
     check_model,
-    check_no_run,
-    check_one_input,
+    check_nothing_written,
+    check_one_of,
     check_stdout,
+    note_reduced,
     note_what_has_no_effect,
     parse_format,
     parse_tile,
@@ -24,7 +27,6 @@ from srgan_kit.cli.upscale_dry_run import show_dry_run
 from srgan_kit.cli.upscale_report import reporting, settings_of
 from srgan_kit.cli.upscale_watch import Work, watch_folders
 from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
-from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, MAX_PIXELS
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.choice import Dials
@@ -192,27 +194,25 @@ def upscale(
     """
     if server:
         raise typer.Exit(upscale_by_server(sys.argv[2:]))  # `main` has done it, unless the app was called by others
+    check_one_of({"--skip-existing": skip_existing, "--overwrite": overwrite})
+    check_one_of({"--watch": watch, "--dry-run": dry_run})
+    check_one_of({"--watch": watch, "--compare": compare is not None})
     existing = Existing(skip_existing, overwrite)
-    if skip_existing and overwrite:
-        raise UserError("--skip-existing and --overwrite: expected one of them, got both")
     wanted, tile_side = ResultSize(scale, parse_box(fit), width, height), parse_tile(tile)
     dials = Dials(detail, denoise)
     check_model(model, fast, dials)
     files = {"--report": report, "--explain": explain, "--compare": compare}
-    for option, is_given in (("--dry-run", dry_run), ("--watch", watch)):
-        if is_given:
-            check_no_run(option, inputs, files)
-    if watch and dry_run:
-        raise UserError("--watch and --dry-run: expected one of them, got both")
+    if dry_run:
+        check_nothing_written(files)
+    if watch:
+        check_folders(inputs)
+    found = [] if watch else find(inputs, recursive)
     if report is not None:
         check_report(report, overwrite)
     if explain is not None:
-        check_image(explain, overwrite)
+        check_map(explain, overwrite, len(found))
     if compare is not None:
         check_page(compare, overwrite)
-    found = [] if watch else find(inputs, recursive)
-    if explain is not None:
-        check_one_input(explain, found)
     destination = parse_output(output, inputs, found)
     suffix = parse_format(format, destination)
     if not dry_run:
@@ -245,6 +245,7 @@ def upscale(
         if overwrite:
             keep_inputs(jobs)
         check_apart(files, jobs)
+        note_reduced(dials, scale)
         note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
         options = UpscaleOptions(
             size=wanted.of,

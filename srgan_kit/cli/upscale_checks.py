@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from srgan_kit.cli.console import say
-from srgan_kit.cli.output_files import STDOUT
+from srgan_kit.cli.output_files import STDOUT, check_image
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, Format, missing_extra
-from srgan_kit.models.pretrained import AUTO
+from srgan_kit.models.pretrained import AUTO, default_model
 from srgan_kit.upscaling.choice import Dials
-from srgan_kit.upscaling.folders import STDIN, InputFile
+from srgan_kit.upscaling.folders import STDIN
 from srgan_kit.upscaling.jobs import Destination, Job
+
+KINDS = {"detail": "perceptual", "denoise": "photo"}
+"""The models that the dials lead to."""
 
 
 def parse_tile(tile: str) -> int | None:
@@ -47,29 +50,31 @@ def check_model(model: str, fast: bool, dials: Dials) -> None:
         raise UserError(f"{dial} and {other}: {dial} chooses its own models; leave one of them out")
 
 
-def check_no_run(option: str, inputs: list[str], files: Mapping[str, Path | None]) -> None:
-    """Raise a UserError where a dry run or a watched folder cannot be.
-
-    Args:
-        option: --dry-run or --watch.
-        inputs: as they were given.
-        files: what is written beside the results, by its option.
-    """
-    kept = ("--report",) if option == "--watch" else ()
-    for other, file in files.items():
-        if file is not None and other not in kept:
-            why = "nothing is written" if option == "--dry-run" else "it is of what one run made"
-            raise UserError(f"{option} and {other}: {why}; leave one of them out")
-    if option == "--watch":
-        for name in inputs:
-            if not os.path.isdir(name):
-                raise UserError(f"--watch {name}: expected a folder")
+def check_one_of(options: Mapping[str, bool]) -> None:
+    """Raise a UserError where both of two options are given that exclude each other."""
+    if all(options.values()):
+        raise UserError(f"{' and '.join(options)}: expected one of them, got both")
 
 
-def check_one_input(explain: Path, found: list[InputFile]) -> None:
-    """Raise a UserError unless there is one input, which a map is drawn of."""
-    if len(found) != 1:
-        raise UserError(f"--explain {explain}: one map for {len(found)} inputs; expected one input")
+def check_nothing_written(files: Mapping[str, Path | None]) -> None:
+    """Raise a UserError where a dry run is to write one of these files, each by its option."""
+    for option, file in files.items():
+        if file is not None:
+            raise UserError(f"--dry-run and {option}: nothing is written; leave one of them out")
+
+
+def check_folders(inputs: list[str]) -> None:
+    """Raise a UserError unless all inputs are folders, which can be watched."""
+    for name in inputs:
+        if not os.path.isdir(name):
+            raise UserError(f"--watch {name}: expected a folder")
+
+
+def check_map(file: Path, overwrite: bool, inputs: int) -> None:
+    """Raise a UserError unless there is one input, which a map is drawn of, and the map may be written."""
+    if inputs != 1:
+        raise UserError(f"--explain {file}: expected one input, got {inputs or 'folders to watch'}")
+    check_image(file, overwrite)
 
 
 def check_stdout(destination: Destination, report: Path | None) -> None:
@@ -94,3 +99,12 @@ def note_what_has_no_effect(format: Format, quality: int | None, consistent: boo
         say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
     if fast_scale is not None and fast_scale <= 3:
         say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
+
+
+def note_reduced(dials: Dials, scale: float | None) -> None:
+    """Say where the dials' models are of a larger scale than the fidelity model would be."""
+    if dials and scale is not None:
+        plain, used = (name.split("-")[0] for name in (default_model(scale), dials.choose(scale).model))
+        if plain != used:
+            kinds = " and ".join(KINDS[name] for name in dials.settings)
+            say(f"note: there is no {kinds} model of {plain}: those of {used} are used, and reduced", error=True)

@@ -20,7 +20,7 @@ def show_dry_run(jobs: list[Job], upscaler: "Upscaler", options: UpscaleOptions,
     Images are read, because the choice of a model needs their pixels. Each model's rate is measured once.
     """
     from srgan_kit.images.read import pixels_limited
-    from srgan_kit.upscaling.estimate import PROBE, Estimator
+    from srgan_kit.upscaling.estimate import Estimator
 
     estimator, done = Estimator(), list["Estimate"]()
     with without_pillow_warnings(), pixels_limited(options.max_pixels):
@@ -37,7 +37,7 @@ def show_dry_run(jobs: list[Job], upscaler: "Upscaler", options: UpscaleOptions,
         seconds, memory = sum(each.seconds for each in done), max(each.bytes for each in done)
         images = f"{len(done)} image{'s' if len(done) > 1 else ''}"
         say(f"{images}: about {duration(seconds)} on {upscaler.device}, {gigabytes(memory)} of memory at most")
-        say(f"(the networks' time, by a run of each on {PROBE}x{PROBE} pixels just now; nothing was written)")
+        say("(the networks' time, by a short run of each just now; nothing was written)")
 
 
 def _estimate(

@@ -19,11 +19,12 @@ TITLE = "departure from what the input supports, in levels of 255"
 
 def draw_map(
     file: Path,
-    overwrite: bool,
     upscaler: "Upscaler",
     small: "LoadedImage",
     result: "LoadedImage",
-    progress: "Progress",
+    progress: "Progress | None" = None,
+    *,
+    overwrite: bool = False,
 ) -> str:
     """Write the map of a result of the image `small`; returns what it shows, in words.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from srgan_kit.cli.console import say
 from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
 from srgan_kit.upscaling.folders import InputFile
-from srgan_kit.upscaling.jobs import Job
+from srgan_kit.upscaling.jobs import Job, keep_inputs
 from srgan_kit.upscaling.watching import appearing
 
 if TYPE_CHECKING:
@@ -48,5 +48,7 @@ def watch_folders(folders: list[str], recursive: bool, jobs: list[Job], plan: Pl
         if not new:
             continue
         jobs += new
+        if work.overwrite:
+            keep_inputs(jobs)
         existing = Existing(skip=not work.overwrite, overwrite=work.overwrite)
         run_jobs(new, work.upscaler, work.options, existing, lines_on_stderr=work.lines_on_stderr)

@@ -165,7 +165,8 @@ class Steps:
         from srgan_kit.cli.upscale_explain import draw_map
 
         assert work.result is not None
-        drawn = draw_map(file, self.existing.overwrite, self.upscaler, image, work.result.image, progress)
+        made = work.result.image
+        drawn = draw_map(file, self.upscaler, image, made, progress, overwrite=self.existing.overwrite)
         work.result.image.notes.append(drawn)
 
     def _claim(self, work: Work) -> bool:

@@ -32,6 +32,8 @@ def interpolated(first: UpscalingModel, second: UpscalingModel, fraction: float)
 
 @torch.no_grad()
 def cosine(first: UpscalingModel, second: UpscalingModel) -> float:
-    """The cosine between all weights of two networks of the same settings, each as one vector: in [-1, 1]."""
-    one, other = (torch.cat([w.flatten() for w in model.network.parameters()]) for model in (first, second))
+    """The cosine between two networks' weights of the same names and shapes, each as one vector: in [-1, 1]."""
+    own, others = dict(first.network.named_parameters()), dict(second.network.named_parameters())
+    shared = [name for name, weight in own.items() if name in others and others[name].shape == weight.shape]
+    one, other = (torch.cat([weights[name].flatten() for name in shared]) for weights in (own, others))
     return float(torch.cosine_similarity(one, other, dim=0))

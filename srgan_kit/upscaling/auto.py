@@ -4,7 +4,7 @@ The thresholds come from `scripts/experiments/model_choice.py`; docs/guide/choos
 """
 
 from srgan_kit.models.pretrained import default_model, pretrained_models
-from srgan_kit.upscaling.choice import Choice
+from srgan_kit.upscaling.choice import Choice, models_after
 from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {2: 72, 4: 88}
@@ -20,14 +20,14 @@ COMPRESSED_PAGE = (0.4, 0.15)
 def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choice:
     """The pretrained model for an image at an output scale; None for 4.
 
-    Clean images get the fidelity model, others the photo model. With `fast` the fidelity model is of the -fast tier
-    where there is one of that scale.
+    Clean images get the fidelity model, others the photo model; from CHAINED_FROM times on another one follows. With
+    `fast` none does, and the fidelity model is of the -fast tier where there is one of that scale.
     """
     photo = 2 if scale is not None and scale <= 2 else 4
     reason = harm(evidence, photo)
     if reason is None:
         return clean_choice(scale, fast)
-    return Choice(f"x{photo}-photo", reason)
+    return Choice(f"x{photo}-photo", reason, further=() if fast else models_after(photo, scale))
 
 
 def clean_model(scale: float | None, fast: bool) -> str:
@@ -39,7 +39,8 @@ def clean_model(scale: float | None, fast: bool) -> str:
 
 def clean_choice(scale: float | None, fast: bool = False) -> Choice:
     """The fidelity models for an output scale, None for 4: for images that need no more than that."""
-    return Choice(clean_model(scale, fast), "no sign of compression or noise")
+    further = () if fast else models_after(4, scale)
+    return Choice(clean_model(scale, fast), "no sign of compression or noise", further=further)
 
 
 def harm(evidence: Evidence, scale: int) -> str | None:

@@ -4,7 +4,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from srgan_kit.errors import UserError
-from srgan_kit.models.pretrained import pretrained_models
+from srgan_kit.models.pretrained import default_model, pretrained_models
+
+CHAINED_FROM = 6.0
+"""Output scale from which a second model follows the first, whose scale is 4 at most: docs/guide/dials-and-sizes.md."""
+
+
+def models_after(scale: int, factor: float | None) -> tuple[str, ...]:
+    """What upscales a result of `scale` times on to `factor` times: a fidelity model, because that result is clean."""
+    return () if factor is None or factor < CHAINED_FROM else (default_model(factor / scale),)
 
 
 @dataclass(frozen=True)
@@ -88,10 +96,11 @@ class Dials:
             raise UserError(f"{self}: expected pretrained models {', '.join(f'x4-{kind}' for kind in kinds)}")
         scale = next((own for own in scales if own >= factor), scales[-1])
         detail, denoise = self.detail or 0.0, self.denoise or 0.0
+        further = models_after(scale, factor)
         fidelity, perceptual, photo = (f"x{scale}-{kind}" for kind in ("fidelity", "perceptual", "photo"))
         if detail == 1 and denoise == 0:
-            return Choice(perceptual, str(self))
-        choice = Choice(photo if denoise == 1 else fidelity, str(self))
+            return Choice(perceptual, str(self), further=further)
+        choice = Choice(photo if denoise == 1 else fidelity, str(self), further=further)
         if 0 < denoise < 1:
             choice = replace(choice, photo=Share(photo, denoise))
         if detail:

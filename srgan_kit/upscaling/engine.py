@@ -30,8 +30,8 @@ Progress = Callable[[int, int], None]
 Task = Callable[[TileRunner], bool]
 """A tile's work: whether it was computed again."""
 
-LAYERS_ALIVE = 2
-"""How many times a tile's widest layer is alive at once: an answer to be added to, and what the allocator keeps."""
+LAYERS_ALIVE = 4
+"""How many times as much the layers of a tile take at once: what is still to be added, copies, and gaps between."""
 SURELY_ACCEPTED = 64
 """Networks are taken to accept images of this many pixels a side without asking."""
 UNKEPT = 256**2

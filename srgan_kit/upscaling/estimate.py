@@ -10,8 +10,10 @@ from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.composite import runs
 from srgan_kit.upscaling.engine import ImageRunner, TiledUpscaler
 
-PROBE, WARM_UP = 192, 64
-"""Sides of the squares that are upscaled to measure: what counts, and what goes before."""
+SMALL, LARGE = 64, 192
+"""Sides of the squares that are upscaled to measure: the first warms up, and counts where it took long."""
+LONG = 0.5
+"""Seconds."""
 Size = tuple[int, int]
 
 
@@ -46,9 +48,14 @@ class Estimator:
     def _seconds_per_pixel(self, model: TiledUpscaler) -> float:
         """Seconds for each pixel that a network sees, on this machine now."""
         if model not in self._rates:
-            probe = np.random.default_rng(0).integers(0, 256, (PROBE, PROBE, 3), dtype=np.uint8)
-            model.run(probe[:WARM_UP, :WARM_UP])
-            start = time.perf_counter()
-            model.run(probe)
-            self._rates[model] = (time.perf_counter() - start) / model.pixels_read(PROBE, PROBE)
+            self._rates[model] = _measured(model, SMALL)
+            if self._rates[model] * SMALL**2 < LONG:
+                self._rates[model] = _measured(model, LARGE)
         return self._rates[model]
+
+
+def _measured(model: TiledUpscaler, side: int) -> float:
+    probe = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    start = time.perf_counter()
+    model.run(probe)
+    return (time.perf_counter() - start) / model.pixels_read(side, side)

@@ -65,6 +65,23 @@ def test_dials_on_the_command_line(here: Path, command: Command) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (["-s", "2", "--detail", "0.5"], "there is no perceptual model of x2: those of x4 are used, and reduced"),
+        (["-s", "3", "--denoise", "0.5"], "there is no photo model of x3: those of x4 are used, and reduced"),
+        (["-s", "2", "--denoise", "0.5"], ""),
+        (["--detail", "0"], ""),
+    ],
+)
+def test_models_of_another_scale_are_said(here: Path, command: Command, options: list[str], note: str) -> None:
+    make_image(here / "a.png")
+    status, out, err = command("upscale", "a.png", *options, "--dry-run")
+    assert status == 0
+    assert err == (f"note: {note}\n" if note else "")
+    assert ("x4-fidelity" in out) is (note != "" or options == ["--detail", "0"])
+
+
+@pytest.mark.parametrize(
     ("options", "reason"),
     [
         (["--detail", "0", "-m", "x4-photo"], "--detail and -m x4-photo: --detail chooses its own models"),
@@ -74,9 +91,9 @@ def test_dials_on_the_command_line(here: Path, command: Command) -> None:
         (["--width", "9", "-s", "2"], "--scale and --width: expected one of them"),
         (["--width", "0"], "--width 0: expected at least 1 pixel"),
         (["--dry-run", "--report", "r.json"], "--dry-run and --report: nothing is written"),
-        (["--dry-run", "--watch"], "--watch"),
+        (["--dry-run", "--watch"], "--watch and --dry-run: expected one of them"),
         (["--watch"], "--watch a.png: expected a folder"),
-        (["b.png", "--explain", "map.png"], "one map for 2 inputs"),
+        (["b.png", "--explain", "map.png"], "--explain map.png: expected one input, got 2"),
         (["--explain", "map.gif"], "map.gif: expected a name ending in"),
         (["--explain", "a.png", "--overwrite"], "--explain a.png: is an input as well"),
         (["--explain", "a_x4.png"], "--explain a_x4.png: is a result as well"),
@@ -122,11 +139,11 @@ def test_a_dry_run_says_what_a_run_would_do_and_writes_nothing(here: Path, comma
     status, out, err = command(*arguments, "--dry-run")
     assert status == 1
     lines = out.splitlines()
-    assert lines[0].startswith("in/a.png (12x9) -> out/a_x2.png (24x18, about 0.1 s, ")
-    assert lines[0].endswith(" GB, x2-fidelity: no sign of compression or noise)")
+    needs = r"about [0-9.]+ s, [0-9.]+ GB, x2-fidelity: no sign of compression or noise\)"
+    assert re.fullmatch(rf"in/a.png \(12x9\) -> out/a_x2.png \(24x18, {needs}", lines[0])
     assert lines[1].startswith("in/b.png (40x30) -> out/b_x2.png (80x60, ")
-    assert lines[2].startswith("2 images: about 0.1 s on cpu, ")
-    assert "192x192 pixels just now; nothing was written" in lines[3]
+    assert re.fullmatch(r"2 images: about [0-9.]+ s on cpu, [0-9.]+ GB of memory at most", lines[2])
+    assert "by a short run of each just now; nothing was written" in lines[3]
     errors = err.splitlines()
     assert errors[0].startswith("error: in/broken.jpg: not an image")
     assert errors[1:] == [

@@ -12,9 +12,11 @@ from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.rows import PassingRows, Rows
 from srgan_kit.models.interpolation import SAME_ORIGIN, cosine, interpolated
 from srgan_kit.models.super_resolution import UpscalingModel, load_model
+from srgan_kit.upscaling.auto import choose, clean_choice
 from srgan_kit.upscaling.choice import Choice, Dials, Share
 from srgan_kit.upscaling.composite import Chain, Mixed, first_reduced, part_of, runs
 from srgan_kit.upscaling.engine import Image, Progress, Tally, Upscaled
+from srgan_kit.upscaling.evidence import Evidence
 from srgan_kit.upscaling.resampling import resample
 from srgan_kit.upscaling.torch_engine import torch_upscaler
 from srgan_kit.upscaling.upscaler import Upscaler
@@ -77,6 +79,22 @@ def test_dials_choose_the_models_themselves() -> None:
             Upscaler(**settings, dials=Dials(detail=0))
 
 
+@pytest.mark.parametrize(
+    ("factor", "further"), [(4, ()), (5.9, ()), (6, ("x2-fidelity",)), (8, ("x2-fidelity",)), (12, ("x3-fidelity",))]
+)
+def test_far_beyond_4_times_another_model_follows(factor: float, further: tuple[str, ...]) -> None:
+    choice = clean_choice(factor)
+    assert (choice.model, choice.further) == ("x4-fidelity", further)
+    assert clean_choice(factor, fast=True) == Choice("x4-fidelity-fast", choice.reason)
+    assert Dials(detail=0.5, denoise=1).choose(factor).further == further
+    assert Dials(detail=1).choose(factor).further == further
+    noisy = Evidence(None, None, 0, None, 20.0, 0, 0)
+    assert choose(noisy, factor) == Choice("x4-photo", "noise of about 20 levels", further=further)
+    assert choose(noisy, factor, fast=True).further == ()
+    assert clean_choice(60).further == ("x4-fidelity",)
+    assert clean_choice(None).further == ()
+
+
 # --- results --------------------------------------------------------------------------------------------------------
 
 
@@ -120,6 +138,14 @@ def test_detail_is_drawn_on_what_was_denoised(photograph: np.ndarray) -> None:
     assert np.array_equal(dialled(photograph, Dials(detail=1, denoise=1)), by("x4-perceptual", cleaned))
     half = (photo.astype(float) + by("x4-perceptual", cleaned)) / 2
     assert np.abs(dialled(photograph, Dials(detail=0.5, denoise=1)) - half).max() <= 0.5
+
+
+def test_8_times_is_4_times_twice_over(photograph: np.ndarray) -> None:
+    upscaler = Upscaler(device="cpu", precision="fp32", scale=8)
+    assert upscaler.model_for(photograph).name == "x4-fidelity then x2-fidelity"
+    twice = by("x2-fidelity", by("x4-fidelity", photograph[:8, :8]))
+    assert np.array_equal(upscaler.upscale(photograph[:8, :8]), twice)
+    assert Upscaler(device="cpu", scale=7).upscale(photograph[:9, :9]).shape == (63, 63, 3)
 
 
 def test_16_bits_grey_and_opacity_are_mixed_too(photograph: np.ndarray) -> None:
