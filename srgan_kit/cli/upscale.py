@@ -57,7 +57,9 @@ def upscale(
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="EXT", help="Output format: png, jpg, webp, bmp, tif, avif, heic or jxl.", show_default="png"
+            metavar="EXT",
+            help="Output format: png, jpg, webp, gif, bmp, tif, avif, heic or jxl.",
+            show_default="png; the input's own for animations and pages",
         ),
     ] = None,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = None,
@@ -89,12 +91,14 @@ def upscale(
     if report is not None:
         check_report_apart(report, jobs)
     with _reporting(report, jobs, settings):
+        from srgan_kit.images.frames import frames_format
         from srgan_kit.upscaling.upscaler import Upscaler
 
         upscaler = Upscaler(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble)
         settings |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
         size_tag = fit.lower() if fit else f"x{upscaler.scale:g}"
-        jobs[:] = plan(found, destination, f"_{size_tag}", suffix)
+        keeps_own = format is None and not destination.ending
+        jobs[:] = plan(found, destination, f"_{size_tag}", lambda path: (keeps_own and frames_format(path)) or suffix)
         if overwrite:
             keep_inputs(jobs)
         if report is not None:
@@ -171,8 +175,9 @@ def _check_stdout(destination: Destination, report: Path | None) -> None:
 
 def _note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:
     if quality is not None and format.quality is None:
-        say(f"note: --quality has no effect on {format.name}, which loses nothing", error=True)
-    if consistent and format.quality is not None:
+        why = ", which loses nothing" if format.most_colours is None else ""
+        say(f"note: --quality has no effect on {format.name}{why}", error=True)
+    if consistent and (format.quality, format.most_colours) != (None, None):
         say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
     if fast_scale is not None and fast_scale <= 3:
         say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)

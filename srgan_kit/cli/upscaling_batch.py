@@ -1,8 +1,6 @@
 """The work of `srgan-kit upscale`, one input after the other, and what is shown of it."""
 
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +12,8 @@ from srgan_kit.atomic import claimed, remove_leftovers
 from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, without_pillow_warnings
 from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.stopping import stopping_wins
+from srgan_kit.cli.upscaling_frames import UpscaleOptions, deliver, upscale_frames
 from srgan_kit.errors import UserError
-from srgan_kit.images.formats import MAX_PIXELS
-from srgan_kit.images.mark import software_tag
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
 if TYPE_CHECKING:
@@ -24,28 +21,7 @@ if TYPE_CHECKING:
     from srgan_kit.upscaling.auto import Choice
     from srgan_kit.upscaling.upscaler import Upscaler
 
-Size = tuple[int, int]
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class UpscaleOptions:
-    """What the results are to be like."""
-
-    size: Callable[[Size], Size | None]
-    """(width, height) of an input -> of its result; None for the model's own scale."""
-    suffix: str = ".png"
-    """The format of what goes to standard output."""
-    quality: int | None = None
-    """Quality of lossy formats; None for the usual."""
-    consistent: bool = False
-    """Corrected until, reduced again, it is the input."""
-    size_tag: str = "x4"
-    """The scale or the box, as the mark in a result says it."""
-    max_pixels: int = MAX_PIXELS
-    """Inputs of more are refused."""
-    strip_metadata: bool = False
-    """Without EXIF, XMP, IPTC and text."""
 
 
 @dataclass(frozen=True)
@@ -150,35 +126,39 @@ def _do(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Exist
 
 
 def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwrite: bool, progress: Progress) -> None:
-    from srgan_kit.images.encode import check_size, write_image
+    from srgan_kit.images.frames import frames_format
+
+    with file_of(job.source) as file:
+        if frames_format(file) is not None:
+            upscale_frames(job, file, upscaler, options, overwrite, progress)
+        else:
+            _upscale_still(job, file, upscaler, options, overwrite, progress)
+
+
+def _upscale_still(
+    job: Job, file: Path, upscaler: "Upscaler", options: UpscaleOptions, overwrite: bool, progress: Progress
+) -> None:
+    from srgan_kit.images.encode import check_size
+    from srgan_kit.images.frames import Frames
     from srgan_kit.images.metadata import Metadata
     from srgan_kit.upscaling.image import scaled_size
 
     assert job.target is not None
-    image, choice = _read(job, upscaler, options)
+    image, choice = _read(job, file, upscaler, options)
     if options.strip_metadata:
         image = replace(image, metadata=Metadata())
     job.size = options.size(image.size) or scaled_size(image.size, upscaler.scale)
     check_size(job.target.with_suffix(options.suffix) if job.target == STDOUT else job.target, job.size)
     result = upscaler.upscale_to(image, job.size, choice, progress, consistent=options.consistent)
     job.notes, job.redone_tiles = result.image.notes, result.redone_tiles
-    software = None if options.strip_metadata else software_tag(choice.model, options.size_tag)
-    if job.target == STDOUT:
-        with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
-            file = Path(folder, f"result{options.suffix}")
-            job.notes += write_image(result.image, file, options.quality, software)
-            with file.open("rb") as written:
-                shutil.copyfileobj(written, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-    else:
-        job.notes += write_image(result.image, job.target, options.quality, software, overwrite)
+    deliver(job, Frames.of(result.image), options, overwrite)
 
 
-def _read(job: Job, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
+def _read(job: Job, file: Path, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
     """The input, and which model upscales it."""
     from srgan_kit.images.read import read_image
 
-    with libraries_muted() as said, file_of(job.source) as file:
+    with libraries_muted() as said:
         try:
             image = read_image(file)
             wanted = options.size(image.size)

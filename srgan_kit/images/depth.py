@@ -26,7 +26,7 @@ PSD_MODES = {0: "bitmap", 1: "grey", 2: "palette", 3: "RGB", 4: "CMYK", 7: "mult
 
 @dataclass(frozen=True)
 class Samples:
-    """What the first directory of a TIFF file says of its samples."""
+    """What a directory of a TIFF file says of its samples."""
 
     bits: int
     form: int
@@ -68,8 +68,8 @@ def vips_used() -> bool:
     return _used["libvips"]
 
 
-def open_with_vips(path: Path) -> Any:
-    """A file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options.
+def open_with_vips(path: Path, page: int = 0) -> Any:
+    """A page of a file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options.
 
     Raises:
         UserError: it has more pixels than Pillow takes.
@@ -78,7 +78,8 @@ def open_with_vips(path: Path) -> Any:
     use_vips()
     with path.open("rb") as file:
         source = pyvips.Source.new_from_descriptor(file.fileno())
-        image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated")
+        which = {"page": page} if page else {}  # few loaders know pages
+        image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated", **which)
     check_pixels(path, image.width, image.height)
     return image
 
@@ -90,12 +91,12 @@ def mapped(path: Path) -> Iterator[mmap.mmap]:
         yield content
 
 
-def tiff_samples(path: Path) -> Samples | None:
-    """How a TIFF file stores its samples; None if it is none, or damaged."""
+def tiff_samples(path: Path, page: int = 0) -> Samples | None:
+    """How a page of a TIFF file stores its samples; None if it is none, or damaged."""
     try:
         with mapped(path) as content:
             tiff = Directories(content)
-            fields = tiff.directory(tiff.first)
+            fields = tiff.directory(tiff.page(page))
 
             def number(tag: int, default: int) -> int:
                 return (tiff.numbers(fields, tag) or (default,))[0]

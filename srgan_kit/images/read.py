@@ -48,7 +48,7 @@ def read_image(path: Path | str) -> LoadedImage:
     """
     path = Path(path)
     register_plugins()
-    try:
+    with as_user_error(path):
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
         try:
@@ -56,13 +56,20 @@ def read_image(path: Path | str) -> LoadedImage:
                 return replace(_read(path, image), path=path)
         except UnidentifiedImageError:
             return replace(_read_unknown(path), path=path)
+
+
+@contextmanager
+def as_user_error(path: Path, place: str = "") -> Iterator[None]:
+    """Whatever a decoder raises in the block about a file becomes a UserError that names it, and the place in it."""
+    try:
+        yield
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: refused, it may be a decompression bomb: {_size_in(error)}") from None
     except (UserError, MemoryError):
         raise
     except Exception as error:  # on a damaged file the decoders raise nearly anything, RuntimeError and TypeError too
         reason = error.strerror if isinstance(error, OSError) and error.strerror else last_line(error)
-        raise UserError(f"{path}: cannot be read: {_why(path) or reason}") from None
+        raise UserError(f"{path}: {place}cannot be read: {_why(path) or reason}") from None
 
 
 def _size_in(error: Image.DecompressionBombError) -> str:
@@ -81,7 +88,7 @@ def _read(path: Path, image: Image.Image) -> LoadedImage:
     frames = getattr(image, "n_frames", 1)
     notes = [f"only the first of {frames} frames is read"] if frames > 1 else []
     told = tell(path, image)
-    return _loaded(decode(path, image, profile(path, image)), told, image.format or "", notes)
+    return loaded(decode(path, image, profile(path, image)), told, image.format or "", notes)
 
 
 def _read_unknown(path: Path) -> LoadedImage:
@@ -92,10 +99,10 @@ def _read_unknown(path: Path) -> LoadedImage:
     if samples is None:
         raise UserError(f"{path}: {_why(path) or 'not an image in a format known here'}")
     decoded = decode_tiff(path, samples, profile(path, None))
-    return _loaded(decoded, tell(path, None), "TIFF", [])
+    return loaded(decoded, tell(path, None), "TIFF", [])
 
 
-def _loaded(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
+def loaded(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
     """An upright image of what was decoded and what was said of it, with a profile that fits."""
     pixels = decoded.pixels if decoded.is_upright else _upright(decoded.pixels, told.orientation or 1)
     colour, alpha = _split(pixels)

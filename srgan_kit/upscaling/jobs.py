@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -80,10 +81,11 @@ def parse_output(output: str | None, inputs: list[str], found: list[InputFile]) 
     return Destination("folder", path)
 
 
-def plan(found: list[InputFile], destination: Destination, ending: str, suffix: str) -> list[Job]:
+def plan(found: list[InputFile], destination: Destination, ending: str, suffix: Callable[[Path], str]) -> list[Job]:
     """A job for each input; where a.jpg and a.png would both become a_x4.png, a_jpg_x4.png and a_png_x4.png.
 
-    Inputs that are called alike in this way too have their folder's name put before, and at last a number behind.
+    `suffix` says the result's of each. Inputs that are called alike in this way too have their folder's name put
+    before, and at last a number behind.
     """
     usable = [item for item in found if not item.problem and not item.aside]
     targets = _targets(usable, destination, ending, suffix)
@@ -98,17 +100,20 @@ def plan(found: list[InputFile], destination: Destination, ending: str, suffix: 
     return jobs
 
 
-def _targets(items: list[InputFile], destination: Destination, ending: str, suffix: str) -> dict[InputFile, Path]:
+def _targets(
+    items: list[InputFile], destination: Destination, ending: str, suffix: Callable[[Path], str]
+) -> dict[InputFile, Path]:
     """The path of each result, no two the same."""
     if destination.kind in ("file", "stdout"):
         return dict.fromkeys(items, destination.path)
+    suffixes = {item: suffix(item.path) for item in items}
     targets: dict[InputFile, Path] = {}
     taken: set[Path] = set()
     for attempt in count():
         waiting = [item for item in items if item not in targets]
         if not waiting:
             return targets
-        wished = {item: _target(item, destination, _stem(item, attempt) + ending + suffix) for item in waiting}
+        wished = {item: _target(item, destination, _stem(item, attempt) + ending + suffixes[item]) for item in waiting}
         alike = Counter(path.absolute() for path in wished.values())
         for item, path in wished.items():
             place = path.absolute()
