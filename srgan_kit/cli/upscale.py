@@ -18,6 +18,7 @@ from srgan_kit.images.formats import FORMATS, MAX_PIXELS, Format, missing_extra
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.folders import find
 from srgan_kit.upscaling.jobs import Destination, Job, check_report_apart, keep_inputs, parse_output, plan
+from srgan_kit.video.formats import CODECS, CONTAINERS, is_video, parts_folder, video_suffix
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.upscaler import Upscaler
@@ -62,6 +63,12 @@ def upscale(
             show_default="png; the input's own for animations and pages",
         ),
     ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Codec of videos: h264, h265, av1 or ffv1.", show_default="the input's, or h264"
+        ),
+    ] = None,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Skip existing outputs.")] = False,
@@ -74,11 +81,13 @@ def upscale(
     ] = MAX_PIXELS,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a JSON report; - for stdout.")] = None,
 ) -> None:
-    """Upscale images: photo.jpg becomes photo_x4.png beside it.
+    """Upscale images and videos: photo.jpg becomes photo_x4.png beside it, clip.mp4 clip_x4.mp4.
 
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
     existing = Existing(skip_existing, overwrite)
+    if codec is not None and codec not in CODECS:
+        raise UserError(f"--codec {codec}: expected {', '.join(CODECS)}")
     box, tile_side = _parse_fit(fit), _parse_tile(tile)
     _check_choices(scale, fit, model if fast else None, existing)
     if report is not None:
@@ -98,17 +107,26 @@ def upscale(
         settings |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
         size_tag = fit.lower() if fit else f"x{upscaler.scale:g}"
         keeps_own = format is None and not destination.ending
-        jobs[:] = plan(found, destination, f"_{size_tag}", lambda path: (keeps_own and frames_format(path)) or suffix)
+
+        def suffix_of(path: Path) -> str:
+            if is_video(path):
+                asked = f".{(format or '').lower().removeprefix('.')}"
+                return asked if asked in CONTAINERS else video_suffix(path)
+            return (keeps_own and frames_format(path)) or suffix
+
+        jobs[:] = plan(found, destination, f"_{size_tag}", suffix_of)
         if overwrite:
             keep_inputs(jobs)
         if report is not None:
             check_report_apart(report, jobs)
-        _note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
+        if not all(is_video(item.path) for item in found):
+            _note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
         options = UpscaleOptions(
             size=lambda size: _output_size(size, scale, box),
             suffix=suffix,
             quality=quality,
             consistent=consistent,
+            codec=codec,
             size_tag=size_tag,
             max_pixels=max_pixels,
             strip_metadata=strip_metadata,
@@ -144,10 +162,13 @@ def _parse_format(format: str | None, destination: Destination) -> str:
     """The suffix of the results, from --format or the output's name."""
     named = destination.ending
     suffix = (named or ".png") if format is None else "." + format.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in FORMATS)}")
+    if suffix not in FORMATS and suffix not in CONTAINERS:
+        known = ", ".join(ending[1:] for ending in (*FORMATS, *CONTAINERS))
+        raise UserError(f"--format {format}: expected one of {known}")
     if named and named != suffix:
         raise UserError(f"--format {format}: the output is called {destination.path}")
+    if suffix in CONTAINERS:
+        return ".png"  # of images
     missing = missing_extra(FORMATS[suffix])
     if missing:
         raise UserError(f"{suffix}: cannot be written: {missing}")
@@ -220,7 +241,9 @@ def _end_early(jobs: list[Job], signal: str) -> str:
         if job.status == "waiting":
             job.reason = f"stopped by {signal}"
     done = sum(job.status == "done" for job in jobs)
-    return f"{done} of {len(jobs)} images done"
+    begun = [parts_folder(job.target) for job in jobs if job.target is not None and parts_folder(job.target).is_dir()]
+    goes_on = "".join(f"; the same command goes on with {folder}" for folder in begun)
+    return f"{done} of {len(jobs)} images done{goes_on}"
 
 
 def _write_report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:

@@ -12,9 +12,10 @@ from srgan_kit.atomic import claimed, remove_leftovers
 from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, without_pillow_warnings
 from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.stopping import stopping_wins
-from srgan_kit.cli.upscaling_frames import UpscaleOptions, deliver, upscale_frames
+from srgan_kit.cli.upscaling_frames import UpscaleOptions, deliver, upscale_clip, upscale_frames
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.jobs import STDOUT, Job
+from srgan_kit.video.formats import is_video
 
 if TYPE_CHECKING:
     from srgan_kit.images.image import LoadedImage
@@ -128,6 +129,9 @@ def _do(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Exist
 def _upscale_one(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwrite: bool, progress: Progress) -> None:
     from srgan_kit.images.frames import frames_format
 
+    if is_video(job.source):
+        upscale_clip(job, upscaler, options, overwrite, progress)
+        return
     with file_of(job.source) as file:
         if frames_format(file) is not None:
             upscale_frames(job, file, upscaler, options, overwrite, progress)

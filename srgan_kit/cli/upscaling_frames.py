@@ -3,16 +3,20 @@
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srgan_kit.cli.console import libraries_muted
+from srgan_kit.cli.console import libraries_muted, say
+from srgan_kit.errors import UserError
 from srgan_kit.images.formats import MAX_PIXELS
 from srgan_kit.images.mark import software_tag
 from srgan_kit.upscaling.jobs import STDOUT, Job
+from srgan_kit.video.formats import CONTAINERS, missing_video_extra
 
 if TYPE_CHECKING:
     from srgan_kit.images.frames import Frames
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 Progress = Callable[[int, int], None]
+LINE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class UpscaleOptions:
     """The format of what goes to standard output."""
     quality: int | None = None
     """Quality of lossy formats; None for the usual."""
+    codec: str | None = None
+    """Codec of videos; None for the input's own where that is possible."""
     consistent: bool = False
     """Corrected until, reduced again, it is the input."""
     size_tag: str = "x4"
@@ -74,6 +81,55 @@ def upscale_frames(
         choice = upscaler.model_for(first, max(job.size[0] / first.size[0], job.size[1] / first.size[1]))
         job.model, job.choice = choice.model, choice.reason
         deliver(job, replace(frames, images=upscaled()), options, overwrite)
+
+
+def upscale_clip(job: Job, upscaler: "Upscaler", options: UpscaleOptions, overwrite: bool, progress: Progress) -> None:
+    """Upscale a video."""
+    from srgan_kit.upscaling.image import scaled_size
+
+    if missing := missing_video_extra():
+        raise UserError(f"{job.source}: {missing}")
+    if job.target is None or job.target == STDOUT:
+        raise UserError(f"{job.source}: a video is not written to standard output; -o names a file or a folder")
+    if job.target.suffix.lower() not in CONTAINERS:
+        raise UserError(f"{job.source}: a video is not written to {job.target}; expected {' '.join(CONTAINERS)}")
+    from srgan_kit.upscaling.video import VideoOptions, upscale_video
+
+    wanted = VideoOptions(
+        size=lambda size: options.size(size) or scaled_size(size, upscaler.scale),
+        codec=options.codec,
+        quality=options.quality,
+        consistent=options.consistent,
+        software=None if options.strip_metadata else lambda model: software_tag(model, options.size_tag),
+    )
+    shown = progress if sys.stderr.isatty() else _in_lines(job.source)
+    made = upscale_video(job.source, job.target, upscaler, wanted, shown, replace=overwrite)
+    job.size, job.model, job.choice, job.redone_tiles = (
+        made.size,
+        made.choice.model,
+        made.choice.reason,
+        made.redone_tiles,
+    )
+    job.notes += made.notes
+    if made.resumed:
+        job.notes.append(f"went on after {made.resumed} of {made.frames} frames, which a stopped run had made")
+
+
+def _in_lines(source: Path) -> Progress:
+    """Progress for a pipe: a line a minute, with the time that is left."""
+    began = last = time.monotonic()
+    first: int | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal last, first
+        first = done - 1 if first is None else first
+        now = time.monotonic()
+        if now - last >= LINE_SECONDS:
+            left = (now - began) / (done - first) * (total - done)
+            say(f"{source}: {done} of {total} frames, {timedelta(seconds=round(left))} left", error=True)
+            last = now
+
+    return show
 
 
 def deliver(job: Job, frames: "Frames", options: UpscaleOptions, overwrite: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, readable_endings
 from srgan_kit.upscaling.folders import STDIN, InputFile
+from srgan_kit.video.formats import CONTAINERS
 
 Size = tuple[int, int]
 STDOUT = Path("/dev/stdout")
@@ -72,7 +73,7 @@ def parse_output(output: str | None, inputs: list[str], found: list[InputFile]) 
     ending = path.suffix.lower()
     if path.is_dir() or output.endswith(("/", os.sep)):
         return Destination("folder", path)
-    if ending in FORMATS:
+    if ending in FORMATS or ending in CONTAINERS:
         if not is_one:
             raise UserError(f"-o {output}: one file for several inputs; expected a folder")
         return Destination("file", path)

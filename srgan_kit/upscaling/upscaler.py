@@ -35,6 +35,7 @@ class Upscaler:
         scale: of the results.
         device: where models run.
         dtype: the precision they run in.
+        is_ensemble: whether results are means over the eight symmetries.
 
     Args:
         model: "auto" for the pretrained model that suits each image, or a pretrained model's name, a model file, or a
@@ -68,6 +69,7 @@ class Upscaler:
         self._ready: dict[str, TiledUpscaler] = {}
         # Also where it may not be used: a wrong device is an error before any work.
         first = self._prepare(clean_model(scale, fast) if is_auto else model)
+        self.is_ensemble = ensemble
         self.model = None if is_auto else first.model
         self.device: torch.device = first.device
         self.dtype: torch.dtype = first.dtype
