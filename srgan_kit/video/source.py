@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-ENCRYPTED_TAGS = ("encv", "drmi")
+ENCRYPTED = ("encryption_info", "encryption_init_info")
+"""Side data of packets that need a key."""
 INTERLACED = (2, 3, 4, 5)
 """FFmpeg's orders of fields of interlaced video."""
 TRUNCATED = Fraction(1)
@@ -118,11 +119,7 @@ def look(path: Path) -> Video:
         context = stream.codec_context
         if context is None:
             raise UserError(f"{path}: PyAV has no decoder for its video")
-        if context.codec_tag in ENCRYPTED_TAGS:
-            raise UserError(f"{path}: is encrypted")
-        first = next(container.decode(stream), None)
-        if first is None:
-            raise UserError(f"{path}: has no frame that can be decoded")
+        first = _first_frame(path, container, stream)
         if first.interlaced_frame or context.field_order in INTERLACED:
             raise UserError(
                 f"{path}: is interlaced; make its frames whole first: ffmpeg -i {path.name} -vf bwdif whole.mkv"
@@ -151,6 +148,15 @@ def look(path: Path) -> Video:
             _display(first),
             tuple(notes),
         )
+
+
+def _first_frame(path: Path, container: "InputContainer", stream: "VideoStream") -> "VideoFrame":
+    for packet in container.demux(stream):
+        if any(data.data_type in ENCRYPTED for data in packet.iter_sidedata()):
+            raise UserError(f"{path}: is encrypted")
+        if frames := packet.decode():
+            return frames[0]
+    raise UserError(f"{path}: has no frame that can be decoded")
 
 
 def _end(stream: "VideoStream") -> Fraction | None:
