@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from srgan_kit.upscaling.upscaler import Upscaler
 
 Size = tuple[int, int]
+ENGINES = ("torch", "ray")
+IMAGES_AT_ONCE = 8
+"""Images that are decoded, upscaled by a cluster, or encoded at a time."""
 
 
 def upscale(
@@ -52,6 +56,7 @@ def upscale(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average over 8 rotations and reflections: better, 8 times slower.")
     ] = False,
+    engine: Annotated[str, typer.Option(help="Engine: torch, or ray for a Ray cluster.")] = "torch",
     tile: Annotated[str, typer.Option(help="Tile size in input pixels, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="Precision: auto, fp32, bf16 or fp16.")] = "auto",
@@ -86,6 +91,8 @@ def upscale(
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
     existing = Existing(skip_existing, overwrite)
+    if engine not in ENGINES:
+        raise UserError(f"--engine {engine}: expected {' or '.join(ENGINES)}")
     if codec is not None and codec not in CODECS:
         raise UserError(f"--codec {codec}: expected {', '.join(CODECS)}")
     box, tile_side = _parse_fit(fit), _parse_tile(tile)
@@ -103,7 +110,8 @@ def upscale(
         from srgan_kit.images.frames import frames_format
         from srgan_kit.upscaling.upscaler import Upscaler
 
-        upscaler = Upscaler(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble)
+        make = Upscaler if engine == "torch" else _ray_upscaler()
+        upscaler = make(model, device, precision, tile_side, scale=scale, fast=fast, ensemble=ensemble)
         settings |= _settings(upscaler) | {"ensemble": ensemble, "consistent": consistent}
         size_tag = fit.lower() if fit else f"x{upscaler.scale:g}"
         keeps_own = format is None and not destination.ending
@@ -131,7 +139,8 @@ def upscale(
             max_pixels=max_pixels,
             strip_metadata=strip_metadata,
         )
-        run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)
+        at_once = 1 if engine == "torch" else IMAGES_AT_ONCE
+        run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT, at_once=at_once)
     if any(job.status == "failed" for job in jobs):
         raise typer.Exit(1)
 
@@ -202,6 +211,14 @@ def _note_what_has_no_effect(format: Format, quality: int | None, consistent: bo
         say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
     if fast_scale is not None and fast_scale <= 3:
         say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)
+
+
+def _ray_upscaler() -> "type[Upscaler]":
+    if find_spec("ray") is None:
+        raise UserError("--engine ray needs the extra ray: pip install 'srgan-kit[ray]'")
+    from srgan_kit.upscaling.ray_engine import RayUpscaler
+
+    return RayUpscaler
 
 
 def _output_size(size: Size, scale: float | None, box: Size | None) -> Size | None:

@@ -3,13 +3,14 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srgan_kit.atomic import claimed, remove_leftovers
-from srgan_kit.cli.console import libraries_muted, one_line, progress_bar, without_pillow_warnings
+from srgan_kit.cli.console import MUTING, libraries_muted, one_line, progress_bar, without_pillow_warnings
 from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.cli.upscaling_frames import UpscaleOptions, deliver, upscale_clip, upscale_frames
@@ -42,26 +43,52 @@ def run_jobs(
     existing: Existing,
     *,
     lines_on_stderr: bool = False,
+    at_once: int = 1,
 ) -> None:
-    """Do every job that waits; each ends done, skipped or failed, and says so: on stderr alone if stdout is taken."""
+    """Do every job that waits; each ends done, skipped or failed, and says so: on stderr alone if stdout is taken.
+
+    Several `at_once` are for an upscaler that does not compute in this process.
+    """
     from srgan_kit.images.read import pixels_limited
 
     for folder in {job.target.parent for job in jobs if job.target is not None}:
         remove_leftovers(folder)
     with _display(jobs, lines_on_stderr) as (show, say), without_pillow_warnings(), pixels_limited(options.max_pixels):
         elsewhere: list[Job] = []
-        for job in jobs:
-            if job.status == "waiting":
-                _attempt(job, upscaler, options, existing, show(job.source.name))
+
+        def attempt(job: Job) -> None:
+            _attempt(job, upscaler, options, existing, show(job.source.name))
+
+        for job in _attempted(jobs, attempt, at_once):
             if job.status == "waiting":
                 elsewhere.append(job)
             else:
                 say(job)
         for job in elsewhere:  # the run that was at it may have failed or been stopped
-            _attempt(job, upscaler, options, existing, show(job.source.name))
+            attempt(job)
             if job.status == "waiting":
                 job.status, job.reason = "skipped", f"another run is making {job.target}"
             say(job)
+
+
+def _attempted(jobs: list[Job], attempt: Callable[[Job], None], at_once: int) -> Iterator[Job]:
+    """The jobs in order, each after it was attempted if it waited."""
+    if at_once == 1:
+        for job in jobs:
+            if job.status == "waiting":
+                attempt(job)
+            yield job
+        return
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        begun = [(job, pool.submit(attempt, job) if job.status == "waiting" else None) for job in jobs]
+        for job, work in begun:
+            if work is not None:
+                work.result()
+            with MUTING:  # what is said while another thread reads would be lost
+                yield job
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _attempt(job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Existing, progress: Progress) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,17 +158,28 @@ class TiledUpscaler:
         result = np.empty((height * self.scale, width * self.scale, channels), image.dtype)
         work, redone = self._plan(height, width), 0
         with kept_memory() if height * width > UNKEPT else nullcontext():
-            for done, (rows, columns) in enumerate(work, start=1):
-                part = np.array(image[slice(*rows.read), slice(*columns.read)])  # a copy: PyTorch wants it writable
-                upscaled, again = self._upscale_tile(part)
+            for done, ((rows, columns), (core, again)) in enumerate(self._cores(image, work), start=1):
                 redone += again
-                out_rows, out_columns = _place(rows, self.scale), _place(columns, self.scale)
-                upscaled = upscaled[..., _within(rows, self.scale), _within(columns, self.scale)]
-                _store(upscaled, result[out_rows, out_columns])
+                result[_place(rows, self.scale), _place(columns, self.scale)] = core
                 if progress is not None:
                     progress(done, len(work))
         cut = border * self.scale
         return result[cut : len(result) - cut, cut : result.shape[1] - cut], redone
+
+    def _cores(
+        self, image: Image, work: list[tuple[Span, Span]]
+    ) -> Iterator[tuple[tuple[Span, Span], tuple[Image, bool]]]:
+        """Each tile, and what `core` makes of it, in any order."""
+        for rows, columns in work:
+            yield (rows, columns), self.core(image[slice(*rows.read), slice(*columns.read)], rows, columns)
+
+    def core(self, part: Image, rows: Span, columns: Span) -> tuple[Image, bool]:
+        """What a tile, read with its halo, adds to the result, and whether it was computed again in fp32."""
+        upscaled, again = self._upscale_tile(np.array(part))  # a copy: PyTorch wants it writable
+        upscaled = upscaled[..., _within(rows, self.scale), _within(columns, self.scale)]
+        pixels = np.empty((*upscaled.shape[2:], part.shape[2]), part.dtype)
+        _store(upscaled, pixels)
+        return pixels, again
 
     def _plan(self, height: int, width: int) -> list[tuple[Span, Span]]:
         if self._is_one_tile(max(height, width)):  # no need to measure the field

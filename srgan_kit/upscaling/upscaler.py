@@ -121,7 +121,9 @@ class Upscaler:
         name = model.name if isinstance(model, UpscalingModel) else str(model)
         if name not in self._ready:
             loaded = model if isinstance(model, UpscalingModel) else load_model(model)
-            self._ready[loaded.name] = self._ready[name] = TiledUpscaler(
-                ensembled(loaded) if self._ensemble else loaded, *self._settings
-            )
+            self._ready[loaded.name] = self._ready[name] = self._tiled(ensembled(loaded) if self._ensemble else loaded)
         return self._ready[name]
+
+    def _tiled(self, model: UpscalingModel) -> TiledUpscaler:
+        """What runs a model; engines differ in it."""
+        return TiledUpscaler(model, *self._settings)
