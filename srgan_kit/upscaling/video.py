@@ -15,6 +15,7 @@ from torch import nn
 
 from srgan_kit import __version__
 from srgan_kit.atomic import atomic_write
+from srgan_kit.images.depth import check_pixels
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.auto import Choice
 from srgan_kit.upscaling.upscaler import Upscaler
@@ -75,9 +76,10 @@ def upscale_video(
 
     Raises:
         FileExistsError: the target exists, and `replace` is false.
-        UserError: not a video that can be read, or not one that can be written as `target`.
+        UserError: not a video that can be read, larger than Pillow thinks safe, or not to be written as `target`.
     """
     video = look(source)
+    check_pixels(source, *video.size)
     wanted = options.size(video.size)
     codec = choose_codec(video, target, options.codec)
     encoding, notes = choose_encoding(video, codec, wanted, options.quality)
@@ -92,6 +94,9 @@ def upscale_video(
     with atomic_write(target, replace) as file:
         notes += join(video, parts, encoding, software, (file, target))
     parts.remove()
+    if any(work.damage.values()):
+        counted = f"{work.damage['packets']} packets left out, {work.damage['frames']} frames repaired"
+        notes.append(f"the input is damaged: {counted}")
     said = dict.fromkeys([*video.notes, *notes, *work.notes])
     return UpscaledVideo(encoding.size, choice, parts.place.frames, resumed, work.redone_tiles, tuple(said))
 
@@ -108,12 +113,14 @@ class _Work:
     progress: Progress
     notes: list[str] = field(default_factory=list)
     redone_tiles: int = 0
+    damage: Counter[str] = field(default_factory=Counter)
+    """How many packets could not be decoded, and how many frames were repaired."""
 
     def run(self, parts: Parts) -> None:
         """Make all parts that are missing."""
         if parts.place.is_end:
             return
-        frames = decoded(self.video, parts.place)
+        frames = decoded(self.video, parts.place, self.damage)
         first = next(frames, None)
         while first is not None:
             done, last, following = 0, first, None

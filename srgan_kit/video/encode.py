@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import numpy as np
@@ -17,9 +17,6 @@ from srgan_kit.video.colors import LUMA_WEIGHTS, Colors, from_rgb
 from srgan_kit.video.formats import CODECS, CONTAINERS, QUALITY, SAME, rate_factor
 from srgan_kit.video.layouts import LAYOUTS, Layout
 from srgan_kit.video.source import Display, Video
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PART_FORMAT = "nut"
 """The format of parts: it keeps any time base."""
@@ -119,7 +116,7 @@ class PartWriter:
         """Encode (H, W, 1 or 3) uint16, shown from `pts` on."""
         frame = from_rgb(pixels, self._encoding.layout, self._encoding.colors)
         frame.pts, frame.time_base = pts, self._time_base
-        self._mux(self._stream.encode(frame))
+        self._encode(frame)
 
     def __enter__(self) -> "PartWriter":
         return self
@@ -127,15 +124,15 @@ class PartWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Encode what waits, and finish the file; after an error only close it."""
         if kind is None:
-            self._mux(self._stream.encode(None))
+            self._encode(None)
             self._container.close()
             return
         with suppress(FFmpegError):
             self._container.close()
 
-    def _mux(self, packets: "Iterable[av.Packet]") -> None:
+    def _encode(self, frame: "av.VideoFrame | None") -> None:
         try:
-            self._container.mux(packets)
+            self._container.mux(self._stream.encode(frame))
         except FFmpegError as error:
             raise UserError(f"{CODECS[self._encoding.codec].encoder}: {error.strerror}") from None
 

@@ -1,16 +1,18 @@
 """A video that is read: what its file says, checked before any work, and its frames in order."""
 
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 
 from srgan_kit.errors import UserError
 from srgan_kit.video.colors import HD_LINES, LUMA_WEIGHTS, NAMES, RGB, UNSPECIFIED, Colors, to_rgb
@@ -126,6 +128,7 @@ def look(path: Path) -> Video:
             )
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         end = _end(stream)
+        _check_whole(path, container, stream, end)
         length = end if end is not None else Fraction(container.duration or 0, 1_000_000)
         colors, notes = _colors(first)
         with naming(path):
@@ -168,6 +171,17 @@ def _end(stream: "VideoStream") -> Fraction | None:
         return 3600 * Fraction(hours) + 60 * Fraction(minutes) + Fraction(seconds)
     except ValueError:
         return None
+
+
+def _check_whole(path: Path, container: "InputContainer", stream: "VideoStream", end: Fraction | None) -> None:
+    """Raise a UserError if the last packets are missing, before hours of work."""
+    if end is None or stream.time_base is None:
+        return
+    container.seek(int(end / stream.time_base), stream=stream)
+    packets = (packet for packet in container.demux(stream) if packet.pts is not None)
+    last = max(((packet.pts + (packet.duration or 0)) * packet.time_base for packet in packets), default=Fraction(0))
+    if last < end - TRUNCATED:
+        raise UserError(f"{path}: is cut off: its frames end after {float(last):.1f} s of {float(end):.1f} s")
 
 
 def _colors(frame: "VideoFrame") -> tuple[Colors, list[str]]:
@@ -240,31 +254,44 @@ class Frame:
     is_key: bool
 
 
-def decoded(video: Video, start: Place) -> Iterator[Frame]:
+def decoded(video: Video, start: Place, damage: "Counter[str]") -> Iterator[Frame]:
     """The frames from a place on, each once, in the order in which they are shown.
 
+    What is damaged is left out as far as the decoder does not repair it, and counted in `damage`.
+
     Raises:
-        UserError: damaged or cut off, a frame of another size.
+        UserError: a frame of another size.
     """
     if start.frames and start.is_key:
         with readable(video.path) as container:
             stream = video_stream(video.path, container)
             container.seek(start.pts, stream=stream)
-            frames = _in_order(video, container.decode(stream), start.frames)
+            frames = _in_order(video, _sound(container, stream, damage), start.frames)
             first = next((frame for frame in frames if frame[1] >= start.pts), None)
             if first is not None and first[1] == start.pts:
-                yield from _converted(video, first, frames)
+                yield from _converted(video, chain([first], frames))
                 return
     with readable(video.path) as container:  # from the start, where it cannot be reached otherwise
-        frames = _in_order(video, container.decode(video_stream(video.path, container)), 0)
-        first = next((frame for number, frame in enumerate(frames) if number == start.frames), None)
-        if first is not None:
-            yield from _converted(video, first, frames)
+        stream = video_stream(video.path, container)
+        frames = _in_order(video, _sound(container, stream, damage), 0)
+        yield from _converted(video, islice(frames, start.frames, None))
 
 
-def _in_order(video: Video, frames: "Iterator[VideoFrame]", number: int) -> "Iterator[tuple[VideoFrame, int]]":
+def _sound(container: "InputContainer", stream: "VideoStream", damage: "Counter[str]") -> "Iterator[VideoFrame]":
+    """What the decoder makes of all packets."""
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except InvalidDataError:
+            damage["packets"] += 1
+            continue
+        damage["frames"] += sum(frame.is_corrupt for frame in frames)
+        yield from frames
+
+
+def _in_order(video: Video, frames: "Iterable[VideoFrame]", number: int) -> "Iterator[tuple[VideoFrame, int]]":
     """Each frame and its time: where there is none, or one that is not after the last, as the rate says."""
-    step = max(1, round(1 / (video.rate * video.time_base)))
+    step = _step(video)
     last: int | None = None
     for frame in frames:
         pts = frame.pts if frame.pts is not None else number * step if last is None else last + step
@@ -275,20 +302,14 @@ def _in_order(video: Video, frames: "Iterator[VideoFrame]", number: int) -> "Ite
         number += 1
 
 
-def _converted(
-    video: Video, first: "tuple[VideoFrame, int]", others: "Iterator[tuple[VideoFrame, int]]"
-) -> Iterator[Frame]:
-    end = Fraction(0)
-    for frame, pts in (item for part in ([first], others) for item in part):
-        at = pts * video.time_base
+def _step(video: Video) -> int:
+    """How long a frame is shown where the file does not say."""
+    return max(1, round(1 / (video.rate * video.time_base)))
+
+
+def _converted(video: Video, frames: "Iterable[tuple[VideoFrame, int]]") -> Iterator[Frame]:
+    for frame, pts in frames:
         if (frame.width, frame.height) != video.size:
-            size = f"{frame.width}x{frame.height}"
-            raise UserError(f"{video.path}: changes its size to {size} at {float(at):.1f} s; expected one size")
-        if frame.is_corrupt:
-            raise UserError(f"{video.path}: the frame at {float(at):.1f} s is damaged")
-        duration = frame.duration or max(1, round(1 / (video.rate * video.time_base)))
-        yield Frame(to_rgb(frame, video.colors), pts, duration, frame.key_frame)
-        end = at + duration * video.time_base
-    if video.end is not None and end < video.end - TRUNCATED:
-        shown = f"{float(end):.1f} s of {float(video.end):.1f} s"
-        raise UserError(f"{video.path}: is cut off: its frames end after {shown}")
+            size, at = f"{frame.width}x{frame.height}", float(pts * video.time_base)
+            raise UserError(f"{video.path}: changes its size to {size} at {at:.1f} s; expected one size")
+        yield Frame(to_rgb(frame, video.colors), pts, frame.duration or _step(video), frame.key_frame)

@@ -409,3 +409,31 @@ def test_progress_in_a_pipe_is_a_line_now_and_then(
     assert done.stderr.splitlines()[0].startswith("a.mp4: 1 of 5 frames, 0:00:0")
     assert isinstance(done.stderr, str)
     assert io.StringIO(done.stderr).readlines()[4].startswith("a.mp4: 5 of 5 frames")
+
+
+def test_damage_in_the_middle_is_counted(tmp_path: Path, upscaler: Upscaler) -> None:
+    source = make_clip(tmp_path / "a.mp4", 40)
+    with av.open(str(source)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(source.read_bytes())
+    place, size = packets[20]
+    data[place : place + size] = b"\xff" * size
+    source.write_bytes(data)
+    made = upscale(source, tmp_path / "b.mp4", upscaler)
+    assert any(note.startswith("the input is damaged: 1 packets left out, ") for note in made.notes)
+    assert made.frames == 39
+
+
+def test_cover_pictures_and_fonts_are_kept(tmp_path: Path, upscaler: Upscaler) -> None:
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as container, av.open(str(make_clip(tmp_path / "p.mkv", 6))) as plain:
+        video = container.add_stream_from_template(plain.streams.video[0], opaque=True)
+        container.add_attachment("font.ttf", "font/ttf", b"letters" * 20)
+        for packet in plain.demux(video=0):
+            if packet.pts is not None:
+                packet.stream = video
+                container.mux(packet)
+    upscale(source, tmp_path / "b.mkv", upscaler)
+    with av.open(str(tmp_path / "b.mkv")) as container:
+        (font,) = (stream for stream in container.streams if stream.type == "attachment")
+        assert (font.metadata["filename"], font.data) == ("font.ttf", b"letters" * 20)
