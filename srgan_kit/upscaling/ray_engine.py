@@ -5,16 +5,17 @@ A tile is a task of its own, whose result does not depend on who does it: where 
 
 import uuid
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-import ray
 
 from srgan_kit.models.super_resolution import UpscalingModel
 from srgan_kit.upscaling.engine import Image, TiledUpscaler
 from srgan_kit.upscaling.tiling import Span
 from srgan_kit.upscaling.upscaler import Upscaler
 
+ray: Any = import_module("ray")  # by name: where it is not installed it has no types to check
 Tile = tuple[Span, Span]
 Settings = tuple[str, str, int | None]
 _ready: dict[str, TiledUpscaler] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.mark import marked
@@ -111,7 +112,7 @@ def _add_copies(
     copies: dict[int, Stream] = {}
     main = video_stream(video.path, source).index
     for stream in source.streams:
-        is_cover = stream.type == "video" and bool(stream.disposition & av.stream.Disposition.attached_pic)
+        is_cover = stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
         if stream.index == main:
             continue
         if stream.type not in COPIED and not is_cover:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 from av.error import FFmpegError, InvalidDataError
+from av.stream import Disposition
 
 from srgan_kit.errors import UserError
 from srgan_kit.video.colors import HD_LINES, LUMA_WEIGHTS, NAMES, RGB, UNSPECIFIED, Colors, to_rgb
@@ -105,7 +106,7 @@ def video_stream(path: Path, container: "InputContainer") -> "VideoStream":
         UserError: there is none.
     """
     for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
+        if not stream.disposition & Disposition.attached_pic:
             return stream
     raise UserError(f"{path}: has no video stream")
 
@@ -178,8 +179,8 @@ def _check_whole(path: Path, container: "InputContainer", stream: "VideoStream",
     if end is None or stream.time_base is None:
         return
     container.seek(int(end / stream.time_base), stream=stream)
-    packets = (packet for packet in container.demux(stream) if packet.pts is not None)
-    last = max(((packet.pts + (packet.duration or 0)) * packet.time_base for packet in packets), default=Fraction(0))
+    ends = ((packet.pts or 0) + (packet.duration or 0) for packet in container.demux(stream) if packet.size)
+    last = max(ends, default=0) * stream.time_base
     if last < end - TRUNCATED:
         raise UserError(f"{path}: is cut off: its frames end after {float(last):.1f} s of {float(end):.1f} s")
 
@@ -204,8 +205,9 @@ def _colors(frame: "VideoFrame") -> tuple[Colors, list[str]]:
 
 def _beside(frame: "VideoFrame") -> dict[str, bytes]:
     """Side data by FFmpeg's names of its kinds."""
-    entries = (frame.side_data[number] for number in range(len(frame.side_data)))  # pyright: ignore[reportArgumentType, reportIndexIssue, reportCallIssue]
-    return {entry.type.name: bytes(entry) for entry in entries}  # pyright: ignore[reportAttributeAccessIssue]
+    side_data: Any = frame.side_data  # a list as well as a mapping
+    entries = (side_data[number] for number in range(len(side_data)))
+    return {entry.type.name: bytes(entry) for entry in entries}
 
 
 def _display_matrix(frame: "VideoFrame") -> tuple[int, ...] | None:

@@ -205,7 +205,7 @@ def test_a_chain_of_pages_that_bites_its_tail_ends(tmp_path: Path) -> None:
     tifffile.imwrite(file, np.zeros((2, 5, 5), np.uint8), photometric="minisblack")
     data = bytearray(file.read_bytes())
     with tifffile.TiffFile(file) as tiff:
-        places = [page.offset for page in tiff.pages]  # pyright: ignore[reportAttributeAccessIssue]
+        places = [page.offset for page in tiff.pages]
     (entries,) = struct.unpack_from("<H", data, places[1])
     struct.pack_into("<I", data, places[1] + 2 + 12 * entries, places[0])
     file.write_bytes(data)
@@ -249,9 +249,9 @@ def test_only_few_frames_are_in_memory(tmp_path: Path, suffix: str) -> None:
     def counted() -> Iterator[LoadedImage]:
         nonlocal most
         for number in range(12):
-            each = Counted(frame(number).pixels, seconds=Fraction(1, 10))
-            alive.add(each)
-            most = max(most, len(alive))
+            each = LoadedImage(frame(number).pixels, seconds=Fraction(1, 10))
+            alive.append(weakref.ref(each))
+            most = max(most, sum(reference() is not None for reference in alive))
             yield each
             del each
 

@@ -68,7 +68,7 @@ def test_a_cluster_makes_the_same_bytes_and_a_killed_worker_loses_nothing(
     killed: list[int] = []
     kept = RayTiledUpscaler._cores
 
-    def cores(upscaler: RayTiledUpscaler, image: np.ndarray, work: list) -> Iterator:  # pyright: ignore[reportMissingTypeArgument]
+    def cores(upscaler: RayTiledUpscaler, image: np.ndarray, work: list) -> Iterator:
         for number, item in enumerate(kept(upscaler, image, work)):
             if number < 10 and not killed and (at_work := workers()):
                 os.kill(at_work[0].pid, signal.SIGKILL)

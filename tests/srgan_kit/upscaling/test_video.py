@@ -55,7 +55,8 @@ def times_four(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def upscale(source: Path, target: Path, upscaler: Upscaler, progress: Any = None, **options: Any) -> UpscaledVideo:
-    return upscale_video(source, target, upscaler, VideoOptions(**{"size": times_four} | options), progress)
+    wanted: dict[str, Any] = {"size": times_four} | options
+    return upscale_video(source, target, upscaler, VideoOptions(**wanted), progress)
 
 
 # --- what is kept ---------------------------------------------------------------------------------------------------
