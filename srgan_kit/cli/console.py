@@ -6,6 +6,7 @@ rich is imported where something is drawn: this module is needed before signals 
 import os
 import sys
 import tempfile
+import threading
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from srgan_kit.generators.model import Model
 
+MUTING = threading.Lock()
+"""Held while libraries are muted."""
 CHANGE_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Signs that turn the direction of writing: a name could look like another."""
 
@@ -202,8 +205,13 @@ def own_stderr() -> TextIO:
 def libraries_muted() -> Iterator[list[str]]:
     """What C libraries print on stderr themselves is kept from it; its lines are in the list once the block ends.
 
-    Of the whole process: only where no other thread has anything to say.
+    Of the whole process: only where no other thread has anything to say, unless it holds `MUTING` meanwhile.
     """
+    with MUTING:
+        yield from _muted()
+
+
+def _muted() -> Iterator[list[str]]:
     lines: list[str] = []
     try:
         own = os.dup(2)

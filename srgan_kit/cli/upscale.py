@@ -10,6 +10,7 @@ import typer
 from srgan_kit.cli.by_server import upscale_by_server
 from srgan_kit.cli.output_files import STDOUT, check_page, check_report
 from srgan_kit.cli.upscale_checks import (
+    check_codec,
     check_comparable,
     check_folders,
     check_map,
@@ -21,21 +22,26 @@ from srgan_kit.cli.upscale_checks import (
     note_what_has_no_effect,
     parse_format,
     parse_tile,
+    suffix_of,
 )
 from srgan_kit.cli.upscale_comparison import write_comparison_of
 from srgan_kit.cli.upscale_dry_run import show_dry_run
+from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
 from srgan_kit.cli.upscale_report import reporting, settings_of
 from srgan_kit.cli.upscale_watch import Work, watch_folders
-from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
+from srgan_kit.cli.upscaling_batch import run_jobs
 from srgan_kit.images.formats import FORMATS, MAX_PIXELS
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.choice import Dials
 from srgan_kit.upscaling.folders import InputFile, find
 from srgan_kit.upscaling.jobs import Job, check_apart, keep_inputs, parse_output, plan
 from srgan_kit.upscaling.sizes import ResultSize, parse_box
+from srgan_kit.video.formats import is_video
 
 MODEL, SIZE, FILES, RUN = "Models", "Size", "Files", "Work"
 """Headings of the options in --help."""
+IMAGES_AT_ONCE = 8
+"""Images that are decoded, upscaled by a cluster, or encoded at a time."""
 
 
 def upscale(
@@ -108,8 +114,17 @@ def upscale(
         typer.Option(
             metavar="EXT",
             rich_help_panel=FILES,
-            help="Output format: png, jpg, webp, bmp, tif, avif, heic or jxl.",
-            show_default="png",
+            help="Output format: png, jpg, webp, gif, bmp, tif, avif, heic or jxl.",
+            show_default="png; the input's own for animations and pages",
+        ),
+    ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=FILES,
+            help="Codec of videos: h264, h265, av1 or ffv1.",
+            show_default="the input's, or h264",
         ),
     ] = None,
     quality: Annotated[
@@ -148,7 +163,8 @@ def upscale(
     engine: Annotated[
         str,
         typer.Option(
-            rich_help_panel=RUN, help="local: PyTorch in this process; onnx: onnxruntime, which starts sooner."
+            rich_help_panel=RUN,
+            help="local: PyTorch in this process; onnx: onnxruntime, which starts sooner; ray: a Ray cluster.",
         ),
     ] = "local",
     dry_run: Annotated[
@@ -201,6 +217,7 @@ def upscale(
     wanted, tile_side = ResultSize(scale, parse_box(fit), width, height), parse_tile(tile)
     dials = Dials(detail, denoise)
     check_model(model, fast, dials)
+    check_codec(codec)
     files = {"--report": report, "--explain": explain, "--compare": compare}
     if dry_run:
         check_nothing_written(files)
@@ -239,18 +256,20 @@ def upscale(
         size_tag = wanted.tag(upscaler.scale)
 
         def plan_of(found: list[InputFile], taken: Collection[Path] = ()) -> list[Job]:
-            return plan(found, destination, f"_{size_tag}", suffix, taken)
+            return plan(found, destination, f"_{size_tag}", suffix_of(format, suffix, destination), taken)
 
         jobs[:] = plan_of(found)
         if overwrite:
             keep_inputs(jobs)
         check_apart(files, jobs)
         note_reduced(dials, scale)
-        note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
+        if not found or not all(is_video(item.path) for item in found):
+            note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
         options = UpscaleOptions(
             size=wanted.of,
             suffix=suffix,
             quality=quality,
+            codec=codec,
             consistent=consistent,
             size_tag=size_tag,
             max_pixels=max_pixels,
@@ -264,7 +283,8 @@ def upscale(
             work = Work(upscaler, options, overwrite, lines_on_stderr=report in STDOUT)
             watch_folders(inputs, recursive, jobs, plan_of, work)
         else:
-            run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT)
+            at_once = IMAGES_AT_ONCE if engine == "ray" else 1
+            run_jobs(jobs, upscaler, options, existing, lines_on_stderr=report in STDOUT, at_once=at_once)
     if compare is not None:
         write_comparison_of(jobs, compare, overwrite)
     if any(job.status == "failed" for job in jobs):

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from srgan_kit.cli.console import say
@@ -13,6 +13,7 @@ from srgan_kit.models.pretrained import AUTO, default_model
 from srgan_kit.upscaling.choice import Dials
 from srgan_kit.upscaling.folders import STDIN
 from srgan_kit.upscaling.jobs import Destination, Job
+from srgan_kit.video.formats import CODECS, CONTAINERS, is_video, video_suffix
 
 KINDS = {"detail": "perceptual", "denoise": "photo"}
 """The models that the dials lead to."""
@@ -31,14 +32,39 @@ def parse_format(format: str | None, destination: Destination) -> str:
     """The suffix of the results, from --format or the output's name."""
     named = destination.ending
     suffix = (named or ".png") if format is None else "." + format.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        raise UserError(f"--format {format}: expected one of {', '.join(s[1:] for s in FORMATS)}")
+    if suffix not in FORMATS and suffix not in CONTAINERS:
+        known = ", ".join(ending[1:] for ending in (*FORMATS, *CONTAINERS))
+        raise UserError(f"--format {format}: expected one of {known}")
     if named and named != suffix:
         raise UserError(f"--format {format}: the output is called {destination.path}")
+    if suffix in CONTAINERS:
+        return ".png"  # of images
     missing = missing_extra(FORMATS[suffix])
     if missing:
         raise UserError(f"{suffix}: cannot be written: {missing}")
     return suffix
+
+
+def suffix_of(format: str | None, suffix: str, destination: Destination) -> Callable[[Path], str]:
+    """The suffix of each input's result: `suffix`, but that videos stay videos; and where none was asked for,
+    animations and documents of several pages keep their own."""
+    from srgan_kit.images.frames import frames_format
+
+    keeps_own = format is None and not destination.ending
+    asked = f".{(format or '').lower().removeprefix('.')}"
+
+    def of(path: Path) -> str:
+        if is_video(path):
+            return asked if asked in CONTAINERS else video_suffix(path)
+        return (keeps_own and frames_format(path)) or suffix
+
+    return of
+
+
+def check_codec(codec: str | None) -> None:
+    """Raise a UserError for a codec that is not written."""
+    if codec is not None and codec not in CODECS:
+        raise UserError(f"--codec {codec}: expected {', '.join(CODECS)}")
 
 
 def check_model(model: str, fast: bool, dials: Dials) -> None:
@@ -94,8 +120,9 @@ def check_comparable(compare: Path, jobs: list[Job], destination: Destination) -
 def note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:
     """Say which options change nothing."""
     if quality is not None and format.quality is None:
-        say(f"note: --quality has no effect on {format.name}, which loses nothing", error=True)
-    if consistent and format.quality is not None:
+        why = ", which loses nothing" if format.most_colours is None else ""
+        say(f"note: --quality has no effect on {format.name}{why}", error=True)
+    if consistent and (format.quality, format.most_colours) != (None, None):
         say(f"note: --consistent holds until {format.name} compresses; png, tif and bmp keep it", error=True)
     if fast_scale is not None and fast_scale <= 3:
         say("note: --fast has no effect up to 3 times: the fast model is for 4", error=True)

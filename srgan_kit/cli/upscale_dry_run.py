@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from srgan_kit.cli.console import say, without_pillow_warnings
+from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.stopping import stopping_wins
+from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
 from srgan_kit.cli.upscale_report import pixels
-from srgan_kit.cli.upscaling_steps import Existing, UpscaleOptions, is_in_parts, read_input, result_stays
+from srgan_kit.cli.upscaling_steps import is_in_parts, read_input, result_stays
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
@@ -47,8 +49,8 @@ def _estimate(
     if job.status != "waiting" or (job.target != STDOUT and result_stays(job, existing)):
         return None
     try:
-        with stopping_wins():
-            image, choice = read_input(job, upscaler, options)
+        with stopping_wins(), file_of(job.source) as file:
+            image, choice = read_input(job, file, upscaler, options)
             assert job.size is not None
             return estimator.estimate(upscaler.runner(choice), image, job.size, in_parts=is_in_parts(job, options))
     except UserError as error:

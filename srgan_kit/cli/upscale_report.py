@@ -12,6 +12,7 @@ from srgan_kit.cli.stopping import StoppedBySignal, check_stopped
 from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.jobs import STDOUT as IMAGE_TO_STDOUT
 from srgan_kit.upscaling.jobs import Job
+from srgan_kit.video.formats import parts_folder
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.sizes import Size
@@ -48,7 +49,9 @@ def _end_early(jobs: list[Job], signal: str) -> str:
         if job.status == "waiting":
             job.reason = f"stopped by {signal}"
     done = sum(job.status == "done" for job in jobs)
-    return f"{done} of {len(jobs)} images done"
+    begun = [parts_folder(job.target) for job in jobs if job.target is not None and parts_folder(job.target).is_dir()]
+    goes_on = "".join(f"; the same command goes on with {folder}" for folder in begun)
+    return f"{done} of {len(jobs)} images done{goes_on}"
 
 
 def _report(file: Path | None, jobs: list[Job], settings: dict[str, Any]) -> None:

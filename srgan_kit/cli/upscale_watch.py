@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srgan_kit.cli.console import say
-from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
+from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
+from srgan_kit.cli.upscaling_batch import run_jobs
 from srgan_kit.upscaling.folders import InputFile
 from srgan_kit.upscaling.jobs import Job, keep_inputs
 from srgan_kit.upscaling.watching import appearing

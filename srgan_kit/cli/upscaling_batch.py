@@ -1,7 +1,6 @@
 """The work of `srgan-kit upscale`: while one image is in the network, the next is read and the last written."""
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -10,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srgan_kit.atomic import remove_leftovers
-from srgan_kit.cli.console import one_line, progress_bar, short_name, without_pillow_warnings
+from srgan_kit.cli.console import MUTING, one_line, progress_bar, short_name, without_pillow_warnings
 from srgan_kit.cli.progress import telling
-from srgan_kit.cli.upscaling_steps import Existing, Steps, UpscaleOptions, Work
+from srgan_kit.cli.upscale_options import Existing, Progress, UpscaleOptions
+from srgan_kit.cli.upscaling_steps import Steps, Work
 from srgan_kit.upscaling.folders import STDIN
 from srgan_kit.upscaling.jobs import STDOUT, Job
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from srgan_kit.upscaling.upscaler import Upscaler
 
 __all__ = ["Existing", "UpscaleOptions", "run_jobs"]
-Progress = Callable[[int, int], None]
 LONGEST_NAME = 32
 """Letters of a file's name beside the progress bar."""
 LARGEST_BESIDE = 2**28
@@ -34,16 +33,19 @@ def run_jobs(
     existing: Existing,
     *,
     lines_on_stderr: bool = False,
+    at_once: int = 1,
 ) -> None:
-    """Do every job that waits; each ends done, skipped or failed, and says so: on stderr alone if stdout is taken."""
+    """Do every job that waits; each ends done, skipped or failed, and says so: on stderr alone if stdout is taken.
+
+    Several `at_once` are for an upscaler that does not compute in this process.
+    """
     from srgan_kit.images.read import pixels_limited
 
     for folder in {job.target.parent for job in jobs if job.target is not None}:
         remove_leftovers(folder)
-    quiet = threading.Lock()
-    steps = Steps(upscaler, options, existing, quiet)
+    steps = Steps(upscaler, options, existing)
     with (
-        _display(jobs, lines_on_stderr, quiet) as (show, say),
+        _display(jobs, lines_on_stderr) as (show, say),
         without_pillow_warnings(),
         pixels_limited(options.max_pixels),
     ):
@@ -60,8 +62,34 @@ def run_jobs(
                 job.status, job.reason = "skipped", f"another run is making {job.target}"
             say(job)
 
-        _run(jobs, steps, show, end)
+        if at_once == 1:
+            _run(jobs, steps, show, end)
+        else:
+            _run_several(jobs, steps, show, end, at_once)
         _run(elsewhere, steps, show, end_for_good)  # the run that was at it may have failed or been stopped
+
+
+def _run_several(
+    jobs: list[Job], steps: Steps, show: Callable[[Path], Progress], end: Callable[[Job], None], at_once: int
+) -> None:
+    """Several threads do a job each. Jobs end in order."""
+
+    def whole(job: Job) -> None:
+        work = steps.read(job)
+        try:
+            if work.is_waiting:
+                steps.upscale(work, show(job.source))
+            steps.write(work)
+        finally:
+            work.close()
+
+    pool = ThreadPoolExecutor(at_once, "image")
+    try:
+        for job, work in [(job, pool.submit(whole, job)) for job in jobs]:
+            work.result()
+            end(job)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _run(jobs: list[Job], steps: Steps, show: Callable[[Path], Progress], end: Callable[[Job], None]) -> None:
@@ -84,7 +112,7 @@ def _run(jobs: list[Job], steps: Steps, show: Callable[[Path], Progress], end: C
                 coming = reader.submit(steps.read, following) if is_ahead else None
                 with ExitStack() as stack:
                     stack.callback(work.close)
-                    if work.image is not None:
+                    if work.is_waiting:
                         steps.upscale(work, show(job.source))
                     if written is not None:
                         written.result()
@@ -100,12 +128,12 @@ def _run(jobs: list[Job], steps: Steps, show: Callable[[Path], Progress], end: C
 
 @contextmanager
 def _display(
-    jobs: list[Job], lines_on_stderr: bool, quiet: threading.Lock
+    jobs: list[Job], lines_on_stderr: bool
 ) -> Iterator[tuple[Callable[[Path], Progress], Callable[[Job], None]]]:
     """A progress bar where stderr is a terminal, plain lines in pipes: (show(source) -> its progress, say(job)).
 
     Errors and notes are for stderr, results for stdout, unless images or the report go there; on one and the same
-    terminal the bar writes both. It is drawn between the tiles, and not while an image is read (`quiet`): then nobody
+    terminal the bar writes both. It is drawn between the tiles, and not while an image is read (`MUTING`): then nobody
     writes to stderr.
     """
     from rich.console import Console
@@ -117,18 +145,18 @@ def _display(
         one = bar.add_task("", total=None)
 
         def draw(**update: Any) -> None:
-            if quiet.acquire(blocking=False):
+            if MUTING.acquire(blocking=False):
                 try:
                     bar.update(one, **update, refresh=True)
                 finally:
-                    quiet.release()
+                    MUTING.release()
 
         def show(source: Path) -> Progress:
             draw(description=short_name(Path(source.name), LONGEST_NAME), completed=0, total=None)
             return telling(lambda done, total: draw(completed=done, total=total))
 
         def say(job: Job) -> None:
-            with quiet:
+            with MUTING:
                 tell(job)
 
         def tell(job: Job) -> None:

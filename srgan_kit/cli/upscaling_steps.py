@@ -1,12 +1,9 @@
 """What `srgan-kit upscale` does with one image: read, upscale, write; each step may run in a thread of its own."""
 
-import shutil
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +12,13 @@ from srgan_kit.atomic import claimed
 from srgan_kit.cli.console import libraries_muted
 from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.stopping import stopping_wins
+from srgan_kit.cli.upscale_options import Existing, Progress, UpscaleOptions, check_result
+from srgan_kit.cli.upscaling_frames import deliver, upscale_clip, upscale_frames
 from srgan_kit.errors import UserError
-from srgan_kit.images.formats import FORMATS, MAX_PIXELS
-from srgan_kit.images.mark import software_tag
+from srgan_kit.images.formats import FORMATS
 from srgan_kit.upscaling.folders import STDIN
 from srgan_kit.upscaling.jobs import STDOUT, Job
+from srgan_kit.video.formats import is_video
 
 if TYPE_CHECKING:
     from srgan_kit.images.image import LoadedImage
@@ -27,47 +26,11 @@ if TYPE_CHECKING:
     from srgan_kit.upscaling.image import UpscaledImage
     from srgan_kit.upscaling.upscaler import Upscaler
 
-Size = tuple[int, int]
-Progress = Callable[[int, int], None]
 LARGEST_WHOLE = 2**27
 """Pixels of a result up to which it is computed whole, then written; larger PNG and TIFF files are written while the
 image is computed."""
 LARGEST_DECODED = 2**24
 """Pixels of an input up to which it is decoded whole; of larger ones rows are decoded when they are needed."""
-
-
-@dataclass(frozen=True)
-class UpscaleOptions:
-    """What the results are to be like."""
-
-    size: Callable[[Size], Size | None]
-    """(width, height) of an input -> of its result; None for the model's own scale."""
-    suffix: str = ".png"
-    """The format of what goes to standard output."""
-    quality: int | None = None
-    """Quality of lossy formats; None for the usual."""
-    consistent: bool = False
-    """Corrected until, reduced again, it is the input."""
-    size_tag: str = "x4"
-    """The scale or the box, as the mark in a result says it."""
-    max_pixels: int = MAX_PIXELS
-    """Inputs of more are refused."""
-    max_result_pixels: int | None = None
-    """Results of more are refused; None for no other limit than memory's."""
-    strip_metadata: bool = False
-    """Without EXIF, XMP, IPTC and text."""
-    explain: Path | None = None
-    """Where a map of what the input does not support is drawn."""
-
-
-@dataclass(frozen=True)
-class Existing:
-    """What becomes of results that are there already; without either they are an error."""
-
-    skip: bool = False
-    overwrite: bool = False
-    since: float = field(default_factory=time.time)
-    """When this run began. Runs into one folder share the work: what was made since is another one's."""
 
 
 @dataclass
@@ -79,8 +42,15 @@ class Work:
     """The input, until it is upscaled; None where there is nothing to do."""
     choice: "Choice | None" = None
     result: "UpscaledImage | None" = None
-    claim: ExitStack = field(default_factory=ExitStack)
-    """The right to make the result."""
+    several: Path | None = None
+    """A file of several images, or a video: its images are read, upscaled and written one after the other."""
+    held: ExitStack = field(default_factory=ExitStack)
+    """The right to make the result, and the file of what came by standard input."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to upscale."""
+        return self.image is not None or self.several is not None
 
     @property
     def is_in_parts(self) -> bool:
@@ -93,8 +63,8 @@ class Work:
         return 0 if self.result is None else self.result.image.row_bytes * len(self.result.image.pixels)
 
     def close(self) -> None:
-        """Give up the claim."""
-        self.claim.close()
+        """Give up what is held."""
+        self.held.close()
 
 
 @dataclass(frozen=True)
@@ -104,22 +74,27 @@ class Steps:
     upscaler: "Upscaler"
     options: UpscaleOptions
     existing: Existing
-    quiet: threading.Lock
-    """Held while C libraries are kept from stderr, and by whoever writes to it."""
 
     def read(self, job: Job) -> Work:
         """The decoded input and its model; none where the job waits no more, or waits for another run that is at it."""
         work = Work(job)
         if job.status == "waiting" and (job.target == STDOUT or self._claim(work)):
             with _failing(job):
-                work.image, work.choice = read_input(job, self.upscaler, self.options, self.quiet)
+                file = work.held.enter_context(file_of(job.source))
+                if has_several(file):
+                    work.several = file
+                else:
+                    work.image, work.choice = read_input(job, file, self.upscaler, self.options)
         return work
 
     def upscale(self, work: Work, progress: Progress) -> None:
-        """The result, or what computes it while it is written."""
+        """The result, or what computes it while it is written; of several images all that there is to do."""
         from srgan_kit.images.metadata import Metadata
 
         job, image, choice = work.job, work.image, work.choice
+        if work.several is not None:
+            self._upscale_several(job, work.several, progress)
+            return
         assert image is not None
         assert choice is not None
         work.image = None
@@ -138,27 +113,23 @@ class Steps:
 
     def write(self, work: Work) -> None:
         """The result's file; then the job is done."""
-        from srgan_kit.images.encode import write_image
+        from srgan_kit.images.frames import Frames
 
-        job, result, choice = work.job, work.result, work.choice
+        job, result = work.job, work.result
         if result is None:
             return
-        assert job.target is not None
-        assert choice is not None
-        options, image = self.options, result.image
-        software = None if options.strip_metadata else software_tag(choice.name, options.size_tag)
         job.notes = result.notes
         with _failing(job):
-            if job.target == STDOUT:
-                with tempfile.TemporaryDirectory(prefix="srgan-kit-") as folder:
-                    file = Path(folder, f"result{options.suffix}")
-                    lost = write_image(image, file, options.quality, software)
-                    with file.open("rb") as written:
-                        shutil.copyfileobj(written, sys.stdout.buffer)
-                    sys.stdout.buffer.flush()
-            else:
-                lost = write_image(image, job.target, options.quality, software, self.existing.overwrite)
+            lost = deliver(job, Frames.of(result.image), self.options, overwrite=self.existing.overwrite)
             job.notes, job.redone_tiles = [*result.notes, *lost], result.redone_tiles
+            job.status = "done"
+
+    def _upscale_several(self, job: Job, file: Path, progress: Progress) -> None:
+        upscale = upscale_clip if is_video(file) else upscale_frames
+        with _failing(job):
+            if self.options.explain is not None:
+                raise UserError(f"--explain {self.options.explain}: one map for a file of several images")
+            upscale(job, file, self.upscaler, self.options, progress, overwrite=self.existing.overwrite)
             job.status = "done"
 
     def _explain(self, work: Work, image: "LoadedImage", file: Path, progress: Progress) -> None:
@@ -181,7 +152,7 @@ class Steps:
             job.status, job.reason = "failed", f"{job.target.parent}: cannot be made: {error.strerror}"
             return False
         try:
-            return work.claim.enter_context(claimed(job.target)) and not result_stays(job, self.existing)
+            return work.held.enter_context(claimed(job.target)) and not result_stays(job, self.existing)
         except OSError as error:
             job.status, job.reason = "failed", f"{job.target}: cannot be written: {error.strerror}"
             return False
@@ -206,16 +177,21 @@ def result_stays(job: Job, existing: Existing) -> bool:
     return job.status != "waiting"
 
 
-def read_input(
-    job: Job, upscaler: "Upscaler", options: UpscaleOptions, quiet: AbstractContextManager[object] = nullcontext()
-) -> "tuple[LoadedImage, Choice]":
+def has_several(file: Path) -> bool:
+    """Whether it is a video, an animation or a document of several pages."""
+    from srgan_kit.images.frames import frames_format
+
+    return is_video(file) or frames_format(file) is not None
+
+
+def read_input(job: Job, file: Path, upscaler: "Upscaler", options: UpscaleOptions) -> "tuple[LoadedImage, Choice]":
     """The input, and which models upscale it; the job knows both sizes and the models then.
 
     Args:
         job: whose input it is.
+        file: where it is.
         upscaler: which chooses the models.
         options: what the result is to be like.
-        quiet: held while C libraries are kept from stderr.
 
     Raises:
         UserError: it cannot be read, or its result would be too large for the format or for what is allowed.
@@ -226,7 +202,7 @@ def read_input(
 
     assert job.target is not None
     rows_from = LARGEST_DECODED if goes_by_rows(job, options) and job.source != STDIN else None
-    with quiet, libraries_muted() as said, file_of(job.source) as file:
+    with libraries_muted() as said:
         try:
             image = read_image(file, rows_from)
             wanted = options.size(image.size)
@@ -234,18 +210,12 @@ def read_input(
             choice = upscaler.model_for(image, factor)
             job.input_size, job.size = image.size, wanted or scaled_size(image.size, upscaler.scale)
             job.model, job.choice = choice.name, choice.reason
-            _check_result(job.size, options.max_result_pixels)
+            check_result(job.size, options.max_result_pixels)
             check_size(job.target.with_suffix(_suffix(job, options)), job.size)
             return image, choice
         except UserError as error:
             failed = str(error).removeprefix(f"{file}: ")
     raise UserError(_with_reason(failed, said))
-
-
-def _check_result(size: Size, most: int | None) -> None:
-    pixels = size[0] * size[1]
-    if most is not None and pixels > most:
-        raise UserError(f"the result would have {pixels} pixels, more than {most}; --max-result-pixels allows more")
 
 
 def goes_by_rows(job: Job, options: UpscaleOptions) -> bool:

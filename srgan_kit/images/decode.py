@@ -38,17 +38,17 @@ class Decoded:
     """Bits a channel that the file had, where they are neither 8 nor 16."""
 
 
-def decode(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
-    """The pixels of a file that Pillow has opened, and which has that colour profile.
+def decode(path: Path, image: Image.Image, icc: bytes | None, page: int = 0) -> Decoded:
+    """The pixels of a file that Pillow has opened (at that page), and which has that colour profile.
 
     Raises:
         UserError: pixels of a kind that is not read.
     """
-    if image.format == "TIFF" and (samples := tiff_samples(path)) is not None:
+    if image.format == "TIFF" and (samples := tiff_samples(path, page)) is not None:
         if samples.form != UNSIGNED or samples.bits > 8 or samples.compression == WEBP_IN_TIFF:
-            return decode_tiff(path, samples, icc)
-        return _decode_tiff_with_pillow(path, samples, icc)
-    if image.format == "PNG" and _byte(path, PNG_DEPTH_PLACE) == 16:
+            return decode_tiff(path, samples, icc, page)
+        return _decode_tiff_with_pillow(path, samples, icc, page)
+    if image.format == "PNG" and png_depth(path) == 16:
         return Decoded(_array(open_with_vips(path)), icc)
     if image.format == "PPM" and largest_value(path) > 255:
         return Decoded(read_netpbm(path), icc)
@@ -66,15 +66,15 @@ def decode(path: Path, image: Image.Image, icc: bytes | None) -> Decoded:
     return decoded
 
 
-def decode_tiff(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
-    """The pixels of a TIFF file through libvips.
+def decode_tiff(path: Path, samples: Samples, icc: bytes | None, page: int = 0) -> Decoded:
+    """The pixels of a page of a TIFF file through libvips.
 
     Raises:
         UserError: floating-point numbers, more than 16 bits in use, more than 4 channels, Lab of another kind than CIE.
         pyvips.Error: damaged.
     """
     check_tiff(path, samples)
-    image = open_with_vips(path)
+    image = open_with_vips(path, page=page)
     if image.interpretation == "cmyk":
         pixels, notes = _from_cmyk(image.numpy(), icc)
         return Decoded(pixels, is_converted=True, notes=notes)
@@ -87,6 +87,11 @@ def decode_tiff(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
 def _array(image: Any) -> np.ndarray:
     pixels = image.numpy() if isinstance(image, pyvips.Image) else np.asarray(image)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def png_depth(path: Path) -> int:
+    """Bits a channel of a PNG file."""
+    return _byte(path, PNG_DEPTH_PLACE)
 
 
 def _byte(path: Path, place: int) -> int:
@@ -127,9 +132,10 @@ def _decode_jpeg_2000(path: Path, image: Image.Image, bits: int, icc: bytes | No
     return Decoded(scaled(pixels, 2**bits - 1), icc)
 
 
-def _decode_tiff_with_pillow(path: Path, samples: Samples, icc: bytes | None) -> Decoded:
+def _decode_tiff_with_pillow(path: Path, samples: Samples, icc: bytes | None, page: int) -> Decoded:
     check_tiff(path, samples)
     with path.open("rb") as file, Image.open(file) as image:  # by its name, Pillow would turn grey files wrongly
+        image.seek(page)
         image.load()  # turns it, and says its size anew
         decoded = decode_with_pillow(path, image, icc)
     decoded.is_upright = True

@@ -26,7 +26,7 @@ PSD_MODES = {0: "bitmap", 1: "grey", 2: "palette", 3: "RGB", 4: "CMYK", 7: "mult
 
 @dataclass(frozen=True)
 class Samples:
-    """What the first directory of a TIFF file says of its samples."""
+    """What a directory of a TIFF file says of its samples."""
 
     bits: int
     form: int
@@ -68,12 +68,13 @@ def vips_used() -> bool:
     return _used["libvips"]
 
 
-def open_with_vips(path: Path, fail_on: str = "truncated") -> Any:
-    """A file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options.
+def open_with_vips(path: Path, *, fail_on: str = "truncated", page: int = 0) -> Any:
+    """A page of a file for libvips, opened by Python: libvips takes names for UTF-8, and brackets in them for options.
 
     Args:
         path: of the file.
         fail_on: the least that is a failure, when rows are asked for: truncated, error or warning.
+        page: counted from 0.
 
     Raises:
         UserError: it has more pixels than Pillow takes.
@@ -82,7 +83,8 @@ def open_with_vips(path: Path, fail_on: str = "truncated") -> Any:
     use_vips()
     with path.open("rb") as file:
         source = pyvips.Source.new_from_descriptor(file.fileno())
-        image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on=fail_on)
+        which = {"page": page} if page else {}  # few loaders know pages
+        image: Any = pyvips.Image.new_from_source(source, "", access="sequential", fail_on=fail_on, **which)
     check_pixels(path, image.width, image.height)
     return image
 
@@ -94,12 +96,12 @@ def mapped(path: Path) -> Iterator[mmap.mmap]:
         yield content
 
 
-def tiff_samples(path: Path) -> Samples | None:
-    """How a TIFF file stores its samples; None if it is none, or damaged."""
+def tiff_samples(path: Path, page: int = 0) -> Samples | None:
+    """How a page of a TIFF file stores its samples; None if it is none, or damaged."""
     try:
         with mapped(path) as content:
             tiff = Directories(content)
-            fields = tiff.directory(tiff.first)
+            fields = tiff.directory(tiff.page(page))
 
             def number(tag: int, default: int) -> int:
                 return (tiff.numbers(fields, tag) or (default,))[0]

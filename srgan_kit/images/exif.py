@@ -85,6 +85,28 @@ class Directories:
         count = self._unpack("Q" if self.is_big else "H", place)[0]
         return place + (8 + 20 * count if self.is_big else 2 + 12 * count)
 
+    def page(self, number: int) -> int:
+        """Where the directory lies that comes `number` places after the first."""
+        place = self.first
+        for _ in range(number):
+            place = self._following(place)
+        return place
+
+    def pages(self) -> list[int]:
+        """Where all directories of the chain lie; a chain that bites its tail, or is damaged, ends there."""
+        found: dict[int, None] = {}
+        place = self.first
+        while place and place not in found:
+            found[place] = None
+            try:
+                place = self._following(place)
+            except ValueError:
+                break
+        return list(found)
+
+    def _following(self, place: int) -> int:
+        return self._unpack("Q" if self.is_big else "I", self.next_place(place))[0]
+
     def value(self, field: Field) -> bytes:
         """The bytes of a value, in the file's byte order; fewer than promised where the file ends."""
         return bytes(self.data[field.value_place : field.value_place + field.size])

@@ -31,6 +31,8 @@ def fitted(image: LoadedImage, format: Format) -> tuple[LoadedImage, list[str]]:
     if image.alpha is not None and not format.alpha:
         notes.append(f"transparency is laid on white, as {format.name} has none")
         image = _on_white(image)
+    if format.most_colours is not None and image.format != format.name:
+        notes.append(f"colours are reduced to {format.most_colours}, as {format.name} needs")
     return _with_fitting_metadata(image, format, notes), notes
 
 
@@ -143,7 +145,7 @@ def _is_held(text: Text, held: set[str]) -> bool:
 def _names(said: Metadata, held: set[str]) -> list[str]:
     """What there is and is not held, in words."""
     lost = [name for name, block in (("EXIF", said.exif), ("XMP", said.xmp)) if block is not None and name not in held]
-    if said.xmp_extension and "comment" not in held:  # only JPEG has it
+    if said.xmp_extension and "XMP extension" not in held:
         lost.append("the extension of XMP")
     if said.photoshop is not None and "IPTC" not in held:
         lost.append("IPTC" if iptc_of(said.photoshop) is not None else "Photoshop's image resources")
@@ -156,7 +158,7 @@ def _held(said: Metadata, held: set[str]) -> Metadata:
     return Metadata(
         said.exif if "EXIF" in held else None,
         said.xmp if "XMP" in held else None,
-        said.xmp_extension if "comment" in held and "XMP" in held else (),
+        said.xmp_extension if {"XMP", "XMP extension"} <= held else (),
         said.photoshop if "IPTC" in held else None,
         tuple(text for text in said.texts if _is_held(text, held)),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from srgan_kit.images import writers
-from srgan_kit.images.writers import Writer
+from srgan_kit.images.writers import FramesWriter, Writer
 
 MAX_PIXELS = 2**29
 """Images of more pixels are taken for decompression bombs, where the user does not allow them."""
@@ -42,6 +42,12 @@ class Format:
     IPTC, text, comment."""
     by_rows: bool = False
     """Whether an image is written from the top to the bottom, so that it need not be whole in memory."""
+    most_colours: int | None = None
+    """Most colours of an image; None where there is no such limit. Then opacity is all or nothing too."""
+    several: Literal["", "frames", "pages"] = ""
+    """Whether a file holds the frames of an animation, or pages, which have no timing; "" for one image."""
+    write_several: FramesWriter | None = None
+    """Writes them."""
     extra: str = ""
     """The extra of this package that it needs; "" for none."""
     module: str = ""
@@ -51,7 +57,17 @@ class Format:
 EXIF_AND_XMP = frozenset({"EXIF", "XMP"})
 ALL_METADATA = EXIF_AND_XMP | {"density", "shape", "IPTC"}
 
-PNG = Format("PNG", (".png",), writers.write_png, bits=16, colours="tags", holds=ALL_METADATA | {"text"}, by_rows=True)
+PNG = Format(
+    "PNG",
+    (".png",),
+    writers.write_png,
+    bits=16,
+    colours="tags",
+    holds=ALL_METADATA | {"text"},
+    by_rows=True,
+    several="frames",
+    write_several=writers.write_png_frames,
+)
 JPEG = Format(
     "JPEG",
     (".jpg", ".jpeg"),
@@ -59,9 +75,32 @@ JPEG = Format(
     quality=95,
     largest_side=65535,
     alpha=False,
-    holds=ALL_METADATA | {"comment"},
+    holds=ALL_METADATA | {"comment", "XMP extension"},
 )
-WEBP = Format("WebP", (".webp",), writers.write_webp, quality=92, largest_side=16383, grey=False, holds=EXIF_AND_XMP)
+WEBP = Format(
+    "WebP",
+    (".webp",),
+    writers.write_webp,
+    quality=92,
+    largest_side=16383,
+    grey=False,
+    holds=EXIF_AND_XMP,
+    several="frames",
+    write_several=writers.write_webp_frames,
+)
+GIF = Format(
+    "GIF",
+    (".gif",),
+    writers.write_gif,
+    largest_side=65535,
+    grey=False,
+    colours="sRGB",
+    why_srgb="GIF has no place for a colour profile",
+    holds=frozenset({"XMP", "comment"}),
+    most_colours=256,
+    several="frames",
+    write_several=writers.write_gif_frames,
+)
 BMP = Format(
     "BMP",
     (".bmp",),
@@ -71,7 +110,16 @@ BMP = Format(
     why_srgb="BMP has no place for a colour profile",
     holds=frozenset({"density"}),
 )
-TIFF = Format("TIFF", (".tif", ".tiff"), writers.write_tiff, bits=16, holds=ALL_METADATA, by_rows=True)
+TIFF = Format(
+    "TIFF",
+    (".tif", ".tiff"),
+    writers.write_tiff,
+    bits=16,
+    holds=ALL_METADATA,
+    by_rows=True,
+    several="pages",
+    write_several=writers.write_tiff_pages,
+)
 AVIF = Format(
     "AVIF",
     (".avif",),
@@ -82,6 +130,8 @@ AVIF = Format(
     grey=False,
     colours="code points",
     holds=EXIF_AND_XMP,
+    several="frames",
+    write_several=writers.write_avif_frames,
 )
 HEIF = Format(
     "HEIF",
@@ -105,7 +155,8 @@ JPEG_XL = Format(
     extra="jxl",
     module="pillow_jxl",
 )
-FORMATS = {suffix: format for format in (PNG, JPEG, WEBP, BMP, TIFF, AVIF, HEIF, JPEG_XL) for suffix in format.suffixes}
+ALL_FORMATS = (PNG, JPEG, WEBP, GIF, BMP, TIFF, AVIF, HEIF, JPEG_XL)
+FORMATS = {suffix: format for format in ALL_FORMATS for suffix in format.suffixes}
 """Output formats by suffix."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 JXL_BEGINNINGS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")

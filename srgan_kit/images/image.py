@@ -1,6 +1,7 @@
 """A decoded image, and all that its file said of it."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ class LoadedImage:
     """Bits a channel that the file had, where they are neither 8 nor 16."""
     path: Path | None = None
     """The file that it was read from."""
+    seconds: Fraction | None = None
+    """How long it is shown, where it is a frame of an animation."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -4,7 +4,10 @@ Encoding takes one core what the network takes all of them, so this is most of w
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import count as counted
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +19,8 @@ from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import XMP_KEYWORD, as_raw_profile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+KEEP, REPLACE = 0, 0
+"""What becomes of an animation's frame after it was shown, and how it is laid over the one before."""
 UP = 2
 """The filter of every row: its difference from the row above."""
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -53,19 +58,79 @@ def write_png(image: LoadedImage, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    with path.open("wb") as file:
+        _write_head(file, image)
+        for part in _compressed(image):
+            _chunk(file, b"IDAT", part)
+        _chunk(file, b"IEND", b"")
+
+
+def write_animated_png(frames: Iterable[LoadedImage], path: Path, count: int, plays: int) -> None:
+    """Write an animation of images alike, as they come; of each, the rectangle that differs from the one before.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    before: LoadedImage | None = None
+    numbers = counted()
+    with path.open("wb") as file:
+        for frame in frames:
+            if before is None:
+                _write_head(file, frame)
+                _chunk(file, b"acTL", struct.pack(">II", count, plays))
+            rows, columns = _changed(before, frame)
+            alpha = None if frame.alpha is None else frame.alpha[rows, columns]
+            part = replace(frame, pixels=frame.pixels[rows, columns], alpha=alpha)
+            size_and_place = (*part.size, columns.start, rows.start)
+            timing = (*_delay(frame.seconds or Fraction(0)), KEEP, REPLACE)
+            _chunk(file, b"fcTL", struct.pack(">IIIIIHHBB", next(numbers), *size_and_place, *timing))
+            for compressed in filter(None, _compressed(part)):
+                if before is None:
+                    _chunk(file, b"IDAT", compressed)
+                else:
+                    _chunk(file, b"fdAT", struct.pack(">I", next(numbers)) + compressed)
+            before = frame
+        _chunk(file, b"IEND", b"")
+
+
+def _delay(seconds: Fraction) -> tuple[int, int]:
+    """Numerator and denominator, of 16 bits each, as near as they can be."""
+    seconds = min(seconds, Fraction(65535))
+    seconds = seconds.limit_denominator(65535 if seconds <= 1 else int(65535 / seconds))
+    return seconds.numerator, seconds.denominator
+
+
+def _changed(before: LoadedImage | None, frame: LoadedImage) -> tuple[slice, slice]:
+    """The rows and columns outside which two frames are the same; all of the first one."""
+    height, width = frame.pixels.shape[:2]
+    if before is None:
+        return slice(0, height), slice(0, width)
+    different = (before.pixels != frame.pixels).any(axis=2)
+    if before.alpha is not None and frame.alpha is not None:
+        different |= (before.alpha != frame.alpha)[:, :, 0]
+    rows, columns = (np.flatnonzero(different.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _write_head(file: BinaryIO, image: LoadedImage) -> None:
+    """All chunks before the pixels."""
     height, width, channels = image.pixels.shape
     channels += image.alpha is not None
     depth = 8 * image.pixels.dtype.itemsize
-    with path.open("wb") as file:
-        file.write(SIGNATURE)
-        _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0))
-        for kind, content in _described(image):
-            _chunk(file, kind.encode(), content)
-        stream = isal_zlib.compressobj(level=1)
-        for strip in _filtered_strips(image):
-            _chunk(file, b"IDAT", stream.compress(strip))
-        _chunk(file, b"IDAT", stream.flush())
-        _chunk(file, b"IEND", b"")
+    file.write(SIGNATURE)
+    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0))
+    for kind, content in _described(image):
+        _chunk(file, kind.encode(), content)
+
+
+def _compressed(image: LoadedImage) -> Iterator[bytes]:
+    """The pixels as one stream of zlib, piece by piece; some pieces are empty."""
+    stream = isal_zlib.compressobj(level=1)
+    for strip in _filtered_strips(image):
+        yield stream.compress(strip)
+    yield stream.flush()
 
 
 def _described(image: LoadedImage) -> Iterator[tuple[str, bytes]]:

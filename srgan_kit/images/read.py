@@ -56,7 +56,7 @@ def read_image(path: Path | str, rows_from: int | None = None) -> LoadedImage:
     """
     path = Path(path)
     register_plugins()
-    try:
+    with as_user_error(path):
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
         try:
@@ -64,13 +64,20 @@ def read_image(path: Path | str, rows_from: int | None = None) -> LoadedImage:
                 return replace(_read(path, image, rows_from), path=path)
         except UnidentifiedImageError:
             return replace(_read_unknown(path), path=path)
+
+
+@contextmanager
+def as_user_error(path: Path, place: str = "") -> Iterator[None]:
+    """Whatever a decoder raises in the block about a file becomes a UserError that names it, and the place in it."""
+    try:
+        yield
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: refused, it may be a decompression bomb: {_size_in(error)}") from None
     except (UserError, MemoryError):
         raise
     except Exception as error:  # on a damaged file the decoders raise nearly anything, RuntimeError and TypeError too
         reason = error.strerror if isinstance(error, OSError) and error.strerror else last_line(error)
-        raise UserError(f"{path}: cannot be read: {_why(path) or reason}") from None
+        raise UserError(f"{path}: {place}cannot be read: {_why(path) or reason}") from None
 
 
 def _size_in(error: Image.DecompressionBombError) -> str:
@@ -96,7 +103,7 @@ def _read(path: Path, image: Image.Image, rows_from: int | None) -> LoadedImage:
         decoded = Decoded(cast(np.ndarray, rows), profile(path, image), is_upright=True)
     else:
         decoded = decode(path, image, profile(path, image))
-    return _loaded(decoded, told, image.format or "", notes)
+    return loaded(decoded, told, image.format or "", notes)
 
 
 def _read_unknown(path: Path) -> LoadedImage:
@@ -107,10 +114,10 @@ def _read_unknown(path: Path) -> LoadedImage:
     if samples is None:
         raise UserError(f"{path}: {_why(path) or 'not an image in a format known here'}")
     decoded = decode_tiff(path, samples, profile(path, None))
-    return _loaded(decoded, tell(path, None), "TIFF", [])
+    return loaded(decoded, tell(path, None), "TIFF", [])
 
 
-def _loaded(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
+def loaded(decoded: Decoded, told: Told, kind: str, notes: list[str]) -> LoadedImage:
     """An upright image of what was decoded and what was said of it, with a profile that fits."""
     pixels = decoded.pixels if decoded.is_upright else _upright(decoded.pixels, told.orientation or 1)
     colour, alpha = _split(pixels)

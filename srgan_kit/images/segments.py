@@ -63,10 +63,11 @@ def webp_parts(data: bytes, image: LoadedImage) -> Iterator[bytes]:
     if not present:
         yield data
         return
+    extended = next((block[0] for name, block in _chunks(data) if name == b"VP8X"), 0)
     chunks = [(name, block) for name, block in _chunks(data) if name != b"VP8X"]
     width, height = image.size
     has_alpha = any(name == b"ALPH" for name, _ in chunks)
-    flag = sum(flags[name] for name in present) | (0x10 if has_alpha else 0)
+    flag = sum(flags[name] for name in present) | (0x10 if has_alpha else 0) | extended & 0x12  # alpha, animation
     head = bytes((flag, 0, 0, 0)) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     ordered = [(b"VP8X", head)]
     ordered += [(name, block) for name, block in present.items() if name == b"ICCP"]

@@ -42,13 +42,13 @@ class Told:
     notes: list[str] = field(default_factory=list)
 
 
-def tell(path: Path, image: Image.Image | None) -> Told:
+def tell(path: Path, image: Image.Image | None, page: int = 0) -> Told:
     """What the file of an image that Pillow has opened (None: a TIFF file that it does not know) says of it."""
     kind = "TIFF" if image is None else image.format
     told = Told()
     try:
         if kind == "TIFF":
-            told = _tiff(path)
+            told = _tiff(path, page)
         elif image is not None:
             readers = {"PNG": _png, "JPEG": _jpeg, "MPO": _jpeg, "AVIF": _avif, "PSD": _psd, "JPEG2000": _jpeg_2000}
             readers["HEIF"] = _heif
@@ -58,7 +58,7 @@ def tell(path: Path, image: Image.Image | None) -> Told:
     return _checked(told)
 
 
-def profile(path: Path, image: Image.Image | None) -> bytes | None:
+def profile(path: Path, image: Image.Image | None, page: int = 0) -> bytes | None:
     """The colour profile of a file, as it is stored; Pillow does not say those of BMP and JPEG 2000."""
     if image is not None and image.format == "BMP":
         return _bmp_profile(path)
@@ -68,7 +68,7 @@ def profile(path: Path, image: Image.Image | None) -> bytes | None:
         return image.info.get("icc_profile")
     with mapped(path) as content:
         tiff = Directories(content)
-        fields = tiff.directory(tiff.first)
+        fields = tiff.directory(tiff.page(page))
         return tiff.value(fields[TIFF_PROFILE]) if TIFF_PROFILE in fields else None
 
 
@@ -203,10 +203,10 @@ def _png(path: Path, image: Image.Image) -> Told:
     return told
 
 
-def _tiff(path: Path) -> Told:
+def _tiff(path: Path, page: int) -> Told:
     with mapped(path) as content:
         tiff = Directories(content)
-        fields = tiff.directory(tiff.first)
+        fields = tiff.directory(tiff.page(page))
         blocks = {tag: tiff.value(fields[tag]) for tag in (TIFF_XMP, TIFF_IPTC, TIFF_PHOTOSHOP) if tag in fields}
         photoshop = blocks.get(TIFF_PHOTOSHOP, b"")
         if TIFF_IPTC in blocks and metadata.iptc_of(photoshop) is None:

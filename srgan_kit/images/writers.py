@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL import Image
 
+    from srgan_kit.images.frames import Frames
     from srgan_kit.images.image import LoadedImage
 
 Writer = Callable[["LoadedImage", Path, int], None]
 """(image, file, quality from 1 to 100; 0 for formats that have none)."""
+FramesWriter = Callable[["Frames", Path, int], None]
+"""(the frames of an animation or pages, file, quality)."""
 LARGEST_AVIF_DEPTH = 12
 
 
@@ -75,6 +78,13 @@ def write_avif(image: "LoadedImage", path: Path, quality: int) -> None:
     _write_parts([avif.finished(data, said.exif, said.xmp, image.tags.get("cICP"))], path)
 
 
+def write_gif(image: "LoadedImage", path: Path, quality: int) -> None:
+    """Up to 256 colours, by libvips."""
+    from srgan_kit.images.animation import gif_parts
+
+    _write_parts(gif_parts(_to_vips(image).gifsave_buffer(effort=7, dither=1.0, keep="none"), image), path)
+
+
 def write_heif(image: "LoadedImage", path: Path, quality: int) -> None:
     """Lossy, by the extra `heif`."""
     from srgan_kit.images.avif import MATRIX_BT601
@@ -90,6 +100,42 @@ def write_heif(image: "LoadedImage", path: Path, quality: int) -> None:
 def write_jpeg_xl(image: "LoadedImage", path: Path, quality: int) -> None:
     """Lossy, by the extra `jxl`; lossless at quality 100, which the encoder refuses by its number alone."""
     _to_pillow(image).save(path, "JXL", lossless=quality == 100, quality=quality, **_blocks(image))
+
+
+def write_png_frames(frames: "Frames", path: Path, quality: int) -> None:
+    """An animated PNG, frame by frame."""
+    from srgan_kit.images.png import write_animated_png
+
+    write_animated_png(frames.images, path, frames.count, frames.plays)
+
+
+def write_tiff_pages(frames: "Frames", path: Path, quality: int) -> None:
+    """Page by page."""
+    from srgan_kit.images.tiff import write_pages
+
+    with path.open("wb") as file:
+        write_pages(frames.images, file, frames.count)
+
+
+def write_gif_frames(frames: "Frames", path: Path, quality: int) -> None:
+    """By libvips, from a copy on the disk."""
+    from srgan_kit.images.animation import write_animated_gif
+
+    write_animated_gif(frames, path, quality)
+
+
+def write_webp_frames(frames: "Frames", path: Path, quality: int) -> None:
+    """By libvips, from a copy on the disk."""
+    from srgan_kit.images.animation import write_animated_webp
+
+    write_animated_webp(frames, path, quality)
+
+
+def write_avif_frames(frames: "Frames", path: Path, quality: int) -> None:
+    """By Pillow, from a copy on the disk, with 8 bits a channel."""
+    from srgan_kit.images.animation import write_animated_avif
+
+    write_animated_avif(frames, path, quality)
 
 
 def _blocks(image: "LoadedImage") -> dict[str, bytes]:

@@ -116,7 +116,7 @@ class TiledUpscaler:
     @property
     def device(self) -> str:
         """Where tiles are computed, such as "cpu" or "cuda:0, cuda:1"."""
-        return ", ".join(runner.device for runner in self._runners)
+        return ", ".join(dict.fromkeys(runner.device for runner in self._runners))
 
     @property
     def precision(self) -> str:
@@ -300,11 +300,11 @@ class TiledUpscaler:
             answers = [runner.run(image[:, :, channel, None], part.dtype) for channel in range(channels)]
             values = np.concatenate([answer for answer, _ in answers], axis=2)
             is_redone = any(redone for _, redone in answers)
-        _store(values[core], target)
+        store(values[core], target)
         return is_redone
 
 
-def _store(values: np.ndarray, target: Image) -> None:
+def store(values: np.ndarray, target: Image) -> None:
     """Write (h, w, C), nominally [0, 1] or integers already, into integers: clamped, rounded, a few rows at a time."""
     if values.dtype == target.dtype:
         target[:] = values

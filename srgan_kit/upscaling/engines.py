@@ -1,6 +1,7 @@
 """Which engine runs a model: PyTorch, or onnxruntime without it. Each is imported when it is asked for."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,16 @@ from srgan_kit.upscaling.engine import TiledUpscaler
 if TYPE_CHECKING:
     from srgan_kit.models.super_resolution import UpscalingModel
 
-ENGINES = ("local", "onnx")
-"""PyTorch in this process, and onnxruntime."""
+ENGINES = ("local", "onnx", "ray")
+"""PyTorch in this process, onnxruntime, and PyTorch on a Ray cluster."""
 
 
 def check_engine(engine: str) -> None:
     """Raise a UserError for an engine that there is not."""
     if engine not in ENGINES:
-        raise UserError(f"engine {engine!r}: expected {' or '.join(ENGINES)}")
+        raise UserError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    if engine == "ray" and find_spec("ray") is None:
+        raise UserError("engine 'ray' needs the extra ray: pip install 'srgan-kit[ray]'")
 
 
 def upscaler_between(
@@ -79,4 +82,9 @@ def upscaler_of(
             raise
         raise UserError("PyTorch is not installed; --engine onnx upscales without it") from None
     loaded = load_model(model) if is_name else model
-    return torch_upscaler(ensembled(loaded) if ensemble else loaded, device, precision, tile)
+    loaded = ensembled(loaded) if ensemble else loaded
+    if engine == "ray":
+        from srgan_kit.upscaling.ray_engine import ray_upscaler
+
+        return ray_upscaler(loaded, device, precision, tile)
+    return torch_upscaler(loaded, device, precision, tile)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from srgan_kit.images.formats import readable_endings, why_unreadable
 from srgan_kit.images.mark import read_mark
+from srgan_kit.video.formats import is_video
 
 STDIN = Path("/dev/stdin")
 """What the input - stands for."""
@@ -93,9 +94,12 @@ def _in_folder(folder: Path, recursive: bool) -> Iterator[InputFile]:
     yield from sorted(found, key=lambda item: item.path)
     if not found:
         hint = "" if recursive else " (--recursive looks into its folders)"
+        if any(map(is_video, others)):
+            hint = "; name its videos to upscale them"
         yield InputFile(folder, folder, listed=True, problem=f"no image in this folder{hint}")
     elif others:
-        yield InputFile(folder, folder, listed=True, aside=f"no images: {_names(sorted(others), folder)}")
+        hint = "; name the videos to upscale them" if any(map(is_video, others)) else ""
+        yield InputFile(folder, folder, listed=True, aside=f"no images: {_names(sorted(others), folder)}{hint}")
 
 
 def _names(paths: list[Path], folder: Path) -> str:

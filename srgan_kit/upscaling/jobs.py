@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Literal
 from srgan_kit.errors import UserError
 from srgan_kit.images.formats import FORMATS, readable_endings
 from srgan_kit.upscaling.folders import STDIN, InputFile
+from srgan_kit.video.formats import CONTAINERS
 
 Size = tuple[int, int]
 STDOUT = Path("/dev/stdout")
@@ -74,7 +75,7 @@ def parse_output(output: str | None, inputs: list[str], found: list[InputFile]) 
     ending = path.suffix.lower()
     if path.is_dir() or output.endswith(("/", os.sep)):
         return Destination("folder", path)
-    if ending in FORMATS:
+    if ending in FORMATS or ending in CONTAINERS:
         if not is_one:
             raise UserError(f"-o {output}: one file for several inputs; expected a folder")
         return Destination("file", path)
@@ -87,17 +88,18 @@ def plan(
     found: list[InputFile],
     destination: Destination,
     ending: str,
-    suffix: str,
+    suffix: Callable[[Path], str],
     taken: Collection[Path] = (),
 ) -> list[Job]:
     """A job for each input, whose result is none of the `taken`.
 
     Where a.jpg and a.png would both become a_x4.png, they become a_jpg_x4.png and a_png_x4.png.
 
-    Inputs that are called alike in this way too have their folder's name put before, and at last a number behind.
+    `suffix` says the result's of each. Inputs that are called alike in this way too have their folder's name put
+    before, and at last a number behind.
     """
     usable = [item for item in found if not item.problem and not item.aside]
-    targets = _targets(usable, destination, ending + suffix, {path.absolute() for path in taken})
+    targets = _targets(usable, destination, ending, suffix, {path.absolute() for path in taken})
     jobs = []
     for item in found:
         if item.problem:
@@ -109,16 +111,19 @@ def plan(
     return jobs
 
 
-def _targets(items: list[InputFile], destination: Destination, ending: str, taken: set[Path]) -> dict[InputFile, Path]:
+def _targets(
+    items: list[InputFile], destination: Destination, ending: str, suffix: Callable[[Path], str], taken: set[Path]
+) -> dict[InputFile, Path]:
     """The path of each result, no two the same, and none that is taken."""
     if destination.kind in ("file", "stdout"):
         return dict.fromkeys(items, destination.path)
+    suffixes = {item: suffix(item.path) for item in items}
     targets: dict[InputFile, Path] = {}
     for attempt in count():
         waiting = [item for item in items if item not in targets]
         if not waiting:
             return targets
-        wished = {item: _target(item, destination, _stem(item, attempt) + ending) for item in waiting}
+        wished = {item: _target(item, destination, _stem(item, attempt) + ending + suffixes[item]) for item in waiting}
         alike = Counter(path.absolute() for path in wished.values())
         for item, path in wished.items():
             place = path.absolute()

@@ -52,6 +52,8 @@ class Upscaler:
         scale: of the results.
         device: where models run, such as "cpu" or "cuda:0, cuda:1".
         precision: what they run in, such as "float32".
+        engine: what runs them.
+        is_ensemble: whether results are means over the eight symmetries.
 
     Args:
         model: "auto" for the pretrained model that suits each image, or a pretrained model's name, a model file, or a
@@ -63,7 +65,8 @@ class Upscaler:
         fast: whether "auto" takes the faster model for clean images.
         ensemble: whether each result is the mean over the eight symmetries of the square.
         dials: how much detail and denoising, instead of what "auto" finds; it chooses the models then.
-        engine: "local", PyTorch in this process; or "onnx", onnxruntime, which imports no torch.
+        engine: "local", PyTorch in this process; "onnx", onnxruntime, which imports no torch; or "ray", a Ray cluster,
+            to which several images may be given at once, from threads.
 
     Raises:
         UserError: no such model, device, precision or engine, tile < 1, another scale, dials beside a model or `fast`.
@@ -89,7 +92,8 @@ class Upscaler:
         if dials and (fast or not is_auto):
             beside = "fast" if is_auto else f"model {model if isinstance(model, str | Path) else model.name}"
             raise UserError(f"{beside}: the dials ({dials}) choose their own models; leave one of them out")
-        self._settings, self._ensemble = (engine, device, precision, tile), ensemble
+        self.engine, self.is_ensemble = engine, ensemble
+        self._settings = engine, device, precision, tile
         self._fast, self._dials = fast, dials
         self._ready: dict[str, TiledUpscaler] = {}
         self._loading = threading.RLock()
@@ -187,7 +191,7 @@ class Upscaler:
         name = f"{choice.model}+{fraction:g} {choice.photo.model}"
         with self._loading:
             if name not in self._ready:
-                between = upscaler_between(*both, fraction, name, *self._settings, ensemble=self._ensemble)
+                between = upscaler_between(*both, fraction, name, *self._settings, ensemble=self.is_ensemble)
                 if between is None:
                     return Mixed(*map(self._prepare, both), fraction)
                 self._ready[name] = between
@@ -203,6 +207,6 @@ class Upscaler:
         name = str(model) if isinstance(model, str | Path) else model.name
         with self._loading:
             if name not in self._ready:
-                ready = upscaler_of(model, *self._settings, ensemble=self._ensemble)
+                ready = upscaler_of(model, *self._settings, ensemble=self.is_ensemble)
                 self._ready[ready.model.name] = self._ready[name] = ready
             return self._ready[name]

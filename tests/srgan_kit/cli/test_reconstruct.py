@@ -154,7 +154,7 @@ def test_what_fails_is_named_and_the_others_are_done(tiny_run: TinyRun, command:
         ("steered", [], "steered has no encoder and inverts no features"),
         ("plain", [], "not a generative model"),
         ("vae", ["--weights", "vgg.pth"], "--weights vgg.pth: vae inverts no features"),
-        ("vae", ["-o", "sheet.gif"], "sheet.gif: expected a name ending in"),
+        ("vae", ["-o", "sheet.ppm"], "sheet.ppm: expected a name ending in"),
         ("vae", ["-o", "none/sheet.png"], "there is no folder none"),
     ],
 )
