@@ -70,7 +70,7 @@ def test_three_images_are_at_work_at_a_time(
     seen: list[str] = []
     before(monkeypatch, srgan_kit.images.read, "read_image", meet("read"))
     before(monkeypatch, upscaler, "upscale_to", meet("compute"))
-    before(monkeypatch, srgan_kit.images.encode, "write_image", meet("write"))
+    before(monkeypatch, srgan_kit.images.encode, "write_frames", meet("write"))
     run(jobs, upscaler)
     assert [job.status for job in jobs] == ["done"] * 4
 
@@ -81,12 +81,12 @@ def test_large_results_are_not_held_two_at_a_time(
     monkeypatch.setattr(upscaling_batch, "LARGEST_BESIDE", 8 * 9 * 3 * 4 - 1)
     order: list[str] = []
     before(monkeypatch, upscaler, "upscale_to", lambda _: order.append("compute"))
-    before(monkeypatch, srgan_kit.images.encode, "write_image", lambda _: order.append("write"))
+    before(monkeypatch, srgan_kit.images.encode, "write_frames", lambda _: order.append("write"))
     run(jobs, upscaler)
     assert order == ["compute", "write"] * 4
 
 
-@pytest.mark.parametrize("step", ["read_image", "upscale_to", "write_image"])
+@pytest.mark.parametrize("step", ["read_image", "upscale_to", "write_frames"])
 def test_lines_are_in_order_whatever_fails(
     jobs: list[Job], upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
 ) -> None:
@@ -97,7 +97,7 @@ def test_lines_are_in_order_whatever_fails(
         if len(calls) == 2:
             raise UserError("no")
 
-    places = {"read_image": srgan_kit.images.read, "upscale_to": upscaler, "write_image": srgan_kit.images.encode}
+    places = {"read_image": srgan_kit.images.read, "upscale_to": upscaler, "write_frames": srgan_kit.images.encode}
     before(monkeypatch, places[step], step, fail)
     run(jobs, upscaler)
     assert [job.status for job in jobs] == ["done", "failed", "done", "done"]
