@@ -27,6 +27,7 @@ from scripts.lib.pages import filled
 from scripts.lib.photo_comparison import COMPACT_FILE, Found, compare, section
 from scripts.lib.quality import Figures, checkerboard_of_originals, mean_figures, original
 from scripts.lib.timing import CPU, Work, bare, median_seconds, photograph
+from scripts.pretrained.onnx_models import write_onnx
 from srgan_kit.atomic import atomic_write
 from srgan_kit.data.image_folder import find_images, read_rgb, rgb_planes
 from srgan_kit.devices import cpu_has_bf16
@@ -283,6 +284,7 @@ def main() -> None:
             card.write_text(with_table(card.read_text(), content), encoding="utf-8")
             if options.headers:
                 write_header(files[name], everything[name])
+                write_onnx(name, files[name])
             everything = {name: everything[name] for name in files if name in everything}
             FOUND.write_text(json.dumps(everything, indent=2) + "\n")
     except (UserError, ValueError) as error:  # the second of weights that are not there
