@@ -38,8 +38,9 @@ def server_page(browser: "Browser", address: str, photographs: list[Path], size:
     tab.get_by_text(photographs[-1].name[:6]).first.wait_for()
     tab.get_by_role("button", name="Upscale").click()
     tab.get_by_text(f"{len(photographs)} of {len(photographs)} images done").wait_for(timeout=120_000)
+    tab.locator("iframe").evaluate("each => each.scrollIntoView({block: 'end'})")
     tab.wait_for_timeout(1000)
-    tab.screenshot(path=to, full_page=True)
+    tab.screenshot(path=to)
     tab.close()
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from scripts.lib.server import Server
