@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srgan_kit.cli.by_server import upscale_by_server
 from srgan_kit.cli.console import libraries_muted, say, without_pillow_warnings
 from srgan_kit.cli.output_files import STDOUT, check_page, check_report, write_json
 from srgan_kit.cli.stopping import StoppedBySignal, check_stopped
@@ -87,8 +86,10 @@ def upscale(
 
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
-    if server:
-        raise typer.Exit(upscale_by_server(sys.argv[2:]))  # `main` has done it, unless the app was called by others
+    if server:  # `main` has done it, unless the app was called by others
+        from srgan_kit.cli.by_server import upscale_by_server
+
+        raise typer.Exit(upscale_by_server(sys.argv[2:]))
     existing = Existing(skip_existing, overwrite)
     box, tile_side = _parse_fit(fit), _parse_tile(tile)
     _check_choices(scale, fit, model if fast else None, existing)

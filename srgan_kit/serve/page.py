@@ -150,9 +150,9 @@ def _controls() -> "dict[str, Component]":
         "model": gr.Dropdown(model_names(), value="auto", label="Model", info="auto: the one that suits each image"),
         "scale": choice("Scale", "the model's own; 4 with auto", ("1.5", "2", "3", "4", "8"), "any number"),
     }
-    dials = {"detail": "0: faithful, 1: sharp", "denoise": "0: as it is, 1: cleaned"}
-    for name in dials.keys() & OPTIONS:
-        made[name] = choice(name.capitalize(), "not set", ("0", "0.25", "0.5", "0.75", "1"), dials[name])
+    for name, info in (("detail", "0: faithful, 1: sharp"), ("denoise", "0: as it is, 1: cleaned")):
+        if name in OPTIONS:
+            made[name] = choice(name.capitalize(), "not set", ("0", "0.25", "0.5", "0.75", "1"), info)
     made["format"] = gr.Dropdown(output_formats(), value="png", label="Format")
     made["consistent"] = gr.Checkbox(label="Consistent", info="Reduced again, the result is the input.")
     made["ensemble"] = gr.Checkbox(label="Ensemble", info="Better, and eight times slower.")

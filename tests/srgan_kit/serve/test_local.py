@@ -41,7 +41,7 @@ def client(server: Server, folder: Path, *arguments: object, **options: Any) -> 
     command = [sys.executable, "-c", CLIENT, "upscale", "--server", *map(str, arguments)]
     usual: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     given: dict[str, Any] = {"cwd": folder, "env": server.environment, **usual, **options}
-    return subprocess.Popen(command, **given)
+    return subprocess.Popen[bytes](command, **given)
 
 
 def finished(process: subprocess.Popen[bytes], given: bytes | None = None) -> tuple[int, bytes, str]:
