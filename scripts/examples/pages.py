@@ -19,7 +19,7 @@ from scripts.lib.server import serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-DESKTOP, PHONE = (1440, 900), (390, 844)
+DESKTOP, TALL, PHONE = (1440, 900), (1440, 1150), (390, 844)
 MODEL = "x4-photo"
 
 
@@ -38,8 +38,9 @@ def server_page(browser: "Browser", address: str, photographs: list[Path], size:
     tab.get_by_text(photographs[-1].name[:6]).first.wait_for()
     tab.get_by_role("button", name="Upscale").click()
     tab.get_by_text(f"{len(photographs)} of {len(photographs)} images done").wait_for(timeout=120_000)
+    tab.locator("iframe").evaluate("each => each.scrollIntoView({block: 'end'})")
     tab.wait_for_timeout(1000)
-    tab.screenshot(path=to, full_page=True)
+    tab.screenshot(path=to)
     tab.close()
 
 
@@ -68,7 +69,7 @@ def main() -> None:
             opened(browser, size, (folder / "page.html").as_uri(), scheme).screenshot(path=folder / to)
         side_by_side(folder / "desktop.png", folder / "phone.png", paths.IMAGES / "compare.png")
         with serving(folder) as server:
-            server_page(browser, server.address, photographs, DESKTOP, folder / "desktop.png")
+            server_page(browser, server.address, photographs, TALL, folder / "desktop.png")
             server_page(browser, server.address, photographs, PHONE, folder / "phone.png")
         side_by_side(folder / "desktop.png", folder / "phone.png", paths.IMAGES / "server.png")
 

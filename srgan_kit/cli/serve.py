@@ -21,7 +21,7 @@ WORKER = [sys.executable, "-m", "srgan_kit.cli.worker"]
 
 
 def serve(
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address; others than this machine's reach 0.0.0.0.")] = (
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for all.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = 7860,
@@ -53,6 +53,8 @@ def serve(
         answer_clients(local, workers)
         stack.callback(remove_files)
         app = _application(workers, limits, allow_host or [], page and is_installed())
+        if page and not is_installed():
+            say("note: no page, which needs the extra ui: pip install 'srgan-kit[ui]'", error=True)
         say(f"serving http://{_in_url(host)}:{listener.getsockname()[1]}")
         say(f"upscale --server finds it at {local.path}")
         _run(app, listener)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from srgan_kit.cli.by_server import upscale_by_server
 from srgan_kit.cli.output_files import STDOUT, check_page, check_report
 from srgan_kit.cli.upscale_checks import (
     check_codec,
@@ -208,8 +207,10 @@ def upscale(
 
     Exit status: 0 success; 1 some inputs failed, each with a message; 2 wrong command line; 128 + N after signal N.
     """
-    if server:
-        raise typer.Exit(upscale_by_server(sys.argv[2:]))  # `main` has done it, unless the app was called by others
+    if server:  # `main` has done it, unless the app was called by others
+        from srgan_kit.cli.by_server import upscale_by_server
+
+        raise typer.Exit(upscale_by_server(sys.argv[2:]))
     check_one_of({"--skip-existing": skip_existing, "--overwrite": overwrite})
     check_one_of({"--watch": watch, "--dry-run": dry_run})
     check_one_of({"--watch": watch, "--compare": compare is not None})

@@ -39,6 +39,7 @@ def _hold_signals() -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # forgets those that came too late for their job
             signal.signal(number, signal.SIG_DFL)
 
 

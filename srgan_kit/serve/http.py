@@ -22,6 +22,7 @@ from srgan_kit.serve.options import WrongOption, arguments_of, models
 from srgan_kit.serve.workers import HANGUP, Busy, Cancelled, Place, Workers
 
 PATHS = ("/upscale", "/models", "/health")
+FULL = "the queue is full"
 RETRY_AFTER = "10"
 """Seconds after which who was refused for want of room may ask again."""
 LOOK = 0.25
@@ -32,7 +33,7 @@ GONE = 499
 
 def application(workers: Workers, limits: Limits) -> Starlette:
     """The interface; `Guard` stands before it."""
-    threads = ThreadPoolExecutor(workers.most)
+    threads, room = ThreadPoolExecutor(workers.most), asyncio.Semaphore(workers.most)
 
     async def health(request: Request) -> Response:
         waiting = max(0, workers.count - len(workers.all))
@@ -44,6 +45,12 @@ def application(workers: Workers, limits: Limits) -> Starlette:
         return JSONResponse([{name: getattr(model, name) for name in fields} for model in models()])
 
     async def upscale(request: Request) -> Response:
+        if room.locked():  # so many are being sent already
+            raise Refused(503, FULL)
+        async with room:
+            return await in_folder(request)
+
+    async def in_folder(request: Request) -> Response:
         folder = Path(tempfile.mkdtemp(prefix="srgan-kit-"))
         try:
             response = await _upscale(request, folder, workers, limits, threads)
@@ -69,7 +76,7 @@ async def _upscale(request: Request, folder: Path, workers: Workers, limits: Lim
     except WrongOption as error:
         raise Refused(400, str(error)) from None
     if workers.is_full:
-        raise Refused(503, "the queue is full")
+        raise Refused(503, FULL)
     file = folder / "image"
     await _save(request, file)
     if file.stat().st_size == 0:
@@ -80,7 +87,7 @@ async def _upscale(request: Request, folder: Path, workers: Workers, limits: Lim
             work = loop.run_in_executor(threads, upscale_file, place, file, arguments, limits)
             made = await _while_there(request, place, work)
     except Busy:
-        raise Refused(503, "the queue is full") from None
+        raise Refused(503, FULL) from None
     except Cancelled:
         return Response(status_code=GONE)
     return _answer(made)
@@ -126,7 +133,7 @@ def _answer(made: Made) -> Response:
         "X-Seconds": str(facts["seconds"]),
         "X-Notes": "; ".join(facts["notes"]),
     }
-    headers = {name: quote(value, safe=" ,;:()+'/%") for name, value in said.items() if value}
+    headers = {name: quote(value, safe=" ,;:()+'/") for name, value in said.items() if value}
     return FileResponse(made.file, headers=headers, filename=made.file.name)
 
 

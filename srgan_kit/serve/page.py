@@ -20,6 +20,7 @@ from srgan_kit.serve.workers import HANGUP, Busy, Cancelled, Place, Workers
 
 if TYPE_CHECKING:
     import gradio
+    from gradio.components import Component
     from starlette.applications import Starlette
 
 TITLE = "srgan-kit"
@@ -61,6 +62,7 @@ def mount_page(app: "Starlette", workers: Workers, limits: Limits) -> None:
     """Put the page at the root of an application, behind what it has already."""
     _settings()
     import gradio
+    from gradio.themes import Base
 
     blocks = _blocks(workers, limits)
     sans, mono = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
@@ -76,7 +78,7 @@ def mount_page(app: "Starlette", workers: Workers, limits: Limits) -> None:
         pwa=False,
         mcp_server=False,
         enable_monitoring=False,
-        theme=gradio.themes.Base(font=sans, font_mono=mono),  # others are loaded from Google
+        theme=Base(font=sans, font_mono=mono),  # others are loaded from Google
         css=STYLE,
     )
     blocks.has_launched = True  # else gradio takes any file's path for an upload
@@ -135,7 +137,7 @@ def _blocks(workers: Workers, limits: Limits) -> "gradio.Blocks":
     return blocks.queue(max_size=16, api_open=False)
 
 
-def _controls() -> "dict[str, gradio.components.Component]":
+def _controls() -> "dict[str, Component]":
     """Those of `OPTIONS` that the page has, by name."""
     import gradio as gr
 
@@ -144,13 +146,13 @@ def _controls() -> "dict[str, gradio.components.Component]":
         choices = [(first, ""), *((value, value) for value in values)]
         return gr.Dropdown(choices, value="", label=name, info=info or None, allow_custom_value=True)
 
-    made: dict[str, gr.components.Component] = {
+    made: dict[str, Component] = {
         "model": gr.Dropdown(model_names(), value="auto", label="Model", info="auto: the one that suits each image"),
         "scale": choice("Scale", "the model's own; 4 with auto", ("1.5", "2", "3", "4", "8"), "any number"),
     }
-    dials = {"detail": "0: faithful, 1: sharp", "denoise": "0: as it is, 1: cleaned"}
-    for name in dials.keys() & OPTIONS:
-        made[name] = choice(name.capitalize(), "not set", ("0", "0.25", "0.5", "0.75", "1"), dials[name])
+    for name, info in (("detail", "0: faithful, 1: sharp"), ("denoise", "0: as it is, 1: cleaned")):
+        if name in OPTIONS:
+            made[name] = choice(name.capitalize(), "not set", ("0", "0.25", "0.5", "0.75", "1"), info)
     made["format"] = gr.Dropdown(output_formats(), value="png", label="Format")
     made["consistent"] = gr.Checkbox(label="Consistent", info="Reduced again, the result is the input.")
     made["ensemble"] = gr.Checkbox(label="Ensemble", info="Better, and eight times slower.")

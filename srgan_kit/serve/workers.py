@@ -56,9 +56,13 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        # In a session of its own: Ctrl-C at the server's terminal is for the server alone.
-        self._process = subprocess.Popen(self._command, env=self._environment, start_new_session=True, **pipes)
+        self._process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C at the server's terminal is for the server alone
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._channel = Channel(self._process.stdout, self._process.stdin)  # pyright: ignore[reportArgumentType]

@@ -180,7 +180,7 @@ def _footer() -> str:
 def _making(pair: Pair) -> Iterator[tuple[str, str]]:
     yield "Model", f"{pair.model}: {pair.reason}" if pair.reason else pair.model
     if mark := read_mark(pair.result):
-        yield "Mark in the result", mark
+        yield "Mark", mark
     if pair.seconds is not None:
         yield "Time", f"{pair.seconds:.1f} s"
 

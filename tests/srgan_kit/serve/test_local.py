@@ -39,8 +39,9 @@ def make_image(path: Path, side: int = 12, seed: int = 0) -> Path:
 def client(server: Server, folder: Path, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     """`upscale --server` in a process of its own."""
     command = [sys.executable, "-c", CLIENT, "upscale", "--server", *map(str, arguments)]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, **({"env": server.environment} | pipes | options))
+    usual: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    given: dict[str, Any] = {"cwd": folder, "env": server.environment, **usual, **options}
+    return subprocess.Popen[bytes](command, **given)
 
 
 def finished(process: subprocess.Popen[bytes], given: bytes | None = None) -> tuple[int, bytes, str]:

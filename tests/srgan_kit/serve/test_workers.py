@@ -12,7 +12,7 @@ import pytest
 
 from srgan_kit.errors import UserError
 from srgan_kit.serve.channel import OUT, WANT, Job
-from srgan_kit.serve.workers import Busy, Cancelled, WorkerDied, Workers
+from srgan_kit.serve.workers import Busy, Cancelled, Place, WorkerDied, Workers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs Unix")
 PROGRAM = """
@@ -92,7 +92,8 @@ def test_a_dead_worker_is_told_and_started_again(workers: Workers) -> None:
 
 
 def test_a_job_is_stopped_wherever_it_is(workers: Workers) -> None:
-    statuses: dict[str, object] = {}
+    statuses: dict[str, int] = {}
+    places: dict[str, Place] = {}
     begun = threading.Event()
 
     def sleep(name: str) -> None:
@@ -102,7 +103,6 @@ def test_a_job_is_stopped_wherever_it_is(workers: Workers) -> None:
             except Cancelled as error:
                 statuses[name] = error.number
 
-    places: dict[str, object] = {}
     threads = {name: threading.Thread(target=sleep, args=(name,)) for name in ("running", "waiting")}
     threads["running"].start()
     assert begun.wait(10)
@@ -111,13 +111,13 @@ def test_a_job_is_stopped_wherever_it_is(workers: Workers) -> None:
         time.sleep(0.01)
     with pytest.raises(Busy), workers.place():
         pass
-    places["waiting"].stop(signal.SIGINT)  # pyright: ignore[reportAttributeAccessIssue]
+    places["waiting"].stop(signal.SIGINT)
     threads["waiting"].join(10)
     assert statuses == {"waiting": signal.SIGINT}
-    places["running"].stop(signal.SIGTERM)  # pyright: ignore[reportAttributeAccessIssue]
+    places["running"].stop(signal.SIGTERM)
     threads["running"].join(10)
     assert statuses["running"] == 128 + signal.SIGTERM
-    places["running"].stop(signal.SIGTERM)  # pyright: ignore[reportAttributeAccessIssue] # too late: nothing happens
+    places["running"].stop(signal.SIGTERM)  # too late: nothing happens
     assert run(workers, "say", "x")[0] == 0
 
 
@@ -139,9 +139,13 @@ def test_each_device_has_a_worker() -> None:
         said: set[bytes] = set()
         barrier = threading.Barrier(2)
 
+        def hear(_: bytes, content: bytes) -> None:
+            said.add(content)
+            barrier.wait(10)
+
         def work() -> None:
             with workers.place() as place:
-                place.run(Job(["say", "on "], "/"), lambda _, content: (said.add(content), barrier.wait(10)))
+                place.run(Job(["say", "on "], "/"), hear)
 
         threads = [threading.Thread(target=work) for _ in range(2)]
         for thread in threads:
