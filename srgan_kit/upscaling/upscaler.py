@@ -186,7 +186,7 @@ class Upscaler:
                 both = load_model(choice.model), load_model(choice.photo.model)
                 between = interpolated(*both, choice.photo.fraction)
                 if between is None:
-                    return Mixed(*map(self._prepare, both), choice.photo.fraction)
+                    return Mixed(self._prepare(both[0]), self._prepare(both[1]), choice.photo.fraction)
                 self._ready[name] = self._prepare(replace(between, name=name))
             return self._ready[name]
 
