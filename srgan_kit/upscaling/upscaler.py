@@ -131,7 +131,8 @@ class Upscaler:
         Raises:
             UserError: as `upscale`, when the image comes.
         """
-        return map(self.upscale, images)
+        for image in images:
+            yield self.upscale(image)
 
     def model_for(self, image: object, factor: float | None = None) -> Choice:
         """Which models upscale an image, and the reason where they were chosen for this image.
