@@ -31,7 +31,7 @@ def departure(result: np.ndarray, fidelity: np.ndarray, small: np.ndarray) -> np
     if result.shape[:2] != fidelity.shape[:2]:
         raise ValueError(f"expected two images of one size, got {result.shape[:2]} and {fidelity.shape[:2]}")
     light, other, low = _light(result), _light(fidelity), _light(small)
-    large_size, small_size = light.shape, low.shape
+    large_size, small_size = ((each.shape[0], each.shape[1]) for each in (light, low))
     difference = light - other
     added = difference - resize(resize(difference, small_size), large_size)
     against = resize(low - resize(light, small_size), large_size)

@@ -138,7 +138,8 @@ class Upscaler:
         Raises:
             UserError: as `upscale`, when the image comes.
         """
-        return map(self.upscale, images)
+        for image in images:
+            yield self.upscale(image)
 
     def model_for(self, image: object, factor: float | None = None) -> Choice:
         """Which models upscale an image, and the reason where they were chosen for this image.
@@ -193,7 +194,7 @@ class Upscaler:
             if name not in self._ready:
                 between = upscaler_between(*both, fraction, name, *self._settings, ensemble=self.is_ensemble)
                 if between is None:
-                    return Mixed(*map(self._prepare, both), fraction)
+                    return Mixed(self._prepare(both[0]), self._prepare(both[1]), fraction)
                 self._ready[name] = between
             return self._ready[name]
 

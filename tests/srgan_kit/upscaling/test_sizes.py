@@ -1,5 +1,7 @@
 """How large results are to be."""
 
+from typing import Any
+
 import pytest
 
 from srgan_kit.errors import UserError
@@ -27,17 +29,19 @@ def test_one_number_keeps_the_shape(wanted: ResultSize, expected: tuple[int, int
 def test_two_of_them_are_refused() -> None:
     with pytest.raises(UserError, match=r"--width and --height: .* --fit 300x200 fits into that box"):
         ResultSize(width=300, height=200)
-    for settings, names in (
+    pairs: list[tuple[dict[str, Any], str]] = [
         ({"scale": 2, "width": 9}, "--scale and --width"),
         ({"box": (9, 9), "height": 9}, "--fit and --height"),
         ({"scale": 2, "box": (9, 9)}, "--scale and --fit"),
-    ):
+    ]
+    for settings, names in pairs:
         with pytest.raises(UserError, match=f"{names}: expected one of them"):
             ResultSize(**settings)
 
 
 def test_numbers_that_cannot_be_are_refused() -> None:
-    for settings in ({"width": 0}, {"height": -3}, {"scale": 0}, {"scale": 65}, {"scale": float("nan")}):
+    wrong: list[dict[str, Any]] = [{"width": 0}, {"height": -3}, {"scale": 0}, {"scale": 65}, {"scale": float("nan")}]
+    for settings in wrong:
         with pytest.raises(UserError, match="expected"):
             ResultSize(**settings)
     with pytest.raises(UserError, match="too many"):
