@@ -186,9 +186,10 @@ def _of_source(source: "InputContainer", copies: "dict[int, Stream]") -> "Iterat
     when = Fraction(0)
     for packet in source.demux(streams):
         at = packet.dts if packet.dts is not None else packet.pts
-        if packet.size == 0 or at is None:
+        if packet.size == 0:
             continue
-        when = max(when, at * packet.time_base)
+        if at is not None:  # a cover picture has no time
+            when = max(when, at * packet.time_base)
         packet.stream = copies[packet.stream.index]
         yield when, packet
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 av = pytest.importorskip("av")
 
+from av.stream import Disposition  # noqa: E402
 from clips import copied_packets, flags_of, frames_of, make_clip, shown_times, variable_times  # noqa: E402
 from upscale_command import run, save_tiny_model  # noqa: E402
 
@@ -408,8 +410,7 @@ def test_progress_in_a_pipe_is_a_line_now_and_then(
     monkeypatch.setattr("srgan_kit.cli.upscaling_frames.LINE_SECONDS", 0)
     done = run(tmp_path, "a.mp4", "-m", weights)
     assert done.stderr.splitlines()[0].startswith("a.mp4: 1 of 5 frames, 0:00:0")
-    assert isinstance(done.stderr, str)
-    assert io.StringIO(done.stderr).readlines()[4].startswith("a.mp4: 5 of 5 frames")
+    assert done.stderr.splitlines()[4].startswith("a.mp4: 5 of 5 frames")
 
 
 def test_damage_in_the_middle_is_counted(tmp_path: Path, upscaler: Upscaler) -> None:
@@ -425,16 +426,32 @@ def test_damage_in_the_middle_is_counted(tmp_path: Path, upscaler: Upscaler) -> 
     assert made.frames == 39
 
 
-def test_cover_pictures_and_fonts_are_kept(tmp_path: Path, upscaler: Upscaler) -> None:
-    source = tmp_path / "a.mkv"
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_cover_pictures_and_fonts_are_kept(tmp_path: Path, upscaler: Upscaler, ending: str) -> None:
+    source, target = tmp_path / f"a.{ending}", tmp_path / f"b.{ending}"
+    picture = io.BytesIO()
+    Image.new("RGB", (16, 16), "teal").save(picture, "JPEG")
     with av.open(str(source), "w") as container, av.open(str(make_clip(tmp_path / "p.mkv", 6))) as plain:
         video = container.add_stream_from_template(plain.streams.video[0], opaque=True)
-        container.add_attachment("font.ttf", "font/ttf", b"letters" * 20)
+        if ending == "mkv":
+            container.add_attachment("font.ttf", "font/ttf", b"letters" * 20)
+        else:
+            cover = container.add_mux_stream("mjpeg", width=16, height=16)
+            cover.disposition = Disposition.attached_pic
+            packet = av.Packet(picture.getvalue())
+            packet.stream, packet.time_base, packet.pts, packet.dts = cover, Fraction(1, 1000), 0, 0
+            container.mux(packet)
         for packet in plain.demux(video=0):
             if packet.pts is not None:
                 packet.stream = video
                 container.mux(packet)
-    upscale(source, tmp_path / "b.mkv", upscaler)
-    with av.open(str(tmp_path / "b.mkv")) as container:
-        (font,) = (stream for stream in container.streams if stream.type == "attachment")
-        assert (font.metadata["filename"], font.data) == ("font.ttf", b"letters" * 20)
+    assert upscale(source, target, upscaler).notes == ()
+    with av.open(str(target)) as container:
+        if ending == "mkv":
+            (font,) = (stream for stream in container.streams if stream.type == "attachment")
+            assert (font.metadata["filename"], font.data) == ("font.ttf", b"letters" * 20)
+        else:
+            found = [
+                bytes(packet) for packet in container.demux() if packet.stream.disposition & Disposition.attached_pic
+            ]
+            assert picture.getvalue() in found
