@@ -1,5 +1,6 @@
 """`srgan-kit upscale --dry-run`: what a run would make, by which models, in what time; nothing is written."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from srgan_kit.cli.console import say, without_pillow_warnings
@@ -7,9 +8,11 @@ from srgan_kit.cli.inputs import file_of
 from srgan_kit.cli.stopping import stopping_wins
 from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
 from srgan_kit.cli.upscale_report import pixels
+from srgan_kit.cli.upscaling_frames import look_at_clip
 from srgan_kit.cli.upscaling_steps import is_in_parts, read_input, result_stays
 from srgan_kit.errors import UserError
 from srgan_kit.upscaling.jobs import STDOUT, Job
+from srgan_kit.video.formats import is_video
 
 if TYPE_CHECKING:
     from srgan_kit.upscaling.estimate import Estimate, Estimator
@@ -46,13 +49,22 @@ def _estimate(
     job: Job, upscaler: "Upscaler", options: UpscaleOptions, existing: Existing, estimator: "Estimator"
 ) -> "Estimate | None":
     """What a job needs; None where there is nothing to do, and the job says why."""
+    from srgan_kit.images.frames import open_frames
+
     if job.status != "waiting" or (job.target != STDOUT and result_stays(job, existing)):
         return None
     try:
         with stopping_wins(), file_of(job.source) as file:
-            image, choice = read_input(job, file, upscaler, options)
+            if is_video(file):
+                image, choice, count = look_at_clip(job, file, upscaler, options)
+            else:
+                image, choice = read_input(job, file, upscaler, options)
+                with open_frames(file) as frames:
+                    count = frames.count
             assert job.size is not None
-            return estimator.estimate(upscaler.runner(choice), image, job.size, in_parts=is_in_parts(job, options))
+            in_parts = count == 1 and is_in_parts(job, options)
+            one = estimator.estimate(upscaler.runner(choice), image, job.size, in_parts=in_parts)
+            return replace(one, seconds=count * one.seconds)
     except UserError as error:
         job.status, job.reason = "failed", str(error).removeprefix(f"{job.source}: ")
     except MemoryError:

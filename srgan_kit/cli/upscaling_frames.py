@@ -21,6 +21,7 @@ from srgan_kit.video.formats import CONTAINERS, missing_video_extra
 if TYPE_CHECKING:
     from srgan_kit.images.frames import Frames
     from srgan_kit.images.image import LoadedImage
+    from srgan_kit.upscaling.choice import Choice
     from srgan_kit.upscaling.upscaler import Upscaler
 
 LINE_SECONDS = 60
@@ -61,22 +62,56 @@ def upscale_frames(
         job.notes += [note for note in lost if note not in job.notes]
 
 
-def upscale_clip(
-    job: Job, file: Path, upscaler: "Upscaler", options: UpscaleOptions, progress: Progress, *, overwrite: bool
-) -> None:
-    """Upscale a video."""
+def look_at_clip(
+    job: Job, file: Path, upscaler: "Upscaler", options: UpscaleOptions
+) -> "tuple[LoadedImage, Choice, int]":
+    """An image as large as a video's frames, black, which models upscale them, and about how many frames there are; the
+    job knows sizes and models then."""
+    import numpy as np
+
+    from srgan_kit.images.image import LoadedImage
     from srgan_kit.upscaling.image import scaled_size
 
+    check_clip(job)
+    from srgan_kit.upscaling.video import choose_model
+    from srgan_kit.video.source import look
+
+    video = look(file)
+    job.input_size, job.size = video.size, options.size(video.size) or scaled_size(video.size, upscaler.scale)
+    check_result(job.size, options.max_result_pixels)
+    choice = choose_model(video, upscaler, max(job.size[0] / video.size[0], job.size[1] / video.size[1]))
+    job.model, job.choice = choice.name, choice.reason
+    frame = np.zeros((video.size[1], video.size[0], 3), np.uint16)
+    return LoadedImage(frame), choice, max(video.frames, 1)
+
+
+def check_clip(job: Job) -> None:
+    """Raise a UserError where a job's video cannot be written, or none can be read."""
     if missing := missing_video_extra():
         raise UserError(f"{job.source}: {missing}")
     if job.target is None or job.target == STDOUT:
         raise UserError(f"{job.source}: a video is not written to standard output; -o names a file or a folder")
     if job.target.suffix.lower() not in CONTAINERS:
         raise UserError(f"{job.source}: a video is not written to {job.target}; expected {' '.join(CONTAINERS)}")
+
+
+def upscale_clip(
+    job: Job, file: Path, upscaler: "Upscaler", options: UpscaleOptions, progress: Progress, *, overwrite: bool
+) -> None:
+    """Upscale a video."""
+    from srgan_kit.upscaling.image import scaled_size
+
+    check_clip(job)
+    assert job.target is not None
     from srgan_kit.upscaling.video import VideoOptions, upscale_video
 
+    def size_of(size: Size) -> Size:
+        wanted = options.size(size) or scaled_size(size, upscaler.scale)
+        check_result(wanted, options.max_result_pixels)
+        return wanted
+
     wanted = VideoOptions(
-        size=lambda size: options.size(size) or scaled_size(size, upscaler.scale),
+        size=size_of,
         codec=options.codec,
         quality=options.quality,
         consistent=options.consistent,
