@@ -1,6 +1,7 @@
 """A folder's images: one is read and one written while another one is computed, and nothing else changes by that."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,13 @@ def test_large_results_are_not_held_two_at_a_time(
 ) -> None:
     monkeypatch.setattr(upscaling_batch, "LARGEST_BESIDE", 8 * 9 * 3 * 4 - 1)
     order: list[str] = []
+
+    def write(_: object) -> None:
+        time.sleep(0.1)  # long enough for the next one to be computed
+        order.append("write")
+
     before(monkeypatch, upscaler, "upscale_to", lambda _: order.append("compute"))
-    before(monkeypatch, srgan_kit.images.encode, "write_frames", lambda _: order.append("write"))
+    before(monkeypatch, srgan_kit.images.encode, "write_frames", write)
     run(jobs, upscaler)
     assert order == ["compute", "write"] * 4
 

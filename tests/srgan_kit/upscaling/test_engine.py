@@ -376,7 +376,7 @@ def test_memory_that_ends_in_the_middle_costs_only_the_rest(border: int) -> None
                 self._room = 70
             return super().run(tile, wanted)
 
-    pixels = image(330, 250)
+    pixels = image(350, 250)  # rows of 117, then of 59
     upscaler = TiledUpscaler([Forgetful(replace(model(Nearest(), 3), border=border))])
     upscaler._tile = 128
     tally, heights = Tally(), []
@@ -385,7 +385,7 @@ def test_memory_that_ends_in_the_middle_costs_only_the_rest(border: int) -> None
         start = sum(heights[:-1])
         expected = pixels.repeat(3, axis=0).repeat(3, axis=1)[start : start + len(band)]
         assert np.array_equal(band, expected)
-    assert sum(heights) == 330 * 3
+    assert sum(heights) == 350 * 3
     assert "tiles are now 64 pixels" in tally.notes[0]
 
 

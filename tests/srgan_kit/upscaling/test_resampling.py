@@ -18,12 +18,12 @@ def noise(height: int, width: int, dtype: str, channels: int = 3) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize("size", SIZES)
-def test_it_is_torchs_antialiased_bicubic(size: tuple[int, int], dtype: str) -> None:
-    image = noise(131, 171, dtype)
+@pytest.mark.parametrize(("height", "size"), [*((131, size) for size in SIZES), (900, (171, 150)), (900, (90, 1200))])
+def test_it_is_torchs_antialiased_bicubic(height: int, size: tuple[int, int], dtype: str) -> None:
+    image = noise(height, 171, dtype)
     peak = np.iinfo(dtype).max
     planes = torch.from_numpy(image.astype(np.float64)).permute(2, 0, 1)[None]
-    for shape in ((131, size[0]), (size[1], size[0])):
+    for shape in ((height, size[0]), (size[1], size[0])):
         planes = F.interpolate(planes, size=shape, mode="bicubic", antialias=True, align_corners=False)
         planes = planes.round().clamp(0, peak)
     expected = planes[0].permute(1, 2, 0).numpy()
