@@ -125,6 +125,7 @@ def measure(data: Path, images: int) -> dict[str, Score]:
     found |= origins()
     if f"time: {COMPARED[0]}" not in found:
         found |= times()
+        save(found)
     for name, scale, kind, choice in settings():
         if f"x{scale} {kind}: {name}" in found:
             continue
@@ -135,8 +136,13 @@ def measure(data: Path, images: int) -> dict[str, Score]:
             scores.append(score(made, high, scale, judges))
         found[f"x{scale} {kind}: {name}"] = mean_score(scores)
         print(f"x{scale} {kind}: {name}: {written(mean_score(scores))}", flush=True)
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        save(found)
     return found
+
+
+def save(found: dict[str, Score]) -> None:
+    """Keep what is known."""
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def upscaled(upscaler: Upscaler, low: np.ndarray, size: tuple[int, int], choice: Choice) -> np.ndarray:
