@@ -4,7 +4,10 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "srgan_kit"
-FLOORS = "layers images; data metrics generators critics variants; recipes; tasks models; training upscaling; serve; cli __main__"
+FLOORS = (
+    "layers images; data metrics generators critics variants; recipes; tasks models; training upscaling; serve;"
+    "cli __main__"
+)
 FLOOR = {name: number for number, names in enumerate(FLOORS.split(";"), 1) for name in names.split()}
 """What is not named lies below all floors: contracts, losses, errors and the like."""
 
