@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +105,7 @@ def _run(jobs: list[Job], steps: Steps, show: Callable[[Path], Progress], end: C
     written: Future[None] | None = None
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
         try:
-            for job, following in zip_longest(jobs, jobs[1:]):
+            for job, following in zip(jobs, [*jobs[1:], None], strict=True):
                 work = steps.read(job) if coming is None else coming.result()
                 is_ahead = following is not None and following.source != STDIN  # which may never end
                 coming = reader.submit(steps.read, following) if is_ahead else None

@@ -59,10 +59,11 @@ def read_header(path: Path, metadata: Mapping[str, str]) -> OnnxHeader:
     try:
         numbers = {key: int(metadata[key]) for key in ("scale", "channels", "multiple_of", "border", "tile")}
         halo, step, minimum = (int(metadata[key]) for key in ("halo", "step", "minimum"))
-        texts = {key: metadata[key] for key in ("name", "precision", "architecture", "licence", "training_data")}
+        texts = {key: metadata[key] for key in ("precision", "architecture", "licence", "training_data")}
+        name = metadata["name"]
         field = Field(halo, step, minimum, exact=metadata["exact"] == "True")
     except (KeyError, ValueError) as error:
         raise UserError(f"model {path}: its header is damaged: {error}") from None
     if min(*numbers.values(), halo) < 0 or min(numbers["scale"], numbers["tile"], step, minimum) < 1:
         raise UserError(f"model {path}: its header is damaged: {numbers} {vars(field)}")
-    return OnnxHeader(**numbers, **texts, field=field, weights=metadata.get("weights", ""))
+    return OnnxHeader(name, **numbers, field=field, **texts, weights=metadata.get("weights", ""))

@@ -10,6 +10,7 @@ from srgan_kit.models.pretrained import AUTO, ModelSummary, pretrained_upscalers
 from srgan_kit.suggestions import did_you_mean
 
 NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+FRACTION, PIXELS = re.compile(r"0|1|[01]\.[0-9]{1,6}"), re.compile(r"[1-9][0-9]{0,5}")
 PERCENT, BOX = re.compile(r"[1-9][0-9]?|100"), re.compile(r"[0-9]{1,6}[xX][0-9]{1,6}")
 FLAG = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -39,6 +40,10 @@ def _like(pattern: re.Pattern[str]) -> Callable[[str], bool]:
 OPTIONS = {
     "model": Option("--model", "auto or a name that /models lists", lambda text: text in model_names()),
     "scale": Option("--scale", "a number such as 2.5", _like(NUMBER)),
+    "width": Option("--width", "a number of pixels", _like(PIXELS)),
+    "height": Option("--height", "a number of pixels", _like(PIXELS)),
+    "detail": Option("--detail", "a number from 0 to 1", _like(FRACTION)),
+    "denoise": Option("--denoise", "a number from 0 to 1", _like(FRACTION)),
     "fit": Option("--fit", "WxH such as 1920x1080", _like(BOX)),
     "fast": Option("--fast", "true or false", FLAG.__contains__, is_switch=True),
     "consistent": Option("--consistent", "true or false", FLAG.__contains__, is_switch=True),
