@@ -165,7 +165,7 @@ def _composited(path: Path, numbers: list[int], mode: str) -> Iterator[tuple[np.
 def _convert(image: Image.Image, mode: str) -> Image.Image:
     """`image.convert`, after which the next frame is still laid over the right one.
 
-    Pillow (12 and 13) blends a frame of PNG into its copy of the one before, which it should go back to afterwards.
+    Pillow 13.0, not 12, blends a frame of PNG into its copy of the one before, which it should go back to afterwards.
     """
     before = getattr(image, "_prev_im", None) if image.format == "PNG" else None
     kept = None if before is None else before.copy()

@@ -21,9 +21,10 @@ from srgan_kit.upscaling.runner import Model
 from srgan_kit.upscaling.upscaler import Upscaler
 from srgan_kit.video.colors import to_rgb
 from srgan_kit.video.encode import Encoding, PartWriter, choose_codec, choose_encoding
-from srgan_kit.video.join import join
+from srgan_kit.video.frames import Frame, Place, decoded
+from srgan_kit.video.join import check_streams, join
 from srgan_kit.video.parts import Parts
-from srgan_kit.video.source import Frame, Place, Video, decoded, look, readable, video_stream
+from srgan_kit.video.source import Video, look, readable, video_stream
 
 Size = tuple[int, int]
 Progress = Callable[[int, int], None]
@@ -82,6 +83,7 @@ def upscale_video(
     check_pixels(source, *video.size)
     wanted = options.size(video.size)
     codec = choose_codec(video, target, options.codec)
+    check_streams(video, target)
     encoding, notes = choose_encoding(video, codec, wanted, options.quality)
     choice = choose_model(video, upscaler, max(wanted[0] / video.size[0], wanted[1] / video.size[1]))
     parts = Parts(target, _settings(video, encoding, upscaler, choice, options))

@@ -1,5 +1,6 @@
 """The finished parts of a video and all else that its file holds, put together without encoding anything again."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -59,6 +60,13 @@ def join(video: Video, parts: Parts, encoding: Encoding, software: str | None, p
         with file.open("ab") as end:
             end.write((24 + len(packet)).to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
     return notes
+
+
+def check_streams(video: Video, target: Path) -> None:
+    """Raise a UserError for a stream that cannot be copied into the kind of file that `target` is."""
+    kind = CONTAINERS[target.suffix.lower()].format
+    with readable(video.path) as source, av.open(io.BytesIO(), "w", format=kind) as nowhere:
+        _add_copies(nowhere, source, (video, target), [])
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from srgan_kit.atomic import atomic_write, remove_leftovers
 from srgan_kit.errors import UserError
 from srgan_kit.video.encode import PART_FORMAT
 from srgan_kit.video.formats import parts_folder
-from srgan_kit.video.source import Place
+from srgan_kit.video.frames import Place
 
 STATE = "state.json"
 

@@ -1,22 +1,19 @@
-"""A video that is read: what its file says, checked before any work, and its frames in order."""
+"""A video that is read: what its file says, checked before any work."""
 
 import struct
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-import numpy as np
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 from av.stream import Disposition
 
 from srgan_kit.errors import UserError
-from srgan_kit.video.colors import HD_LINES, LUMA_WEIGHTS, NAMES, RGB, UNSPECIFIED, Colors, to_rgb
+from srgan_kit.video.colors import HD_LINES, LUMA_WEIGHTS, NAMES, RGB, UNSPECIFIED, Colors
 from srgan_kit.video.layouts import Layout, layout_of
 
 if TYPE_CHECKING:
@@ -227,91 +224,3 @@ def _display(frame: "VideoFrame") -> Display:
     if len(data := beside.get("CONTENT_LIGHT_LEVEL", b"")) >= 8:
         light = struct.unpack("=2I", data[:8])
     return Display(primaries, luminance, light)
-
-
-# --- frames ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where to go on: after so many frames, with the one of this time, which may be a key frame."""
-
-    frames: int = 0
-    pts: int = 0
-    is_key: bool = True
-    is_end: bool = False
-    """Whether there is no such frame, because all are done."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A decoded frame."""
-
-    pixels: np.ndarray
-    """(H, W, 1 or 3) uint16."""
-    pts: int
-    """When it is shown, in the video's time base."""
-    duration: int
-    """How long, likewise."""
-    is_key: bool
-
-
-def decoded(video: Video, start: Place, damage: "Counter[str]") -> Iterator[Frame]:
-    """The frames from a place on, each once, in the order in which they are shown.
-
-    What is damaged is left out as far as the decoder does not repair it, and counted in `damage`.
-
-    Raises:
-        UserError: a frame of another size.
-    """
-    if start.frames and start.is_key:
-        with readable(video.path) as container:
-            stream = video_stream(video.path, container)
-            container.seek(start.pts, stream=stream)
-            frames = _in_order(video, _sound(container, stream, damage), start.frames)
-            first = next((frame for frame in frames if frame[1] >= start.pts), None)
-            if first is not None and first[1] == start.pts:
-                yield from _converted(video, chain([first], frames))
-                return
-    with readable(video.path) as container:  # from the start, where it cannot be reached otherwise
-        stream = video_stream(video.path, container)
-        frames = _in_order(video, _sound(container, stream, damage), 0)
-        yield from _converted(video, islice(frames, start.frames, None))
-
-
-def _sound(container: "InputContainer", stream: "VideoStream", damage: "Counter[str]") -> "Iterator[VideoFrame]":
-    """What the decoder makes of all packets."""
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except InvalidDataError:
-            damage["packets"] += 1
-            continue
-        damage["frames"] += sum(frame.is_corrupt for frame in frames)
-        yield from frames
-
-
-def _in_order(video: Video, frames: "Iterable[VideoFrame]", number: int) -> "Iterator[tuple[VideoFrame, int]]":
-    """Each frame and its time: where there is none, or one that is not after the last, as the rate says."""
-    step = _step(video)
-    last: int | None = None
-    for frame in frames:
-        pts = frame.pts if frame.pts is not None else number * step if last is None else last + step
-        if last is not None and pts <= last:
-            pts = last + 1
-        yield frame, pts
-        last = pts
-        number += 1
-
-
-def _step(video: Video) -> int:
-    """How long a frame is shown where the file does not say."""
-    return max(1, round(1 / (video.rate * video.time_base)))
-
-
-def _converted(video: Video, frames: "Iterable[tuple[VideoFrame, int]]") -> Iterator[Frame]:
-    for frame, pts in frames:
-        if (frame.width, frame.height) != video.size:
-            size, at = f"{frame.width}x{frame.height}", float(pts * video.time_base)
-            raise UserError(f"{video.path}: changes its size to {size} at {at:.1f} s; expected one size")
-        yield Frame(to_rgb(frame, video.colors), pts, frame.duration or _step(video), frame.key_frame)

@@ -391,6 +391,7 @@ def test_the_command(tmp_path: Path, weights: str) -> None:
         assert done.returncode in (1, 2)
         assert message in done.stderr, done.stderr
         assert done.stderr.count("\n") <= 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ts", "a_x2.mkv"]  # all said before any work
 
 
 def test_without_the_extra_it_is_said_what_to_install(
