@@ -78,7 +78,8 @@ def main() -> None:
     if options.render:
         fill(PAGE, {"crops": table(results)})
         return
-    data, settings = paths.data_folder("training images and weights"), list(SHORT)
+    data = paths.data_folder("training images and weights")
+    settings: list[str] = [*SHORT]
     if options.smoke:
         settings += ["steps=2", "validation.every=2"]
     try:

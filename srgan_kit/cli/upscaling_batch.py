@@ -105,10 +105,12 @@ def _run(jobs: list[Job], steps: Steps, show: Callable[[Path], Progress], end: C
     written: Future[None] | None = None
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
         try:
-            for job, following in zip(jobs, [*jobs[1:], None], strict=True):
+            for number, job in enumerate(jobs):
+                following = jobs[number + 1] if number + 1 < len(jobs) else None
                 work = steps.read(job) if coming is None else coming.result()
-                is_ahead = following is not None and following.source != STDIN  # which may never end
-                coming = reader.submit(steps.read, following) if is_ahead else None
+                coming = None
+                if following is not None and following.source != STDIN:  # which may never end
+                    coming = reader.submit(steps.read, following)
                 with ExitStack() as stack:
                     stack.callback(work.close)
                     if work.is_waiting:

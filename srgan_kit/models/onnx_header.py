@@ -12,6 +12,8 @@ FORMAT = "srgan-kit onnx"
 """What the file says of its format."""
 PRECISIONS = {"float32": "fp32", "float16": "fp16"}
 """What weights and arithmetic are in, and what options call it."""
+NUMBERS = ("scale", "channels", "multiple_of", "border", "tile")
+TEXTS = ("name", "precision", "architecture", "licence", "training_data")
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def read_header(path: Path, metadata: Mapping[str, str]) -> OnnxHeader:
     if metadata.get("format") != FORMAT:
         raise UserError(f"model {path}: expected an ONNX file that `srgan-kit export` of this version wrote")
     try:
-        numbers = {key: int(metadata[key]) for key in ("scale", "channels", "multiple_of", "border", "tile")}
+        numbers = {key: int(metadata[key]) for key in NUMBERS}
         halo, step, minimum = (int(metadata[key]) for key in ("halo", "step", "minimum"))
-        texts = {key: metadata[key] for key in ("precision", "architecture", "licence", "training_data")}
-        name = metadata["name"]
+        name, precision, architecture, licence, training_data = (metadata[key] for key in TEXTS)
         field = Field(halo, step, minimum, exact=metadata["exact"] == "True")
     except (KeyError, ValueError) as error:
         raise UserError(f"model {path}: its header is damaged: {error}") from None
     if min(*numbers.values(), halo) < 0 or min(numbers["scale"], numbers["tile"], step, minimum) < 1:
         raise UserError(f"model {path}: its header is damaged: {numbers} {vars(field)}")
-    return OnnxHeader(name, **numbers, field=field, **texts, weights=metadata.get("weights", ""))
+    texts = precision, architecture, licence, training_data, metadata.get("weights", "")
+    return OnnxHeader(name, *numbers.values(), field, *texts)
