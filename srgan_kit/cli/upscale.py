@@ -113,7 +113,7 @@ def upscale(
         typer.Option(
             metavar="EXT",
             rich_help_panel=FILES,
-            help="Output format: png, jpg, webp, gif, bmp, tif, avif, heic or jxl.",
+            help="Output format: png, jpg, webp, gif, bmp, tif, avif, heic, jxl; mp4, mov, mkv or webm of videos.",
             show_default="png; the input's own for animations and pages",
         ),
     ] = None,

@@ -59,13 +59,16 @@ def read_header(path: Path, metadata: Mapping[str, str]) -> OnnxHeader:
     if metadata.get("format") != FORMAT:
         raise UserError(f"model {path}: expected an ONNX file that `srgan-kit export` of this version wrote")
     try:
-        numbers = {key: int(metadata[key]) for key in NUMBERS}
+        scale, channels, multiple_of, border, tile = (int(metadata[key]) for key in NUMBERS)
         halo, step, minimum = (int(metadata[key]) for key in ("halo", "step", "minimum"))
         name, precision, architecture, licence, training_data = (metadata[key] for key in TEXTS)
         field = Field(halo, step, minimum, exact=metadata["exact"] == "True")
     except (KeyError, ValueError) as error:
         raise UserError(f"model {path}: its header is damaged: {error}") from None
-    if min(*numbers.values(), halo) < 0 or min(numbers["scale"], numbers["tile"], step, minimum) < 1:
-        raise UserError(f"model {path}: its header is damaged: {numbers} {vars(field)}")
+    numbers = scale, channels, multiple_of, border, tile
+    if min(*numbers, halo) < 0 or min(scale, tile, step, minimum) < 1:
+        raise UserError(
+            f"model {path}: its header is damaged: {dict(zip(NUMBERS, numbers, strict=True))} {vars(field)}"
+        )
     texts = precision, architecture, licence, training_data, metadata.get("weights", "")
-    return OnnxHeader(name, *numbers.values(), field, *texts)
+    return OnnxHeader(name, *numbers, field, *texts)
