@@ -152,7 +152,7 @@ def test_without_torch_the_other_engine_says_what_to_do(tmp_path: Path) -> None:
         ({"model": "x2-fidelity", "precision": "bf16"}, "x2-fidelity.onnx is in fp32"),
         ({"model": "x2-fidelity", "device": "mps"}, "onnxruntime runs on auto, cpu or cuda"),
         ({"model": "x2-fidelity", "tile": 0}, "expected at least 1 pixel"),
-        ({"model": "x2-fidelity", "engine": "steam"}, "expected local or onnx"),
+        ({"model": "x2-fidelity", "engine": "steam"}, "expected one of local, onnx, ray"),
     ],
 )
 def test_what_is_not_possible_is_said(settings: dict[str, object], reason: str) -> None:
