@@ -1,10 +1,10 @@
-"""Install the kit without PyTorch, as docs/guide/servers.md says, into a new virtual environment, and use it.
+"""Install the kit without PyTorch, as docs/guide/without-pytorch.md says, into a new virtual environment, and use it.
 
     python -m scripts.bench.without_torch [--repeats 5] [-o FILE.json]
 
 Needs a package index. Checks that no PyTorch was installed and that an image is upscaled to the pixels of this
 environment's PyTorch within 1 level; measures the size on disk and the time from start to end of an image of 16x16.
-Writes docs/results/without_torch.json and a sentence of docs/guide/servers.md.
+Writes docs/results/without_torch.json and a sentence of docs/guide/without-pytorch.md.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def main() -> None:
             "largest_difference": largest,
         }
     print(json.dumps(found, indent=2))
-    fill(paths.GUIDE / "servers.md", {"without-torch": summary(found)})
+    fill(paths.GUIDE / "without-pytorch.md", {"without-torch": summary(found)})
     options.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 

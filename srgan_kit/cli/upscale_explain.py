@@ -7,7 +7,7 @@ from srgan_kit.images.mark import software_tag
 
 if TYPE_CHECKING:
     from srgan_kit.images.image import LoadedImage
-    from srgan_kit.upscaling.engine import Progress
+    from srgan_kit.upscaling.image_runner import Progress
     from srgan_kit.upscaling.upscaler import Upscaler
 
 HIGHEST = 20.0

@@ -7,7 +7,8 @@ import numpy as np
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.rows import PassingRows, Rows
-from srgan_kit.upscaling.engine import Image, ImageRunner, Progress, Tally, TiledUpscaler, Upscaled
+from srgan_kit.upscaling.engine import TiledUpscaler
+from srgan_kit.upscaling.image_runner import Image, ImageRunner, Progress, Tally, Upscaled
 from srgan_kit.upscaling.resampling import resample
 
 ROWS_AT_ONCE = 64

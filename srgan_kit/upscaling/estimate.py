@@ -8,7 +8,8 @@ import psutil
 
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.composite import runs
-from srgan_kit.upscaling.engine import ImageRunner, TiledUpscaler
+from srgan_kit.upscaling.engine import TiledUpscaler
+from srgan_kit.upscaling.image_runner import ImageRunner
 
 SMALL, LARGE = 64, 192
 """Sides of the squares that are upscaled to measure: the first warms up, and counts where it took long."""

@@ -9,7 +9,7 @@ from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.rows import PassingRows
 from srgan_kit.upscaling.back_projection import back_project
-from srgan_kit.upscaling.engine import ImageRunner, Progress, Tally
+from srgan_kit.upscaling.image_runner import ImageRunner, Progress, Tally
 from srgan_kit.upscaling.resampling import resample, resampled_rows
 from srgan_kit.upscaling.transparency import fill_hidden
 

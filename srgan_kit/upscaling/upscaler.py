@@ -11,10 +11,11 @@ from srgan_kit.models.pretrained import AUTO
 from srgan_kit.upscaling.auto import choose, clean_choice, clean_model
 from srgan_kit.upscaling.choice import Choice, Dials
 from srgan_kit.upscaling.composite import Chain, Mixed, first_reduced, input_itself, part_of
-from srgan_kit.upscaling.engine import ImageRunner, Progress, TiledUpscaler
+from srgan_kit.upscaling.engine import TiledUpscaler
 from srgan_kit.upscaling.engines import check_engine, upscaler_between, upscaler_of
 from srgan_kit.upscaling.evidence import Evidence, evidence, of_file
 from srgan_kit.upscaling.image import UpscaledImage, scaled_size, upscale_image, upscale_in_parts
+from srgan_kit.upscaling.image_runner import ImageRunner, Progress
 from srgan_kit.upscaling.python_images import opened
 from srgan_kit.upscaling.runner import Model
 from srgan_kit.upscaling.transparency import fill_hidden

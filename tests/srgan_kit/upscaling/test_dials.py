@@ -15,8 +15,8 @@ from srgan_kit.models.super_resolution import UpscalingModel, load_model
 from srgan_kit.upscaling.auto import choose, clean_choice
 from srgan_kit.upscaling.choice import Choice, Dials, Share
 from srgan_kit.upscaling.composite import Chain, Mixed, first_reduced, part_of, runs
-from srgan_kit.upscaling.engine import Image, Progress, Tally, Upscaled
 from srgan_kit.upscaling.evidence import Evidence
+from srgan_kit.upscaling.image_runner import Image, Progress, Tally, Upscaled
 from srgan_kit.upscaling.resampling import resample
 from srgan_kit.upscaling.torch_engine import torch_upscaler
 from srgan_kit.upscaling.upscaler import Upscaler

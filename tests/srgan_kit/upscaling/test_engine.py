@@ -18,7 +18,8 @@ from srgan_kit.generators.super_resolution.residual import ResidualSR, ResidualS
 from srgan_kit.generators.super_resolution.srresnet import SRResNet
 from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.models.super_resolution import UpscalingModel, load_model, save_model
-from srgan_kit.upscaling.engine import Tally, TiledUpscaler
+from srgan_kit.upscaling.engine import TiledUpscaler
+from srgan_kit.upscaling.image_runner import Tally
 from srgan_kit.upscaling.runner import OutOfMemoryError
 from srgan_kit.upscaling.torch_engine import TorchRunner, torch_upscaler
 
