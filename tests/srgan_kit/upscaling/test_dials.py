@@ -227,7 +227,9 @@ def test_results_are_mixed_and_all_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "several", [Mixed(Fake(3, 0, "a"), Fake(3, 99, "b"), 0.3), Chain(Fake(2, 1, "a"), Fake(3, 2, "b"))], ids=str
+    "several",
+    [Mixed(Fake(3, 0, "a"), Fake(3, 99, "b"), 0.3), Chain(Fake(2, 1, "a"), Fake(3, 2, "b"))],
+    ids=["mixed", "chained"],
 )
 def test_parts_are_those_of_the_whole(several: Mixed | Chain) -> None:
     image = np.random.default_rng(0).integers(0, 100, (7, 5, 3), dtype=np.uint8)
