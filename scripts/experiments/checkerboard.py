@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scripts.lib import paths
-from scripts.lib.holdout import SOURCES, link_images
+from scripts.lib.holdout import link_images, validation_images
 from scripts.lib.pages import fill
-from scripts.lib.quality import Figures, checkerboard_of_originals, mean_figures, original
+from scripts.lib.quality import checkerboard_of_originals, figures_of_x4, original
 from scripts.lib.results import Results
 from scripts.lib.runs import training_hours
 from srgan_kit.data.image_folder import find_images, rgb_planes
@@ -50,21 +50,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "LPIPS, shifted, evenness and bias": (*LPIPS, *SHIFTED, "weights.phase_evenness=0.3", *BIAS),
 }
 """Settings on top of `SHORT`; all have pixel 1 and consistency 1."""
-EACH = 12
-"""Held-out images of each source that are measured."""
 SHOWN, SIDE = 4, 96
 """Which BSDS image the image is of, and the side of the part."""
-
-
-def held_out(images: Path) -> list[Path]:
-    return [path for source in SOURCES for path in find_images(images / "validation" / source)[:EACH]]
-
-
-def measure(model: Path | str, images: list[Path], distance: PerceptualDistance) -> Figures:
-    """Means over the images."""
-    upscale = Upscaler(load_model(model), "cpu", "fp32").upscale
-    originals = (original(path, 4) for path in images)
-    return mean_figures(upscale, ((resize_8bit(high, 1 / 4), high) for high in originals), 4, distance)
 
 
 def folder_of(name: str, runs: Path) -> Path:
@@ -79,7 +66,7 @@ def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, r
     recipe = load_recipe("perceptual-x4", [*SHORT, *weights, *RUNS[name]], images / "training")
     if not is_finished(folder) and not train(recipe, folder, has_checkpoint(folder)).finished:
         sys.exit(130)  # as `srgan-kit train` where it was stopped
-    found = measure(folder / MODEL, held_out(images), distance)
+    found = figures_of_x4(folder / MODEL, validation_images(images), distance)
     seconds = round(3600 * training_hours(folder))
     row = {"name": name, "settings": list(RUNS[name]), "steps": recipe.steps, "seconds": seconds, "measured": found}
     if not results.rows(name=name):
@@ -89,8 +76,8 @@ def train_one(name: str, data: Path, runs: Path, distance: PerceptualDistance, r
 
 def references(images: Path, distance: PerceptualDistance, results: Results) -> None:
     """The model that all start from, and the images themselves."""
-    results.add({"name": START_MODEL, "measured": measure(START_MODEL, held_out(images), distance)})
-    results.add({"name": "originals", "measured": checkerboard_of_originals(held_out(images), 4)})
+    results.add({"name": START_MODEL, "measured": figures_of_x4(START_MODEL, validation_images(images), distance)})
+    results.add({"name": "originals", "measured": checkerboard_of_originals(validation_images(images), 4)})
 
 
 def figure(runs: Path) -> Tensor:

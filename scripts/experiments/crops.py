@@ -13,10 +13,10 @@ import statistics
 import sys
 from pathlib import Path
 
-from scripts.experiments.checkerboard import START_MODEL, held_out, measure
 from scripts.lib import paths
-from scripts.lib.holdout import link_images
+from scripts.lib.holdout import link_images, validation_images
 from scripts.lib.pages import fill
+from scripts.lib.quality import figures_of_x4
 from scripts.lib.results import Results, Row
 from scripts.lib.runs import training_hours
 from srgan_kit.errors import UserError
@@ -28,6 +28,7 @@ from srgan_kit.training.loop import MODEL, is_finished, train
 RESULTS, PAGE = paths.RESULTS / "crops.jsonl", paths.STUDIES / "random_crops.md"
 SHORT = ("steps=800", "data.batch=4", "ema=0.99", "device=cpu", "validation.every=400", "checkpoint_every=50")
 SEEDS = (0, 1)
+START_MODEL = "x4-fidelity"
 MEASURES = {"lpips_like": (".4f", "LPIPS-like"), "psnr_y": (".2f", "PSNR, dB"), "ssim_y": (".4f", "SSIM")}
 MEASURES |= {"lattice_ratio": (".3f", "phase imbalance"), "lattice_pattern": (".2f", "pattern")}
 
@@ -47,7 +48,9 @@ def train_one(name: str, seed: int, data: Path, runs: Path, settings: list[str])
     recipe = load_recipe("perceptual-gan-x4", [*settings, f"seed={seed}", *weights, *RUNS[name]], images / "training")
     if not is_finished(folder) and not train(recipe, folder, has_checkpoint(folder)).finished:
         sys.exit(130)  # as `srgan-kit train` where it was stopped
-    found = measure(folder / MODEL, held_out(images), lpips_like(data / "weights" / paths.NETWORKS["lpips"]))
+    found = figures_of_x4(
+        folder / MODEL, validation_images(images), lpips_like(data / "weights" / paths.NETWORKS["lpips"])
+    )
     seconds = round(3600 * training_hours(folder))
     return {"name": name, "seed": seed, "steps": recipe.steps, "seconds": seconds, "measured": found}
 
@@ -86,7 +89,7 @@ def main() -> None:
         link_images(data / "sr_train", options.runs / "images")
         if not results.rows(name=START_MODEL):
             distance = lpips_like(data / "weights" / paths.NETWORKS["lpips"])
-            found = measure(START_MODEL, held_out(options.runs / "images"), distance)
+            found = figures_of_x4(START_MODEL, validation_images(options.runs / "images"), distance)
             results.add({"name": START_MODEL, "measured": found})
         for seed in SEEDS:
             for name in RUNS:

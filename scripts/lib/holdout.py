@@ -58,3 +58,8 @@ def link_images(data: Path, target: Path) -> None:
             for path in files:
                 with contextlib.suppress(FileExistsError):
                     (folder / path.name).symlink_to(path.resolve())
+
+
+def validation_images(images: Path, each: int = MEASURED // len(SOURCES)) -> list[Path]:
+    """The first images of each source that `link_images` put aside."""
+    return [path for source in SOURCES for path in find_images(images / "validation" / source)[:each]]

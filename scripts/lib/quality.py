@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scripts.lib import paths
 from srgan_kit.data.image_folder import find_images, find_partners, read_rgb, rgb_planes
-from srgan_kit.images.resize import crop_to_multiple
+from srgan_kit.images.resize import crop_to_multiple, resize_8bit
 from srgan_kit.metrics.checkerboard import checkerboard_pattern, phase_imbalance
 from srgan_kit.metrics.folder import Upscale
 from srgan_kit.metrics.lpips import PerceptualDistance, lpips_like
@@ -45,6 +45,13 @@ def mean_figures(
             for low, high in pairs
         ]
     )
+
+
+def figures_of_x4(model: Path | str, images: list[Path], distance: PerceptualDistance) -> Figures:
+    """Means over images that are reduced by 4 and upscaled by a model again."""
+    upscale = Upscaler(load_model(model), "cpu", "fp32").upscale
+    originals = (original(path, 4) for path in images)
+    return mean_figures(upscale, ((resize_8bit(high, 1 / 4), high) for high in originals), 4, distance)
 
 
 def original(path: Path, scale: int) -> Tensor:

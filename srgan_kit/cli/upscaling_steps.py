@@ -78,13 +78,16 @@ class Steps:
     def read(self, job: Job) -> Work:
         """The decoded input and its model; none where the job waits no more, or waits for another run that is at it."""
         work = Work(job)
-        if job.status == "waiting" and (job.target == STDOUT or self._claim(work)):
-            with _failing(job):
-                file = work.held.enter_context(file_of(job.source))
-                if has_several(file):
-                    work.several = file
-                else:
-                    work.image, work.choice = read_input(job, file, self.upscaler, self.options)
+        with ExitStack() as stack:
+            stack.callback(work.close)  # where a signal ends the step
+            if job.status == "waiting" and (job.target == STDOUT or self._claim(work)):
+                with _failing(job):
+                    file = work.held.enter_context(file_of(job.source))
+                    if has_several(file):
+                        work.several = file
+                    else:
+                        work.image, work.choice = read_input(job, file, self.upscaler, self.options)
+            stack.pop_all()
         return work
 
     def upscale(self, work: Work, progress: Progress) -> None:

@@ -20,10 +20,14 @@ def answer_clients(listener: Listener, workers: Workers) -> None:
     room = threading.BoundedSemaphore(MOST_CLIENTS)
 
     def answer(connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as reader, connection.makefile("wb") as writer:
+        with (
+            suppress(OSError),  # the client has left
+            connection,
+            connection.makefile("rb") as reader,
+            connection.makefile("wb") as writer,
+        ):
             try:
-                with suppress(OSError):  # the client has left
-                    _serve(Channel(reader, writer), workers)
+                _serve(Channel(reader, writer), workers)
             finally:
                 room.release()
                 with suppress(OSError):

@@ -121,7 +121,8 @@ class Worker:
                     outlet(*frame)
             except Exception as error:  # a client that left, mostly: the worker is to end its job all the same
                 failure = error
-                self.stop(HANGUP)
+                if not self._sent:  # a second signal could come when the job has ended, and stop the next one
+                    self.stop(HANGUP)
         if failure is not None:
             raise failure
         return None if frame is None else int(frame[1])

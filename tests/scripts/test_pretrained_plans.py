@@ -37,7 +37,7 @@ def test_a_plan_in_slices_goes_through_all_stages(
     """The first stage by its own settings; the second, which needs LPIPS, without that term."""
     extra = "steps=2", "data.batch=2", "data.patch=8", "log_every=1", "precision=fp32", "validation.holdout=2"
     extra += "validation.holdout_part=1", "weights.lpips=0", f"perceptual.weights={vgg_file}"
-    extra += ("perceptual.layers={conv1_2=1.0}",)
+    extra += ("perceptual.layers={conv1_2=1.0}", "techniques.crop=24", "perceptual.crop=24", "lpips.crop=24")
     runs = tmp_path / NAME
 
     def some(minutes: float | None, resume: bool) -> bool:

@@ -118,7 +118,7 @@ def test_other_libraries_warnings_are_not_shown(tmp_path: Path) -> None:
     replaced = """
 import warnings, srgan_kit.cli.app as app
 def models(): warnings.warn("not for users")
-app.app.registered_commands[2].callback = models
+next(each for each in app.app.registered_commands if each.callback.__name__ == 'models').callback = models
 """
     command = [sys.executable, "-c", replaced + MAIN, "models"]
     done = subprocess.run(command, capture_output=True, check=True)

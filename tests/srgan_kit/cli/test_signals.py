@@ -124,7 +124,7 @@ def test_what_a_library_makes_of_a_signal_is_still_the_signal(folder: Path) -> N
     swallowing = """
 import os, signal
 import srgan_kit.images.read as images
-def broken(path):
+def broken(*_):
     try:
         os.kill(os.getpid(), signal.SIGTERM)
         for _ in range(1000): pass

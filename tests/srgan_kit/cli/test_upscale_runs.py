@@ -94,7 +94,7 @@ def test_models_of_another_scale_are_said(here: Path, command: Command, options:
         (["--dry-run", "--watch"], "--watch and --dry-run: expected one of them"),
         (["--watch"], "--watch a.png: expected a folder"),
         (["b.png", "--explain", "map.png"], "--explain map.png: expected one input, got 2"),
-        (["--explain", "map.gif"], "map.gif: expected a name ending in"),
+        (["--explain", "map.svg"], "map.svg: expected a name ending in"),
         (["--explain", "a.png", "--overwrite"], "--explain a.png: is an input as well"),
         (["--explain", "a_x4.png"], "--explain a_x4.png: is a result as well"),
         (["--explain", "m.png", "--report", "m.png"], "--explain m.png: is what --report names"),

@@ -190,7 +190,7 @@ def test_a_path_is_not_taken_for_an_upload(server_with_page: Server, tmp_path: P
     click = next(each for each in config["dependencies"] if len(each["inputs"]) > 3)
     for path in (str(secret), "/etc/passwd"):
         files = [{"path": path, "orig_name": "x.png", "meta": {"_type": "gradio.FileData"}}]
-        values = [files, None, "auto", "2", "png", False, False, False]
+        values = [files, None, "auto", "2", None, None, "png", False, False, False]
         assert len(values) == len(click["inputs"])
         body = {"data": values, "fn_index": click["id"], "session_hash": "s", "trigger_id": 1}
         status, _ = ask(
