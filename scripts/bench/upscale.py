@@ -25,7 +25,8 @@ from PIL import Image
 from scripts.lib import paths
 from scripts.lib.photo_comparison import COMPACT_FILE
 from scripts.lib.timing import CPU, Check, Work, bare, median_seconds, photograph, report
-from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
+from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
+from srgan_kit.cli.upscaling_batch import run_jobs
 from srgan_kit.devices import cpu_has_bf16, pick_precision
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.read import read_image

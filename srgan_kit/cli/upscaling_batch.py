@@ -18,7 +18,6 @@ from srgan_kit.upscaling.jobs import STDOUT, Job
 if TYPE_CHECKING:
     from srgan_kit.upscaling.upscaler import Upscaler
 
-__all__ = ["Existing", "UpscaleOptions", "run_jobs"]
 LONGEST_NAME = 32
 """Letters of a file's name beside the progress bar."""
 LARGEST_BESIDE = 2**28

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from srgan_kit.cli.stopping import SIGNALS
-from srgan_kit.serve.channel import DONE, ERR, INPUT, JOB, OUT, PIECE, PROGRESS, READY, WANT, Channel, Job
+from srgan_kit.serve.channel import BEGUN, DONE, ERR, INPUT, JOB, OUT, PIECE, PROGRESS, READY, WANT, Channel, Job
 
 
 def work() -> None:
@@ -75,6 +75,8 @@ def _do(job: Job, channel: Channel, given: "_Input") -> int:
     from srgan_kit.cli.progress import told
 
     streams, environment, folder = (sys.stdin, sys.stdout, sys.stderr), dict(os.environ), os.getcwd()
+    _hold_signals()  # once more: the last job's may have come after its end
+    channel.send(BEGUN)
     token = told.set(lambda done, total: channel.send(PROGRESS, json.dumps([done, total]).encode()))
     umask = os.umask(job.umask)
     try:

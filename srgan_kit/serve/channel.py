@@ -15,9 +15,10 @@ from srgan_kit import __version__
 
 JOB, INPUT, SIGNAL = b"J", b"I", b"S"
 """To a worker: what is to be done; what standard input says, nothing at its end; the number of a signal."""
-OUT, ERR, WANT, PROGRESS, DONE, FAILED, READY = b"O", b"E", b"W", b"P", b"D", b"F", b"R"
+OUT, ERR, WANT, PROGRESS, DONE, FAILED, READY, BEGUN = b"O", b"E", b"W", b"P", b"D", b"F", b"R", b"B"
 """From a worker: for standard output; for standard error; a wish for standard input; tiles done and in all; an exit
-status; why nothing was done; what a worker that has started says of itself."""
+status; why nothing was done; what a worker that has started says of itself; that signals are for the job from now
+on."""
 LONGEST = 2**24
 """Bytes of a frame's content: arguments and an environment are less, and streams are cut."""
 PIECE = 2**16

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from srgan_kit.errors import UserError
-from srgan_kit.serve.channel import DONE, INPUT, JOB, READY, Channel, Job
+from srgan_kit.serve.channel import BEGUN, DONE, INPUT, JOB, READY, Channel, Job
 
 POLL = 0.1
 """Seconds between looks at whether a waiting client is still there."""
@@ -93,12 +93,11 @@ class Worker:
             raise Cancelled(signal.SIGTERM)
         if self._process.poll() is not None:  # since the last job
             self._start()
-        with self._lock:  # from here on `stop` reaches the job
-            if number := stopped_by():
-                raise Cancelled(number)
-            self._is_running, self._sent = True, 0
+        if number := stopped_by():
+            raise Cancelled(number)
+        self._sent = 0
         try:
-            status = self._relay(job, outlet)
+            status = self._relay(job, outlet, stopped_by)
         finally:
             with self._lock:
                 self._is_running = False
@@ -110,19 +109,24 @@ class Worker:
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         raise WorkerDied(f"the worker {how} in the middle of the work; the next starts another")
 
-    def _relay(self, job: Job, outlet: Outlet) -> int | None:
+    def _relay(self, job: Job, outlet: Outlet, stopped_by: Callable[[], int]) -> int | None:
         """The job's exit status; None where the process died."""
         failure: Exception | None = None
         with suppress(OSError):  # then it is dead, and says nothing
             self._channel.send(JOB, job.to_bytes())
         while (frame := self._channel.receive()) is not None and frame[0] != DONE:
+            if frame[0] == BEGUN:
+                with self._lock:  # from here on `stop` reaches the job
+                    self._is_running = True
+                if number := stopped_by() or (signal.SIGTERM if self._is_closed else 0):
+                    self.stop(number)
+                continue
             try:
                 if failure is None:
                     outlet(*frame)
             except Exception as error:  # a client that left, mostly: the worker is to end its job all the same
                 failure = error
-                if not self._sent:  # a second signal could come when the job has ended, and stop the next one
-                    self.stop(HANGUP)
+                self.stop(HANGUP)
         if failure is not None:
             raise failure
         return None if frame is None else int(frame[1])

@@ -1,6 +1,6 @@
 """Which engine runs a model: PyTorch, or onnxruntime without it. Each is imported when it is asked for."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,25 +15,34 @@ ENGINES = ("local", "onnx", "ray")
 """PyTorch in this process, onnxruntime, and PyTorch on a Ray cluster."""
 
 
-def check_engine(engine: str) -> None:
-    """Raise a UserError for an engine that there is not."""
-    if engine not in ENGINES:
-        raise UserError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
-    if engine == "ray" and find_spec("ray") is None:
-        raise UserError("engine 'ray' needs the extra ray: pip install 'srgan-kit[ray]'")
+@dataclass(frozen=True)
+class EngineSettings:
+    """How models are run.
+
+    Raises:
+        UserError: there is no such engine, or it is not installed.
+    """
+
+    engine: str = "local"
+    """One of ENGINES."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    precision: str = "auto"
+    """auto, fp32, bf16 or fp16."""
+    tile: int | None = None
+    """Side of a tile in input pixels without its halo; None chooses one."""
+    ensemble: bool = False
+    """Whether each result is the mean over the eight symmetries of the square."""
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise UserError(f"engine {self.engine!r}: expected one of {', '.join(ENGINES)}")
+        if self.engine == "ray" and find_spec("ray") is None:
+            raise UserError("engine 'ray' needs the extra ray: pip install 'srgan-kit[ray]'")
 
 
 def upscaler_between(
-    first: str,
-    second: str,
-    fraction: float,
-    name: str,
-    engine: str,
-    device: str,
-    precision: str,
-    tile: int | None,
-    *,
-    ensemble: bool = False,
+    first: str, second: str, fraction: float, name: str, settings: EngineSettings
 ) -> TiledUpscaler | None:
     """The model whose weights lie between those of two, ready; None where their results have to be mixed instead:
     in onnxruntime, and for networks that were trained apart.
@@ -41,7 +50,7 @@ def upscaler_between(
     Raises:
         UserError: as `upscaler_of`.
     """
-    if engine == "onnx":
+    if settings.engine == "onnx":
         return None
     from srgan_kit.models.interpolation import interpolated
     from srgan_kit.models.super_resolution import load_model
@@ -49,28 +58,24 @@ def upscaler_between(
     between = interpolated(load_model(first), load_model(second), fraction)
     if between is None:
         return None
-    return upscaler_of(replace(between, name=name), engine, device, precision, tile, ensemble=ensemble)
+    return upscaler_of(replace(between, name=name), settings)
 
 
-def upscaler_of(
-    model: "str | Path | UpscalingModel",
-    engine: str,
-    device: str,
-    precision: str,
-    tile: int | None,
-    *,
-    ensemble: bool = False,
-) -> TiledUpscaler:
-    """A model in the engine of that name, ready; an .onnx file always in onnxruntime.
+def upscaler_of(model: "str | Path | UpscalingModel", settings: EngineSettings) -> TiledUpscaler:
+    """A model in the engine asked for, ready; an .onnx file in onnxruntime where none but the usual one is.
 
     Raises:
         UserError: no such model, device or precision; tile < 1; the engine is not installed.
     """
     is_name = isinstance(model, str | Path)
-    if is_name and (engine == "onnx" or Path(model).suffix.lower() == ".onnx"):
+    is_onnx = is_name and Path(model).suffix.lower() == ".onnx"
+    engine, where = settings.engine, (settings.device, settings.precision, settings.tile)
+    if is_onnx and engine == "ray":
+        raise UserError(f"model {model}: --engine ray runs PyTorch's models; expected no .onnx file")
+    if is_name and (is_onnx or engine == "onnx"):
         from srgan_kit.upscaling.onnx_engine import onnx_upscaler
 
-        return onnx_upscaler(model, device, precision, tile, ensemble=ensemble)
+        return onnx_upscaler(model, *where, ensemble=settings.ensemble)
     if engine == "onnx":
         raise UserError("engine 'onnx': expected a pretrained model's name or an .onnx file, got a loaded model")
     try:
@@ -82,9 +87,9 @@ def upscaler_of(
             raise
         raise UserError("PyTorch is not installed; --engine onnx upscales without it") from None
     loaded = load_model(model) if is_name else model
-    loaded = ensembled(loaded) if ensemble else loaded
+    loaded = ensembled(loaded) if settings.ensemble else loaded
     if engine == "ray":
         from srgan_kit.upscaling.ray_engine import ray_upscaler
 
-        return ray_upscaler(loaded, device, precision, tile)
-    return torch_upscaler(loaded, device, precision, tile)
+        return ray_upscaler(loaded, *where)
+    return torch_upscaler(loaded, *where)

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from srgan_kit.errors import UserError
 from srgan_kit.models.super_resolution import UpscalingModel
 from srgan_kit.upscaling.engine import TiledUpscaler, store
 from srgan_kit.upscaling.torch_engine import TorchRunner
 
 ray: Any = import_module("ray")  # by name: where it is not installed it has no types to check
+DEVICES = ("auto", "cpu", "cuda")
+"""Of the workers; auto is cuda where the cluster has GPUs. The precision is that of this machine's CPU by default."""
 TASKS_A_CORE = 2
 """Tiles under way for each core of the cluster: one is computed, the next is brought."""
 _ready: dict[str, TorchRunner] = {}
@@ -45,21 +48,24 @@ def run_tile(
 
 
 class RayRunner(TorchRunner):
-    """A model whose tiles are run by a cluster; what is measured of it is measured here."""
+    """A model whose tiles are run by a cluster; what is measured of it is measured here, on the CPU.
+
+    Raises:
+        UserError: no such device or precision.
+    """
 
     def __init__(self, model: UpscalingModel, device: str, precision: str) -> None:
-        super().__init__(model, torch.device(device if device != "auto" else _device_of_workers()), precision)
+        if device not in DEVICES:
+            raise UserError(f"device {device!r}: expected one of {', '.join(DEVICES)} with --engine ray")
+        super().__init__(model, torch.device("cpu"), precision)
+        has_gpus = ray.cluster_resources().get("GPU", 0) >= 1
+        self.device = "cuda" if device == "cuda" or (device == "auto" and has_gpus) else "cpu"
         self._name = f"{model.name}-{uuid.uuid4().hex}"
         self._stored = ray.put(model)
-        gpus = 1 if self.device.startswith("cuda") else 0
-        self._task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=-1)(run_tile)
+        self._task = ray.remote(num_cpus=1, num_gpus=int(self.device == "cuda"), max_retries=-1)(run_tile)
         kind = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}[self.precision]
         self._worker_settings = self.device, kind
 
     def run(self, tile: np.ndarray, wanted: np.dtype) -> tuple[np.ndarray, bool]:
         """As `TileRunner.run`."""
         return ray.get(self._task.remote(self._name, [self._stored], self._worker_settings, tile, wanted))
-
-
-def _device_of_workers() -> str:
-    return "cuda" if ray.cluster_resources().get("GPU", 0) >= 1 else "cpu"

@@ -12,7 +12,7 @@ from srgan_kit.upscaling.auto import choose, clean_choice, clean_model
 from srgan_kit.upscaling.choice import Choice, Dials
 from srgan_kit.upscaling.composite import Chain, Mixed, first_reduced, input_itself, part_of
 from srgan_kit.upscaling.engine import TiledUpscaler
-from srgan_kit.upscaling.engines import check_engine, upscaler_between, upscaler_of
+from srgan_kit.upscaling.engines import EngineSettings, upscaler_between, upscaler_of
 from srgan_kit.upscaling.evidence import Evidence, evidence, of_file
 from srgan_kit.upscaling.image import UpscaledImage, scaled_size, upscale_image, upscale_in_parts
 from srgan_kit.upscaling.image_runner import ImageRunner, Progress
@@ -86,7 +86,7 @@ class Upscaler:
         dials: Dials = Dials(),
         engine: str = "local",
     ) -> None:
-        check_engine(engine)
+        self._settings = EngineSettings(engine, device, precision, tile, ensemble)
         if scale is not None and not 0 < scale <= LARGEST_SCALE:
             raise UserError(f"scale: expected more than 0 and at most {LARGEST_SCALE}, got {scale:g}")
         is_auto = model == AUTO
@@ -94,7 +94,6 @@ class Upscaler:
             beside = "fast" if is_auto else f"model {model if isinstance(model, str | Path) else model.name}"
             raise UserError(f"{beside}: the dials ({dials}) choose their own models; leave one of them out")
         self.engine, self.is_ensemble = engine, ensemble
-        self._settings = engine, device, precision, tile
         self._fast, self._dials = fast, dials
         self._ready: dict[str, TiledUpscaler] = {}
         self._loading = threading.RLock()
@@ -193,7 +192,7 @@ class Upscaler:
         name = f"{choice.model}+{fraction:g} {choice.photo.model}"
         with self._loading:
             if name not in self._ready:
-                between = upscaler_between(*both, fraction, name, *self._settings, ensemble=self.is_ensemble)
+                between = upscaler_between(*both, fraction, name, self._settings)
                 if between is None:
                     return Mixed(self._prepare(both[0]), self._prepare(both[1]), fraction)
                 self._ready[name] = between
@@ -209,6 +208,6 @@ class Upscaler:
         name = str(model) if isinstance(model, str | Path) else model.name
         with self._loading:
             if name not in self._ready:
-                ready = upscaler_of(model, *self._settings, ensemble=self.is_ensemble)
+                ready = upscaler_of(model, self._settings)
                 self._ready[ready.model.name] = self._ready[name] = ready
             return self._ready[name]

@@ -5,6 +5,8 @@ import io
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,19 @@ def save_tiny_model(folder: Path) -> str:
     config = ResidualSRConfig(channels=4, groups=1)
     save_model(config.build(), config, path, {})
     return str(path)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Return once it holds.
+
+    Raises:
+        TimeoutError: it did not within half a minute.
+    """
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

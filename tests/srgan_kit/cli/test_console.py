@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from upscale_command import save_tiny_model
 
 from srgan_kit.cli.console import libraries_muted, one_line
-from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
-from srgan_kit.models.super_resolution import save_model
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs names that are any bytes, and /dev/full")
 MAIN = "from srgan_kit.cli.main import run; run()"
@@ -19,10 +18,7 @@ MAIN = "from srgan_kit.cli.main import run; run()"
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    config = ResidualSRConfig(channels=4, groups=1)
-    save_model(config.build(), config, path, {})
-    return str(path)
+    return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 def run(folder: Path, *arguments: str | bytes, **options: object) -> subprocess.CompletedProcess[bytes]:

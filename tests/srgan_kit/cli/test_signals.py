@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from upscale_command import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs Unix")
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -29,14 +29,6 @@ def start(folder: Path, *arguments: str, before: str = "") -> subprocess.Popen[s
     command = [sys.executable, "-c", program, *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=folder, text=True, preexec_fn=hear, **streams)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise TimeoutError
 
 
 @pytest.fixture

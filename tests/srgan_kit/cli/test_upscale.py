@@ -16,7 +16,8 @@ from PIL import ExifTags, Image
 from upscale_command import MAIN, run, save_tiny_model
 
 from srgan_kit.atomic import claimed
-from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
+from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
+from srgan_kit.cli.upscaling_batch import run_jobs
 from srgan_kit.data.image_folder import read_rgb
 from srgan_kit.errors import UserError
 from srgan_kit.images.read import pixels_limited, read_image

@@ -13,21 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from upscale_command import save_tiny_model, wait_for
 
 from srgan_kit.cli.upscale_dry_run import duration
-from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.images.mark import read_mark
-from srgan_kit.models.super_resolution import save_model
 
 Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    config = ResidualSRConfig(channels=4, groups=1)
-    save_model(config.build(), config, path, {})
-    return str(path)
+    return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -269,14 +265,6 @@ def test_a_watched_folder(here: Path, weights: str) -> None:
     assert sorted((image["source"], image["status"]) for image in images) == [
         *(("in/broken.png", "failed"), ("in/new.jpg", "done"), ("in/new.png", "done"), ("in/there.png", "done"))
     ]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise TimeoutError
 
 
 # --- maps -----------------------------------------------------------------------------------------------------------

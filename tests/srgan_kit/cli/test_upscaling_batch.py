@@ -13,7 +13,8 @@ from PIL import Image
 import srgan_kit.images.encode
 import srgan_kit.images.read
 from srgan_kit.cli import upscaling_batch
-from srgan_kit.cli.upscaling_batch import Existing, UpscaleOptions, run_jobs
+from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
+from srgan_kit.cli.upscaling_batch import run_jobs
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.models.super_resolution import UpscalingModel

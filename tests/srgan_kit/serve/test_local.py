@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
+from upscale_command import wait_for
 
 from scripts.lib.server import Server
 from srgan_kit import __version__
@@ -83,7 +85,8 @@ def test_files_lines_and_status_are_those_of_the_command_alone(
             patch.chdir(place)
             patch.setenv("XDG_RUNTIME_DIR", str(server.runtime))
             status, out, err = command("upscale", *arguments, *how)
-        said = re.sub(r"[0-9.]+ s\b", "T s", f"{status}\n{out}\n{err}")
+        in_a_table = r" [0-9.]+(?=  (?:done|$)| *$)"  # and the sum of its last line
+        said = re.sub(rf"[0-9.]+ s\b|{in_a_table}", " T", f"{status}\n{out}\n{err}", flags=re.MULTILINE)
         files = {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
         texts = {
             path: re.sub(rb'[0-9.]+ s<|"seconds": [0-9.]+', b"T", content)
@@ -153,14 +156,6 @@ def started(server: Server, folder: Path, *more: object) -> subprocess.Popen[byt
     return process
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise TimeoutError
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_job_as_it_stops_the_command(server: Server, folder: Path, number: signal.Signals) -> None:
     process = started(server, folder, "--report", "r.json")
@@ -193,6 +188,14 @@ def test_a_killed_client_takes_its_job_with_it(server: Server, folder: Path) -> 
     wait_for(lambda: not [name for name in os.listdir(folder) if "unfinished" in name])
     assert not (folder / "large_x4.png").exists()
     assert finished(client(server, folder, "a.png"))[0] == 0
+
+
+def test_a_signal_that_comes_after_its_job_does_not_stop_the_next_one(server: Server, folder: Path) -> None:
+    assert finished(client(server, folder, "a.png"))[0] == 0
+    (worker,) = psutil.Process(server.process.pid).children()
+    worker.send_signal(signal.SIGHUP)
+    assert finished(client(server, folder, "a.png", "--overwrite"))[0] == 0
+    assert worker.is_running()
 
 
 def test_clients_wait_for_each_other_and_too_many_are_refused(server: Server, folder: Path) -> None:

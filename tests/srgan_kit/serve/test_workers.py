@@ -26,6 +26,7 @@ while (frame := channel.receive()) is not None:
     what, *rest = Job.from_bytes(frame[1]).arguments
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, stop)
+    channel.send(BEGUN)
     status = 0
     try:
         if what == "say":

@@ -103,3 +103,18 @@ def test_without_the_extra_it_is_said_what_to_install(
     assert run(tmp_path, "small0.png", "--engine", "abacus").stderr == (
         "error: engine 'abacus': expected one of local, onnx, ray\n"
     )
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-m", "mine.onnx"], "error: model mine.onnx: --engine ray runs PyTorch's models; expected no .onnx file\n"),
+        (["--device", "mps"], "error: device 'mps': expected one of auto, cpu, cuda with --engine ray\n"),
+        (["--precision", "fp8"], "error: precision 'fp8': expected auto, fp32, bf16 or fp16\n"),
+    ],
+)
+def test_what_a_cluster_cannot_is_one_line(tmp_path: Path, options: list[str], message: str) -> None:
+    make_images(tmp_path)
+    done = run(tmp_path, "small0.png", "--engine", "ray", *options)
+    assert (done.returncode, done.stderr) == (2, message)
