@@ -209,8 +209,8 @@ def test_what_takes_statistics_of_a_batch_is_refused_in_parts(
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    from conftest import TinyRuns
+    sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+    from tiny_runs import TinyRuns
 
     root, folder = map(Path, sys.argv[1:])
     tiny = TinyRuns(root)
