@@ -49,13 +49,14 @@ Features = Callable[[Tensor], Tensor]
 def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("dcgan", "DCGAN on photographs of flowers", SOURCE, __doc__, argv)
     more: dict[str, object] = {}
-    for name, (file, settings) in FILES.items():
-        settings = (*settings, *(SMOKE if experiment.smoke else ()))
-        folder = experiment.trained(name, "dcgan", experiment.data / file, settings)
+    settings = {name: (*own, *(SMOKE if experiment.smoke else ())) for name, (_, own) in FILES.items()}
+    images = {name: experiment.data / file for name, (file, _) in FILES.items()}
+    folders = {name: experiment.trained(name, "dcgan", images[name], settings[name]) for name in FILES}
+    for name, folder in folders.items():
         if folder is None:
             print(f"{name} is not finished yet; call it again")
             return
-        run = restored(load_recipe("dcgan", list(settings), experiment.data / file), folder)
+        run = restored(load_recipe("dcgan", list(settings[name]), images[name]), folder)
         torch.manual_seed(0)
         with torch.no_grad():
             found = representations(run, experiment.smoke)
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 more = {"samples": photographs(run, 100 if experiment.smoke else COMPARED)}
                 experiment.images.mkdir(parents=True, exist_ok=True)
                 save_image(picture(run), experiment.images / "dcgan.png")
-        experiment.settings[name] = f"{' '.join(settings)}, seed 0"
+        experiment.settings[name] = f"{' '.join(settings[name])}, seed 0"
         experiment.hours += training_hours(folder)
     state_samples(experiment, more["samples"])
     experiment.notes = NOTES

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = TINY if experiment.smoke else ()
         folder = experiment.trained(network.recipe, network.recipe, experiment.data / DATA, settings)
         if folder is None:
-            break
+            continue
         found = measured(folder / MODEL, experiment.data / DATA, images)
         nll, bits = found["nll"], found["bits_per_dimension"]
         experiment.figures += [

@@ -9,7 +9,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,16 @@ from typing import Any, Literal
 import torch
 
 from scripts.lib import paths
+from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
 from srgan_kit.training.checkpoint import has_checkpoint
 from srgan_kit.training.loop import is_finished, train
+from srgan_kit.training.run_folder import RunLock
+
+HARDWARE = "hardware.txt"
+"""In a run's folder: what it was trained on, a line each."""
 
 Status = Literal["reached", "within 10 %", "not reached"]
 
@@ -84,7 +90,9 @@ class Experiment:
     hours: float = 0.0
     """Training time of all runs."""
     unfinished: list[str] = field(default_factory=list)
-    """Runs for which there was no time."""
+    """Runs for which there was no time, or which another process trains."""
+    trained_on: set[str] = field(default_factory=set)
+    """The hardware of the runs."""
 
     @property
     def minutes_left(self) -> float | None:
@@ -99,27 +107,43 @@ class Experiment:
         settings: Sequence[str] = (),
         task: Callable[[Recipe], Task] | None = None,
     ) -> Path | None:
-        """The folder of a finished run, trained now as far as it is not; None where the time is up before it ends.
+        """The folder of a finished run, trained now as far as it is not.
 
-        `task` makes a task of the script's own, see `training.loop.train`; `images` is None then.
+        None where the time is up before it ends, or where another process trains it. `task` makes a task of the
+        script's own, see `training.loop.train`; `images` is None then.
         """
         folder = self.work / run
-        if not is_finished(folder):
-            if self.deadline is not None and time.monotonic() > self.deadline:
+        with claimed(self.work / "claims" / run) as free:
+            if not free or not self._go_on(folder, recipe, images, settings, task):
                 self.unfinished.append(run)
                 return None
-            loaded = load_recipe(recipe, list(settings), images)
-            train(
-                loaded,
-                folder,
-                resume=has_checkpoint(folder),
-                minutes=self.minutes_left,
-                task=None if task is None else task(loaded),
-            )
+        self.trained_on |= set(_places(folder)) or {hardware()}
+        return folder
+
+    def _go_on(
+        self,
+        folder: Path,
+        recipe: str,
+        images: Path | None,
+        settings: Sequence[str],
+        task: Callable[[Recipe], Task] | None,
+    ) -> bool:
+        """Train as long as there is time; whether the run is finished."""
         if is_finished(folder):
-            return folder
-        self.unfinished.append(run)
-        return None
+            return True
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return False
+        loaded = load_recipe(recipe, list(settings), images)
+        train(
+            loaded,
+            folder,
+            resume=has_checkpoint(folder),
+            minutes=self.minutes_left,
+            task=None if task is None else task(loaded),
+        )
+        places = dict.fromkeys([*_places(folder), hardware()])
+        (folder / HARDWARE).write_text("".join(f"{place}\n" for place in places), encoding="utf-8")
+        return is_finished(folder)
 
     def write(self, **more: Any) -> Path:
         """Write the result file; `more` is kept in it beside the figures (series of a plot, single runs)."""
@@ -127,7 +151,7 @@ class Experiment:
             "title": self.title,
             "source": self.source,
             "command": f"SRGAN_KIT_DATA=DATA python -m scripts.experiments.{self.name}",
-            "hardware": hardware(),
+            "hardware": " and ".join(sorted(self.trained_on or {hardware()})),
             "training_hours": round(self.hours, 2),
             "settings": self.settings,
             "figures": [asdict(figure) | {"status": figure.status} for figure in self.figures],
@@ -159,6 +183,26 @@ def open_experiment(name: str, title: str, source: str, doc: str | None, argv: S
         images=work if arguments.smoke else paths.IMAGES,
         deadline=None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes,
     )
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Whether no other process has this claim, which is this one's until the block ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with RunLock(folder) as lock:
+        try:
+            lock.take()
+        except UserError:
+            free = False
+        else:
+            free = True
+        yield free
+
+
+def _places(folder: Path) -> list[str]:
+    """What the run was trained on so far."""
+    path = folder / HARDWARE
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def hardware() -> str:

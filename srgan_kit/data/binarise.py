@@ -35,9 +35,9 @@ def drawn(images: Tensor, seed: int, indices: Sequence[int]) -> Tensor:
     chances are met to 1 in 65,536. Salakhutdinov and Murray 2008, "On the Quantitative Analysis of Deep Belief
     Networks", sec. 4.
     """
-    count = images[0].numel()
-    numbers = random_numbers(seed, indices, count).astype(np.uint32)
-    white = numbers * WHITE < images.reshape(len(images), count).numpy().astype(np.uint32) << 16
+    values = images.reshape(len(images), -1).numpy()
+    white = random_numbers(seed, indices, values.shape[1]) <= values.astype(np.uint16) * 257  # 65,535 / 255
+    white &= values != 0
     return torch.from_numpy(-white.view(np.uint8)).view(images.shape)  # of a byte -1 is 255
 
 
@@ -54,7 +54,11 @@ def random_numbers(seed: int, indices: Sequence[int], count: int) -> np.ndarray:
 
 
 def _mixed(word: np.ndarray) -> np.ndarray:
-    """SplitMix64's mixing function: uint64 (...) -> uint64 (...), one to one."""
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
+    """SplitMix64's mixing function in place: uint64 (...), one to one."""
+    shifted = word >> np.uint64(30)
+    word ^= shifted
+    word *= np.uint64(0xBF58476D1CE4E5B9)
+    word ^= np.right_shift(word, np.uint64(27), out=shifted)
+    word *= np.uint64(0x94D049BB133111EB)
+    word ^= np.right_shift(word, np.uint64(31), out=shifted)
+    return word

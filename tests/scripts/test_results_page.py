@@ -1,13 +1,16 @@
 """docs/results.md and the tables of the systems' pages are those of the result files."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tiny_runs import TinyRuns
 
 from scripts.experiments import all as every
 from scripts.lib import paths
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import HARDWARE, Experiment, Figure, open_experiment
 from scripts.lib.results_page import CAPTIONS, PAGE, PAGES, described, number, read, results_page, system_pages, table
 
 
@@ -105,6 +108,55 @@ def test_an_experiment_without_time_names_the_runs_that_it_did_not_do(
     experiment = open_experiment("gan", "GAN", "paper", None, ["--work", str(tmp_path), "--smoke", "--minutes", "0"])
     assert experiment.trained("first", "dcgan", tmp_path) is None
     assert json.loads(experiment.write().read_text(encoding="utf-8"))["unfinished"] == ["first"]
+
+
+def one_step(tiny: TinyRuns) -> tuple[str, list[str]]:
+    """Recipe and settings of the shortest run."""
+    settings = ["variant=none", "weights.total_variation=1", "steps=1", "data.batch=2", "data.size=32"]
+    return str(tiny.root / "unconditional.toml"), [*settings, "data.augment=none", "validation.holdout=0"]
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(tmp_path: Path, tiny: TinyRuns) -> None:
+    hold = "import sys; from pathlib import Path; from scripts.lib.experiment import claimed\n"
+    hold += "with claimed(Path(sys.argv[1])) as free:\n    print(free, flush=True)\n    input()"
+    recipe, settings = one_step(tiny)
+    experiment = Experiment("name", "Title", "Source", tmp_path, tmp_path, False, tmp_path, tmp_path)
+    command = [sys.executable, "-c", hold, str(tmp_path / "claims" / "first")]
+    with subprocess.Popen(command, cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert experiment.trained("first", recipe, tiny.images, settings) is None
+        other.communicate("\n")
+    assert experiment.unfinished == ["first"]
+    assert not (tmp_path / "first").exists()
+    assert experiment.trained("first", recipe, tiny.images, settings) == tmp_path / "first"
+
+
+def test_the_hardware_is_the_one_that_trained(tmp_path: Path, tiny: TinyRuns) -> None:
+    experiment = Experiment("name", "Title", "Source", tmp_path, tmp_path, False, tmp_path, tmp_path)
+    recipe, settings = one_step(tiny)
+    for _ in range(2):
+        experiment.trained("first", recipe, tiny.images, settings)
+    (here,) = (tmp_path / "first" / HARDWARE).read_text(encoding="utf-8").splitlines()
+    (tmp_path / "first" / HARDWARE).write_text("another machine\n", encoding="utf-8")
+    experiment.trained("first", recipe, tiny.images, settings)
+    record = json.loads(experiment.write().read_text(encoding="utf-8"))
+    assert record["hardware"] == " and ".join(sorted([here, "another machine"]))
+
+
+def test_jobs_begin_at_other_experiments_and_at_last_all_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, float | None]] = []
+
+    def run(name: str, minutes: float | None, work: Path | None, smoke: bool) -> bool:
+        called.append((name, minutes))
+        return name != "gan"
+
+    monkeypatch.setattr(every, "run", run)
+    assert every.main(["--only", "vae", "gan", "--jobs", "3", "--smoke"]) == 1
+    assert sorted(called[:6], key=str) == [("gan", None)] * 3 + [("vae", None)] * 3
+    assert called[6:] == [("vae", every.ONLY_MEASURE), ("gan", every.ONLY_MEASURE)]
+    with pytest.raises(SystemExit):
+        every.main(["--jobs", "0"])
 
 
 def test_experiments_are_modules_that_can_be_run() -> None:

@@ -79,9 +79,10 @@ def search(experiment: Experiment, count: int) -> list[Row]:
             try:
                 folder = experiment.trained(row["run"], recipe, experiment.data / MNIST, settings)
                 if folder is None:
-                    return results.rows()
+                    continue
                 measured = mnist_measures(samples_of(folder, samples), QUICK if experiment.smoke else FULL)
-                results.add(row | measured | {"hours": training_hours(folder)})
+                if not results.rows(number=number, kind=kind):  # another process may have measured it meanwhile
+                    results.add(row | measured | {"hours": training_hours(folder)})
                 _forget_checkpoints(folder)
             except Diverged as error:
                 results.add(row | {"i_prime": 0.0, "hours": 0.0, "diverged": str(error).partition(";")[0]})
