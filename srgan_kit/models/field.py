@@ -26,3 +26,8 @@ class Field:
 def round_up(value: int, multiple: int) -> int:
     """The smallest multiple that is at least `value`."""
     return math.ceil(value / multiple) * multiple
+
+
+def round_down(value: int, multiple: int) -> int:
+    """The largest multiple that is at most `value`."""
+    return value // multiple * multiple

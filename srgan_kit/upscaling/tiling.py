@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
-from srgan_kit.models.field import Field
+from srgan_kit.models.field import Field, round_down, round_up
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,23 @@ class Span:
 
 
 def plan(length: int, tile: int, field: Field) -> list[Span]:
-    """Tiles of at most `tile`, all about as long, along an axis of `length`; halos are clipped at the image's borders.
+    """Tiles along an axis of `length`, each read with at most `tile` pixels and two halos.
 
-    What is beyond the border stays the network's own business there (its padding), exactly as for the whole image.
+    All are read with equally many pixels, but for what a step rounds, so that memory of one serves the next. At the
+    image's borders there is no halo to read, so the first and the last yield more of what they read; beyond the border
+    is the network's own business (its padding), exactly as for the whole image.
     """
-    if length <= tile + 2 * field.halo:  # one tile with halos would see all of it
+    if length <= tile + 2 * field.halo:
         return [Span((0, length), (0, length))]
-    steps = math.ceil(length / field.step)
-    count = math.ceil(steps / max(tile // field.step, 1))
-    tile = math.ceil(steps / count) * field.step
-    # All are read with equally many pixels, where there are as many, so that memory of one serves the next.
+    inner = length - 2 * field.halo  # what would be the cores, if the borders were halos
+    count = math.ceil(inner / round_down(max(tile, field.step), field.step))
+    tile = round_up(math.ceil(inner / count), field.step)
+    count = math.ceil(inner / tile)
     read = min(max(tile + 2 * field.halo, field.minimum), length)
+    edges = [0, *(number * tile + field.halo for number in range(1, count)), length]
     spans = []
-    for start in range(0, length, tile):
-        end = min(start + tile, length)
-        low = min(max(start - field.halo, 0), (length - read) // field.step * field.step)
+    for start, end in pairwise(edges):
+        low = min(max(start - field.halo, 0), round_down(length - read, field.step))
         high = min(max(low + read, end + field.halo), length)
         spans.append(Span((start, end), (low, high)))
     return spans
