@@ -99,7 +99,7 @@ def _explain(path: Path) -> None:
             found = evidence_of(read_image(file))
         except UserError as error:
             raise UserError(f"{path}: {str(error).removeprefix(f'{file}: ')}") from None
-    for scale in (2, 3, 4):
+    for scale in (1, 2, 3, 4):
         choice = choose(found, scale)
         say(f"{path}: -s {scale}: {choice.name}: {choice.reason}")
     quality = "-" if found.jpeg_quality is None else f"about {found.jpeg_quality}"

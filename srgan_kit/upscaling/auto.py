@@ -7,10 +7,11 @@ from srgan_kit.models.pretrained import default_model, pretrained_models
 from srgan_kit.upscaling.choice import Choice, models_after
 from srgan_kit.upscaling.evidence import FAINT, Evidence
 
-QUALITY = {2: 72, 4: 88}
-"""JPEG's quality up to which it did more harm than the photo models do, by their scales."""
-NOISE = 1.7
+QUALITY = {1: 35, 2: 72, 4: 88}
+"""JPEG's quality up to which it did more harm than the photo models do: at the same size, and by their scales."""
+NOISE = {1: 5.0, 2: 1.7, 4: 1.7}
 """Levels of noise, likewise."""
+UNHARMED = "no sign of compression or noise"
 PAGES = ((0.55, 0.15), (0.4, 0.3))
 """`Evidence.paper` and `Evidence.ink`, in pairs, from which an image is text or flat graphics."""
 COMPRESSED_PAGE = (0.4, 0.15)
@@ -21,13 +22,15 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
     """The pretrained model for an image at an output scale; None for 4.
 
     Clean images get the fidelity model, others the photo model; from CHAINED_FROM times on another one follows. With
-    `fast` none does, and the fidelity model is of the -fast tier where there is one of that scale.
+    `fast` none does, and the fidelity model is of the -fast tier where there is one of that scale. At the same size or
+    below, where harm is not enlarged, it must be greater.
     """
     photo = 2 if scale is not None and scale <= 2 else 4
-    reason = harm(evidence, photo)
-    if reason is None:
-        return clean_choice(scale, fast)
-    return Choice(f"x{photo}-photo", reason, further=() if fast else models_after(photo, scale))
+    reason = harm(evidence, 1 if scale is not None and scale <= 1 else photo)
+    if reason is not None:
+        return Choice(f"x{photo}-photo", reason, further=() if fast else models_after(photo, scale))
+    compression, _ = _compression(evidence)
+    return clean_choice(scale, fast, f"{compression} did little harm" if compression else UNHARMED)
 
 
 def clean_model(scale: float | None, fast: bool) -> str:
@@ -37,20 +40,30 @@ def clean_model(scale: float | None, fast: bool) -> str:
     return quick if fast and quick in pretrained_models() else clean
 
 
-def clean_choice(scale: float | None, fast: bool = False) -> Choice:
+def clean_choice(scale: float | None, fast: bool = False, reason: str = UNHARMED) -> Choice:
     """The fidelity models for an output scale, None for 4: for images that need no more than that."""
-    further = () if fast else models_after(4, scale)
-    return Choice(clean_model(scale, fast), "no sign of compression or noise", further=further)
+    return Choice(clean_model(scale, fast), reason, further=() if fast else models_after(4, scale))
 
 
 def harm(evidence: Evidence, scale: int) -> str | None:
-    """What was done to the image, in a few words; None where it did less harm than a photo model of that scale does."""
-    of_file = evidence.jpeg_quality is not None  # what it says of itself is surer than what is read from pixels
-    quality = evidence.jpeg_quality if of_file else evidence.traced_quality
+    """What was done to the image, in a few words; None where it did less harm than a photo model does.
+
+    `scale` is that of the photo model, 2 or 4, or 1 where the result is to be as large as the image.
+    """
+    compression, quality = _compression(evidence)
     if quality is not None and quality <= QUALITY[scale]:
-        return f"{'JPEG' if of_file else 'traces of JPEG'} of quality about {quality}"
+        return compression
     compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT
     for paper, ink in (*PAGES, *([COMPRESSED_PAGE] if compressed else [])):
         if evidence.paper >= paper and evidence.ink >= ink:
             return "text or flat graphics"
-    return f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE else None
+    return f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE[scale] else None
+
+
+def _compression(evidence: Evidence) -> tuple[str | None, int | None]:
+    """What compressed the image, in a few words, and its quality."""
+    if evidence.jpeg_quality is not None:  # what it says of itself is surer than what is read from pixels
+        return f"JPEG of quality about {evidence.jpeg_quality}", evidence.jpeg_quality
+    if evidence.traced_quality is not None:
+        return f"traces of JPEG of quality about {evidence.traced_quality}", evidence.traced_quality
+    return None, None

@@ -1,4 +1,4 @@
-"""`srgan-kit demo` with a small network: five images, their PSNRs and a page."""
+"""`srgan-kit demo` with a small network, five images, their PSNRs and a page; with its own, a JPEG photograph too."""
 
 from pathlib import Path
 
@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_kit.cli.demo import CLOSE_UP_SIDE, CLOSE_UPS, GAP, LABEL_HEIGHT, ZOOM, Panel, demo, draw_side_by_side
+from srgan_kit.cli.demo import CLEAN, CLOSE_UP_SIDE, GAP, LABEL_HEIGHT, ZOOM, Panel, demo, draw_side_by_side
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.images.read import read_image
 from srgan_kit.models.super_resolution import save_model
+from srgan_kit.upscaling.auto import choose
+from srgan_kit.upscaling.upscaler import Upscaler, evidence_of
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +66,17 @@ def test_overwrites_only_when_asked(model: Path, tmp_path: Path) -> None:
 def test_the_default_shows_two_embedded_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     demo(output=tmp_path)
     printed = capsys.readouterr().out
-    scores = {line.split()[0]: float(line.split()[1]) for line in printed.splitlines() if line.endswith(" dB")}
+    clean, compressed = printed.split("coffee")
+    scores = {line.split()[0]: float(line.split()[1]) for line in clean.splitlines() if line.endswith(" dB")}
     assert scores["x4-fidelity"] > scores["x4-perceptual"] > scores["bicubic"]  # texture costs PSNR
+    bicubic, photo = (float(line.split()[1]) for line in compressed.splitlines() if line.endswith(" dB"))
+    assert photo > bicubic
     assert read(tmp_path / "side-by-side.png").shape[1] > 5 * CLOSE_UP_SIDE * ZOOM
+    assert read(tmp_path / "jpeg-side-by-side.png").shape[1] > 4 * CLOSE_UP_SIDE * ZOOM
+    assert choose(evidence_of(read_image(tmp_path / "jpeg-before.jpg")), 4).model == "x4-photo"  # as -m auto does
+    before = read_image(tmp_path / "jpeg-before.jpg").pixels
+    assert np.array_equal(read(tmp_path / "jpeg-x4-photo.png"), Upscaler("x4-photo", "cpu").upscale(before))
+    assert "jpeg-before.jpg → jpeg-x4-photo.png" in (tmp_path / "compare.html").read_text(encoding="utf-8")
 
 
 def test_models_must_fit_each_other(model: Path, tmp_path: Path) -> None:
@@ -84,10 +95,10 @@ def test_a_file_in_the_way_is_named(model: Path, tmp_path: Path) -> None:
 
 def test_panels_show_the_close_ups_enlarged_under_labels() -> None:
     image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
-    drawn = draw_side_by_side([Panel("left", image), Panel("a very long label " * 5, 255 - image)])
+    drawn = draw_side_by_side([Panel("left", image), Panel("a very long label " * 5, 255 - image)], CLEAN.close_ups)
     side = CLOSE_UP_SIDE * ZOOM
-    assert drawn.shape == (LABEL_HEIGHT + len(CLOSE_UPS) * (side + GAP), GAP + 2 * (side + GAP), 3)
-    for row, (y, x) in enumerate(CLOSE_UPS):
+    assert drawn.shape == (LABEL_HEIGHT + len(CLEAN.close_ups) * (side + GAP), GAP + 2 * (side + GAP), 3)
+    for row, (y, x) in enumerate(CLEAN.close_ups):
         top, left = LABEL_HEIGHT + row * (side + GAP), GAP + side + GAP
         shown = drawn[top : top + side : ZOOM, left : left + side : ZOOM]
         assert np.array_equal(shown, 255 - image[y : y + CLOSE_UP_SIDE, x : x + CLOSE_UP_SIDE])

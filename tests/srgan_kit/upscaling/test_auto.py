@@ -14,11 +14,12 @@ from skimage import data
 from srgan_kit.cli import main
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.upscaling.auto import NOISE, QUALITY, choose, harm
+from srgan_kit.upscaling.choice import Choice
 from srgan_kit.upscaling.evidence import Evidence, evidence, jpeg_quality, jpeg_trace, of_file, of_image
 from srgan_kit.upscaling.upscaler import Upscaler
 
 CLEAN = Evidence(None, None, trace=0.0, traced_quality=None, noise=0.0, paper=0.1, ink=0.0)
-HARMED = replace(CLEAN, jpeg_quality=30)
+HARMED = replace(CLEAN, jpeg_quality=15)
 
 
 def photograph(side: int = 256) -> Image.Image:
@@ -135,6 +136,8 @@ def test_images_of_any_shape_are_looked_at(shape: tuple[int, int, int]) -> None:
     ("scale", "clean", "harmed"),
     [
         (None, "x4-fidelity", "x4-photo"),
+        (0.5, "x2-fidelity", "x2-photo"),
+        (1, "x2-fidelity", "x2-photo"),
         (1.5, "x2-fidelity", "x2-photo"),
         (2, "x2-fidelity", "x2-photo"),
         (3, "x3-fidelity", "x4-photo"),
@@ -157,12 +160,34 @@ def test_each_scale_has_a_model_of_both_kinds(scale: float | None, clean: str, h
         (replace(CLEAN, paper=0.6, ink=0.2), 4, "text or flat graphics"),
         (replace(CLEAN, paper=0.45, ink=0.2), 4, None),
         (replace(CLEAN, paper=0.45, ink=0.2, trace=0.1), 4, "text or flat graphics"),
-        (replace(CLEAN, noise=NOISE), 2, "noise of about 2 levels"),
-        (replace(CLEAN, noise=NOISE - 0.1), 2, None),
+        (replace(CLEAN, noise=NOISE[2]), 2, "noise of about 2 levels"),
+        (replace(CLEAN, noise=NOISE[2] - 0.1), 2, None),
+        (replace(CLEAN, jpeg_quality=QUALITY[1] + 1, noise=NOISE[1] - 0.1), 1, None),
+        (replace(CLEAN, jpeg_quality=QUALITY[1]), 1, f"JPEG of quality about {QUALITY[1]}"),
+        (replace(CLEAN, noise=NOISE[1]), 1, f"noise of about {NOISE[1]:.0f} levels"),
     ],
 )
 def test_reasons(found: Evidence, scale: int, reason: str | None) -> None:
     assert harm(found, scale) == reason
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (CLEAN, "no sign of compression or noise"),
+        (replace(CLEAN, jpeg_quality=95), "JPEG of quality about 95 did little harm"),
+        (replace(CLEAN, traced_quality=90, trace=0.2), "traces of JPEG of quality about 90 did little harm"),
+    ],
+)
+def test_a_compressed_image_is_not_said_to_be_none(found: Evidence, reason: str) -> None:
+    assert choose(found, 2) == Choice("x2-fidelity", reason)
+
+
+def test_at_the_same_size_harm_must_be_greater() -> None:
+    assert QUALITY[1] < QUALITY[2] < QUALITY[4]
+    assert NOISE[1] > NOISE[2]
+    compressed = replace(CLEAN, jpeg_quality=QUALITY[2])
+    assert [choose(compressed, scale).model for scale in (1, 2)] == ["x2-fidelity", "x2-photo"]
 
 
 def test_fast_is_for_clean_images_of_a_scale_that_has_it() -> None:
