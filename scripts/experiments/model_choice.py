@@ -1,6 +1,8 @@
 """Which model is better for which image: the experiment behind `-m auto`, on photographs that no model was trained on.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice [--minutes M]    goes on where it ended; then the page
+    SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice --test-set       the same on B100, for which nothing
+                                                                                   was chosen
 
 Held-out photographs and drawn pages of text are reduced, treated in a known way, and upscaled by both models. "Better"
 is the lower LPIPS-like distance with VGG16, on which nothing was trained; PSNR on luma stands beside it.
@@ -23,6 +25,7 @@ from scripts.lib.judged import held_out, score, vgg_judge
 from scripts.lib.pages import fill
 from scripts.lib.results import Results, Row
 from scripts.lib.text_pages import text_page
+from srgan_kit.data.image_folder import find_images
 from srgan_kit.errors import UserError
 from srgan_kit.losses import LPIPSLoss
 from srgan_kit.metrics.folder import bicubic_upscaler
@@ -31,7 +34,7 @@ from srgan_kit.upscaling.auto import harm
 from srgan_kit.upscaling.evidence import evidence, of_image
 from srgan_kit.upscaling.upscaler import Upscaler
 
-RESULTS = paths.RESULTS / "choice.jsonl"
+RESULTS, ON_B100 = paths.RESULTS / "choice.jsonl", paths.RESULTS / "choice_b100.jsonl"
 SOURCES = ("bsds", "cc0", "photos")
 PAGES = 24
 VERSIONS = 2
@@ -95,6 +98,15 @@ def originals(data: Path) -> list[tuple[str, np.ndarray]]:
     return found
 
 
+def b100(data: Path) -> list[tuple[str, np.ndarray]]:
+    """The test set's photographs."""
+    found: list[tuple[str, np.ndarray]] = []
+    for path in find_images(data / "sr_test" / "B100" / "HR"):
+        with Image.open(path) as image:
+            found.append((f"B100/{path.name}", np.asarray(image.convert("RGB"))))
+    return found
+
+
 def treated(high: np.ndarray, scale: int, number: int) -> tuple[Image.Image, bytes | None, str]:
     """The low-resolution image, its file, and what was done."""
     random = np.random.default_rng((SEED, scale, number))
@@ -124,10 +136,9 @@ def _upscaler(name: str) -> Upscaler:
     return Upscaler(load_model(name), "cpu", "fp32")
 
 
-def run(data: Path, everything: list[tuple[str, np.ndarray]], minutes: float | None) -> None:
+def run(data: Path, results: Results, everything: list[tuple[str, np.ndarray]], minutes: float | None) -> None:
     """Measure what is missing."""
-    judge = vgg_judge(data)
-    results, begin = Results(RESULTS), time.monotonic()
+    judge, begin = vgg_judge(data), time.monotonic()
     done = {row["number"] for row in results.rows()}
     for number in range(VERSIONS * len(everything)):
         if minutes is not None and time.monotonic() - begin > 60 * minutes:
@@ -153,7 +164,7 @@ def page(rows: list[Row], everything: list[tuple[str, np.ndarray]]) -> str:
         low, file, _ = treated(everything[row["number"] % len(everything)][1], row["scale"], row["number"])
         row["taken"] = chosen(low, file, row["scale"])
         row["kind"] = "a page of text" if row["image"].startswith("text/") else row["treatment"]
-    kinds = [*TREATMENTS, "a page of text"]
+    kinds = [*TREATMENTS, *(["a page of text"] if any(row["kind"] == "a page of text" for row in rows) else [])]
     lines = [
         "| scale | input | images | fidelity better | photo better | choice right |",
         "|---|---|---:|---:|---:|---:|",
@@ -196,14 +207,16 @@ def main() -> None:
     """Measure, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, help="stop after so many")
+    parser.add_argument("--test-set", action="store_true", help="on the test set, once the thresholds are chosen")
     options = parser.parse_args()
     data = paths.data_folder("images and weights")
     try:
-        everything = originals(data)
-        run(data, everything, options.minutes)
+        everything = b100(data) if options.test_set else originals(data)
+        results = Results(ON_B100 if options.test_set else RESULTS)
+        run(data, results, everything, options.minutes)
     except UserError as error:
         sys.exit(f"error: {error}")
-    fill(PAGE, {"choice": page(Results(RESULTS).rows(), everything)})
+    fill(PAGE, {"choice on B100" if options.test_set else "choice": page(results.rows(), everything)})
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from scripts.lib.text_pages import text_page
 from srgan_kit.data.image_folder import rgb_planes
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.pixels import center_crop
-from srgan_kit.upscaling.auto import NOISE, QUALITY
+from srgan_kit.upscaling.auto import HARMED_PAGE, NOISE, QUALITY
 from srgan_kit.upscaling.choice import Choice
 from srgan_kit.upscaling.upscaler import Upscaler
 
@@ -57,7 +57,7 @@ UNHARMED = "none"
 TREATMENTS: dict[str, Treatment] = {
     UNHARMED: lambda pixels, random: pixels,
     **{f"JPEG of quality {quality}": compressed(quality) for quality in QUALITIES},
-    **{f"noise of {level} levels": noisy(level) for level in LEVELS},
+    **{f"noise, {level} of 255": noisy(level) for level in LEVELS},
 }
 
 
@@ -100,7 +100,11 @@ def page(found: dict[str, dict[str, Score]]) -> str:
         of_kinds = [found[f"{kind}, {name}"] for kind in ("photographs", "pages of text")]
         cells = [written(some[each]) if each in some else "" for some in of_kinds for each in ("input", "cleaned")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", f"Taken: the photo model up to quality {QUALITY[1]}, and from {NOISE[1]:g} levels of noise on."]
+    lines += [
+        "",
+        f"Taken: the photo model up to quality {QUALITY[1]} and from {NOISE[1]:g} levels of noise on; for text up to "
+        f"quality {HARMED_PAGE} and from {NOISE[2]:g} levels.",
+    ]
     return "\n".join(lines)
 
 

@@ -9,13 +9,15 @@ from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {1: 35, 2: 72, 4: 88}
 """JPEG's quality up to which it did more harm than the photo models do: at the same size, and by their scales."""
-NOISE = {1: 5.0, 2: 1.7, 4: 1.7}
+NOISE = {1: 3.0, 2: 1.7, 4: 1.7}
 """Levels of noise, likewise."""
 UNHARMED = "no sign of compression or noise"
 PAGES = ((0.55, 0.15), (0.4, 0.3))
 """`Evidence.paper` and `Evidence.ink`, in pairs, from which an image is text or flat graphics."""
 COMPRESSED_PAGE = (0.4, 0.15)
 """Likewise where it was compressed, of whatever quality: rings around letters are what the photo models do best."""
+HARMED_PAGE = 75
+"""JPEG's quality up to which, at the same size, text is to be cleaned; and it is from NOISE[2] on."""
 
 
 def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choice:
@@ -54,9 +56,10 @@ def harm(evidence: Evidence, scale: int) -> str | None:
     if quality is not None and quality <= QUALITY[scale]:
         return compression
     compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT
-    for paper, ink in (*PAGES, *([COMPRESSED_PAGE] if compressed else [])):
-        if evidence.paper >= paper and evidence.ink >= ink:
-            return "text or flat graphics"
+    kinds = (*PAGES, *([COMPRESSED_PAGE] if compressed else []))
+    page = any(evidence.paper >= paper and evidence.ink >= ink for paper, ink in kinds)
+    if page and (scale > 1 or (quality or 100) <= HARMED_PAGE or evidence.noise >= NOISE[2]):
+        return "text or flat graphics"
     return f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE[scale] else None
 
 

@@ -13,7 +13,7 @@ from skimage import data
 
 from srgan_kit.cli import main
 from srgan_kit.images.image import LoadedImage
-from srgan_kit.upscaling.auto import NOISE, QUALITY, choose, harm
+from srgan_kit.upscaling.auto import HARMED_PAGE, NOISE, QUALITY, choose, harm
 from srgan_kit.upscaling.choice import Choice
 from srgan_kit.upscaling.evidence import Evidence, evidence, jpeg_quality, jpeg_trace, of_file, of_image
 from srgan_kit.upscaling.upscaler import Upscaler
@@ -160,6 +160,10 @@ def test_each_scale_has_a_model_of_both_kinds(scale: float | None, clean: str, h
         (replace(CLEAN, paper=0.6, ink=0.2), 4, "text or flat graphics"),
         (replace(CLEAN, paper=0.45, ink=0.2), 4, None),
         (replace(CLEAN, paper=0.45, ink=0.2, trace=0.1), 4, "text or flat graphics"),
+        (replace(CLEAN, paper=0.6, ink=0.2), 1, None),
+        (replace(CLEAN, paper=0.6, ink=0.2, jpeg_quality=HARMED_PAGE), 1, "text or flat graphics"),
+        (replace(CLEAN, paper=0.6, ink=0.2, jpeg_quality=HARMED_PAGE + 1), 1, None),
+        (replace(CLEAN, paper=0.6, ink=0.2, noise=NOISE[2]), 1, "text or flat graphics"),
         (replace(CLEAN, noise=NOISE[2]), 2, "noise of about 2 levels"),
         (replace(CLEAN, noise=NOISE[2] - 0.1), 2, None),
         (replace(CLEAN, jpeg_quality=QUALITY[1] + 1, noise=NOISE[1] - 0.1), 1, None),
