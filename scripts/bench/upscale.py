@@ -2,8 +2,9 @@
 
     python -m scripts.bench.upscale [--model NAME_OR_FILE] [--side 512] [--memory-side 4096] [--folder 200] [-o FILE]
 
-With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5, the time against Real-ESRGAN's compact checkpoint, and
-that checkpoint in ours against Real-ESRGAN's own loop: the whole image in fp32, NCHW.
+Then writes the table of docs/guide/upscaling.md. With SRGAN_KIT_DATA set, also the cost of bf16 in PSNR on Set5, the
+time against Real-ESRGAN's compact checkpoint, and that checkpoint in ours against Real-ESRGAN's own loop: the whole
+image in fp32, NCHW.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import torch
 from PIL import Image
 
 from scripts.lib import paths
+from scripts.lib.pages import fill
 from scripts.lib.photo_comparison import COMPACT_FILE
 from scripts.lib.timing import CPU, Check, Work, bare, median_seconds, photograph, report
 from srgan_kit.cli.upscale_options import Existing, UpscaleOptions
@@ -37,12 +39,14 @@ from srgan_kit.upscaling.engines import ENGINES
 from srgan_kit.upscaling.jobs import Job
 from srgan_kit.upscaling.upscaler import Upscaler
 
+RESULTS = paths.RESULTS / "bench_upscale.json"
 AT_LEAST = {"speedup": 2.0, "speedup_fp32": 1.2, "end_to_end_rate": 0.85, "rate_1024": 0.9, "rate_2048": 0.9}
 AT_LEAST |= {"folder_rate": 0.93, "over_realesrgan": 3.2, "over_realesrgan_fp32": 1.7}
 """speedup and over_realesrgan count only where the CPU has bf16; rates are pixels per second beside an image of
 SMALL_SIDE: end to end beside the network alone, the others both without files. folder_rate: a folder from file to file
 beside the network alone on the same decoded images."""
 NEED_BF16 = ("speedup", "over_realesrgan")
+MATRIX = 2048
 SMALL_SIDE, LARGE_SIDES = 256, (1024, 2048)
 """A small image is one tile, whose layers stay in the cache and in memory that the process has already."""
 AT_MOST = {
@@ -111,7 +115,8 @@ def over_realesrgan(side: int, repeats: int) -> dict[str, float]:
     """How many times as fast Real-ESRGAN's compact checkpoint is in ours as in its own loop; nothing without the data.
 
     That loop is the inference of its `RealESRGANer` without tiles: floats from 8 bits, one forward pass of the whole
-    image in fp32 and NCHW, and back.
+    image in fp32 and NCHW, and back. And how many operations a second ours makes in fp32 beside a product of matrices:
+    what is left to gain without other arithmetic.
     """
     data = paths.optional_data_folder()
     if data is None:
@@ -126,8 +131,11 @@ def over_realesrgan(side: int, repeats: int) -> dict[str, float]:
 
     ours = {name: Upscaler(compact, "cpu", name) for name in ("auto", "fp32")}
     work: dict[str, Work] = {name: partial(upscaler.upscale, pixels) for name, upscaler in ours.items()}
-    seconds = median_seconds({"theirs": theirs, **work}, repeats)
+    matrix = torch.rand(MATRIX, MATRIX)
+    seconds = median_seconds({"theirs": theirs, **work, "product": lambda: matrix @ matrix}, repeats)
+    weights = sum(each.numel() for each in compact.network.parameters() if each.ndim == 4)  # each used once a pixel
     return {
+        "rate_of_products": weights * side**2 / seconds["fp32"] / (MATRIX**3 / seconds["product"]),
         "seconds_realesrgan": seconds["theirs"],
         "over_realesrgan": seconds["theirs"] / seconds["auto"],
         "over_realesrgan_fp32": seconds["theirs"] / seconds["fp32"],
@@ -240,6 +248,35 @@ def seconds_of_processes(repeats: int) -> dict[str, float]:
         return {f"seconds_{name}": value for name, value in median_seconds(work, repeats).items()}
 
 
+SAID = {
+    "speedup": "its network in one forward pass of the whole image, fp32, NCHW",
+    "speedup_fp32": "its network in one forward pass of the whole image, fp32, NCHW; here in fp32 too",
+    "over_realesrgan": "Real-ESRGAN's own loop, fp32, NCHW, both with animevideov3",
+    "over_realesrgan_fp32": "Real-ESRGAN's own loop, fp32, NCHW, both with animevideov3; here in fp32 too",
+    "rate_of_products": "a product of matrices: operations per second of animevideov3, fp32",
+    "rate_1024": "an image of 256x256: pixels per second at 1024x1024",
+    "rate_2048": "an image of 256x256: pixels per second at 2048x2048",
+    "end_to_end_rate": "its network alone: one image from file to file",
+    "folder_rate": "its network alone: a folder of images from file to file",
+}
+"""Ratios of speed in the guide: what this engine is compared with."""
+
+
+def table(found: dict[str, object]) -> str:
+    """The ratios that were measured and count on this machine, and the times of commands."""
+    lines = ["| compared with | times as fast | threshold |", "|---|---:|---:|"]
+    for name, text in SAID.items():
+        value = found.get(name)
+        if isinstance(value, float) and (name not in NEED_BF16 or cpu_has_bf16()):
+            lines.append(f"| {text} | {value:.2f} | {AT_LEAST.get(name, '')} |")
+    lines += ["", "| from the command's start to its end | s |", "|---|---:|"]
+    for engine in ENGINES:
+        value = found.get(f"seconds_from_start_{engine}")
+        if isinstance(value, float):
+            lines.append(f"| an image of 16x16, `--engine {engine}` | {value:.2f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure everything, print it and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -250,7 +287,7 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=int, default=200, help="photographs in the timed folder; 0: none")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("-o", "--output", type=Path, default=paths.RESULTS / "bench_upscale.json")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     model = load_model(options.model)
     found: dict[str, object] = {
@@ -270,6 +307,8 @@ def main() -> None:
     if options.memory_side:
         found |= memory(options.model, model.scale, options.memory_side)
     report(found, check(found), options.output)
+    if options.output == RESULTS:
+        fill(paths.GUIDE / "upscaling.md", {"speed": table(found)})
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def upscale(
             "-s",
             "--scale",
             rich_help_panel=SIZE,
-            help="Output scale, e.g. 2.5.",
+            help="Output scale, e.g. 2.5; 1 cleans.",
             show_default="the model's scale; 4 with -m auto",
         ),
     ] = None,

@@ -85,19 +85,25 @@ def automatic_tile(model: "UpscalingModel") -> int:
 
 def _reach(network: nn.Module, channels: int, block: int, minimum: int) -> int | None:
     """How far the influence of an aligned block of input pixels extends beyond it, or None beyond LARGEST_FIELD."""
-    length = 64
+    gap = block * max((max(layer.dilation) for layer in network.modules() if isinstance(layer, nn.Conv2d)), default=1)
+    length = max(64, 4 * gap)
     while length <= 2 * LARGEST_FIELD:
         blocks = 2 * math.ceil(max(length, minimum) / (2 * block)) + 1
-        down = _reach_along(network, channels, block, blocks, minimum, axis=2)
-        right = _reach_along(network, channels, block, blocks, minimum, axis=3) if down is not None else None
+        down = _reach_along(network, channels, block, blocks, minimum, gap, axis=2)
+        right = _reach_along(network, channels, block, blocks, minimum, gap, axis=3) if down is not None else None
         if down is not None and right is not None:
             return max(down, right)
         length *= 2
     return None
 
 
-def _reach_along(network: nn.Module, channels: int, block: int, blocks: int, minimum: int, axis: int) -> int | None:
-    """The reach along an axis, from a strip with NaN in its middle block; None where it reaches an end."""
+def _reach_along(
+    network: nn.Module, channels: int, block: int, blocks: int, minimum: int, gap: int, axis: int
+) -> int | None:
+    """The reach along an axis, from a strip with NaN in its middle block; None where it reaches an end.
+
+    Dilated kernels see points so far apart, `gap`, that marks may jump beyond an end.
+    """
     across = round_up(max(STRIP, minimum), block)
     shape = (1, channels, blocks * block, across) if axis == 2 else (1, channels, across, blocks * block)
     probe = torch.full(shape, 0.5)
@@ -109,7 +115,7 @@ def _reach_along(network: nn.Module, channels: int, block: int, blocks: int, min
     if len(marked) == 0:
         return 0
     first, last = int(marked[0]), int(marked[-1])
-    if first == 0 or last == output.shape[axis] - 1:
+    if first < gap * scale or last >= output.shape[axis] - gap * scale:
         return None
     before = math.ceil((middle * scale - first) / (scale * block))
     after = math.ceil((last + 1 - (middle + block) * scale) / (scale * block))

@@ -24,7 +24,8 @@ def test_every_format_but_bmp_keeps_the_mark(tmp_path: Path, suffix: str, with_e
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     block = exif.tobytes().removeprefix(b"Exif\0\0") if with_exif else None
-    image = LoadedImage(NOISE, metadata=Metadata(block))
+    pixels = NOISE // 64 * 64 if suffix == ".gif" else NOISE  # of fewer colours GIF's palette is found sooner
+    image = LoadedImage(pixels, metadata=Metadata(block))
     path = tmp_path / f"renamed{suffix}"
     write_image(image, path, software=software_tag("my model", "x2.5"))
     assert path.stat().st_size > 2 * ENDS  # found at either end of a file that is not read whole

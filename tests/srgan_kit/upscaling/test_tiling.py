@@ -58,10 +58,16 @@ def convolutions(*kernels: int) -> nn.Module:
     return nn.Sequential(*(nn.Conv2d(3, 3, k, padding=k // 2) for k in kernels)).eval()
 
 
-@pytest.mark.parametrize("kernels", [(1,), (3,), (5, 3), (9, 9, 3), (51, 51, 51)])
+@pytest.mark.parametrize("kernels", [(1,), (3,), (5, 3), (9, 9, 3), (33, 33, 3)])
 def test_the_field_of_convolutions_is_the_sum_of_their_radii(kernels: tuple[int, ...]) -> None:
     field = measure_field(convolutions(*kernels), 1, 3)
     assert field == Field(sum(k // 2 for k in kernels), 1, 1, exact=True)
+
+
+@pytest.mark.parametrize("dilations", [(3,), (40,), (7, 60), (110,)])
+def test_the_field_of_dilated_convolutions_has_gaps(dilations: tuple[int, ...]) -> None:
+    network = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=each, dilation=each) for each in dilations))
+    assert measure_field(network, 1, 3) == Field(sum(dilations), 1, 1, exact=True)
 
 
 def test_zero_weights_do_not_hide_the_field() -> None:
@@ -102,7 +108,10 @@ def test_the_smallest_side_is_found() -> None:
     assert measure_field(Reflecting(), 1, 3).minimum == 4
 
 
-@pytest.mark.parametrize("network", [Everywhere(), convolutions(*[101] * 6)])
+DILATED = nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=101, dilation=101)] * 3)
+
+
+@pytest.mark.parametrize("network", [Everywhere(), DILATED])
 def test_fields_without_end_are_not_exact(network: nn.Module) -> None:
     field = measure_field(network, 1, 3)
     assert not field.exact
