@@ -7,6 +7,7 @@ and a regularised linear classifier on top, which alone sees labels. Beside it t
 features of a critic that was never trained. On MNIST there are 1000 labels.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 
@@ -52,10 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = {name: (*own, *(SMOKE if experiment.smoke else ())) for name, (_, own) in FILES.items()}
     images = {name: experiment.data / file for name, (file, _) in FILES.items()}
     folders = {name: experiment.trained(name, "dcgan", images[name], settings[name]) for name in FILES}
+    if folders["flowers"] is None:
+        sys.exit("flowers is not finished yet; call it again")
     for name, folder in folders.items():
         if folder is None:
-            print(f"{name} is not finished yet; call it again")
-            return
+            continue
         run = restored(load_recipe("dcgan", list(settings[name]), images[name]), folder)
         torch.manual_seed(0)
         with torch.no_grad():
