@@ -172,6 +172,11 @@ def round_weights(run: Run) -> dict[str, Tensor]:
     return {name: value.contiguous() for name, value in stored.items()}
 
 
+def one_line(text: str) -> str:
+    """Without its own ends of lines."""
+    return " ".join(text.split())
+
+
 def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) -> str:
     """The model card, in Markdown."""
     about = GENERATORS[name]
@@ -207,11 +212,11 @@ def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) 
 |---|---|
 {rows}
 
-{wrapped(f"{about.meaning} Measured by `scripts/pretrained/release_generator.py`.")}
+{wrapped(f"{one_line(about.meaning)} Measured by `scripts/pretrained/release_generator.py`.")}
 
 ## Terms
 
-{about.terms}
+{wrapped(one_line(about.terms))}
 
 ## Where it fails
 
