@@ -173,19 +173,19 @@ def _photograph(scene: Scene, scale: int) -> "tuple[np.ndarray, np.ndarray, byte
     image = crop_to_multiple(torch.from_numpy(getattr(data, scene.name)()).permute(2, 0, 1), scale)
     reduced = resize_8bit(image, 1 / scale)
     original, before = (np.ascontiguousarray(each.permute(1, 2, 0).numpy()) for each in (image, reduced))
-    if scene.jpeg_quality is None:
-        return original, before, _encoded(before)
-    file = io.BytesIO()
-    Image.fromarray(before).save(file, "JPEG", quality=scene.jpeg_quality)
-    return original, np.array(Image.open(file)), file.getvalue()
+    file = _encoded(before, scene.jpeg_quality)
+    return original, np.array(Image.open(io.BytesIO(file))), file
 
 
-def _encoded(image: "np.ndarray") -> bytes:
-    """As PNG."""
+def _encoded(image: "np.ndarray", jpeg_quality: int | None = None) -> bytes:
+    """As JPEG, or as PNG."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
+    if jpeg_quality is None:
+        Image.fromarray(image).save(file, "PNG")
+    else:
+        Image.fromarray(image).save(file, "JPEG", quality=jpeg_quality)
     return file.getvalue()
 
 

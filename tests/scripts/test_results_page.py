@@ -105,7 +105,8 @@ def test_an_experiment_without_time_names_the_runs_that_it_did_not_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SRGAN_KIT_DATA", str(tmp_path))
-    experiment = open_experiment("gan", "GAN", "paper", None, ["--work", str(tmp_path), "--smoke", "--minutes", "0"])
+    only_measure = every.command("gan", every.ONLY_MEASURE, tmp_path, True)[3:]
+    experiment = open_experiment("gan", "GAN", "paper", None, only_measure)
     assert experiment.trained("first", "dcgan", tmp_path) is None
     assert json.loads(experiment.write().read_text(encoding="utf-8"))["unfinished"] == ["first"]
 
