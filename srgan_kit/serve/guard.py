@@ -17,6 +17,8 @@ HEADER_SECONDS = 10.0
 """Within which a request's head has to come."""
 PAUSE_SECONDS = 20.0
 """A pause in a request's body, or of the one who reads the answer."""
+LINGER_SECONDS = 5.0
+"""For which what still comes of a refused request is taken and dropped."""
 SLOWEST = 50_000
 """Bytes a second of a body, on the whole."""
 HEADERS = [
@@ -179,10 +181,25 @@ class _Passing:
         if message["type"] == "http.response.start":
             self._has_begun = True
             message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+        elif not self._is_whole and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._drop()
+            message = {"type": message["type"], "body": b""}
         await self._send(message)
 
+    async def _drop(self) -> None:
+        """Take what still comes of the request.
+
+        Were the connection closed at once, a client that is still sending would find it broken and not see the answer
+        (RFC 9112, 9.6).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (await self._receive()).get("more_body", False):
+                    pass
+
     async def refuse(self, status: int, reason: str) -> None:
-        """Answer with an error, unless an answer has begun; what is left of the request is not read."""
+        """Answer with an error, unless an answer has begun; what is left of the request is dropped."""
         self.refusal = None
         if self._has_begun:
             return

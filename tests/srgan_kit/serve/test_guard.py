@@ -29,6 +29,10 @@ async def _wait(request: Request) -> PlainTextResponse:
     return PlainTextResponse("waited")
 
 
+async def _deaf(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("deaf")
+
+
 async def _long(request: Request) -> StreamingResponse:
     return StreamingResponse(b"x" * 65536 for _ in range(500))
 
@@ -37,10 +41,18 @@ async def _long(request: Request) -> StreamingResponse:
 def port() -> Iterator[int]:
     """Of a server with short patience."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, seconds in (("HEADER_SECONDS", 0.6), ("PAUSE_SECONDS", 0.6), ("SLOWEST", 1000)):
+        for name, seconds in (
+            ("HEADER_SECONDS", 0.6),
+            ("PAUSE_SECONDS", 0.6),
+            ("LINGER_SECONDS", 1),
+            ("SLOWEST", 1000),
+        ):
             patch.setattr(guard, name, seconds)
         routes = [Route("/", _echo, methods=["GET", "POST"]), Route("/wait", _wait), Route("/long", _long)]
-        app = Guard(Starlette(routes=routes), ["name.example"], MOST, lambda path, _: path in ("/", "/wait", "/long"))
+        routes.append(Route("/deaf", _deaf, methods=["POST"]))
+        app = Guard(
+            Starlette(routes=routes), ["name.example"], MOST, lambda path, _: path in [route.path for route in routes]
+        )
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, http=PatientProtocol, ws="none", log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -126,6 +138,28 @@ def test_large_bodies_are_refused_as_soon_as_that_is_known(port: int) -> None:
     status, _, body = ask(port, "Transfer-Encoding: chunked", *[chunk] * 3)
     assert (status, json.loads(body)) == (413, {"error": f"the request is larger than {MOST} bytes"})
     assert ask(port, "Transfer-Encoding: chunked", chunk, chunk, "0\r\n\r\n")[2] == "1000 bytes"
+
+
+def test_a_client_that_goes_on_sending_sees_why_it_is_refused(port: int) -> None:
+    for path, length, why in (
+        ("/", 50_000_000, "larger than"),
+        ("/other", 50_000_000, "nothing here"),
+        ("/deaf", MOST, "deaf"),
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+            connection.sendall(head.encode())
+            answer = connection.recv(65536)  # begins before the body is there
+            for _ in range(50):
+                connection.sendall(bytes(length // 50))
+            answer += received(connection)
+        assert why in answer.decode()
+
+
+def test_a_refused_client_that_stops_sending_is_not_waited_for(port: int) -> None:
+    start = time.monotonic()
+    assert ask(port, "Content-Length: 5000", "x")[0] == 413
+    assert time.monotonic() - start < 5
 
 
 def test_a_head_that_does_not_come_ends_the_connection(port: int) -> None:
