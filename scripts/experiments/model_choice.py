@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from scripts.lib import paths
+from scripts.lib.compression import jpeg_file
 from scripts.lib.judged import held_out, score, vgg_judge
 from scripts.lib.pages import fill
 from scripts.lib.results import Results, Row
@@ -48,14 +49,9 @@ PAGE = paths.GUIDE / "choosing.md"
 Treatment = Callable[[Image.Image, np.random.Generator], tuple[Image.Image, bytes | None]]
 
 
-def _encoded(image: Image.Image, quality: int, subsampling: str) -> tuple[Image.Image, bytes]:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return Image.open(file).convert("RGB"), file.getvalue()
-
-
 def _jpeg(image: Image.Image, random: np.random.Generator) -> tuple[Image.Image, bytes]:
-    return _encoded(image, int(random.integers(30, 99)), str(random.choice(["4:2:0", "4:4:4"])))
+    file = jpeg_file(image, int(random.integers(30, 99)), str(random.choice(["4:2:0", "4:4:4"])))
+    return Image.open(io.BytesIO(file)).convert("RGB"), file
 
 
 def _saved_again(image: Image.Image, random: np.random.Generator) -> tuple[Image.Image, None]:

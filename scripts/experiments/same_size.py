@@ -8,7 +8,6 @@ x2-photo enlarges it, and the result is reduced to the input's size, as `srgan-k
 Distances are LPIPS-like with VGG16, on which nothing was trained. The page is docs/guide/choosing.md.
 """
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from scripts.lib import paths
+from scripts.lib.compression import through_jpeg
 from scripts.lib.judged import Judges, Score, held_out, mean_score, score, vgg_judge, written
 from scripts.lib.pages import fill
 from scripts.lib.text_pages import text_page
@@ -39,13 +39,7 @@ Treatment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 def compressed(quality: int) -> Treatment:
     """JPEG in 4:2:0."""
-
-    def treat(pixels: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG", quality=quality)
-        return np.array(Image.open(file).convert("RGB"))
-
-    return treat
+    return lambda pixels, random: np.array(through_jpeg(Image.fromarray(pixels), quality))
 
 
 def noisy(level: int) -> Treatment:

@@ -109,7 +109,9 @@ def _explain(path: Path) -> None:
         ("vanished frequencies", f"{found.trace:.2f}", "rounded to zero by JPEG, at any offset: 0 to 1"),
         ("their quality", "-" if found.traced_quality is None else f"about {found.traced_quality}", "of that JPEG"),
         ("noise", f"{found.noise:.1f}", "standard deviation in levels of 255"),
-        ("paper", f"{found.paper:.2f}", "fraction of pixels of one light"),
+        ("artifacts", f"{found.artifacts:.1f}", "of compression and noise, by a network's estimate, in levels of 255"),
+        ("paper", f"{found.paper:.2f}", "fraction of pixels of nearly one light"),
+        ("flat", f"{found.flat:.2f}", "fraction of pixels within a level of one light"),
         ("ink", f"{found.ink:.2f}", "fraction of steps that are from ink to paper"),
     ]
     print_table(("found", "value", "what it is"), rows)

@@ -55,11 +55,15 @@ class ModelSummary:
         return {name: values[figure] for name, values in self.measured.items() if figure in values}
 
 
-def pretrained_models() -> dict[str, Path]:
-    """Name -> file of the models that came with the package (a wheel or a checkout), by name."""
+def pretrained_folder() -> Path:
+    """Where the weights are that came with the package: a wheel or a checkout."""
     inside = resources.files("srgan_kit") / "pretrained"
-    folder = Path(str(inside)) if inside.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
-    return {path.stem: path for path in sorted(folder.glob("[!.]*.safetensors"))}
+    return Path(str(inside)) if inside.is_dir() else Path(__file__).resolve().parents[2] / "pretrained"
+
+
+def pretrained_models() -> dict[str, Path]:
+    """Name -> file of the models that came with the package, by name."""
+    return {path.stem: path for path in sorted(pretrained_folder().glob("[!.]*.safetensors"))}
 
 
 def pretrained_upscalers() -> dict[str, Path]:

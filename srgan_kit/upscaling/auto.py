@@ -9,13 +9,17 @@ from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {1: 35, 2: 72, 4: 88}
 """JPEG's quality up to which it did more harm than the photo models do: at the same size, and by their scales."""
-NOISE = {1: 3.0, 2: 1.7, 4: 1.7}
+NOISE = {1: 3.0, 2: 1.7}
 """Levels of noise, likewise."""
+ARTIFACTS = 2.2
+"""Level of artifacts, by the network's estimate, from which the photo models do less harm. At a scale of 2, where they
+smooth more away than artifacts without noise spoil, they need noise besides."""
 UNHARMED = "no sign of compression or noise"
-PAGES = ((0.55, 0.15), (0.4, 0.3))
-"""`Evidence.paper` and `Evidence.ink`, in pairs, from which an image is text or flat graphics."""
-COMPRESSED_PAGE = (0.4, 0.15)
-"""Likewise where it was compressed, of whatever quality: rings around letters are what the photo models do best."""
+FLAT_PAGE = (0.25, 0.15)
+"""`Evidence.flat` and `Evidence.ink` from which an image is text or flat graphics."""
+PAGE, COMPRESSED_PAGE = (0.4, 0.3), (0.4, 0.15)
+"""`Evidence.paper` and `Evidence.ink` likewise, and where it was compressed, of whatever quality: rings around letters
+are what the photo models do best."""
 HARMED_PAGE = 75
 """JPEG's quality up to which, at the same size, text is to be cleaned; and it is from NOISE[2] on."""
 
@@ -31,8 +35,8 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
     reason = harm(evidence, 1 if scale is not None and scale <= 1 else photo)
     if reason is not None:
         return Choice(f"x{photo}-photo", reason, further=() if fast else models_after(photo, scale))
-    compression, _ = _compression(evidence)
-    return clean_choice(scale, fast, f"{compression} did little harm" if compression else UNHARMED)
+    found = _compression(evidence)[0] or (_artifacts(evidence) if evidence.artifacts >= ARTIFACTS else None)
+    return clean_choice(scale, fast, f"{found} did little harm" if found else UNHARMED)
 
 
 def clean_model(scale: float | None, fast: bool) -> str:
@@ -55,12 +59,25 @@ def harm(evidence: Evidence, scale: int) -> str | None:
     compression, quality = _compression(evidence)
     if quality is not None and quality <= QUALITY[scale]:
         return compression
-    compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT
-    kinds = (*PAGES, *([COMPRESSED_PAGE] if compressed else []))
-    page = any(evidence.paper >= paper and evidence.ink >= ink for paper, ink in kinds)
-    if page and (scale > 1 or (quality or 100) <= HARMED_PAGE or evidence.noise >= NOISE[2]):
+    if _is_page(evidence) and (scale > 1 or (quality or 100) <= HARMED_PAGE or evidence.noise >= NOISE[2]):
         return "text or flat graphics"
-    return f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE[scale] else None
+    noise = f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE[min(scale, 2)] else None
+    if scale == 1:
+        return noise
+    if evidence.artifacts < ARTIFACTS:
+        return None
+    return noise or (_artifacts(evidence) if scale == 4 else None)
+
+
+def _is_page(evidence: Evidence) -> bool:
+    compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT or evidence.artifacts >= ARTIFACTS
+    paper, ink = COMPRESSED_PAGE if compressed else PAGE
+    is_flat = evidence.flat >= FLAT_PAGE[0] and evidence.ink >= FLAT_PAGE[1]
+    return is_flat or (evidence.paper >= paper and evidence.ink >= ink)
+
+
+def _artifacts(evidence: Evidence) -> str:
+    return f"artifacts of about {evidence.artifacts:.0f} levels"
 
 
 def _compression(evidence: Evidence) -> tuple[str | None, int | None]:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from srgan_kit.images.rows import Rows
+from srgan_kit.upscaling.artifacts import artifact_level
 
 STANDARD_LUMA = np.array(
     [
@@ -28,12 +29,12 @@ LARGEST = 1_000_000
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 WHITE = 0.65
 """Diagonal detail over straight detail from which it is noise: 1 for white noise, half as much for photographs."""
-SAME = 12
-"""Levels between which light counts as the same."""
+SAME, FLAT = 12, 1
+"""Levels between which light counts as the same, and as one colour."""
 BLOCK = 8
 """Side of JPEG's blocks."""
 TRACED = 384
-"""Side of the middle part whose frequencies are looked at."""
+"""Side of the middle part whose frequencies and artifacts are looked at."""
 VANISHED = 0.6
 """Size of a coefficient, in levels, up to which it counts as one that was rounded to zero: rounding pixels to 8 bits
 moves it by 0.3."""
@@ -66,9 +67,13 @@ class Evidence:
     noise: float
     """Standard deviation of noise in the smoothest parts, in levels of 255."""
     paper: float
-    """Fraction of pixels whose light is that of the most frequent one: more than half on a page."""
+    """Fraction of pixels whose light is near the most frequent one: more than half on a page."""
+    flat: float
+    """Likewise, but within one level: of a sky little, whose light changes."""
     ink: float
     """Fraction of steps, among those that can be seen, from ink to paper: of two neighbours far apart in light."""
+    artifacts: float
+    """Root mean square of what compression, also before a resize, and noise added, in levels: a network's estimate."""
 
 
 def jpeg_quality(tables: dict[int, list[int]]) -> int:
@@ -104,7 +109,8 @@ def evidence(pixels: Rows, quality: int | None = None, lossy: str | None = None)
     """What (H, W, C) pixels, uint8 or uint16, say of their past, and what is known of their file."""
     levels = _levels(pixels)
     light = levels @ LUMA if levels.shape[2] == 3 else levels[:, :, 0]
-    return Evidence(quality, lossy, *jpeg_trace(light), noise_level(levels, light), *page(light))
+    traced, level = jpeg_trace(light), artifact_level(_middle(light, TRACED))
+    return Evidence(quality, lossy, *traced, noise_level(levels, light), *page(light), level)
 
 
 def jpeg_trace(light: np.ndarray) -> tuple[float, int | None]:
@@ -115,9 +121,7 @@ def jpeg_trace(light: np.ndarray) -> tuple[float, int | None]:
     along the same blocks, and nowhere else (Fan and de Queiroz 2003, "Identification of bitmap compression history:
     JPEG detection and quantizer estimation", IEEE Transactions on Image Processing 12(2), sec. III).
     """
-    height, width = light.shape
-    top, left = (max(0, (side - TRACED) // 2) for side in (height, width))
-    middle = light[top : top + TRACED, left : left + TRACED] - 128
+    middle = _middle(light, TRACED) - 128
     if min(middle.shape) < 4 * BLOCK:
         return 0.0, None
     offsets = [(row, column) for row in range(BLOCK) for column in range(BLOCK)]
@@ -186,13 +190,15 @@ def noise_level(levels: np.ndarray, light: np.ndarray) -> float:
     return found
 
 
-def page(light: np.ndarray) -> tuple[float, float]:
-    """(paper, ink) of (H, W) levels: see `Evidence`."""
+def page(light: np.ndarray) -> tuple[float, float, float]:
+    """(paper, flat, ink) of (H, W) levels: see `Evidence`."""
     counts = np.bincount(light.round().clip(0, 255).astype(int).ravel(), minlength=256)
-    paper = np.convolve(counts, np.ones(2 * SAME + 1), "same").max() / light.size
+    paper, flat = (
+        float(np.convolve(counts, np.ones(2 * near + 1), "same").max()) / light.size for near in (SAME, FLAT)
+    )
     steps = np.concatenate([np.abs(np.diff(light, axis=axis)).ravel() for axis in (0, 1)])
     visible = (steps > SAME).sum()
-    return float(paper), float((steps > 5 * SAME).sum() / visible) if visible else 0.0
+    return paper, flat, float((steps > 5 * SAME).sum() / visible) if visible else 0.0
 
 
 def _details(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -224,6 +230,12 @@ def _levels(pixels: Rows) -> np.ndarray:
         top, left = (height - rows) // 2, (width - columns) // 2
     middle = pixels[top : top + rows][:, left : left + columns]
     return middle.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
+
+
+def _middle(light: np.ndarray, side: int) -> np.ndarray:
+    """(H, W) -> the middle of it, of no more than `side` rows and columns."""
+    top, left = (max(0, (each - side) // 2) for each in light.shape)
+    return light[top : top + side, left : left + side]
 
 
 def _is_lossy_webp(image: Image.Image) -> bool:

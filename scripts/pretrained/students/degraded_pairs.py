@@ -4,7 +4,6 @@ Half of them are clean or have gone through JPEG alone, at their size or at twic
 photographs are no worse. The rest have gone through `light` and `second-order`.
 """
 
-import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from scripts.lib.compression import through_jpeg
 from scripts.lib.text_pages import text_page
 from srgan_kit.data.degradation import LightConfig, SecondOrderConfig
 
@@ -100,7 +100,5 @@ def low_resolution(high: np.ndarray, scale: int, kind: str, random: np.random.Ge
 
 def compressed(image: Image.Image, random: np.random.Generator) -> Image.Image:
     """Through a JPEG file, of a quality and chroma subsampling that are drawn."""
-    file = io.BytesIO()
     subsampling = ("4:2:0", "4:4:4")[int(random.integers(2))]
-    image.save(file, "JPEG", quality=int(random.integers(LOWEST, HIGHEST + 1)), subsampling=subsampling)
-    return Image.open(file).convert("RGB")
+    return through_jpeg(image, int(random.integers(LOWEST, HIGHEST + 1)), subsampling)

@@ -13,12 +13,12 @@ from skimage import data
 
 from srgan_kit.cli import main
 from srgan_kit.images.image import LoadedImage
-from srgan_kit.upscaling.auto import HARMED_PAGE, NOISE, QUALITY, choose, harm
+from srgan_kit.upscaling.auto import ARTIFACTS, HARMED_PAGE, NOISE, QUALITY, choose, harm
 from srgan_kit.upscaling.choice import Choice
 from srgan_kit.upscaling.evidence import Evidence, evidence, jpeg_quality, jpeg_trace, of_file, of_image
 from srgan_kit.upscaling.upscaler import Upscaler
 
-CLEAN = Evidence(None, None, trace=0.0, traced_quality=None, noise=0.0, paper=0.1, ink=0.0)
+CLEAN = Evidence(None, None, trace=0.0, traced_quality=None, noise=0.0, paper=0.1, flat=0.05, ink=0.0, artifacts=0.0)
 HARMED = replace(CLEAN, jpeg_quality=15)
 
 
@@ -126,7 +126,8 @@ def test_16_bits_are_looked_at_as_8() -> None:
 def test_images_of_any_shape_are_looked_at(shape: tuple[int, int, int]) -> None:
     found = evidence(np.zeros(shape, np.uint8))
     assert (found.trace, found.traced_quality, found.noise, found.ink) == (0, None, 0, 0)
-    assert found.paper == 1
+    assert (found.paper, found.flat) == (1, 1)
+    assert found.artifacts < 1
 
 
 # --- what is chosen ---------------------------------------------------------------------------------------------------
@@ -157,15 +158,22 @@ def test_each_scale_has_a_model_of_both_kinds(scale: float | None, clean: str, h
         (replace(CLEAN, jpeg_quality=QUALITY[4]), 2, None),
         (replace(CLEAN, traced_quality=50), 2, "traces of JPEG of quality about 50"),
         (replace(CLEAN, jpeg_quality=97, traced_quality=50), 2, None),
-        (replace(CLEAN, paper=0.6, ink=0.2), 4, "text or flat graphics"),
+        (replace(CLEAN, paper=0.6, flat=0.3, ink=0.2), 4, "text or flat graphics"),
+        (replace(CLEAN, paper=0.6, ink=0.2), 4, None),  # a sky
         (replace(CLEAN, paper=0.45, ink=0.2), 4, None),
         (replace(CLEAN, paper=0.45, ink=0.2, trace=0.1), 4, "text or flat graphics"),
-        (replace(CLEAN, paper=0.6, ink=0.2), 1, None),
+        (replace(CLEAN, paper=0.6, ink=0.3), 1, None),
         (replace(CLEAN, paper=0.6, ink=0.2, jpeg_quality=HARMED_PAGE), 1, "text or flat graphics"),
         (replace(CLEAN, paper=0.6, ink=0.2, jpeg_quality=HARMED_PAGE + 1), 1, None),
-        (replace(CLEAN, paper=0.6, ink=0.2, noise=NOISE[2]), 1, "text or flat graphics"),
-        (replace(CLEAN, noise=NOISE[2]), 2, "noise of about 2 levels"),
-        (replace(CLEAN, noise=NOISE[2] - 0.1), 2, None),
+        (replace(CLEAN, paper=0.6, ink=0.3, noise=NOISE[2]), 1, "text or flat graphics"),
+        (replace(CLEAN, noise=NOISE[2], artifacts=ARTIFACTS), 2, "noise of about 2 levels"),
+        (replace(CLEAN, noise=NOISE[2] - 0.1, artifacts=ARTIFACTS), 2, None),
+        (replace(CLEAN, noise=NOISE[2], artifacts=ARTIFACTS - 0.1), 2, None),
+        (replace(CLEAN, artifacts=ARTIFACTS), 4, f"artifacts of about {ARTIFACTS:.0f} levels"),
+        (replace(CLEAN, artifacts=ARTIFACTS - 0.1), 4, None),
+        (replace(CLEAN, artifacts=20.0), 2, None),
+        (replace(CLEAN, paper=0.45, ink=0.2, artifacts=ARTIFACTS), 2, "text or flat graphics"),
+        (replace(CLEAN, artifacts=20.0, noise=5.0), 4, "noise of about 5 levels"),
         (replace(CLEAN, jpeg_quality=QUALITY[1] + 1, noise=NOISE[1] - 0.1), 1, None),
         (replace(CLEAN, jpeg_quality=QUALITY[1]), 1, f"JPEG of quality about {QUALITY[1]}"),
         (replace(CLEAN, noise=NOISE[1]), 1, f"noise of about {NOISE[1]:.0f} levels"),
@@ -181,6 +189,7 @@ def test_reasons(found: Evidence, scale: int, reason: str | None) -> None:
         (CLEAN, "no sign of compression or noise"),
         (replace(CLEAN, jpeg_quality=95), "JPEG of quality about 95 did little harm"),
         (replace(CLEAN, traced_quality=90, trace=0.2), "traces of JPEG of quality about 90 did little harm"),
+        (replace(CLEAN, artifacts=3.0), "artifacts of about 3 levels did little harm"),
     ],
 )
 def test_a_compressed_image_is_not_said_to_be_none(found: Evidence, reason: str) -> None:

@@ -90,7 +90,7 @@ def test_far_beyond_4_times_another_model_follows(factor: float, further: tuple[
     assert clean_choice(factor, fast=True) == Choice("x4-fidelity-fast", choice.reason)
     assert Dials(detail=0.5, denoise=1).choose(factor).further == further
     assert Dials(detail=1).choose(factor).further == further
-    noisy = Evidence(None, None, 0, None, 20.0, 0, 0)
+    noisy = Evidence(None, None, 0, None, 20.0, 0, 0, 0, 20.0)
     assert choose(noisy, factor) == Choice("x4-photo", "noise of about 20 levels", further=further)
     assert choose(noisy, factor, fast=True).further == ()
     assert clean_choice(60).further == ("x4-fidelity",)
