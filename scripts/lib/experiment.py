@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,13 +135,15 @@ class Experiment:
         if self.deadline is not None and time.monotonic() > self.deadline:
             return False
         loaded = load_recipe(recipe, list(settings), images)
-        train(
+        outcome = train(
             loaded,
             folder,
             resume=has_checkpoint(folder),
             minutes=self.minutes_left,
             task=None if task is None else task(loaded),
         )
+        if outcome.signal is not None:
+            sys.exit(130)  # as `srgan-kit train` where it was stopped; the next run is not for now either
         places = dict.fromkeys([*_places(folder), hardware()])
         (folder / HARDWARE).write_text("".join(f"{place}\n" for place in places), encoding="utf-8")
         return is_finished(folder)

@@ -1,6 +1,7 @@
 """docs/results.md and the tables of the systems' pages are those of the result files."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,23 @@ def test_a_run_that_another_process_trains_is_left_to_it(tmp_path: Path, tiny: T
     assert experiment.unfinished == ["first"]
     assert not (tmp_path / "first").exists()
     assert experiment.trained("first", recipe, tiny.images, settings) == tmp_path / "first"
+
+
+def test_a_signal_ends_the_experiment_and_not_its_run_alone(tmp_path: Path, tiny: TinyRuns) -> None:
+    recipe, settings = one_step(tiny)
+    program = "import sys; from pathlib import Path; from scripts.lib.experiment import Experiment\n"
+    program += "work = Path(sys.argv[1])\n"
+    program += "experiment = Experiment('name', 'Title', 'Source', work, work, False, work, work)\n"
+    program += "experiment.trained('first', sys.argv[2], Path(sys.argv[3]), sys.argv[4:])\nprint('next')"
+    words = [sys.executable, "-uc", program, str(tmp_path), recipe, str(tiny.images), *settings, "steps=100000"]
+    with subprocess.Popen(
+        words, cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any(line.startswith("step ") for line in process.stdout)
+        process.send_signal(signal.SIGTERM)
+        assert "next\n" not in process.stdout
+    assert process.returncode == 130
 
 
 def test_the_hardware_is_the_one_that_trained(tmp_path: Path, tiny: TinyRuns) -> None:
