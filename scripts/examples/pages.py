@@ -1,8 +1,12 @@
-"""Draw docs/images/server.png and compare.png: the page of `srgan-kit serve` and that of `--compare`, in Chromium.
+"""Draw pages for docs/images in Chromium: server.png, of `srgan-kit serve`, compare.png, of `--compare`, and a run's.
 
-python -m scripts.examples.pages
+    python -m scripts.examples.pages
+    python -m scripts.examples.pages --report runs/experiments/finetuning/pages-of-text/run
+
+The second draws report.png, of a run that `scripts/experiments/finetuning.py` left.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -19,7 +23,7 @@ from scripts.lib.server import serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-DESKTOP, TALL, PHONE = (1440, 900), (1440, 1150), (390, 844)
+DESKTOP, TALL, PHONE, REPORT = (1440, 900), (1440, 1150), (390, 844), (800, 1445)
 MODEL = "x4-photo"
 
 
@@ -55,8 +59,19 @@ def side_by_side(desktop: Path, phone: Path, to: Path) -> None:
     whole.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(to, optimize=True)
 
 
-def main() -> None:
-    """Draw both."""
+def draw_report(run: Path) -> None:
+    """The top of a run's page, as wide as a window on a desktop."""
+    with tempfile.TemporaryDirectory(prefix="srgan-") as name, chromium() as browser:
+        page, to = Path(name) / "page.html", paths.IMAGES / "report.png"
+        subprocess.run([sys.executable, "-m", "srgan_kit", "report", str(run), "-o", str(page)], check=True)
+        tab = opened(browser, REPORT, page.as_uri())
+        tab.screenshot(path=to)
+        image = Image.open(to).convert("RGB")
+        image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(to, optimize=True)
+
+
+def draw_upscaling() -> None:
+    """The page of `--compare` and that of the server."""
     with tempfile.TemporaryDirectory(prefix="srgan-") as name, chromium() as browser:
         folder = Path(name)
         for photograph in ("coffee", "astronaut"):
@@ -72,6 +87,17 @@ def main() -> None:
             server_page(browser, server.address, photographs, TALL, folder / "desktop.png")
             server_page(browser, server.address, photographs, PHONE, folder / "phone.png")
         side_by_side(folder / "desktop.png", folder / "phone.png", paths.IMAGES / "server.png")
+
+
+def main() -> None:
+    """Draw what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report", type=Path, metavar="RUN", help="draw this run's page instead of the other two")
+    options = parser.parse_args()
+    if options.report is None:
+        draw_upscaling()
+    else:
+        draw_report(options.report)
 
 
 if __name__ == "__main__":
