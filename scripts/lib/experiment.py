@@ -142,10 +142,10 @@ class Experiment:
             minutes=self.minutes_left,
             task=None if task is None else task(loaded),
         )
-        if outcome.signal is not None:
-            sys.exit(130)  # as `srgan-kit train` where it was stopped; the next run is not for now either
         places = dict.fromkeys([*_places(folder), hardware()])
         (folder / HARDWARE).write_text("".join(f"{place}\n" for place in places), encoding="utf-8")
+        if outcome.signal is not None:
+            sys.exit(130)  # as `srgan-kit train` where it was stopped; the next run is not for now either
         return is_finished(folder)
 
     def write(self, **more: Any) -> Path:

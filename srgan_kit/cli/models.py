@@ -103,13 +103,14 @@ def _explain(path: Path) -> None:
         choice = choose(found, scale)
         say(f"{path}: -s {scale}: {choice.name}: {choice.reason}")
     quality = "-" if found.jpeg_quality is None else f"about {found.jpeg_quality}"
+    artifacts = "-" if found.artifacts is None else f"{found.artifacts:.1f}"
     rows = [
         ("JPEG's quality", quality, "from the file's tables"),
         ("other lossy format", found.lossy or "-", "from the file"),
         ("vanished frequencies", f"{found.trace:.2f}", "rounded to zero by JPEG, at any offset: 0 to 1"),
         ("their quality", "-" if found.traced_quality is None else f"about {found.traced_quality}", "of that JPEG"),
         ("noise", f"{found.noise:.1f}", "standard deviation in levels of 255"),
-        ("artifacts", f"{found.artifacts:.1f}", "of compression and noise, by a network's estimate, in levels of 255"),
+        ("artifacts", artifacts, "of compression and noise, by a network's estimate, in levels of 255"),
         ("paper", f"{found.paper:.2f}", "fraction of pixels of nearly one light"),
         ("flat", f"{found.flat:.2f}", "fraction of pixels within a level of one light"),
         ("ink", f"{found.ink:.2f}", "fraction of steps that are from ink to paper"),

@@ -21,20 +21,21 @@ STRIDES = (1, 2, 1, 2, 1, 1)
 LEAST = 0.25
 """Levels that are added before the logarithm, so that no artifacts have one."""
 SMALLEST = 48
-"""Side to which smaller images are mirrored first."""
+"""Side of the smallest image that is looked at."""
 
 
-def artifact_level(light: np.ndarray) -> float:
+def artifact_level(light: np.ndarray) -> float | None:
     """The root mean square of what compression and noise added to an image, in levels of 255; a blind estimate.
 
-    (H, W) levels of light -> levels, 0 for none. With z_0 = asinh(x - mean of 5x5 pixels) and convolutions k_i without
-    borders, z_i = max(0, k_i * z_(i-1) + b_i), it is 2^(w . [mean z_n, root mean square of z_n] + c) - LEAST. The
-    estimate does not look for blocks of 8x8, so an image that was
+    (H, W) levels of light -> levels, 0 for none; None where a side is below SMALLEST. With z_0 = asinh(x - mean of 5x5
+    pixels) and convolutions k_i without borders, z_i = max(0, k_i * z_(i-1) + b_i), it is
+    2^(w . [mean z_n, root mean square of z_n] + c) - LEAST. It does not look for blocks of 8x8, so an image that was
     resized after it was compressed shows too. Its training: `scripts/pretrained/artifact_level.py`.
     """
-    weights, missing = _weights(), [max(0, SMALLEST - side) for side in light.shape]
-    whole = np.pad(light.astype(np.float32), [(0, some) for some in missing], mode="symmetric")
-    values = np.arcsinh(_high_pass(whole))[None]
+    if min(light.shape) < SMALLEST:
+        return None
+    weights = _weights()
+    values = np.arcsinh(_high_pass(light.astype(np.float32)))[None]
     for number, stride in enumerate(STRIDES):
         values = _convolved(values, weights[f"{number}.weight"], weights[f"{number}.bias"], stride)
     flat = values.reshape(len(values), -1)

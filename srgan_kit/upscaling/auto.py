@@ -35,8 +35,10 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
     reason = harm(evidence, 1 if scale is not None and scale <= 1 else photo)
     if reason is not None:
         return Choice(f"x{photo}-photo", reason, further=() if fast else models_after(photo, scale))
-    found = _compression(evidence)[0] or (_artifacts(evidence) if evidence.artifacts >= ARTIFACTS else None)
-    return clean_choice(scale, fast, f"{found} did little harm" if found else UNHARMED)
+    compression, artifacts = _compression(evidence)[0], _artifacts(evidence)
+    if compression is not None:
+        return clean_choice(scale, fast, f"{compression} did little harm")
+    return clean_choice(scale, fast, UNHARMED if artifacts is None else f"{artifacts}, better left as they are")
 
 
 def clean_model(scale: float | None, fast: bool) -> str:
@@ -62,22 +64,23 @@ def harm(evidence: Evidence, scale: int) -> str | None:
     if _is_page(evidence) and (scale > 1 or (quality or 100) <= HARMED_PAGE or evidence.noise >= NOISE[2]):
         return "text or flat graphics"
     noise = f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE[min(scale, 2)] else None
-    if scale == 1:
+    if scale == 1 or evidence.artifacts is None:
         return noise
-    if evidence.artifacts < ARTIFACTS:
-        return None
-    return noise or (_artifacts(evidence) if scale == 4 else None)
+    artifacts = _artifacts(evidence)
+    return artifacts and (noise or (artifacts if scale == 4 else None))
 
 
 def _is_page(evidence: Evidence) -> bool:
-    compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT or evidence.artifacts >= ARTIFACTS
+    compressed = evidence.jpeg_quality is not None or evidence.trace > FAINT or _artifacts(evidence) is not None
     paper, ink = COMPRESSED_PAGE if compressed else PAGE
     is_flat = evidence.flat >= FLAT_PAGE[0] and evidence.ink >= FLAT_PAGE[1]
     return is_flat or (evidence.paper >= paper and evidence.ink >= ink)
 
 
-def _artifacts(evidence: Evidence) -> str:
-    return f"artifacts of about {evidence.artifacts:.0f} levels"
+def _artifacts(evidence: Evidence) -> str | None:
+    """How strong artifacts are, in a few words; None where they are weak or not known."""
+    level = evidence.artifacts
+    return f"artifacts of about {level:.0f} levels" if level is not None and level >= ARTIFACTS else None
 
 
 def _compression(evidence: Evidence) -> tuple[str | None, int | None]:

@@ -72,8 +72,9 @@ class Evidence:
     """Likewise, but within one level: of a sky little, whose light changes."""
     ink: float
     """Fraction of steps, among those that can be seen, from ink to paper: of two neighbours far apart in light."""
-    artifacts: float
-    """Root mean square of what compression, also before a resize, and noise added, in levels: a network's estimate."""
+    artifacts: float | None
+    """Root mean square of what compression, also before a resize, and noise added, in levels: a network's estimate; None
+    for small images."""
 
 
 def jpeg_quality(tables: dict[int, list[int]]) -> int:

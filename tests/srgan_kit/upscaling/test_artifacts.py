@@ -21,6 +21,12 @@ def photograph(side: int = 128) -> Image.Image:
     return Image.fromarray(data.astronaut()).resize((side, side), Image.Resampling.BICUBIC)
 
 
+def level_of(pixels: np.ndarray) -> float:
+    found = artifact_level(pixels)
+    assert found is not None
+    return found
+
+
 def light(image: Image.Image) -> np.ndarray:
     return np.asarray(image) @ LUMA
 
@@ -53,14 +59,14 @@ def test_numpy_computes_what_pytorch_does(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(artifacts, "pretrained_folder", lambda: tmp_path)
         artifacts._weights.cache_clear()
         try:
-            assert artifact_level(pixels) == pytest.approx(expected, abs=0.01)  # of weights rounded to 16 bits
+            assert level_of(pixels) == pytest.approx(expected, abs=0.01)  # of weights rounded to 16 bits
         finally:
             artifacts._weights.cache_clear()
 
 
 @pytest.mark.parametrize("factor", [0.7, 1.0, 1.6])
 def test_stronger_compression_at_any_size_is_seen(factor: float) -> None:
-    levels = [artifact_level(light(compressed_elsewhere(quality, factor))) for quality in (30, 60, 95)]
+    levels = [level_of(light(compressed_elsewhere(quality, factor))) for quality in (30, 60, 95)]
     assert levels == sorted(levels, reverse=True)
     assert levels[0] > 2 * levels[2]
 
@@ -68,18 +74,13 @@ def test_stronger_compression_at_any_size_is_seen(factor: float) -> None:
 @pytest.mark.parametrize("sigma", [3.0, 8.0])
 def test_noise_is_seen(sigma: float) -> None:
     noisy = light(photograph()) + np.random.default_rng(0).normal(0, sigma, (128, 128))
-    assert artifact_level(noisy) == pytest.approx(sigma, rel=0.6)
+    assert level_of(noisy) == pytest.approx(sigma, rel=0.6)
 
 
 def test_what_was_left_alone_has_little() -> None:
-    assert artifact_level(light(photograph())) < 1.5
-    assert artifact_level(np.full((64, 64), 128.0)) < 1
-    assert artifact_level(np.zeros((1, 3))) < 1
-
-
-def test_small_images_are_mirrored() -> None:
-    small = np.random.default_rng(0).normal(128, 5, (SMALLEST // 2, SMALLEST))
-    assert artifact_level(small) == pytest.approx(artifact_level(np.concatenate([small, small[::-1]])))
+    assert level_of(light(photograph())) < 1.5
+    assert level_of(np.full((64, 64), 128.0)) < 1
+    assert artifact_level(np.zeros((SMALLEST - 1, 500))) is None
 
 
 def test_what_is_learnt_is_what_was_added() -> None:

@@ -13,6 +13,7 @@ from skimage import data
 
 from srgan_kit.cli import main
 from srgan_kit.images.image import LoadedImage
+from srgan_kit.upscaling.artifacts import SMALLEST
 from srgan_kit.upscaling.auto import ARTIFACTS, HARMED_PAGE, NOISE, QUALITY, choose, harm
 from srgan_kit.upscaling.choice import Choice
 from srgan_kit.upscaling.evidence import Evidence, evidence, jpeg_quality, jpeg_trace, of_file, of_image
@@ -127,7 +128,8 @@ def test_images_of_any_shape_are_looked_at(shape: tuple[int, int, int]) -> None:
     found = evidence(np.zeros(shape, np.uint8))
     assert (found.trace, found.traced_quality, found.noise, found.ink) == (0, None, 0, 0)
     assert (found.paper, found.flat) == (1, 1)
-    assert found.artifacts < 1
+    assert (found.artifacts is None) == (min(shape[:2]) < SMALLEST)
+    assert (found.artifacts or 0) < 1
 
 
 # --- what is chosen ---------------------------------------------------------------------------------------------------
@@ -172,6 +174,8 @@ def test_each_scale_has_a_model_of_both_kinds(scale: float | None, clean: str, h
         (replace(CLEAN, artifacts=ARTIFACTS), 4, f"artifacts of about {ARTIFACTS:.0f} levels"),
         (replace(CLEAN, artifacts=ARTIFACTS - 0.1), 4, None),
         (replace(CLEAN, artifacts=20.0), 2, None),
+        (replace(CLEAN, artifacts=None), 4, None),
+        (replace(CLEAN, artifacts=None, noise=NOISE[2]), 4, "noise of about 2 levels"),
         (replace(CLEAN, paper=0.45, ink=0.2, artifacts=ARTIFACTS), 2, "text or flat graphics"),
         (replace(CLEAN, artifacts=20.0, noise=5.0), 4, "noise of about 5 levels"),
         (replace(CLEAN, jpeg_quality=QUALITY[1] + 1, noise=NOISE[1] - 0.1), 1, None),
@@ -189,7 +193,7 @@ def test_reasons(found: Evidence, scale: int, reason: str | None) -> None:
         (CLEAN, "no sign of compression or noise"),
         (replace(CLEAN, jpeg_quality=95), "JPEG of quality about 95 did little harm"),
         (replace(CLEAN, traced_quality=90, trace=0.2), "traces of JPEG of quality about 90 did little harm"),
-        (replace(CLEAN, artifacts=3.0), "artifacts of about 3 levels did little harm"),
+        (replace(CLEAN, artifacts=3.0), "artifacts of about 3 levels, better left as they are"),
     ],
 )
 def test_a_compressed_image_is_not_said_to_be_none(found: Evidence, reason: str) -> None:
