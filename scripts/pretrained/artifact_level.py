@@ -76,7 +76,7 @@ class ArtifactNetwork(nn.Module):
         found: dict[str, Tensor] = {}
         for number, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             plain = nn.utils.fuse_conv_bn_eval(convolution.eval(), norm.eval())  # pyright: ignore[reportArgumentType]
-            found |= {f"{number}.weight": plain.weight, f"{number}.bias": plain.bias}  # pyright: ignore[reportAssignmentType]
+            found |= {f"{number}.weight": plain.weight, f"{number}.bias": plain.bias}
         found |= {"head.weight": self.head.weight[0], "head.bias": self.head.bias}
         return {name: value.detach().half().contiguous() for name, value in found.items()}
 

@@ -73,8 +73,8 @@ class Evidence:
     ink: float
     """Fraction of steps, among those that can be seen, from ink to paper: of two neighbours far apart in light."""
     artifacts: float | None
-    """Root mean square of what compression, also before a resize, and noise added, in levels: a network's estimate; None
-    for small images."""
+    """Root mean square of what compression, also before a resize, and noise added, in levels, by a network's estimate;
+    None for small images."""
 
 
 def jpeg_quality(tables: dict[int, list[int]]) -> int:
