@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from kornia.filters import fft_conv
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -91,6 +90,8 @@ def degrade(image: Tensor, scale: int, config: RoundsConfig, random: np.random.G
 
 def blur(image: Tensor, kernel: Tensor) -> Tensor:
     """Convolution with a (size, size) kernel of odd size, the image's edge repeated beyond it."""
+    from kornia.filters import fft_conv  # here, because importing it takes long and few trainings need it
+
     height, width = image.shape[1:]
     reach = len(kernel) // 2
     right, bottom = (reach + -(side + 2 * reach) % FAST_SIDE for side in (width, height))

@@ -17,7 +17,8 @@ from PIL import Image
 
 from scripts.lib.compression import through_jpeg
 from scripts.lib.text_pages import text_page
-from srgan_kit.data.degradation import LightConfig, SecondOrderConfig
+from srgan_kit.data.degradation import degrade
+from srgan_kit.data.degradation_settings import LightConfig, SecondOrderConfig
 
 KINDS = {"clean": 0.14, "jpeg": 0.36, "light": 0.28, "second-order": 0.22}
 """What was done to an image, and how often."""
@@ -85,9 +86,6 @@ def _pair(side: int, scale: int, job: tuple[int, Path | None]) -> tuple[np.ndarr
 def low_resolution(high: np.ndarray, scale: int, kind: str, random: np.random.Generator) -> np.ndarray:
     """(H, W, 3) uint8 -> (H / scale, W / scale, 3) uint8, treated as `kind` says."""
     if kind in PRESETS:
-        # Here, because importing kornia takes a second that only this needs.
-        from srgan_kit.data.degradation import degrade
-
         planes = torch.from_numpy(high.copy()).permute(2, 0, 1)
         return degrade(planes, scale, PRESETS[kind], random).permute(1, 2, 0).numpy()
     method = FILTERS[random.choice(len(FILTERS), p=(0.5, 0.2, 0.15, 0.15))]
