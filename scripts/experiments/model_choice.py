@@ -1,8 +1,8 @@
 """Which model is better for which image: the experiment behind `-m auto`, on photographs that no model was trained on.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice [--minutes M]    goes on where it ended; then the page
-    SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice --test-set       the same on B100, for which nothing
-                                                                                   was chosen
+    SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice --test-set       the same on B100, for which no
+                                                                                   threshold was chosen
 
 Held-out photographs and drawn pages of text are reduced, treated in a known way, and upscaled by both models. "Better"
 is the lower LPIPS-like distance with VGG16, on which nothing was trained; PSNR on luma stands beside it.

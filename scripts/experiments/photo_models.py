@@ -5,7 +5,7 @@
 
 Mild JPEG: photographs that no model was trained on are reduced, saved as JPEG of quality 50 to 92 in either
 subsampling, and upscaled. Degraded: B100, as `scripts/lib/photo_comparison.py` has it. Distances are LPIPS-like with
-SqueezeNet, which the photo models were trained with, and with VGG16, on which nothing was trained. The page is
+SqueezeNet, which the photo models were trained with, and with VGG16, with which they were not. The page is
 docs/studies/photo_models.md.
 """
 
@@ -113,10 +113,10 @@ def run(data: Path, results: Results, minutes: float | None) -> None:
 
 def page(rows: list[Row]) -> str:
     """The tables of the page, of the sets that are measured."""
+    measured = {name: [row for row in rows if row["set"] == name] for name in SETS}
     lines: list[str] = []
     for scale in (2, 3, 4):
-        sets = {name: [row for row in rows if row["set"] == name] for name in SETS if SETS[name][0] == scale}
-        sets = {name: some for name, some in sets.items() if some}
+        sets = {name: some for name, some in measured.items() if some and SETS[name][0] == scale}
         if sets:
             lines += ["", f"| | {' | '.join(f'{name} ({len(some)})' for name, some in sets.items())} |"]
             lines += [f"|{'---|' * (1 + len(sets))}"]
@@ -124,7 +124,18 @@ def page(rows: list[Row]) -> str:
             means = [written(mean_score([row[each] for row in some])) for some in sets.values()]
             reduced = ", reduced" if scale < 4 and each in ("x4-photo", PEER) else ""
             lines.append(f"| {each}{reduced} | {' | '.join(means)} |")
+    lines += ["", f"| | photo model over bicubic, % | over {PEER}, % |", "|---|---|---|"]
+    for name, some in measured.items():
+        own = compared(SETS[name][0])[2]
+        if some:
+            lines.append(f"| {name}, {own} | {_over(some, own, 'bicubic')} | {_over(some, own, PEER)} |")
     return "\n".join(lines[1:])
+
+
+def _over(rows: list[Row], own: str, other: str) -> str:
+    """By how much the mean distances of one are above those of another, in percent."""
+    first, second = (mean_score([row[name] for row in rows]) for name in (own, other))
+    return " / ".join(f"{100 * (first[judge] / second[judge] - 1):+.1f}" for judge in ("lpips_like", "lpips_vgg"))
 
 
 def main() -> None:

@@ -110,8 +110,8 @@ class Experiment:
     ) -> Path | None:
         """The folder of a finished run, trained now as far as it is not.
 
-        None where the time is up before it ends, or where another process trains it. `task` makes a task of the
-        script's own, see `training.loop.train`; `images` is None then.
+        None where the time is up before it ends, or where another process trains it; a signal ends this process. `task`
+        makes a task of the script's own, see `training.loop.train`; `images` is None then.
         """
         folder = self.work / run
         with claimed(self.work / "claims" / run) as free:
@@ -145,7 +145,7 @@ class Experiment:
         places = dict.fromkeys([*_places(folder), hardware()])
         (folder / HARDWARE).write_text("".join(f"{place}\n" for place in places), encoding="utf-8")
         if outcome.signal is not None:
-            sys.exit(130)  # as `srgan-kit train` where it was stopped; the next run is not for now either
+            sys.exit(128 + outcome.signal)  # as `srgan-kit train` does: the next run is not for now either
         return is_finished(folder)
 
     def write(self, **more: Any) -> Path:

@@ -27,7 +27,7 @@ from scripts.lib.judged import HELD_OUT
 from scripts.pretrained.students.degraded_pairs import FILTERS
 from srgan_kit.atomic import atomic_write
 from srgan_kit.data.image_folder import find_images
-from srgan_kit.upscaling.artifacts import FILE, LEAST, MEAN, STRIDES
+from srgan_kit.upscaling.artifacts import FILE, LEAST, MEAN, STRIDES, TINY
 from srgan_kit.upscaling.evidence import LUMA
 
 SOURCES = ("bsds", "cc0", "photos")
@@ -69,7 +69,7 @@ class ArtifactNetwork(nn.Module):
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             values = F.relu(norm(convolution(values)))
         flat = values.flatten(2)
-        return self.head(torch.cat([flat.mean(2), flat.square().mean(2).add(1e-6).sqrt()], dim=1))[:, 0]
+        return self.head(torch.cat([flat.mean(2), flat.square().mean(2).add(TINY).sqrt()], dim=1))[:, 0]
 
     def folded(self) -> dict[str, Tensor]:
         """Its weights without batch norm, named as `artifact_level` reads them, in 16 bits."""

@@ -17,8 +17,8 @@ HEADER_SECONDS = 10.0
 """Within which a request's head has to come."""
 PAUSE_SECONDS = 20.0
 """A pause in a request's body, or of the one who reads the answer."""
-LINGER_SECONDS = 5.0
-"""For which what still comes of a refused request is taken and dropped."""
+LINGER_SECONDS, LINGER_PAUSE = 5.0, 1.0
+"""For which what still comes of a request is taken and dropped once it is answered; a pause that ends it."""
 SLOWEST = 50_000
 """Bytes a second of a body, on the whole."""
 HEADERS = [
@@ -188,14 +188,14 @@ class _Passing:
         await self._send(message)
 
     async def _drop(self) -> None:
-        """Take what still comes of the request.
+        """Take what still comes of a request that is answered before all of it is there.
 
         Were the connection closed at once, a client that is still sending would find it broken and not see the answer
         (RFC 9112, 9.6).
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
-                while (await self._receive()).get("more_body", False):
+                while (await asyncio.wait_for(self._receive(), LINGER_PAUSE)).get("more_body", False):
                     pass
 
     async def refuse(self, status: int, reason: str) -> None:

@@ -18,6 +18,8 @@ MEAN = 5
 """Side of the squares whose mean is subtracted first."""
 STRIDES = (1, 2, 1, 2, 1, 1)
 """Of the 3x3 convolutions."""
+TINY = 1e-6
+"""What is added below the root, whose derivative at 0 is infinite."""
 LEAST = 0.25
 """Levels that are added before the logarithm, so that no artifacts have one."""
 SMALLEST = 48
@@ -29,7 +31,7 @@ def artifact_level(light: np.ndarray) -> float | None:
 
     (H, W) levels of light -> levels, 0 for none; None where a side is below SMALLEST. With z_0 = asinh(x - mean of 5x5
     pixels) and convolutions k_i without borders, z_i = max(0, k_i * z_(i-1) + b_i), it is
-    2^(w . [mean z_n, root mean square of z_n] + c) - LEAST. It does not look for blocks of 8x8, so an image that was
+    2^(w . [mean z_n, sqrt(mean z_n^2 + TINY)] + c) - LEAST. It does not look for blocks of 8x8, so an image that was
     resized after it was compressed shows too. Its training: `scripts/pretrained/artifact_level.py`.
     """
     if min(light.shape) < SMALLEST:
@@ -39,7 +41,7 @@ def artifact_level(light: np.ndarray) -> float | None:
     for number, stride in enumerate(STRIDES):
         values = _convolved(values, weights[f"{number}.weight"], weights[f"{number}.bias"], stride)
     flat = values.reshape(len(values), -1)
-    features = np.concatenate([flat.mean(axis=1), np.sqrt(np.square(flat).mean(axis=1))])
+    features = np.concatenate([flat.mean(axis=1), np.sqrt(np.square(flat).mean(axis=1) + TINY)])
     logarithm = (weights["head.weight"] @ features + weights["head.bias"]).item()
     return max(0.0, 2.0**logarithm - LEAST)
 

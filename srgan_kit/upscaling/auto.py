@@ -9,11 +9,11 @@ from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {1: 35, 2: 72, 4: 88}
 """JPEG's quality up to which it did more harm than the photo models do: at the same size, and by their scales."""
-NOISE = {1: 3.0, 2: 1.7}
-"""Levels of noise, likewise."""
+NOISE = {1: 3.0, 2: 1.7, 4: 1.7}
+"""Levels of noise from which, likewise."""
 ARTIFACTS = 2.2
-"""Level of artifacts, by the network's estimate, from which the photo models do less harm. At a scale of 2, where they
-smooth more away than artifacts without noise spoil, they need noise besides."""
+"""Level of artifacts, by the network's estimate, from which they do more harm than the photo model of x4. That of x2
+smooths away more than they spoil."""
 UNHARMED = "no sign of compression or noise"
 FLAT_PAGE = (0.25, 0.15)
 """`Evidence.flat` and `Evidence.ink` from which an image is text or flat graphics."""
@@ -63,11 +63,9 @@ def harm(evidence: Evidence, scale: int) -> str | None:
         return compression
     if _is_page(evidence) and (scale > 1 or (quality or 100) <= HARMED_PAGE or evidence.noise >= NOISE[2]):
         return "text or flat graphics"
-    noise = f"noise of about {evidence.noise:.0f} levels" if evidence.noise >= NOISE[min(scale, 2)] else None
-    if scale == 1 or evidence.artifacts is None:
-        return noise
-    artifacts = _artifacts(evidence)
-    return artifacts and (noise or (artifacts if scale == 4 else None))
+    if evidence.noise >= NOISE[scale]:
+        return f"noise of about {evidence.noise:.0f} levels"
+    return _artifacts(evidence) if scale == 4 else None
 
 
 def _is_page(evidence: Evidence) -> bool:

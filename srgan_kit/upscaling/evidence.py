@@ -67,7 +67,7 @@ class Evidence:
     noise: float
     """Standard deviation of noise in the smoothest parts, in levels of 255."""
     paper: float
-    """Fraction of pixels whose light is near the most frequent one: more than half on a page."""
+    """Fraction of pixels whose light is near the most frequent one: about half of a page."""
     flat: float
     """Likewise, but within one level: of a sky little, whose light changes."""
     ink: float

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "pretrained").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "pretrained").rglob("*.md")]
 SOURCES = [path for folder in ("scripts", "srgan_kit", "losses", "tests") for path in (ROOT / folder).rglob("*.py")]
 COMMAND = re.compile(r"python -m (scripts(?:\.[a-z0-9_]+)+)(?!\w*\.[A-Z{])([^\n`#]*)")  # not scripts.experiments.NAME
 

@@ -148,7 +148,7 @@ def test_a_signal_ends_the_experiment_and_not_its_run_alone(tmp_path: Path, tiny
         assert any(line.startswith("step ") for line in process.stdout)
         process.send_signal(signal.SIGTERM)
         assert "next\n" not in process.stdout
-    assert process.returncode == 130
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_the_hardware_is_the_one_that_trained(tmp_path: Path, tiny: TinyRuns) -> None:
