@@ -38,6 +38,8 @@ def choose(evidence: Evidence, scale: float | None, fast: bool = False) -> Choic
     compression, artifacts = _compression(evidence)[0], _artifacts(evidence)
     if compression is not None:
         return clean_choice(scale, fast, f"{compression} did little harm")
+    if evidence.noise >= NOISE[2]:  # at the same size
+        return clean_choice(scale, fast, f"{_noise(evidence)} did little harm")
     return clean_choice(scale, fast, UNHARMED if artifacts is None else f"{artifacts}, better left as they are")
 
 
@@ -64,7 +66,7 @@ def harm(evidence: Evidence, scale: int) -> str | None:
     if _is_page(evidence) and (scale > 1 or (quality or 100) <= HARMED_PAGE or evidence.noise >= NOISE[2]):
         return "text or flat graphics"
     if evidence.noise >= NOISE[scale]:
-        return f"noise of about {evidence.noise:.0f} levels"
+        return _noise(evidence)
     return _artifacts(evidence) if scale == 4 else None
 
 
@@ -73,6 +75,10 @@ def _is_page(evidence: Evidence) -> bool:
     paper, ink = COMPRESSED_PAGE if compressed else PAGE
     is_flat = evidence.flat >= FLAT_PAGE[0] and evidence.ink >= FLAT_PAGE[1]
     return is_flat or (evidence.paper >= paper and evidence.ink >= ink)
+
+
+def _noise(evidence: Evidence) -> str:
+    return f"noise of about {evidence.noise:.0f} levels"
 
 
 def _artifacts(evidence: Evidence) -> str | None:

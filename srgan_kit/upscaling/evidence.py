@@ -110,7 +110,7 @@ def evidence(pixels: Rows, quality: int | None = None, lossy: str | None = None)
     """What (H, W, C) pixels, uint8 or uint16, say of their past, and what is known of their file."""
     levels = _levels(pixels)
     light = levels @ LUMA if levels.shape[2] == 3 else levels[:, :, 0]
-    traced, level = jpeg_trace(light), artifact_level(_middle(light, TRACED))
+    traced, level = jpeg_trace(light), artifact_level(_middle(light))
     return Evidence(quality, lossy, *traced, noise_level(levels, light), *page(light), level)
 
 
@@ -122,7 +122,7 @@ def jpeg_trace(light: np.ndarray) -> tuple[float, int | None]:
     along the same blocks, and nowhere else (Fan and de Queiroz 2003, "Identification of bitmap compression history:
     JPEG detection and quantizer estimation", IEEE Transactions on Image Processing 12(2), sec. III).
     """
-    middle = _middle(light, TRACED) - 128
+    middle = _middle(light) - 128
     if min(middle.shape) < 4 * BLOCK:
         return 0.0, None
     offsets = [(row, column) for row in range(BLOCK) for column in range(BLOCK)]
@@ -233,10 +233,10 @@ def _levels(pixels: Rows) -> np.ndarray:
     return middle.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
 
 
-def _middle(light: np.ndarray, side: int) -> np.ndarray:
-    """(H, W) -> the middle of it, of no more than `side` rows and columns."""
-    top, left = (max(0, (each - side) // 2) for each in light.shape)
-    return light[top : top + side, left : left + side]
+def _middle(light: np.ndarray) -> np.ndarray:
+    """(H, W) -> the middle of it, of no more than TRACED rows and columns."""
+    top, left = (max(0, (side - TRACED) // 2) for side in light.shape)
+    return light[top : top + TRACED, left : left + TRACED]
 
 
 def _is_lossy_webp(image: Image.Image) -> bool:

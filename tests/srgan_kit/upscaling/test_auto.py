@@ -200,6 +200,11 @@ def test_a_compressed_image_is_not_said_to_be_none(found: Evidence, reason: str)
     assert choose(found, 2) == Choice("x2-fidelity", reason)
 
 
+def test_weak_noise_at_the_same_size_is_not_said_to_be_none() -> None:
+    chosen = choose(replace(CLEAN, noise=NOISE[2]), 1)
+    assert chosen == Choice("x2-fidelity", "noise of about 2 levels did little harm")
+
+
 def test_at_the_same_size_harm_must_be_greater() -> None:
     assert QUALITY[1] < QUALITY[2] < QUALITY[4]
     assert NOISE[1] > NOISE[2]
