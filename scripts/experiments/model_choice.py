@@ -1,6 +1,7 @@
 """Which model is better for which image: the experiment behind `-m auto`, on photographs that no model was trained on.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice [--minutes M]    goes on where it ended; then the page
+    SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice --again photo    measures new weights of these
     SRGAN_KIT_DATA=... python -m scripts.experiments.model_choice --test-set       the same on B100, for which no
                                                                                    threshold was chosen
 
@@ -22,7 +23,7 @@ from PIL import Image
 
 from scripts.lib import paths
 from scripts.lib.compression import jpeg_file
-from scripts.lib.judged import held_out, score, vgg_judge
+from scripts.lib.judged import Score, held_out, score, vgg_judge
 from scripts.lib.pages import fill
 from scripts.lib.results import Results, Row
 from scripts.lib.text_pages import text_page
@@ -111,14 +112,10 @@ def treated(high: np.ndarray, scale: int, number: int) -> tuple[Image.Image, byt
     return *TREATMENTS[name](low, random), name
 
 
-def measured(high: np.ndarray, low: Image.Image, scale: int, judge: LPIPSLoss) -> Row:
-    """Distances and PSNR of both models and of bicubic."""
-    pixels, row = np.array(low), Row()
-    target = high[: low.height * scale, : low.width * scale]
-    for name in COMPARED:
-        upscale = bicubic_upscaler(scale) if name == "bicubic" else _upscaler(f"x{scale}-{name}").upscale
-        row[name] = score(upscale(pixels), target, scale, {"lpips_vgg": judge})
-    return row
+def measured(high: np.ndarray, low: Image.Image, scale: int, name: str, judge: LPIPSLoss) -> Score:
+    """Distance and PSNR of one of `COMPARED`."""
+    upscale = bicubic_upscaler(scale) if name == "bicubic" else _upscaler(f"x{scale}-{name}").upscale
+    return score(upscale(np.array(low)), high[: low.height * scale, : low.width * scale], scale, {"lpips_vgg": judge})
 
 
 def chosen(low: Image.Image, file: bytes | None, scale: int) -> str:
@@ -137,15 +134,18 @@ def run(
 ) -> None:
     """Measure what is missing of so many inputs."""
     judge, begin = vgg_judge(data), time.monotonic()
-    done = {row["number"] for row in results.rows()}
+    done = {row["number"]: row for row in results.latest("number")}
     for number in range(count):
         if minutes is not None and time.monotonic() - begin > 60 * minutes:
             return
-        if number not in done:
-            (name, high), scale = everything[number % len(everything)], scale_of(number, len(everything))
-            low, _, treatment = treated(high, scale, number)
-            row: Row = {"image": name, "scale": scale, "number": number, "treatment": treatment}
-            results.add(row | measured(high, low, scale, judge))
+        (name, high), scale = everything[number % len(everything)], scale_of(number, len(everything))
+        low, _, treatment = treated(high, scale, number)
+        row: Row = done.get(number, {"image": name, "scale": scale, "number": number, "treatment": treatment})
+        missing = [each for each in COMPARED if each not in row]
+        for each in missing:
+            row[each] = measured(high, low, scale, each, judge)
+        if missing:
+            results.add(row)
 
 
 def scale_of(number: int, images: int) -> int:
@@ -158,6 +158,7 @@ def scale_of(number: int, images: int) -> int:
 
 def page(rows: list[Row], everything: list[tuple[str, np.ndarray]]) -> str:
     """The tables of docs/guide/choosing.md."""
+    rows = [row for row in rows if row.keys() >= {*COMPARED}]
     for row in rows:
         low, file, _ = treated(everything[row["number"] % len(everything)][1], row["scale"], row["number"])
         row["taken"] = chosen(low, file, row["scale"])
@@ -206,15 +207,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, help="stop after so many")
     parser.add_argument("--test-set", action="store_true", help="on the test set, once the thresholds are chosen")
+    parser.add_argument("--again", nargs="+", default=[], choices=COMPARED, help="measure these anew")
     options = parser.parse_args()
     data = paths.data_folder("images and weights")
     try:
         everything = b100(data) if options.test_set else originals(data)
         results = Results(ON_B100 if options.test_set else RESULTS)
+        if options.again:
+            results.forget(options.again)
         run(data, results, everything, len(everything) * (1 if options.test_set else VERSIONS), options.minutes)
     except UserError as error:
         sys.exit(f"error: {error}")
-    fill(PAGE, {"choice on B100" if options.test_set else "choice": page(results.rows(), everything)})
+    fill(PAGE, {"choice on B100" if options.test_set else "choice": page(results.latest("number"), everything)})
 
 
 if __name__ == "__main__":

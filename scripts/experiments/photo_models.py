@@ -1,6 +1,7 @@
 """The photo models on photographs as people have them, beside bicubic, the fidelity models and Real-ESRGAN's network.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.photo_models [--minutes M]    goes on where it ended; then the page
+    python -m scripts.experiments.photo_models --again x4-photo x2-photo           measures new weights of these
     python -m scripts.experiments.photo_models --render                            the page alone
 
 Mild JPEG: photographs that no model was trained on are reduced, saved as JPEG of quality 50 to 92 in either
@@ -39,6 +40,8 @@ SOURCES, EACH = ("photos", "cc0", "bsds"), 12
 LOWEST, HIGHEST = 50, 92
 """JPEG's quality."""
 SEED = 11
+KEY = ("set", "number")
+"""What tells an image's line from the others."""
 
 Pair = tuple[np.ndarray, np.ndarray]
 """(h, w, 3) uint8, and its original, (h * scale, w * scale, 3)."""
@@ -100,23 +103,25 @@ def run(data: Path, results: Results, minutes: float | None) -> None:
     judges: Judges = {"lpips_like": squeezenet_judge(data), "lpips_vgg": vgg_judge(data)}
     begin = time.monotonic()
     for name, (scale, pairs) in SETS.items():
-        done = {row["number"] for row in results.rows(set=name)}
+        done = {row["number"]: row for row in results.latest(*KEY) if row["set"] == name}
         for number, (low, high) in enumerate(pairs(scale, data)):
+            row: Row = done.get(number, {"set": name, "number": number})
+            missing = [each for each in compared(scale) if each not in row]
             if minutes is not None and time.monotonic() - begin > 60 * minutes:
                 return
-            if number not in done:
-                row: Row = {"set": name, "number": number}
-                for each in compared(scale):
-                    row[each] = score(upscaled(low, each, scale, data), high, scale, judges)
+            for each in missing:
+                row[each] = score(upscaled(low, each, scale, data), high, scale, judges)
+            if missing:
                 results.add(row)
 
 
 def page(rows: list[Row]) -> str:
     """The tables of the page, of the sets that are measured."""
-    measured = {name: [row for row in rows if row["set"] == name] for name in SETS}
+    complete = [row for row in rows if row.keys() >= {*compared(SETS[row["set"]][0])}]
+    by_set = {name: [row for row in complete if row["set"] == name] for name in SETS}
     lines: list[str] = []
     for scale in (2, 3, 4):
-        sets = {name: some for name, some in measured.items() if some and SETS[name][0] == scale}
+        sets = {name: some for name, some in by_set.items() if some and SETS[name][0] == scale}
         if sets:
             lines += ["", f"| | {' | '.join(f'{name} ({len(some)})' for name, some in sets.items())} |"]
             lines += [f"|{'---|' * (1 + len(sets))}"]
@@ -125,7 +130,7 @@ def page(rows: list[Row]) -> str:
             reduced = ", reduced" if scale < 4 and each in ("x4-photo", PEER) else ""
             lines.append(f"| {each}{reduced} | {' | '.join(means)} |")
     lines += ["", f"| | photo model over bicubic, % | over {PEER}, % |", "|---|---|---|"]
-    for name, some in measured.items():
+    for name, some in by_set.items():
         own = compared(SETS[name][0])[2]
         if some:
             lines.append(f"| {name}, {own} | {_over(some, own, 'bicubic')} | {_over(some, own, PEER)} |")
@@ -143,11 +148,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so many; the next call goes on")
     parser.add_argument("--render", action="store_true", help="write the page from what is measured")
+    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="measure these anew")
     options = parser.parse_args()
     results = Results(RESULTS)
+    if options.again:
+        results.forget(options.again)
     if not options.render:
         run(paths.data_folder("images and weights"), results, options.minutes)
-    fill(PAGE, {"photo models": page(results.rows())})
+    fill(PAGE, {"photo models": page(results.latest(*KEY))})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Upscalers on photographs degraded as photographs are: B100 with fixed random numbers, one table per scale."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from torch import Tensor
@@ -48,13 +49,28 @@ def upscalers(scale: int, data: Path) -> dict[str, Upscale]:
     return found
 
 
-def compare(data: Path, distance: PerceptualDistance, limit: int | None = None) -> Found:
-    """Means over B100, or over its first `limit` photographs; a scale of 2 only where a photo model has it."""
+def compare(
+    data: Path,
+    distance: PerceptualDistance,
+    limit: int | None = None,
+    names: Collection[str] = (),
+    before: Found | None = None,
+) -> Found:
+    """Means over B100, or over its first `limit` photographs; a scale of 2 only where a photo model has it.
+
+    Args:
+        data: the data folder.
+        distance: LPIPS-like.
+        limit: how many photographs; None for all.
+        names: measure only these, and take the others from `before`; none for all.
+        before: what was measured before.
+    """
     paths = find_images(data / "sr_test" / "B100" / "HR")[:limit]
     scales = [4, *([2] if "x2-photo" in pretrained_upscalers() else [])]
     found: Found = {}
     for scale in scales:
-        compared = upscalers(scale, data)
+        everyone = upscalers(scale, data)
+        compared = {name: upscale for name, upscale in everyone.items() if not names or name in names}
         for degradation in DEGRADATIONS:
             rows: dict[str, list[Figures]] = {name: [] for name in compared}
             for number, path in enumerate(paths):
@@ -62,7 +78,9 @@ def compare(data: Path, distance: PerceptualDistance, limit: int | None = None) 
                 low = degraded(high, scale, degradation, number).permute(1, 2, 0).contiguous().numpy()
                 for name, upscale in compared.items():
                     rows[name].append(figures(rgb_planes(upscale(low))[None], high[None], scale, distance))
-            found.setdefault(f"x{scale}", {})[degradation] = {name: means(measured) for name, measured in rows.items()}
+            here = (before or {}).get(f"x{scale}", {}).get(degradation, {}) if names else {}
+            here = here | {name: means(measured) for name, measured in rows.items()}
+            found.setdefault(f"x{scale}", {})[degradation] = {name: here[name] for name in everyone if name in here}
     return found
 
 

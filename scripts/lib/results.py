@@ -3,8 +3,11 @@
 import contextlib
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+from srgan_kit.atomic import atomic_write
 
 Row = dict[str, Any]
 
@@ -22,6 +25,16 @@ class Results:
             with contextlib.suppress(ValueError):
                 found.append(json.loads(line))
         return [row for row in found if all(row.get(key) == value for key, value in wanted.items())]
+
+    def latest(self, *key: str) -> list[Row]:
+        """Of the lines that agree in these values the last, as one that was measured again is appended."""
+        return list({tuple(row[name] for name in key): row for row in self.rows()}.values())
+
+    def forget(self, names: Collection[str]) -> None:
+        """Take these values out of every line, so that they are missing."""
+        lines = [json.dumps({name: value for name, value in row.items() if name not in names}) for row in self.rows()]
+        with atomic_write(self.path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     def add(self, row: Row) -> None:
         """Append a line."""

@@ -1,7 +1,7 @@
 """Measure the pretrained super-resolvers: docs/guide/models.md, a table in each card, an image of crops for each.
 
     SRGAN_KIT_DATA=... python -m scripts.pretrained.measure [NAME ...] [--headers] [--keep-speed]
-    SRGAN_KIT_DATA=... python -m scripts.pretrained.measure --photo [--limit 3]
+    SRGAN_KIT_DATA=... python -m scripts.pretrained.measure [NAME ...] --photo [--limit 3]
 
 PSNR, SSIM, the LPIPS-like distance and the phase imbalance come from the sets' own low-resolution files, in fp32; the
 speed from 256x256 pixels, beside Real-ESRGAN's compact checkpoint in turns. `--headers` writes the figures into the
@@ -256,8 +256,8 @@ def main() -> None:
     parser.add_argument("--photo", action="store_true", help="compare on degraded photographs instead")
     parser.add_argument("--limit", type=int, metavar="N", help="with --photo: the first N photographs, only printed")
     options = parser.parse_args()
-    if options.photo and (options.names or options.headers or options.keep_speed):
-        parser.error("--photo compares all models: give no NAME, no --headers and no --keep-speed with it")
+    if options.photo and (options.headers or options.keep_speed):
+        parser.error("--photo compares and writes no headers: give no --headers and no --keep-speed with it")
     if options.limit is not None and (not options.photo or options.limit < 1):
         parser.error("--limit: expected --photo with it, and at least 1")
     files = pretrained_upscalers()
@@ -269,7 +269,7 @@ def main() -> None:
         photos: Found | None = json.loads(PHOTO.read_text()) if PHOTO.is_file() else None
         distance = lpips_like(data / "weights" / paths.NETWORKS["lpips"])
         if options.photo:
-            photos = compare(data, distance.to(CPU), options.limit)
+            photos = compare(data, distance.to(CPU), options.limit, options.names, photos)
             if options.limit is not None:
                 print(section(photos))
                 return

@@ -1,10 +1,9 @@
 """Turn a finished generative run into a pretrained model: measure it, write pretrained/NAME.safetensors, card, image.
 
-    SRGAN_KIT_DATA=... python -m scripts.pretrained.release_generator infogan-mnist --fails "What you saw."
-        [--runs runs | --run FOLDER]
+    SRGAN_KIT_DATA=... python -m scripts.pretrained.release_generator infogan-mnist runs/experiments/infogan/narrow-0 \\
+        --fails "What you saw."
 
-NAME is one of the generators that `scripts/pretrained/train.py` trains; its run is in runs/NAME, or FOLDER is one that
-an experiment trained with the same settings. Weights are stored, and measured, in 16 bits.
+The run is one of an experiment's, or of `srgan-kit train`. Weights are stored, and measured, in 16 bits.
 """
 
 import argparse
@@ -21,18 +20,20 @@ from torch import Tensor, nn
 from scripts.lib import paths
 from scripts.lib.generative_measures import COMPARED, DEEPEST, code_names, infogan, photographs, traversal
 from scripts.lib.pages import wrapped
-from scripts.lib.runs import exported, held_out, restored
-from scripts.pretrained.cards import LICENCE, stage_line, stages_of
-from scripts.pretrained.train import PLANS
+from scripts.lib.runs import exported, held_out, restored, training_hours
+from scripts.pretrained.cards import LICENCE
 from srgan_kit.atomic import atomic_write
 from srgan_kit.critics.heads import CodeHead
 from srgan_kit.errors import UserError
 from srgan_kit.images.grid import grid, save_image
 from srgan_kit.metrics.likelihood import SAMPLES, bounds
-from srgan_kit.models.generative import load_saved
+from srgan_kit.models.generative import SavedModel, load_saved
 from srgan_kit.recipes.schema import Recipe
+from srgan_kit.recipes.variant import variant_name
 from srgan_kit.tasks.unconditional import fixed_images
+from srgan_kit.training.loop import MODEL, is_finished
 from srgan_kit.training.run import Run
+from srgan_kit.training.telemetry import LOG
 
 PRETRAINED, IMAGES = paths.PRETRAINED, paths.IMAGES
 LARGEST = 4e6
@@ -46,6 +47,8 @@ class Generator:
     """What is said of one generator."""
 
     title: str
+    images: str
+    """Its training images, below SRGAN_KIT_DATA."""
     use: str
     """Commands, each with what it shows."""
     data: str
@@ -103,6 +106,7 @@ Diversity and sharpness are parts of what held-out images score: 1 is as diverse
 GENERATORS: dict[str, Generator] = {
     "dcgan-flowers": Generator(
         "Photographs of flowers, 64x64 RGB, by a DCGAN.",
+        "gan/flowers64.npz",
         """\
 srgan-kit generate dcgan-flowers                              # samples.png, 64 flowers
 srgan-kit generate dcgan-flowers --interpolate -o between.png""",
@@ -120,6 +124,7 @@ image at 16x16, over the same of held-out images: much less than 1 would be copy
     ),
     "infogan-mnist": Generator(
         "Handwritten digits, 28x28 grey, by an InfoGAN, trained without labels.",
+        "gan/mnist.npz",
         """\
 srgan-kit generate infogan-mnist --class 7 -o sevens.png
 srgan-kit generate infogan-mnist --traverse continuous.0 -o code.png   # along a row only this code changes""",
@@ -137,6 +142,7 @@ images of each show.""",
     ),
     "vae-mnist": Generator(
         "Handwritten digits, 28x28 black and white, by a variational auto-encoder.",
+        "gan/mnist.npz",
         """\
 srgan-kit generate vae-mnist                                  # samples.png, 64 digits
 srgan-kit generate vae-mnist --interpolate -o between.png
@@ -156,11 +162,19 @@ value, in nats: the negative ELBO, and the importance-weighted bound with {SAMPL
 
 
 def finished_run(name: str, folder: Path, data: Path) -> Run:
-    """The run as it was after its last step."""
+    """The run as it was after its last step.
+
+    Raises:
+        UserError: it is no run folder, or not finished.
+    """
+    if not is_finished(folder):
+        raise UserError(f"{folder}: expected the folder of a finished run, with {MODEL} of its last step")
+    for file in ("recipe.json", LOG):
+        if not (folder / file).is_file():
+            raise UserError(f"{folder}: has no {file}, from which the card says how it was trained")
     recipe = Recipe.model_validate_json((folder / "recipe.json").read_text(encoding="utf-8"))
-    recipe = recipe.model_copy(
-        update={"data": recipe.data.model_copy(update={"folder": data / PLANS[name].data}), "device": "cpu"}
-    )
+    images = recipe.data.model_copy(update={"folder": data / GENERATORS[name].images})
+    recipe = recipe.model_copy(update={"data": images, "device": "cpu"})
     return restored(recipe, folder)
 
 
@@ -177,14 +191,32 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) -> str:
+def trained(saved: SavedModel, folder: Path) -> str:
+    """How the run was trained, in a line of the card."""
+    recipe, steps = saved.recipe, int(saved.metadata["steps"])
+    terms = " + ".join(f"{weight:g} {term}" for term, weight in recipe.generator_weights.items() if weight)
+    size = f"{recipe.data.size}x{recipe.data.size}"
+    return (
+        f"recipe {recipe.name}: {steps:,} steps, {steps * recipe.data.batch:,} images of {size}, system "
+        f"{variant_name(recipe.variant)}, {terms}, {duration(training_hours(folder))} of steps"
+    )
+
+
+def duration(hours: float) -> str:
+    """In the largest unit of which there is more than one."""
+    for unit, name in ((1, "hours"), (60, "minutes")):
+        if hours * unit > 1:
+            return f"{hours * unit:.1f} {name}"
+    return f"{3600 * hours:.0f} seconds"
+
+
+def card(name: str, folder: Path, measured: dict[str, float], fails: str) -> str:
     """The model card, in Markdown."""
     about = GENERATORS[name]
-    saved = load_saved(stages[-1])
+    saved = load_saved(folder)
     parameters = sum(weight.numel() for weight in saved.model.state_dict().values())
     rows = "\n".join(f"| {figure} | {value:g} |" for figure, value in measured.items())
     settings = json.dumps(saved.recipe.generator.model_dump(exclude={"name"}, exclude_defaults=True))
-    trained = "<br>".join(stage_line(stage) for stage in stages)
     latent = saved.recipe.latent
     codes = f", categorical codes {list(latent.categorical)}" if latent.categorical else ""
     codes += f", {latent.continuous} continuous" if latent.continuous else ""
@@ -204,7 +236,7 @@ def card(name: str, stages: list[Path], measured: dict[str, float], fails: str) 
 | architecture | `{saved.recipe.generator.name}` {settings} |
 | parameters | {parameters:,} |
 | made of | {latent.noise} Gaussian numbers{codes} |
-| training | {trained} |
+| training | {trained(saved, folder)} |
 | training data | {about.data} |
 | licence | {LICENCE}, see below |
 
@@ -228,32 +260,30 @@ def main() -> None:
     """Measure, write weights, card and image."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=GENERATORS)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where NAME's folder is")
-    parser.add_argument("--run", type=Path, help="the finished run, if it is not in NAME's folder")
+    parser.add_argument("run", type=Path, help="folder of the finished run")
     parser.add_argument("--fails", required=True, help="for the card: where it fails, as you saw it in its images")
     options = parser.parse_args()
     data = paths.data_folder("training images")
     name = options.name
     try:
-        stages = stages_of(options.run or options.runs / name)
-        run = finished_run(name, stages[-1], data)
+        run = finished_run(name, options.run, data)
         torch.manual_seed(0)
         with torch.no_grad():
             GENERATORS[name].prepare(run)
             stored = round_weights(run)
             size = sum(value.numel() * value.element_size() for value in stored.values())
             if size > LARGEST:
-                raise UserError(f"{stages[-1]}: would have {size / 1e6:.1f} MB, more than {LARGEST / 1e6:g}")
+                raise UserError(f"{options.run}: would have {size / 1e6:.1f} MB, more than {LARGEST / 1e6:g}")
             found = GENERATORS[name].measure(run)
             save_image(GENERATORS[name].picture(run), IMAGES / f"{name}.png")
     except UserError as error:
         sys.exit(f"error: {error}")
     measured = {figure: float(f"{value:.4g}") for figure, value in found.items()}
     own = {"licence": LICENCE, "training_data": GENERATORS[name].data, "measured": json.dumps({"samples": measured})}
-    metadata = load_saved(stages[-1]).metadata | own
+    metadata = load_saved(options.run).metadata | own
     with atomic_write(PRETRAINED / f"{name}.safetensors") as temporary:
         save_file(stored, temporary, metadata=metadata)
-    (PRETRAINED / f"{name}.md").write_text(card(name, stages, measured, options.fails), encoding="utf-8")
+    (PRETRAINED / f"{name}.md").write_text(card(name, options.run, measured, options.fails), encoding="utf-8")
     print(json.dumps(measured, indent=2))
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
-from srgan_kit.models.super_resolution import UpscalingModel
+from srgan_kit.models.super_resolution import UpscalingModel, generator_config
 
 SAME_ORIGIN = 0.8
 """Cosine between the weights of two networks from which one was trained from the other, or both from a third: of the
-pretrained pairs 0.95 and more, of networks that were trained apart less than 0.1."""
+pretrained pairs 0.81 and more, of networks that were trained apart less than 0.1."""
 
 
 def interpolated(first: UpscalingModel, second: UpscalingModel, fraction: float) -> UpscalingModel | None:
@@ -19,8 +19,11 @@ def interpolated(first: UpscalingModel, second: UpscalingModel, fraction: float)
     shows in them: the cosine between all weights of the one and of the other is at least SAME_ORIGIN.
     Wang et al. 2019, "Deep network interpolation for continuous imagery effect transition", arXiv:1811.10515
     """
-    settings = first.metadata.get("generator")
-    if settings is None or settings != second.metadata.get("generator") or first.border != second.border:
+    settings = [model.metadata.get("generator") for model in (first, second)]
+    if None in settings or first.border != second.border:
+        return None
+    own_settings, other_settings = (generator_config(text) for text in settings if text is not None)
+    if own_settings != other_settings:
         return None
     if cosine(first, second) < SAME_ORIGIN:
         return None

@@ -12,10 +12,10 @@ import torch
 from safetensors import safe_open
 
 from scripts.pretrained import release_generator
-from scripts.pretrained.train import PLANS
 from srgan_kit.contracts import Codes
+from srgan_kit.errors import UserError
 from srgan_kit.models.build import build_critic, build_model
-from srgan_kit.models.pretrained import read_summary
+from srgan_kit.models.pretrained import pretrained_generators, read_summary
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import train
 
@@ -23,12 +23,15 @@ TINY = ["steps=2", "data.batch=4", "device=cpu", "precision=fp32", "log_every=1"
 TINY += ["encoder.hidden=8", "validation.every=2"]
 
 
-def test_every_planned_generator_can_be_released() -> None:
-    planned = {name for name, plan in PLANS.items() if plan.data.startswith("gan/")}
-    assert planned == set(release_generator.GENERATORS)
-    assert {name: about.use.count(name) > 0 for name, about in release_generator.GENERATORS.items()} == dict.fromkeys(
-        planned, True
-    )
+def test_every_shipped_generator_can_be_released() -> None:
+    assert set(pretrained_generators()) == set(release_generator.GENERATORS)
+    for name, about in release_generator.GENERATORS.items():
+        assert name in about.use
+
+
+@pytest.mark.parametrize(("hours", "said"), [(1.36, "1.4 hours"), (0.99, "59.4 minutes"), (26 / 3600, "26 seconds")])
+def test_durations_are_in_a_unit_that_fits(hours: float, said: str) -> None:
+    assert release_generator.duration(hours) == said
 
 
 @pytest.fixture
@@ -46,16 +49,16 @@ def digits(tmp_path: Path) -> Path:
 def test_a_vae_becomes_weights_a_card_and_a_picture(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs, pretrained, images = tmp_path / "runs", tmp_path / "pretrained", tmp_path / "images"
+    pretrained, images = tmp_path / "pretrained", tmp_path / "images"
     pretrained.mkdir()
     images.mkdir()
-    folder = runs / "vae-mnist" / "1-vae"
+    folder = tmp_path / "run"
     train(load_recipe("vae", TINY, digits / "gan" / "mnist.npz"), folder)
     monkeypatch.setenv("SRGAN_KIT_DATA", str(digits))
     monkeypatch.setattr(release_generator, "PRETRAINED", pretrained)
     monkeypatch.setattr(release_generator, "IMAGES", images)
     monkeypatch.setattr(release_generator, "TESTED", 8)
-    monkeypatch.setattr(sys, "argv", ["", "vae-mnist", "--runs", str(runs), "--fails", "On everything."])
+    monkeypatch.setattr(sys, "argv", ["", "vae-mnist", str(folder), "--fails", "On everything."])
     release_generator.main()
     printed = json.loads(capsys.readouterr().out.split("{", 1)[1].join(["{", ""]))
     summary = read_summary(pretrained / "vae-mnist.safetensors")
@@ -67,22 +70,32 @@ def test_a_vae_becomes_weights_a_card_and_a_picture(
         dtypes = {file.get_tensor(name).dtype for name in file.keys() if name.endswith("weight")}  # noqa: SIM118
     assert dtypes == {np.dtype(np.float16)}
     card = (pretrained / "vae-mnist.md").read_text(encoding="utf-8")
-    assert "1-vae: recipe vae; 2 steps, 8 images of 28x28, system vae" in card
+    assert "recipe vae: 2 steps, 8 images of 28x28, system vae, 1 nll + 1 kl" in card
     assert f"| -ELBO, nats | {printed['-ELBO, nats']:g} |" in card
     assert "On everything." in card
     assert (images / "vae-mnist.png").is_file()
 
 
 def test_a_file_that_is_too_large_is_refused(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "runs" / "vae-mnist" / "1-vae"
+    folder = tmp_path / "run"
     train(load_recipe("vae", TINY, digits / "gan" / "mnist.npz"), folder)
     monkeypatch.setenv("SRGAN_KIT_DATA", str(digits))
     monkeypatch.setattr(release_generator, "LARGEST", 1000.0)
     monkeypatch.setattr(release_generator, "PRETRAINED", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["", "vae-mnist", "--runs", str(tmp_path / "runs"), "--fails", "x"])
+    monkeypatch.setattr(sys, "argv", ["", "vae-mnist", str(folder), "--fails", "x"])
     with pytest.raises(SystemExit, match=r"would have .* MB, more than 0\.001"):
         release_generator.main()
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_what_is_no_finished_run_is_refused(digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: expected the folder of a finished run"):
+        release_generator.finished_run("vae-mnist", tmp_path / "nowhere", digits)
+    folder = tmp_path / "run"
+    train(load_recipe("vae", TINY, digits / "gan" / "mnist.npz"), folder)
+    (folder / "recipe.json").unlink()
+    with pytest.raises(UserError, match=r"run: has no recipe\.json"):
+        release_generator.finished_run("vae-mnist", folder, digits)
 
 
 def networks(*settings: str) -> Any:

@@ -2,24 +2,27 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from scripts.lib.holdout import photograph_of, split
 from scripts.lib.text_pages import text_page
+from scripts.pretrained.students import images as students_images
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
-from scripts.pretrained.students.degraded_pairs import KINDS, low_resolution, make_pairs
+from scripts.pretrained.students.degraded_pairs import CLEAN, KINDS, low_resolution, make_pairs
 from scripts.pretrained.students.images import StudentImages
 from scripts.pretrained.students.loop import train_student
-from scripts.pretrained.students.release import card
+from scripts.pretrained.students.release import card, training
 from scripts.pretrained.students.stages import BATCH, STAGES, Stage, config_of
+from scripts.pretrained.students.train import Trainer
 from scripts.pretrained.teachers import realesrgan_x4plus as x4plus_teacher
 from scripts.pretrained.teachers.smfanet import load_smfanet
 from srgan_kit.data.image_folder import read_rgb
@@ -217,6 +220,47 @@ def test_a_card_says_who_taught(tmp_path: Path) -> None:
     assert "| taught by | Real-ESRGAN x4plus (BSD-3-Clause" in text
     assert "| training | for two minutes |" in text
     assert json.loads(text.split("`residual` ")[1].split(" |")[0])["groups"] == 5
+
+
+def test_a_card_lists_what_a_model_went_on_from() -> None:
+    stage = next(stage for stage in STAGES if stage.name == "x4-photo")
+    first = {"steps": 10, "batch": 4, "patch": 48, "seconds": 7.4, "start": "x4-fidelity"}
+    second = {"steps": 2000, "batch": 4, "patch": 32, "seconds": 60.0, "start": "x4-photo", "before": first}
+    text = training(stage, second, {"device": "a card"})
+    assert "10 steps from x4-fidelity (40 crops of 48x48, 7 seconds), then 2,000 steps (8,000 crops of 32x32" in text
+    assert "60 seconds) on one a card" in text
+
+
+def test_a_model_that_goes_on_keeps_its_log(tmp_path: Path) -> None:
+    log = {"x4-photo": {"steps": 10}}
+    (tmp_path / "students.json").write_text(json.dumps(log))
+    trainer = Trainer(SimpleNamespace(device="cpu", stages=["x4-photo"], start=tmp_path))  # pyright: ignore
+    assert trainer.before("x4-photo", "x4-photo") == {"before": {"steps": 10}}
+    assert trainer.before("x4-fidelity", "x4-photo") == {}
+    (tmp_path / "students.json").unlink()
+    assert trainer.before("x4-photo", "x4-photo") == {}
+
+
+def test_photo_pools_have_answers_and_originals(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only degraded images have a teacher's answer that is not the original."""
+    random = np.random.default_rng(0)
+    low = random.integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+    high = random.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    kind = np.array([CLEAN, 1, 2, 3])
+    np.savez(tmp_path / "pairs.npz", low=low, high=high, kind=kind, pages=1)
+    weights = {name: value.half() for name, value in RRDBNet(4, blocks=1).state_dict().items()}
+    save_file(weights, tmp_path / "x4plus_fp16.safetensors")
+    monkeypatch.setattr(students_images, "RRDBNet", lambda scale: RRDBNet(scale, blocks=1))
+    images = StudentImages([], tmp_path, torch.device("cpu"), dry_run=True)
+    photographs, text = images.photo(2, tmp_path / "pairs.npz")
+    answers, originals = photographs.targets
+    assert torch.equal(originals, torch.from_numpy(high[:3]))
+    assert torch.equal(answers[0], originals[0])
+    assert not torch.equal(answers[1:], originals[1:])
+    assert all(torch.equal(target, torch.from_numpy(high[3:])) for target in text.targets)
+    assert images.photo(2, tmp_path / "nowhere.npz") == [photographs, text]  # made once
 
 
 def test_the_photo_models_teacher_is_the_extras_network(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from scripts.lib.results import Results
 
 
 def test_the_page_of_the_photo_models_has_what_was_measured() -> None:
-    rows = Results(photo_models.RESULTS).rows()
+    rows = Results(photo_models.RESULTS).latest(*photo_models.KEY)
     assert f"-->\n{photo_models.page(rows)}\n<!--" in photo_models.PAGE.read_text(encoding="utf-8")
     assert {row["set"] for row in rows} <= photo_models.SETS.keys()
 

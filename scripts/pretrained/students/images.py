@@ -4,6 +4,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +46,17 @@ class StudentImages:
     """
 
     def __init__(self, paths: list[Path], weights: Path, device: torch.device, dry_run: bool) -> None:
-        self.weights, self.device, self.dry_run = weights, device, dry_run
-        with ThreadPoolExecutor() as pool:
-            planes = list(pool.map(landscape, paths))
-        by_size = [[image for image in planes if image.shape[1:] == size] for size in SIZES]
-        self.images = [torch.stack(found).to(device) for found in by_size]
+        self.weights, self.device, self.dry_run, self.paths = weights, device, dry_run, paths
         self._fidelity: dict[int, list[Pool]] = {}
+        self._photo: dict[int, list[Pool]] = {}
+
+    @cached_property
+    def images(self) -> list[Tensor]:
+        """(N, 3, H, W) uint8 of each size; read when they are first asked for, which photo models do not."""
+        with ThreadPoolExecutor() as pool:
+            planes = list(pool.map(landscape, self.paths))
+        by_size = [[image for image in planes if image.shape[1:] == size] for size in SIZES]
+        return [torch.stack(found).to(self.device) for found in by_size]
 
     def clean(self, scale: int) -> list[Pool]:
         """Clean images with the originals alone as targets; 31 crops."""
@@ -84,25 +90,36 @@ class StudentImages:
         return self._fidelity[scale]
 
     def photo(self, scale: int, pairs: Path) -> list[Pool]:
-        """Degraded images with the teacher's answers as targets, clean ones and text with the originals; 31 crops.
+        """Degraded images with two targets, the teacher's answers and the originals; 31 crops.
+
+        Clean ones and text have the originals twice.
 
         Args:
             scale: 4 or 2, for which the answers are reduced.
             pairs: the file of `make_all_pairs`; it is waited for.
         """
+        if scale not in self._photo:
+            self._photo[scale] = self._degraded(scale, pairs)
+        return self._photo[scale]
+
+    def _degraded(self, scale: int, pairs: Path) -> list[Pool]:
         found, pages = _load_pairs(pairs)
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         network = RRDBNet(4)
         network.load_state_dict(load_file(self.weights / PHOTO_TEACHER))
         teacher = Reduced(network.to(self.device, dtype, memory_format=torch.channels_last).eval(), 4 // scale)  # pyright: ignore[reportCallIssue]
-        low, target = torch.from_numpy(found.low), torch.from_numpy(found.high).to(self.device)
+        low, high = torch.from_numpy(found.low), torch.from_numpy(found.high).to(self.device)
+        target = high.clone()
         text = torch.arange(len(low)) >= len(low) - pages
         asked = (~text & (torch.from_numpy(found.kind) != CLEAN)).nonzero()[:, 0]
         for part in asked.split(512):
             answers = self._answers(teacher, low[part].permute(0, 3, 1, 2), scale, 1, at_once=64)
             target[part.to(self.device)] = answers
         low, text = low.to(self.device), text.to(self.device)
-        return [Pool(low[~text], (target[~text],), 27, RIM), Pool(low[text], (target[text],), 4)]
+        return [
+            Pool(low[~text], (target[~text], high[~text]), 27, RIM),
+            Pool(low[text], (high[text], high[text]), 4),
+        ]
 
     @torch.inference_mode()
     def _answers(self, teacher: nn.Module, low: Tensor, scale: int, views: int, at_once: int = 16) -> Tensor:

@@ -32,7 +32,8 @@ TARGETS = {
     "fidelity": "absolute, then squared distances to the originals and, with more weight, to the teacher's answers",
     "perceptual": "pixels, LPIPS and VGG19 features, consistency with the input, terms against a checkerboard",
     "photo": "pixels, LPIPS and VGG19 features, terms against a checkerboard; targets are the teacher's answers to "
-    "degraded images, and the originals of clean images and of drawn pages of text",
+    "degraded images, the originals of clean images and of drawn pages of text, and at last for 60 % of what LPIPS and "
+    "VGG19 compare the originals of degraded images too",
 }
 BORDER = "4"
 """Pixels by which images are continued: without them a flat colour gets a frame."""
@@ -64,11 +65,15 @@ def release(folder: Path, stage: Stage, fails: str) -> None:
 
 def training(stage: Stage, trained: dict[str, Any], log: dict[str, Any]) -> str:
     """How it was trained, in a line."""
-    start = f", from {trained['start']}" if trained["start"] else ""
-    crops = f"{trained['steps'] * trained['batch']:,} crops of {trained['patch']}x{trained['patch']}"
-    time = f"{trained['seconds']:.0f} seconds on one {log['device']}"
+    parts: list[str] = []
+    part: dict[str, Any] | None = trained
+    while part is not None:
+        crops = f"{part['steps'] * part['batch']:,} crops of {part['patch']}x{part['patch']}"
+        start = f" from {part['start']}" if part["start"] not in (None, stage.name) else ""
+        parts.insert(0, f"{part['steps']:,} steps{start} ({crops}, {part['seconds']:.0f} seconds)")
+        part = part.get("before")
     script = "`scripts/pretrained/students/train.py`"
-    return f"{script}: {trained['steps']:,} steps{start}, {crops}, {time}; {TARGETS[stage.kind]}"
+    return f"{script}: {', then '.join(parts)} on one {log['device']}; {TARGETS[stage.kind]}"
 
 
 def card(stage: Stage, trained: str, fails: str) -> str:

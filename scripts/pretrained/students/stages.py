@@ -27,6 +27,8 @@ class Terms:
     phase: float
     """Weight of `phase_evenness` for photographs, of `phase_balance` for clean images."""
     consistency: float
+    originals: float = 0.0
+    """Part of the images that networks compare with the originals, for photographs; the others with the answers."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,16 @@ class Stage:
 
 
 TEXTURE = Terms(pixel=0.5, lpips=4.0, features=0.1, phase_bias=10.0, phase=0.1, consistency=1.0)
-ANSWERS = Terms(pixel=1.0, lpips=0.6, features=0.15, phase_bias=10.0, phase=0.3, consistency=0.0)
+ANSWERS = Terms(pixel=1.0, lpips=1.0, features=0.25, phase_bias=10.0, phase=0.3, consistency=0.0, originals=0.6)
 STAGES = (
     Stage("x4-fidelity", "fidelity", 120, 1e-3, batch=64),
     Stage("x4-fidelity-fast", "fidelity", 65, 1.5e-3, channels=32, groups=8, batch=96),
     Stage("x2-fidelity", "fidelity", 40, 5e-4, scale=2, start="x4-fidelity", patch=64),
     Stage("x3-fidelity", "fidelity", 30, 5e-4, scale=3, start="x4-fidelity"),
-    Stage("x4-perceptual", "perceptual", 35, 2e-4, start="x4-fidelity", terms=TEXTURE, default=False),
-    Stage("x4-photo", "photo", 95, 5e-4, start="x4-fidelity", terms=ANSWERS),
-    Stage("x2-photo", "photo", 55, 5e-4, scale=2, start="x2-fidelity", terms=ANSWERS, patch=64),
-    Stage("x4-photo-large", "photo", 100, 7e-4, groups=11, terms=ANSWERS, default=False),
+    Stage("x4-perceptual", "perceptual", 35, 4e-4, start="x4-fidelity", terms=TEXTURE, default=False),
+    Stage("x4-photo", "photo", 160, 5e-4, start="x4-fidelity", terms=ANSWERS),
+    Stage("x2-photo", "photo", 50, 5e-4, scale=2, start="x2-fidelity", terms=ANSWERS, patch=64),
+    Stage("x4-photo-large", "photo", 90, 5e-4, groups=11, terms=ANSWERS, default=False),
 )
 """In the order in which they are trained."""
 

@@ -120,6 +120,7 @@ class Trainer:
             f"{done.restarts} restarts, losses {' '.join(f'{mean:.5f}' for mean in means)}"
         )
         self.log[stage.name] = {
+            **self.before(start, stage.name),
             "start": start,
             "kind": stage.kind,
             "steps": done.steps,
@@ -155,16 +156,20 @@ class Trainer:
             assert isinstance(convolution, nn.Conv2d)
             convolution.padding_mode = "zeros"
         steps = torch.arange(stage.patch * stage.scale - SHIFT, device=self.device)
+        own = round(terms.originals * COMPARED)
         phase = phase_evenness if stage.kind == "photo" else phase_balance
 
         def objective() -> Tensor:
-            low, (target,) = sample(pools, _flat(stage), stage.patch, stage.scale, GREY)
+            low, (target, *originals) = sample(pools, _flat(stage), stage.patch, stage.scale, GREY)
             made = student(low)
             some = torch.rand(len(low), device=self.device).argsort()[:COMPARED]
             row, column = (steps + torch.randint(SHIFT + 1, (1,), device=self.device) for _ in range(2))
-            first, second = (
-                each.index_select(0, some).index_select(2, row).index_select(3, column) for each in (made, target)
+            first, second, *real = (
+                each.index_select(0, some).index_select(2, row).index_select(3, column)
+                for each in (made, target, *originals)
             )
+            if real:
+                second = torch.cat([real[0][:own], second[own:]])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 compared = terms.lpips * lpips(first, second) + terms.features * vgg(first, second)
             again = F.interpolate(made, low.shape[2:], mode="bicubic", antialias=True)
@@ -177,6 +182,13 @@ class Trainer:
             )
 
         return objective
+
+    def before(self, start: str | None, name: str) -> dict[str, object]:
+        """How the model was trained that goes on, where the folder that it comes from has a log."""
+        log = self.options.start / LOG
+        if start != name or not log.is_file():
+            return {}
+        return {"before": json.loads(log.read_text(encoding="utf-8")).get(name)}
 
     def _start_from(self, plain: ResidualSR, start: str) -> None:
         """Weights of that name, trained here or below `--start`; of another scale all but the tail."""

@@ -11,7 +11,7 @@ import torch
 from ncnn_runtime import runtime
 from PIL import Image
 
-from scripts.examples import realesrgan as realesrgan_picture
+from scripts.examples import jpeg_photographs
 from srgan_kit.errors import UserError
 from srgan_kit.models import realesrgan
 from srgan_kit.models.super_resolution import load_model
@@ -99,8 +99,8 @@ def test_the_list_has_them(command: Callable[..., tuple[int, str, str]]) -> None
 
 @pytest.mark.usefixtures("folder")
 def test_the_picture_of_the_documentation_has_a_column_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(realesrgan_picture, "SIDE", 10)
-    sheet, seconds = realesrgan_picture.sheet()
+    monkeypatch.setattr(jpeg_photographs, "SIDE", 10)
+    sheet, seconds = jpeg_photographs.sheet(jpeg_photographs.FIGURES["realesrgan.png"])
     assert seconds["realesrgan-x4plus"] > seconds["x4-photo"] > 0
     assert sheet.shape == (3, 3 * 40, 4 * 40)
     columns = sheet.unflatten(2, (4, 40)).unbind(2)
