@@ -157,7 +157,9 @@ def test_each_scale_has_a_model_of_both_kinds(scale: float | None, clean: str, h
     ("found", "scale", "reason"),
     [
         (replace(CLEAN, jpeg_quality=QUALITY[4]), 4, "JPEG of quality about 88"),
-        (replace(CLEAN, jpeg_quality=QUALITY[4]), 2, None),
+        (replace(CLEAN, jpeg_quality=QUALITY[2]), 2, f"JPEG of quality about {QUALITY[2]}"),
+        (replace(CLEAN, jpeg_quality=QUALITY[2] + 1), 2, None),
+        (replace(CLEAN, jpeg_quality=QUALITY[2]), 1, None),
         (replace(CLEAN, traced_quality=50), 2, "traces of JPEG of quality about 50"),
         (replace(CLEAN, jpeg_quality=97, traced_quality=50), 2, None),
         (replace(CLEAN, paper=0.6, flat=0.3, ink=0.2), 4, "text or flat graphics"),
@@ -206,7 +208,7 @@ def test_weak_noise_at_the_same_size_is_not_said_to_be_none() -> None:
 
 
 def test_at_the_same_size_harm_must_be_greater() -> None:
-    assert QUALITY[1] < QUALITY[2] < QUALITY[4]
+    assert QUALITY[1] < QUALITY[2] <= QUALITY[4]
     assert NOISE[1] > NOISE[2]
     compressed = replace(CLEAN, jpeg_quality=QUALITY[2])
     assert [choose(compressed, scale).model for scale in (1, 2)] == ["x2-fidelity", "x2-photo"]
