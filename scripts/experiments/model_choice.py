@@ -42,6 +42,8 @@ PAGES = 24
 VERSIONS = 2
 """Treatments of each image, but one of the test set's."""
 SEED = 5
+KEY = ("number",)
+"""What tells an image's line from the others."""
 COMPARED = ("bicubic", "fidelity", "photo")
 CLEARLY = 0.05
 """Part by which a distance has to be smaller for its model to count as the better one."""
@@ -134,7 +136,7 @@ def run(
 ) -> None:
     """Measure what is missing of so many inputs."""
     judge, begin = vgg_judge(data), time.monotonic()
-    done = {row["number"]: row for row in results.latest("number")}
+    done = {row["number"]: row for row in results.latest(*KEY)}
     for number in range(count):
         if minutes is not None and time.monotonic() - begin > 60 * minutes:
             return
@@ -214,11 +216,12 @@ def main() -> None:
         everything = b100(data) if options.test_set else originals(data)
         results = Results(ON_B100 if options.test_set else RESULTS)
         if options.again:
-            results.forget(options.again)
+            results.tidy(KEY, without=options.again)
         run(data, results, everything, len(everything) * (1 if options.test_set else VERSIONS), options.minutes)
+        results.tidy(KEY)
     except UserError as error:
         sys.exit(f"error: {error}")
-    fill(PAGE, {"choice on B100" if options.test_set else "choice": page(results.latest("number"), everything)})
+    fill(PAGE, {"choice on B100" if options.test_set else "choice": page(results.rows(), everything)})
 
 
 if __name__ == "__main__":

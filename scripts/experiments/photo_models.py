@@ -152,9 +152,10 @@ def main() -> None:
     options = parser.parse_args()
     results = Results(RESULTS)
     if options.again:
-        results.forget(options.again)
+        results.tidy(KEY, without=options.again)
     if not options.render:
         run(paths.data_folder("images and weights"), results, options.minutes)
+        results.tidy(KEY)
     fill(PAGE, {"photo models": page(results.latest(*KEY))})
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,11 @@ class Results:
         """Of the lines that agree in these values the last, as one that was measured again is appended."""
         return list({tuple(row[name] for name in key): row for row in self.rows()}.values())
 
-    def forget(self, names: Collection[str]) -> None:
-        """Take these values out of every line, so that they are missing."""
-        lines = [json.dumps({name: value for name, value in row.items() if name not in names}) for row in self.rows()]
+    def tidy(self, key: Sequence[str], without: Collection[str] = ()) -> None:
+        """Leave only the last of the lines that agree in `key`, and take values of these names out of them."""
+        rows = [{name: value for name, value in row.items() if name not in without} for row in self.latest(*key)]
         with atomic_write(self.path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
     def add(self, row: Row) -> None:
         """Append a line."""

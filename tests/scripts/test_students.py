@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from scripts.lib.holdout import photograph_of, split
 from scripts.lib.text_pages import text_page
 from scripts.pretrained.students import images as students_images
+from scripts.pretrained.students.adversary import Adversary
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.degraded_pairs import CLEAN, KINDS, low_resolution, make_pairs
@@ -203,6 +204,20 @@ def test_a_loss_that_is_not_finite_costs_one_step() -> None:
     done = train_student(student, [(1.0, objective)], seconds=0.3, rate=1e-3)
     assert done.restarts == 1
     assert all(bool(value.isfinite().all()) for value in student.folded().values())
+
+
+def test_a_critic_learns_to_tell_and_its_term_leads_to_the_targets() -> None:
+    torch.manual_seed(0)
+    adversary, target = Adversary(torch.device("cpu"), channels=8), torch.rand(2, 3, 40, 40)  # noise is to be drawn
+    smooth = torch.full_like(target, 0.5).requires_grad_()
+    first = float(adversary.term(smooth, target).detach())
+    for _ in range(60):
+        adversary.term(smooth, target)
+    term = adversary.term(smooth, target)
+    assert float(term.detach()) > first + 0.2  # it knows by now
+    (slope,) = torch.autograd.grad(term, smooth)
+    moved = (smooth - 20 * slope / slope.abs().max() / 255).detach()
+    assert float(adversary.game.generator_loss(adversary.critic(moved).score)) < float(term.detach())
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.lib import paths
+from scripts.pretrained.students.adversary import Adversary
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.images import PAIR_SIDES, StudentImages, start_pairs
@@ -81,9 +82,10 @@ class Trainer:
             with zipfile.ZipFile(self.options.images) as file:
                 file.extractall(work / "images")
         paths = sorted(path for path in (work / "images").rglob("*") if path.is_file())
+        paths = [path for path in paths if path.parent.name not in self.options.leave_out]
         paths = paths[:: 300 if self.options.dry_run else 1]
         photo_scales = {stage.scale for stage in self.stages if stage.kind == "photo"}
-        kind = "dry run" if self.options.dry_run else "degraded"
+        kind = " without ".join(["dry run" if self.options.dry_run else "degraded", *self.options.leave_out])
         self.pairs = {scale: work / f"{kind}-x{scale}.npz" for scale in PAIR_SIDES if scale in photo_scales}
         # Before the device is used, because they are forked.
         making = start_pairs(paths, self.pairs, self.options.dry_run, self.options.workers)
@@ -156,6 +158,7 @@ class Trainer:
             assert isinstance(convolution, nn.Conv2d)
             convolution.padding_mode = "zeros"
         steps = torch.arange(stage.patch * stage.scale - SHIFT, device=self.device)
+        adversary = Adversary(self.device) if terms.adversarial else None
         own = round(terms.originals * COMPARED)
         phase = phase_evenness if stage.kind == "photo" else phase_balance
 
@@ -172,6 +175,8 @@ class Trainer:
                 second = torch.cat([real[0][:own], second[own:]])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 compared = terms.lpips * lpips(first, second) + terms.features * vgg(first, second)
+                if adversary is not None:
+                    compared = compared + terms.adversarial * adversary.term(first, second)
             again = F.interpolate(made, low.shape[2:], mode="bicubic", antialias=True)
             return (
                 terms.pixel * F.l1_loss(made, target)
@@ -231,6 +236,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True, help="in all, the preparation included")
     parser.add_argument("--stages", nargs="*", default=[], choices=[stage.name for stage in STAGES])
     parser.add_argument("--further", action="store_true", help="each starts from the model of its own name")
+    parser.add_argument("--leave-out", nargs="*", default=[], help="folders of images not to train on")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that degrade images; 0 for one per core")
     parser.add_argument("--dry-run", action="store_true", help="a few images, one look of each teacher")
