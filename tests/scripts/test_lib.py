@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib import pages, paths
+from scripts.lib.results import Results
 
 PAGE = "before\n<!-- first -->\nold\n<!-- end of first -->\nbetween\n<!-- second -->\n<!-- end of second -->\nafter\n"
 
@@ -32,3 +33,15 @@ def test_the_data_folder_is_that_of_the_variable(tmp_path: Path, monkeypatch: py
     assert paths.optional_data_folder() is None
     with pytest.raises(SystemExit, match="SRGAN_KIT_DATA is not set: it names the folder of images"):
         paths.data_folder("images")
+
+
+def test_results_that_were_measured_again_replace_the_others(tmp_path: Path) -> None:
+    results = Results(tmp_path / "some.jsonl")
+    for row in ({"number": 1, "old": 2, "new": 3}, {"number": 2, "old": 4}, {"number": 1, "old": 5}):
+        results.add(row)
+    assert results.latest("number") == [{"number": 1, "old": 5}, {"number": 2, "old": 4}]
+    results.tidy(["number"], without=["old"])
+    assert results.rows() == [{"number": 1}, {"number": 2}]
+    with results.path.open("a") as file:
+        file.write('{"number": 2, "o')  # cut short
+    assert results.latest("number") == [{"number": 1}, {"number": 2}]
