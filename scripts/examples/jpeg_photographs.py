@@ -1,4 +1,4 @@
-"""Draw JPEG photographs as x4-photo upscales them and networks of Real-ESRGAN do: figures of the documentation.
+"""Draw JPEG photographs, upscaled by x4-photo and by networks of Real-ESRGAN: figures of the documentation.
 
     SRGAN_KIT_DATA=... python -m scripts.examples.jpeg_photographs [--only realesrgan.png]
 

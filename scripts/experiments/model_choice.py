@@ -215,8 +215,7 @@ def main() -> None:
     try:
         everything = b100(data) if options.test_set else originals(data)
         results = Results(ON_B100 if options.test_set else RESULTS)
-        if options.again:
-            results.tidy(KEY, without=options.again)
+        results.tidy(KEY, without=options.again)
         run(data, results, everything, len(everything) * (1 if options.test_set else VERSIONS), options.minutes)
         results.tidy(KEY)
     except UserError as error:

@@ -1,7 +1,7 @@
 """The photo models on photographs as people have them, beside bicubic, the fidelity models and Real-ESRGAN's network.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.photo_models [--minutes M]    goes on where it ended; then the page
-    python -m scripts.experiments.photo_models --again x4-photo x2-photo           measures new weights of these
+    SRGAN_KIT_DATA=... python -m scripts.experiments.photo_models --again x4-photo x2-photo    new weights of these
     python -m scripts.experiments.photo_models --render                            the page alone
 
 Mild JPEG: photographs that no model was trained on are reduced, saved as JPEG of quality 50 to 92 in either
@@ -148,13 +148,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so many; the next call goes on")
     parser.add_argument("--render", action="store_true", help="write the page from what is measured")
-    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="measure these anew")
+    names = dict.fromkeys(name for scale in (2, 3, 4) for name in compared(scale))
+    parser.add_argument("--again", nargs="+", default=[], choices=names, help="measure these anew")
     options = parser.parse_args()
+    if options.again and options.render:
+        parser.error("--again measures: give no --render with it")
     results = Results(RESULTS)
-    if options.again:
-        results.tidy(KEY, without=options.again)
     if not options.render:
-        run(paths.data_folder("images and weights"), results, options.minutes)
+        data = paths.data_folder("images and weights")
+        results.tidy(KEY, without=options.again)
+        run(data, results, options.minutes)
         results.tidy(KEY)
     fill(PAGE, {"photo models": page(results.latest(*KEY))})
 

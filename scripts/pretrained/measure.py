@@ -269,7 +269,7 @@ def main() -> None:
         photos: Found | None = json.loads(PHOTO.read_text()) if PHOTO.is_file() else None
         distance = lpips_like(data / "weights" / paths.NETWORKS["lpips"])
         if options.photo:
-            photos = compare(data, distance.to(CPU), options.limit, options.names, photos)
+            photos = compare(data, distance.to(CPU), options.limit, options.names, None if options.limit else photos)
             if options.limit is not None:
                 print(section(photos))
                 return

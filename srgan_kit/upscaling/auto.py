@@ -9,7 +9,7 @@ from srgan_kit.upscaling.evidence import FAINT, Evidence
 
 QUALITY = {1: 40, 2: 88, 4: 88}
 """JPEG's quality up to which it did more harm than the photo models do: at the same size, and by their scales."""
-NOISE = {1: 2.0, 2: 1.7, 4: 1.7}
+NOISE = {1: 3.0, 2: 1.7, 4: 1.7}
 """Levels of noise from which, likewise."""
 ARTIFACTS = 2.2
 """Level of artifacts, by the network's estimate, from which they do more harm than the photo model of x4. That of x2

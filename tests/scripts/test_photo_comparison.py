@@ -13,6 +13,8 @@ from scripts.pretrained import photo_figure as photo_sheet
 from srgan_kit.data.degradation import degradation_random, degrade
 from srgan_kit.data.degradation_settings import LightConfig
 from srgan_kit.images.resize import resize
+from srgan_kit.metrics.folder import bicubic_upscaler
+from srgan_kit.metrics.lpips import lpips_like
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,3 +68,17 @@ def test_the_sheet_has_a_row_for_each_photograph(data_folder: Path, tmp_path: Pa
     torch.testing.assert_close(bicubic, resize(low.float() / 255, 4.0).clamp(0, 1), atol=0.5 / 255 + 1e-5, rtol=0)
     with pytest.raises(photo_sheet.UserError, match="no such folder"):
         photo_sheet.photographs(tmp_path / "absent")
+
+
+def test_only_the_models_named_are_measured_again(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photo_comparison, "pretrained_upscalers", dict)
+    monkeypatch.setattr(photo_comparison, "DEGRADATIONS", {"light": photo_comparison.DEGRADATIONS["light"]})
+    two = {"bicubic": bicubic_upscaler(4), "other": bicubic_upscaler(4)}
+    monkeypatch.setattr(photo_comparison, "upscalers", lambda scale, data: two)
+    distance = lpips_like(data_folder / "weights" / "squeezenet1_1_onnxzoo_tvkeys.pth")
+    before = {"x4": {"light": {"other": {"psnr_y": 1.0}, "bicubic": {"psnr_y": 2.0}}}}
+    found = photo_comparison.compare(data_folder, distance, 1, ["bicubic"], before)["x4"]["light"]
+    assert list(found) == ["bicubic", "other"]
+    assert found["other"] == {"psnr_y": 1.0}
+    assert found["bicubic"]["psnr_y"] > 15
+    assert list(photo_comparison.compare(data_folder, distance, 1, ["bicubic"])["x4"]["light"]) == ["bicubic"]

@@ -9,20 +9,19 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.lib.holdout import photograph_of, split
 from scripts.lib.text_pages import text_page
 from scripts.pretrained.students import images as students_images
-from scripts.pretrained.students.adversary import Adversary
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.degraded_pairs import CLEAN, KINDS, low_resolution, make_pairs
 from scripts.pretrained.students.images import StudentImages
 from scripts.pretrained.students.loop import train_student
 from scripts.pretrained.students.release import card, training
-from scripts.pretrained.students.stages import BATCH, STAGES, Stage, config_of
+from scripts.pretrained.students.stages import BATCH, STAGES, Stage, Terms, config_of
 from scripts.pretrained.students.train import Trainer
 from scripts.pretrained.teachers import realesrgan_x4plus as x4plus_teacher
 from scripts.pretrained.teachers.smfanet import load_smfanet
@@ -206,18 +205,19 @@ def test_a_loss_that_is_not_finite_costs_one_step() -> None:
     assert all(bool(value.isfinite().all()) for value in student.folded().values())
 
 
-def test_a_critic_learns_to_tell_and_its_term_leads_to_the_targets() -> None:
-    torch.manual_seed(0)
-    adversary, target = Adversary(torch.device("cpu"), channels=8), torch.rand(2, 3, 40, 40)  # noise is to be drawn
-    smooth = torch.full_like(target, 0.5).requires_grad_()
-    first = float(adversary.term(smooth, target).detach())
-    for _ in range(60):
-        adversary.term(smooth, target)
-    term = adversary.term(smooth, target)
-    assert float(term.detach()) > first + 0.2  # it knows by now
-    (slope,) = torch.autograd.grad(term, smooth)
-    moved = (smooth - 20 * slope / slope.abs().max() / 255).detach()
-    assert float(adversary.game.generator_loss(adversary.critic(moved).score)) < float(term.detach())
+@pytest.mark.parametrize(("share", "nearer"), [(0.0, "answers"), (1.0, "originals")])
+def test_networks_compare_with_originals_for_their_share(data_folder: Path, share: float, nearer: str) -> None:
+    """A student that enlarges each pixel to a square, as the one of both targets does."""
+    low = torch.randint(0, 256, (1, 24, 24, 3), dtype=torch.uint8)
+    large = low.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    targets = (large, 255 - large) if nearer == "answers" else (255 - large, large)
+    terms = Terms(pixel=0, lpips=1, features=1, phase_bias=0, phase=0, consistency=0, originals=share)
+    stage = Stage("x4-photo", "photo", 1, 1e-3, terms=terms, patch=16)
+    trainer = Trainer(SimpleNamespace(device="cpu", stages=["x4-photo"], weights=data_folder / "weights"))  # pyright: ignore
+    student = nn.Upsample(scale_factor=4)
+    made = trainer.perceptual(stage, terms, student, [Pool(low, targets, 2)])()
+    assert made < 1e-6
+    assert trainer.perceptual(stage, terms, student, [Pool(low, targets[::-1], 2)])() > 0.1
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
@@ -244,6 +244,9 @@ def test_a_card_lists_what_a_model_went_on_from() -> None:
     text = training(stage, second, {"device": "a card"})
     assert "10 steps from x4-fidelity (40 crops of 48x48, 7 seconds), then 2,000 steps (8,000 crops of 32x32" in text
     assert "60 seconds) on one a card" in text
+    assert "originals of degraded" not in text
+    text = training(stage, second | {"terms": {"originals": 0.6}}, {"device": "a card"})
+    assert text.endswith("and at last for 60 % of what LPIPS and VGG19 compare the originals of degraded images too")
 
 
 def test_a_model_that_goes_on_keeps_its_log(tmp_path: Path) -> None:
@@ -256,9 +259,7 @@ def test_a_model_that_goes_on_keeps_its_log(tmp_path: Path) -> None:
     assert trainer.before("x4-photo", "x4-photo") == {}
 
 
-def test_photo_pools_have_answers_and_originals(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_photo_pools_have_answers_and_originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only degraded images have a teacher's answer that is not the original."""
     random = np.random.default_rng(0)
     low = random.integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)

@@ -1,5 +1,10 @@
 """Pages of studies are what their scripts write from the committed results."""
 
+import sys
+from pathlib import Path
+
+import pytest
+
 from scripts.experiments import crops, photo_models
 from scripts.lib.results import Results
 
@@ -23,3 +28,15 @@ def test_the_share_over_another_is_of_the_means() -> None:
 
 def test_the_page_of_the_crops_has_what_was_measured() -> None:
     assert crops.table(Results(crops.RESULTS)) in crops.PAGE.read_text(encoding="utf-8")
+
+
+def test_measuring_again_without_the_data_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "photo_models.jsonl"
+    results.write_text('{"set": "light, x4", "number": 0, "x4-photo": {"psnr_y": 30.0}}\n')
+    monkeypatch.setattr(photo_models, "RESULTS", results)
+    monkeypatch.delenv("SRGAN_KIT_DATA", raising=False)
+    for arguments in (["--again", "x4-photo"], ["--again", "x4-photo", "--render"], ["--again", "number"]):
+        monkeypatch.setattr(sys, "argv", ["", *arguments])
+        with pytest.raises(SystemExit):
+            photo_models.main()
+    assert "x4-photo" in results.read_text()

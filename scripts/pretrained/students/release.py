@@ -32,8 +32,7 @@ TARGETS = {
     "fidelity": "absolute, then squared distances to the originals and, with more weight, to the teacher's answers",
     "perceptual": "pixels, LPIPS and VGG19 features, consistency with the input, terms against a checkerboard",
     "photo": "pixels, LPIPS and VGG19 features, terms against a checkerboard; targets are the teacher's answers to "
-    "degraded images, the originals of clean images and of drawn pages of text, and at last for 60 % of what LPIPS and "
-    "VGG19 compare the originals of degraded images too",
+    "degraded images, the originals of clean images and of drawn pages of text",
 }
 BORDER = "4"
 """Pixels by which images are continued: without them a flat colour gets a frame."""
@@ -73,7 +72,13 @@ def training(stage: Stage, trained: dict[str, Any], log: dict[str, Any]) -> str:
         parts.insert(0, f"{part['steps']:,} steps{start} ({crops}, {part['seconds']:.0f} seconds)")
         part = part.get("before")
     script = "`scripts/pretrained/students/train.py`"
-    return f"{script}: {', then '.join(parts)} on one {log['device']}; {TARGETS[stage.kind]}"
+    targets = TARGETS[stage.kind]
+    if share := (trained.get("terms") or {}).get("originals"):
+        last = " at last" if len(parts) > 1 else ""
+        targets += (
+            f", and{last} for {100 * share:.0f} % of what LPIPS and VGG19 compare the originals of degraded images too"
+        )
+    return f"{script}: {', then '.join(parts)} on one {log['device']}; {targets}"
 
 
 def card(stage: Stage, trained: str, fails: str) -> str:

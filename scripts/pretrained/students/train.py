@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.lib import paths
-from scripts.pretrained.students.adversary import Adversary
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.images import PAIR_SIDES, StudentImages, start_pairs
@@ -82,10 +81,9 @@ class Trainer:
             with zipfile.ZipFile(self.options.images) as file:
                 file.extractall(work / "images")
         paths = sorted(path for path in (work / "images").rglob("*") if path.is_file())
-        paths = [path for path in paths if path.parent.name not in self.options.leave_out]
         paths = paths[:: 300 if self.options.dry_run else 1]
         photo_scales = {stage.scale for stage in self.stages if stage.kind == "photo"}
-        kind = " without ".join(["dry run" if self.options.dry_run else "degraded", *self.options.leave_out])
+        kind = "dry run" if self.options.dry_run else "degraded"
         self.pairs = {scale: work / f"{kind}-x{scale}.npz" for scale in PAIR_SIDES if scale in photo_scales}
         # Before the device is used, because they are forked.
         making = start_pairs(paths, self.pairs, self.options.dry_run, self.options.workers)
@@ -130,6 +128,7 @@ class Trainer:
             "batch": stage.batch,
             "patch": stage.patch,
             "rate": stage.rate,
+            "terms": None if stage.terms is None else asdict(stage.terms),
             "losses": means,
         }
         plain.load_state_dict(self.students[stage.name])
@@ -145,12 +144,13 @@ class Trainer:
                 pools = self.images.clean(stage.scale)
             pools = _as_many(pools, stage)
             self.say(f"{stage.name}: {sum(len(pool.low) for pool in pools)} images and their targets")
-            return [(1.0, self._perceptual(stage, stage.terms, student, pools))]
+            return [(1.0, self.perceptual(stage, stage.terms, student, pools))]
         pools = _as_many(self.images.fidelity(stage.scale), stage)
         self.say(f"{stage.name}: {sum(len(pool.low) for pool in pools)} images and their answers")
         return [(0.7, partial(_taught, stage, student, pools, 1)), (1.0, partial(_taught, stage, student, pools, 2))]
 
-    def _perceptual(self, stage: Stage, terms: Terms, student: nn.Module, pools: list[Pool]) -> Objective:
+    def perceptual(self, stage: Stage, terms: Terms, student: nn.Module, pools: list[Pool]) -> Objective:
+        """Pixels, what networks compare, and how even the phases of the pixel shuffle are."""
         weights: Path = self.options.weights
         lpips = LPIPSLoss("squeeze", weights=weights / paths.NETWORKS["lpips"]).to(self.device)
         vgg = VGGFeatureLoss(LAYERS, weights=weights / paths.NETWORKS["perceptual"]).to(self.device)
@@ -158,7 +158,6 @@ class Trainer:
             assert isinstance(convolution, nn.Conv2d)
             convolution.padding_mode = "zeros"
         steps = torch.arange(stage.patch * stage.scale - SHIFT, device=self.device)
-        adversary = Adversary(self.device) if terms.adversarial else None
         own = round(terms.originals * COMPARED)
         phase = phase_evenness if stage.kind == "photo" else phase_balance
 
@@ -175,8 +174,6 @@ class Trainer:
                 second = torch.cat([real[0][:own], second[own:]])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 compared = terms.lpips * lpips(first, second) + terms.features * vgg(first, second)
-                if adversary is not None:
-                    compared = compared + terms.adversarial * adversary.term(first, second)
             again = F.interpolate(made, low.shape[2:], mode="bicubic", antialias=True)
             return (
                 terms.pixel * F.l1_loss(made, target)
@@ -236,7 +233,6 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True, help="in all, the preparation included")
     parser.add_argument("--stages", nargs="*", default=[], choices=[stage.name for stage in STAGES])
     parser.add_argument("--further", action="store_true", help="each starts from the model of its own name")
-    parser.add_argument("--leave-out", nargs="*", default=[], help="folders of images not to train on")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that degrade images; 0 for one per core")
     parser.add_argument("--dry-run", action="store_true", help="a few images, one look of each teacher")
