@@ -34,7 +34,8 @@ def settings_of(name: str, smoke: bool) -> list[str]:
     small = ["steps=4", "generator.hidden=16", "critic.hidden=[16]", "validation.holdout=16", "log_every=2"]
     full = ["steps=8000", "data.batch=128", "critic.hidden=[240,240]", "validation.every=4000", "log_every=500"]
     clip = ["optimizer.clip_gradient=1", "critic_optimizer.clip_gradient=1", "critic.activation=elu"]
-    return [*(small if smoke else full), *clip, "checkpoint_every=1000", f"variant.divergence={name}"]
+    game = [f"variant.divergence={name}", "variant.parametrisation=paper"]  # else KL, Pearson and Neyman draw nothing
+    return [*(small if smoke else full), *clip, "checkpoint_every=1000", *game]
 
 
 def parzen(samples: Tensor, tests: Tensor) -> tuple[float, float, float]:
