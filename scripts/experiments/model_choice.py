@@ -179,7 +179,10 @@ def page(rows: list[Row], everything: list[tuple[str, np.ndarray]]) -> str:
             lines.append(f"| x{scale} | {kind} | {len(some)} | {counts[0]} | {counts[1]} | {right} of {len(clear)} |")
     clear = [row for row in rows if better(row)]
     right = sum(better(row) == row["taken"] for row in clear)
-    lines += ["", f"In all the choice is right for {right} of {len(clear)} ({100 * right / len(clear):.1f} %).", ""]
+    lines += ["", f"In all the choice is right for {right} of {len(clear)} ({100 * right / len(clear):.1f} %),"]
+    harmed = [row for row in clear if row["kind"] != "clean"]
+    right = sum(better(row) == row["taken"] for row in harmed)
+    lines += [f"without clean photographs for {right} of {len(harmed)} ({100 * right / len(harmed):.1f} %).", ""]
     lines += ["| scale | " + " | ".join([*COMPARED, "auto", "the better one"]) + " |", f"|---|{'---|' * 5}"]
     for scale in (2, 4):
         some = [row for row in rows if row["scale"] == scale]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from srgan_kit.generators.super_resolution.settings import SRSettings
 from srgan_kit.models.super_resolution import UpscalingModel, generator_config
 
 SAME_ORIGIN = 0.8
@@ -19,11 +20,8 @@ def interpolated(first: UpscalingModel, second: UpscalingModel, fraction: float)
     shows in them: the cosine between all weights of the one and of the other is at least SAME_ORIGIN.
     Wang et al. 2019, "Deep network interpolation for continuous imagery effect transition", arXiv:1811.10515
     """
-    settings = [model.metadata.get("generator") for model in (first, second)]
-    if None in settings or first.border != second.border:
-        return None
-    own_settings, other_settings = (generator_config(text) for text in settings if text is not None)
-    if own_settings != other_settings:
+    settings = _settings(first)
+    if settings is None or settings != _settings(second) or first.border != second.border:
         return None
     if cosine(first, second) < SAME_ORIGIN:
         return None
@@ -31,6 +29,11 @@ def interpolated(first: UpscalingModel, second: UpscalingModel, fraction: float)
     own, others = first.network.state_dict(), second.network.state_dict()
     network.load_state_dict({name: weight.lerp(others[name], fraction) for name, weight in own.items()})
     return replace(first, name=f"{first.name}+{second.name}", network=network)
+
+
+def _settings(model: UpscalingModel) -> SRSettings | None:
+    text = model.metadata.get("generator")
+    return None if text is None else generator_config(text)
 
 
 @torch.no_grad()

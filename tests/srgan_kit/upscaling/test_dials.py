@@ -1,6 +1,8 @@
 """The dials of detail and denoising: which models, what is mixed, and what the ends are."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -192,6 +194,9 @@ def test_only_models_of_one_kind_and_origin_are_interpolated() -> None:
     for own, made in zip(first.network.parameters(), between.network.parameters(), strict=True):
         assert torch.allclose(made, 1.5 * own)
     assert interpolated(first, tiny(1, 32, border=4), 0.5) is None
+    other_order = json.dumps(dict(reversed(json.loads(near.metadata["generator"]).items())))
+    assert other_order != near.metadata["generator"]
+    assert interpolated(first, replace(near, metadata={"generator": other_order}), 0.5) is not None
 
 
 # --- models together ------------------------------------------------------------------------------------------------
