@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from scripts.lib.holdout import photograph_of, split
 from scripts.lib.text_pages import text_page
 from scripts.pretrained.students import images as students_images
+from scripts.pretrained.students.adversary import Adversary
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.degraded_pairs import CLEAN, KINDS, low_resolution, make_pairs
@@ -218,6 +219,47 @@ def test_networks_compare_with_originals_for_their_share(data_folder: Path, shar
     made = trainer.perceptual(stage, terms, student, [Pool(low, targets, 2)])()
     assert made < 1e-6
     assert trainer.perceptual(stage, terms, student, [Pool(low, targets[::-1], 2)])() > 0.1
+
+
+def test_a_critic_learns_and_teaches() -> None:
+    """Stripes are real, grey is not; the student's gradient leads to what the critic takes for real sooner."""
+    torch.manual_seed(0)
+    adversary = Adversary(torch.device("cpu"), torch.float32, channels=8)
+    real = (torch.arange(32) // 4 % 2).float().expand(2, 3, 32, 32)
+    made = torch.full((2, 3, 32, 32), 0.5, requires_grad=True)
+    losses = [float(adversary.term(made, real).detach()) for _ in range(60)]
+    assert losses[-1] > losses[0] + 0.5  # the critic knows which is which
+    loss = adversary.term(made, real)
+    own = [value.clone() for value in map(_gradient, adversary.parameters)]
+    loss.backward()
+    assert all(torch.equal(value, _gradient(each)) for value, each in zip(own, adversary.parameters, strict=True))
+    direction = _gradient(made)
+    better = (made - 0.1 * direction / direction.abs().max()).detach()
+    with torch.no_grad():
+        assert adversary.loss.generator_loss(adversary.critic(better).score) < loss
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
+def test_a_critic_outlives_a_loss_that_is_not_finite() -> None:
+    adversary = Adversary(torch.device("cpu"), torch.float32, channels=4)
+    image = torch.rand(1, 3, 24, 24)
+    adversary.term(torch.full_like(image, float("nan")), image)
+    assert adversary.term(image, image).isfinite()
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_a_stage_has_a_critic_where_its_terms_say_so(data_folder: Path, weight: float) -> None:
+    low = torch.randint(0, 256, (1, 24, 24, 3), dtype=torch.uint8)
+    large = low.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    terms = Terms(pixel=1, lpips=0, features=0, phase_bias=0, phase=0, consistency=0, originals=1, adversarial=weight)
+    stage = Stage("x4-photo", "photo", 1, 1e-3, terms=terms, patch=16)
+    trainer = Trainer(SimpleNamespace(device="cpu", stages=["x4-photo"], weights=data_folder / "weights"))  # pyright: ignore
+    made = trainer.perceptual(stage, terms, nn.Upsample(scale_factor=4), [Pool(low, (large, large), 2)])()
+    assert float(made) == pytest.approx(0.0 if weight == 0 else np.log(2), abs=0.1)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -1,6 +1,6 @@
 """The pretrained super-resolvers as stages: who is taught what, from whose weights, in which share of the time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 
@@ -29,6 +29,8 @@ class Terms:
     consistency: float
     originals: float = 0.0
     """Part of the images that networks compare with the originals, for photographs; the others with the answers."""
+    adversarial: float = 0.0
+    """Weight of a critic that tells the student's images from the originals; 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Stage:
 
 TEXTURE = Terms(pixel=0.5, lpips=4.0, features=0.1, phase_bias=10.0, phase=0.1, consistency=1.0)
 ANSWERS = Terms(pixel=1.0, lpips=1.0, features=0.25, phase_bias=10.0, phase=0.3, consistency=0.0, originals=0.6)
+CRISP = replace(ANSWERS, adversarial=0.05)
 STAGES = (
     Stage("x4-fidelity", "fidelity", 120, 1e-3, batch=64),
     Stage("x4-fidelity-fast", "fidelity", 65, 1.5e-3, channels=32, groups=8, batch=96),
@@ -66,6 +69,19 @@ STAGES = (
     Stage("x4-photo", "photo", 160, 5e-4, start="x4-fidelity", terms=ANSWERS),
     Stage("x2-photo", "photo", 50, 5e-4, scale=2, start="x2-fidelity", terms=ANSWERS, patch=64),
     Stage("x4-photo-large", "photo", 90, 5e-4, groups=11, terms=ANSWERS, default=False),
+    Stage(
+        "x4-photo-fast",
+        "photo",
+        60,
+        1e-3,
+        channels=32,
+        groups=8,
+        terms=ANSWERS,
+        start="x4-fidelity-fast",
+        default=False,
+    ),
+    Stage("x4-photo-crisp", "photo", 160, 2e-4, terms=CRISP, start="x4-photo", default=False),
+    Stage("x2-photo-crisp", "photo", 50, 2e-4, scale=2, start="x2-photo", terms=CRISP, patch=64, default=False),
 )
 """In the order in which they are trained."""
 

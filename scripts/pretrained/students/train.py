@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.lib import paths
+from scripts.pretrained.students.adversary import Adversary
 from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.images import PAIR_SIDES, StudentImages, start_pairs
@@ -80,10 +81,14 @@ class Trainer:
         if not (work / "images").is_dir():
             with zipfile.ZipFile(self.options.images) as file:
                 file.extractall(work / "images")
+        left_out = {work / "images" / name for name in self.options.leave_out}
+        if unknown := sorted(folder.name for folder in left_out if not folder.is_dir()):
+            raise SystemExit(f"--leave-out: {self.options.images} has no folder {', '.join(unknown)}")
         paths = sorted(path for path in (work / "images").rglob("*") if path.is_file())
+        paths = [path for path in paths if left_out.isdisjoint(path.parents)]
         paths = paths[:: 300 if self.options.dry_run else 1]
         photo_scales = {stage.scale for stage in self.stages if stage.kind == "photo"}
-        kind = "dry run" if self.options.dry_run else "degraded"
+        kind = "-without-".join(["dry run" if self.options.dry_run else "degraded", *sorted(self.options.leave_out)])
         self.pairs = {scale: work / f"{kind}-x{scale}.npz" for scale in PAIR_SIDES if scale in photo_scales}
         # Before the device is used, because they are forked.
         making = start_pairs(paths, self.pairs, self.options.dry_run, self.options.workers)
@@ -150,7 +155,7 @@ class Trainer:
         return [(0.7, partial(_taught, stage, student, pools, 1)), (1.0, partial(_taught, stage, student, pools, 2))]
 
     def perceptual(self, stage: Stage, terms: Terms, student: nn.Module, pools: list[Pool]) -> Objective:
-        """Pixels, what networks compare, and how even the phases of the pixel shuffle are."""
+        """Pixels, what networks compare, what a critic says, and how even the phases of the pixel shuffle are."""
         weights: Path = self.options.weights
         lpips = LPIPSLoss("squeeze", weights=weights / paths.NETWORKS["lpips"]).to(self.device)
         vgg = VGGFeatureLoss(LAYERS, weights=weights / paths.NETWORKS["perceptual"]).to(self.device)
@@ -160,6 +165,7 @@ class Trainer:
         steps = torch.arange(stage.patch * stage.scale - SHIFT, device=self.device)
         own = round(terms.originals * COMPARED)
         phase = phase_evenness if stage.kind == "photo" else phase_balance
+        adversary = Adversary(self.device, self.dtype) if terms.adversarial else None
 
         def objective() -> Tensor:
             low, (target, *originals) = sample(pools, _flat(stage), stage.patch, stage.scale, GREY)
@@ -170,14 +176,17 @@ class Trainer:
                 each.index_select(0, some).index_select(2, row).index_select(3, column)
                 for each in (made, target, *originals)
             )
+            against = real[0] if real else second
             if real:
                 second = torch.cat([real[0][:own], second[own:]])
+            judged = terms.adversarial * adversary.term(first, against) if adversary else 0.0
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 compared = terms.lpips * lpips(first, second) + terms.features * vgg(first, second)
             again = F.interpolate(made, low.shape[2:], mode="bicubic", antialias=True)
             return (
                 terms.pixel * F.l1_loss(made, target)
                 + compared
+                + judged
                 + terms.phase_bias * phase_bias(made, target, stage.scale)
                 + terms.phase * phase(made, target, stage.scale)
                 + terms.consistency * F.l1_loss(again, low)
@@ -233,6 +242,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True, help="in all, the preparation included")
     parser.add_argument("--stages", nargs="*", default=[], choices=[stage.name for stage in STAGES])
     parser.add_argument("--further", action="store_true", help="each starts from the model of its own name")
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="FOLDER", help="of the packed images")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that degrade images; 0 for one per core")
     parser.add_argument("--dry-run", action="store_true", help="a few images, one look of each teacher")
