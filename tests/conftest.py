@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from hypothesis import settings
 from PIL import Image
 from tiny_runs import TinyRuns, next_batches
@@ -52,6 +53,12 @@ def _cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     """What is kept between runs is not kept in the user's folder."""
     monkeypatch.setenv("SRGAN_KIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("SRGAN_KIT_MODELS", str(tmp_path_factory.getbasetemp() / "models"))
+
+
+@pytest.fixture(autouse=True)
+def _precision() -> None:
+    """An `Accelerator` of another test, on a processor with bf16, does not decide over this one's precision."""
+    AcceleratorState._reset_state()
 
 
 @pytest.fixture(autouse=True)
