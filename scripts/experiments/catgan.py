@@ -18,7 +18,7 @@ from torch import Tensor
 from scripts.lib.digits import class_logits, test_set, without_test_set
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.generative_measures import generated
-from scripts.lib.runs import held_out, restored, training_hours
+from scripts.lib.runs import held_out, restored
 from srgan_kit import losses
 from srgan_kit.images.grid import grid, save_image
 from srgan_kit.metrics.classification import cluster_error
@@ -66,7 +66,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, folder in folders.items()
         if folder is not None
     }
-    experiment.hours = sum(training_hours(run.folder) for run in runs.values())
     experiment.settings = {"runs": {name: " ".join(settings[name]) for name in runs}}
     if runs:
         measure(experiment, runs)

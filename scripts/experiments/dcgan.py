@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.generative_measures import COMPARED, photographs
 from scripts.lib.linear_classifier import DECAYS, Labelled, linear_error
-from scripts.lib.runs import exported, held_out, restored, training_batch, training_hours
+from scripts.lib.runs import exported, held_out, restored, training_batch
 from scripts.lib.shipped import DCGAN_FLOWERS
 from srgan_kit.contracts import Batch
 from srgan_kit.generators.sampling import draw, interpolation, make_images
@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = {name: (*own, *(SMOKE if experiment.smoke else ())) for name, (_, own) in FILES.items()}
     images = {name: experiment.data / file for name, (file, _) in FILES.items()}
     folders = {name: experiment.trained(name, "dcgan", images[name], settings[name]) for name in FILES}
-    if folders["flowers"] is None:
-        sys.exit("flowers is not finished yet; call it again")
+    if not any(folders.values()):
+        sys.exit("no run is finished yet; call it again")
     for name, folder in folders.items():
         if folder is None:
             continue
@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 experiment.images.mkdir(parents=True, exist_ok=True)
                 save_image(picture(run), experiment.images / "dcgan.png")
         experiment.settings[name] = f"{' '.join(settings[name])}, seed 0"
-        experiment.hours += training_hours(folder)
-    state_samples(experiment, more["samples"])
+    if more:
+        state_samples(experiment, more["samples"])
     experiment.notes = NOTES
     experiment.write(**more)
 

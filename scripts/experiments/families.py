@@ -18,7 +18,6 @@ from torch import Tensor
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.likelihood import measured
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, Effort, mnist_classifier
-from scripts.lib.runs import training_hours
 from srgan_kit.data.image_dataset import DatasetSettings, load_dataset
 from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import grid, save_image
@@ -101,7 +100,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         if title == "VAE":
             binary = torch.bernoulli(images, generator=torch.Generator().manual_seed(0))
             found["VAE, pixels drawn"] = judge.values(binary)
-        experiment.hours += training_hours(folder)
     experiment.figures = figures(found)
     experiment.settings = {"samples": count, "test images": tests or len(real), "seed": 0}
     experiment.notes = ["The hours are those of all three runs.", *statements(found)]

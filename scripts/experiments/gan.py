@@ -12,7 +12,6 @@ import numpy as np
 
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
-from scripts.lib.runs import training_hours
 from scripts.lib.samples_of_runs import rows_of, samples_of
 from srgan_kit.images.grid import save_image
 from srgan_kit.training.run import Diverged
@@ -56,7 +55,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             settings = [*always, *own, f"steps={steps}", f"variant.objective={name}", f"seed={seed}"]
             folder = _trained(experiment, f"{name}-{seed}", settings)
             if folder is not None:
-                experiment.hours += training_hours(folder)
                 runs.append(mnist_measures(samples_of(folder, count), effort))
                 shown += [folder] if seed == seeds[0] else []
         if runs:

@@ -18,7 +18,7 @@ from torch import Tensor
 from scripts.lib.digits import class_logits, test_set, without_test_set
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.generative_measures import generated
-from scripts.lib.runs import restored, training_hours
+from scripts.lib.runs import restored
 from srgan_kit.images.grid import grid, save_image
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.run import Run
@@ -84,7 +84,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, folder in folders.items()
         if folder is not None
     }
-    experiment.hours = sum(training_hours(run.folder) for run in finished.values())
     experiment.settings = {"runs": {name: " ".join(PLANS[name].all_settings(experiment.smoke)) for name in finished}}
     if finished:
         measure(experiment, finished)

@@ -19,7 +19,7 @@ from torch import Tensor
 from scripts.lib.digit_shape import digit_shape
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.generative_measures import infogan, traversal
-from scripts.lib.runs import exported, restored, training_hours
+from scripts.lib.runs import exported, restored
 from scripts.lib.shipped import INFOGAN_MNIST
 from srgan_kit.contracts import Codes
 from srgan_kit.images.grid import save_image
@@ -73,7 +73,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = trained(experiment, plan)
         if folder is not None:
             folders[plan.name], found[plan.name] = folder, measured(experiment, plan, folder)
-            experiment.hours += training_hours(folder)
     if not found:
         print("no run is finished yet; call it again")
         return

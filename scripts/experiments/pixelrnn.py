@@ -17,7 +17,6 @@ from torch import Tensor
 
 from scripts.lib.experiment import Figure, open_experiment
 from scripts.lib.likelihood import measured
-from scripts.lib.runs import training_hours
 from srgan_kit.data.image_dataset import load_test_images
 from srgan_kit.images.grid import grid, save_image
 from srgan_kit.models.generative import load_saved
@@ -70,7 +69,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
         recipe = load_saved(folder).recipe
         experiment.settings[network.title] = f"{recipe.steps} steps of {recipe.data.batch} images"
-        experiment.hours += training_hours(folder)
         rows.append(samples(folder / MODEL, 4 if experiment.smoke else COLUMNS * ROWS))
     if not rows:
         sys.exit("the time was up before the first run ended; call again to go on")

@@ -15,7 +15,6 @@ from typing import Literal
 
 from scripts.lib import paths
 from scripts.lib.experiment import Experiment, Figure, open_experiment
-from scripts.lib.runs import training_hours
 from scripts.lib.sr_measures import Measured, Measures, draw_crops, mean_shares
 from srgan_kit.errors import UserError
 
@@ -128,7 +127,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         if folder is None:
             continue
         models[row] = folder / "model.safetensors"
-        experiment.hours += training_hours(folder)
         shares[row] = mean_shares(folder / "log.jsonl", 2 if experiment.smoke else STEPS // 2)
     models["HR"] = "HR"
     found: dict[str, Measured] = {}

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.likelihood import measured
-from scripts.lib.runs import training_hours
 from srgan_kit.images.grid import below_each_other, save_image
 from srgan_kit.metrics.likelihood import SAMPLES
 from srgan_kit.models.generative import load_saved
@@ -81,7 +80,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             Figure("-ELBO, nats", stage.title, elbo.value, elbo.error),
             Figure("active units of 50", stage.title, units, better="higher"),
         ]
-        experiment.hours += training_hours(folder)
     experiment.settings = {stage.title: load_saved(folder).recipe.steps for stage, folder in finished.items()}
     experiment.settings |= {"test images": images or 10_000, "samples": samples, "seed": 0}
     experiment.notes = [

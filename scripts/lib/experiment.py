@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 
 from scripts.lib import paths
+from scripts.lib.runs import training_hours
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
@@ -88,8 +89,8 @@ class Experiment:
     """What a reader must know to judge the figures: steps, seeds, sizes."""
     notes: list[str] = field(default_factory=list)
     """Sentences for the page, below the table."""
-    hours: float = 0.0
-    """Training time of all runs."""
+    finished: dict[str, float] = field(default_factory=dict)
+    """Hours of training by run."""
     unfinished: list[str] = field(default_factory=list)
     """Runs for which there was no time, or which another process trains."""
     trained_on: set[str] = field(default_factory=set)
@@ -119,6 +120,7 @@ class Experiment:
                 self.unfinished.append(run)
                 return None
         self.trained_on |= set(_places(folder)) or {hardware()}
+        self.finished[run] = training_hours(folder)
         return folder
 
     def _go_on(
@@ -149,21 +151,27 @@ class Experiment:
         return is_finished(folder)
 
     def write(self, **more: Any) -> Path:
-        """Write the result file; `more` is kept in it beside the figures (series of a plot, single runs)."""
+        """Write the result file; `more` is kept in it beside the figures (series of a plot, single runs).
+
+        What the file says already of runs that are not finished here, because they lie in another checkout or were
+        removed, stays in it.
+        """
         record = {
             "title": self.title,
             "source": self.source,
             "command": f"SRGAN_KIT_DATA=DATA python -m scripts.experiments.{self.name}",
             "hardware": " and ".join(sorted(self.trained_on or {hardware()})),
-            "training_hours": round(self.hours, 2),
+            "training_hours": sum(self.finished.values()),
             "settings": self.settings,
             "figures": [asdict(figure) | {"status": figure.status} for figure in self.figures],
             "notes": self.notes,
+            "finished": self.finished,
             "unfinished": self.unfinished,
         }
         self.results.mkdir(parents=True, exist_ok=True)
         path = self.results / f"{self.name}.json"
-        path.write_text(json.dumps(_short(record | more), indent=2) + "\n", encoding="utf-8")
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        path.write_text(json.dumps(_short(with_earlier(before, record | more)), indent=2) + "\n", encoding="utf-8")
         return path
 
 
@@ -186,6 +194,31 @@ def open_experiment(name: str, title: str, source: str, doc: str | None, argv: S
         images=work if arguments.smoke else paths.IMAGES,
         deadline=None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes,
     )
+
+
+def with_earlier(before: Mapping[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """A result with what an earlier one says of runs that are finished there and not here."""
+    kept = {run: hours for run, hours in before.get("finished", {}).items() if run in now["unfinished"]}
+    if not kept:
+        return now
+    joined = _joined(before, now)
+    rows = [*before["figures"], *now["figures"]]
+    finished = kept | now["finished"]
+    return joined | {
+        "figures": list({(row["measure"], row["setting"]): row for row in rows}.values()),
+        "notes": list(dict.fromkeys([*before["notes"], *now["notes"]])),
+        "hardware": " and ".join(sorted({*before["hardware"].split(" and "), *now["hardware"].split(" and ")})),
+        "finished": finished,
+        "training_hours": sum(finished.values()),
+        "unfinished": [run for run in now["unfinished"] if run not in kept],
+    }
+
+
+def _joined(before: Any, now: Any) -> Any:
+    """Mappings joined at every depth; of other values the second, if there is something in it."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return {**before, **{key: _joined(before.get(key), value) for key, value in now.items()}}
+    return before if now is None or now == [] else now
 
 
 @contextmanager

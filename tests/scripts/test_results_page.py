@@ -31,7 +31,7 @@ def found(work: Path) -> Experiment:
         Figure("accuracy", "all", 0.97, goal=0.95, better="higher"),
         Figure("accuracy", "of a control", 0.5, better="higher"),
     ]
-    one.settings, one.notes, one.hours = {"steps": 10, "seeds": [0, 1]}, ["A note."], 0.5
+    one.settings, one.notes, one.finished = {"steps": 10, "seeds": [0, 1]}, ["A note."], {"run": 0.5}
     return one
 
 
@@ -49,6 +49,37 @@ def test_a_row_has_the_papers_figure_the_goal_and_the_status(tmp_path: Path) -> 
     assert "\n- A note.\n- Settings: steps 10; seeds 0, 1.\n- Training took 30 minutes in all, on " in text
     assert "Not finished" not in text
     assert "\n- Not finished: a, b.\n" in described(result | {"unfinished": ["a", "b"]})
+
+
+def test_what_was_measured_of_runs_that_are_gone_stays(tmp_path: Path) -> None:
+    """In another checkout one of two runs is there, and a third one is new."""
+    first = found(tmp_path)
+    first.finished, first.trained_on = {"a": 1.0, "b": 2.0}, {"a card"}
+    first.write(errors={"a": 1940, "b": 5}, rows=[1])
+    second = Experiment("gan", "GAN", "Paper, table 1", tmp_path, tmp_path, True, tmp_path, tmp_path)
+    second.finished, second.unfinished, second.trained_on = {"b": 3.0, "c": 4.0}, ["a", "d"], {"a processor"}
+    second.figures = [Figure("nats", "a | b", 80.0, paper=81.3), Figure("nats", "c", 70.0)]
+    second.settings, second.notes = {"steps": 10, "samples": 5}, ["A note.", "Another."]
+    second.write(errors={"b": 6, "c": 7}, rows=[])
+    result = read("gan", tmp_path)
+    assert result is not None
+    assert [(row["setting"], row["ours"]) for row in result["figures"]] == [
+        ("100 labels", 1940.0),
+        ("a | b", 80.0),
+        ("all", 0.97),
+        ("of a control", 0.5),
+        ("c", 70.0),
+    ]
+    assert (result["finished"], result["unfinished"]) == ({"a": 1.0, "b": 3.0, "c": 4.0}, ["d"])
+    assert (result["training_hours"], result["hardware"]) == (8.0, "a card and a processor")
+    assert (result["errors"], result["rows"]) == ({"a": 1940, "b": 6, "c": 7}, [1])
+    assert result["settings"] == {"steps": 10, "seeds": [0, 1], "samples": 5}
+    assert result["notes"] == ["A note.", "Another."]
+    second.unfinished = []  # a call that measures everything begins anew
+    second.write()
+    result = read("gan", tmp_path)
+    assert result is not None
+    assert [row["setting"] for row in result["figures"]] == ["a | b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from scripts.experiments.deepsim.plans import ALL, CELLS, COMPARATORS, SUPER_RES
 from scripts.experiments.deepsim.statements import FARTHER, PAPER, goals, statements
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.quality import as_exported
-from scripts.lib.runs import held_out, restored, training_hours
+from scripts.lib.runs import held_out, restored
 from srgan_kit.images.grid import grid, save_image
 
 MEASURES = {
@@ -72,7 +72,6 @@ def cells(exp: Experiment, comparator: Comparator) -> tuple[dict[str, Numbers], 
         folder = comparator.run(exp, cell)
         if folder is None:
             continue
-        exp.hours += training_hours(folder)
         found[cell], originals, made = measure(comparator.recipe(exp, cell), folder, features, judge)
         rows = rows or [originals[:COLUMNS]]
         rows.append(made[:COLUMNS])
@@ -107,7 +106,6 @@ def super_resolution(exp: Experiment) -> dict[str, Numbers]:
     for name in SUPER_RESOLVERS:
         recipe, folder = super_resolver(exp, name)
         if folder is not None:
-            exp.hours += training_hours(folder)
             run = restored(recipe, folder)
             fit = {"fit_seen": fit_seen(run, held_out(run, 16))}
             found[name] = as_exported(str(folder / "model.safetensors"), exp.data, count) | fit

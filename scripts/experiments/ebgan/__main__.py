@@ -14,7 +14,6 @@ from scripts.experiments.ebgan.search import ALWAYS, BATCH, GRID, KINDS, SAMPLES
 from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
 from scripts.lib.results import Row
-from scripts.lib.runs import training_hours
 from scripts.lib.samples_of_runs import rows_of, samples_of
 
 SEEDS, OWN_STEPS = 3, 6000
@@ -28,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     real = real_measures(QUICK if experiment.smoke else FULL)
     own = pulling_away(experiment)
     rows = search(experiment, points)
-    experiment.hours += sum(row["hours"] for row in rows)
+    experiment.finished |= {row["run"]: row["hours"] for row in rows}
     compared(experiment, rows)
     experiment.figures.append(Figure("I'", "training images", real["i_prime"], better="higher"))
     experiment.settings = {
@@ -57,7 +56,6 @@ def pulling_away(experiment: Experiment) -> dict[str, list[dict[str, float]]]:
             run = f"{name.replace(' ', '-').lower()}-{seed}"
             folder = experiment.trained(run, "ebgan", experiment.data / MNIST, settings)
             if folder is not None:
-                experiment.hours += training_hours(folder)
                 measured = mnist_measures(samples_of(folder, count), QUICK if experiment.smoke else FULL)
                 found.setdefault(name, []).append(measured)
     for name, runs in found.items():

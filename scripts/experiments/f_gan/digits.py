@@ -7,7 +7,6 @@ from torch import Tensor
 
 from scripts.lib.experiment import Experiment, Figure
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
-from scripts.lib.runs import training_hours
 from scripts.lib.samples_of_runs import samples_of
 from srgan_kit.data.npz import read_arrays
 from srgan_kit.metrics.parzen import parzen_log_likelihood, parzen_sigma
@@ -61,7 +60,6 @@ def digits(experiment: Experiment, count: int) -> tuple[dict[str, dict[str, floa
             continue
         if folder is not None:
             folders.append(folder)
-            experiment.hours += training_hours(folder)
             samples[name] = samples_of(folder, count)
             found[name] = mnist_measures(samples[name], effort)
     for name, images in samples.items():

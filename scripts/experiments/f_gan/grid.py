@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from scripts.lib.experiment import Experiment, Figure
-from scripts.lib.runs import exported, restored, training_hours
+from scripts.lib.runs import exported, restored
 from scripts.lib.toys.distributions import grid
 from scripts.lib.toys.task import ToyTask
 from srgan_kit.recipes.load import load_recipe
@@ -85,5 +85,4 @@ def _one(experiment: Experiment, name: str, own: Sequence[str], seed: int, steps
         return None
     recipe = load_recipe("f-gan", settings)
     run = restored(recipe, folder, task(recipe))
-    experiment.hours += training_hours(folder)
     return {"finished": 1.0} | run.task.validate(exported(run))

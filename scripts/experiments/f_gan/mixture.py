@@ -13,7 +13,7 @@ from torch import Tensor
 
 from losses.f_divergence import divergence
 from scripts.lib.experiment import Experiment, Figure
-from scripts.lib.runs import exported, restored, training_hours
+from scripts.lib.runs import exported, restored
 from scripts.lib.toys.distributions import two_gaussians
 from scripts.lib.toys.task import ToyTask
 from srgan_kit.recipes.load import load_recipe
@@ -107,7 +107,6 @@ def learned(experiment: Experiment, name: str, seed: int, steps: int) -> dict[st
     recipe = load_recipe("f-gan", settings)
     own = task(recipe)
     run = restored(recipe, folder, own)
-    experiment.hours += training_hours(folder)
     model, variant = exported(run), run.variant
     assert isinstance(variant, FGAN)
     assert run.critic is not None

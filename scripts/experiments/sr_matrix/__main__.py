@@ -31,7 +31,7 @@ from scripts.experiments.sr_matrix.rows import (
     rows,
 )
 from scripts.lib.experiment import Experiment, Figure, open_experiment
-from scripts.lib.runs import restored, training_hours
+from scripts.lib.runs import restored
 from scripts.lib.sr_measures import Measured, Measures, draw_crops, mean_shares
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
@@ -91,7 +91,6 @@ class Matrix:
         folder = self.experiment.trained("converged", RECIPE, self.images, settings)
         if folder is None:
             return None
-        self.experiment.hours += training_hours(folder)
         return folder / "model.safetensors"
 
     def row(self, row: Row, start: Path) -> dict[str, Any] | None:
@@ -103,7 +102,6 @@ class Matrix:
         folder = self.experiment.trained(row.folder, RECIPE, self.images, settings)
         if folder is None:
             return None
-        self.experiment.hours += training_hours(folder)
         found: dict[str, Any] = {"settings": row.settings[len(COMMON) :]}
         found |= self.measured(row.folder, folder / "model.safetensors")
         found["shares"] = mean_shares(folder / "log.jsonl", 0 if self.tiny else STEPS // 2)

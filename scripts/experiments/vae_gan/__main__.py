@@ -32,7 +32,6 @@ from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.few_images import images_of
 from scripts.lib.mnist_classifier import FULL, QUICK, mnist_classifier
 from scripts.lib.quality import as_exported
-from scripts.lib.runs import training_hours
 from srgan_kit.contracts import Batch
 from srgan_kit.images.grid import save_image
 from srgan_kit.metrics.lpips import lpips_like
@@ -69,7 +68,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     sheets: list[Tensor] = []
     for images in (MNIST, FLOWERS):
         folders = dict(images.runs(exp))
-        exp.hours += sum(training_hours(folder) for folder in folders.values())
         shown = {name: folder for name, folder in folders.items() if name in SYSTEMS}
         found[images.name], drawn = measured_on(exp, images, shown)
         exp.figures += figures(images.name, found[images.name])
@@ -143,7 +141,6 @@ def super_resolution(exp: Experiment) -> dict[str, Numbers]:
         folder = super_resolver(exp, name)
         if folder is None:
             continue
-        exp.hours += training_hours(folder)
         found[name] = as_exported(str(folder / "model.safetensors"), exp.data, 1 if exp.smoke else 20)
     labels = {"start": "x4-fidelity, the start", "control": "the same steps without a system", "vae-gan": "VAE/GAN"}
     goal = found["start"]["lpips_like"]
