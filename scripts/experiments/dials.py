@@ -35,6 +35,7 @@ from srgan_kit.images.resize import resize_8bit
 from srgan_kit.models.interpolation import SAME_ORIGIN, cosine
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.choice import Choice, Dials, Share
+from srgan_kit.upscaling.engines import EVENNESS
 from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS, PAGE = paths.RESULTS / "dials.json", paths.GUIDE / "dials-and-sizes.md"
@@ -73,7 +74,8 @@ def settings() -> Iterator[Setting]:
                 yield f"denoise {value:g}", scale, kind, Dials(denoise=value).choose(scale)
     mixed = Choice("x4-fidelity", perceptual=Share("x4-photo", 0.5))  # the outputs, where the weights could be
     yield "denoise 0.5, results mixed", 4, "second-order", mixed
-    between = Choice("x4-fidelity", photo=Share("x4-perceptual", 0.5))  # the weights, where results are mixed
+    middle = 0.5 ** (1 / EVENNESS)  # of the weights, where results are mixed
+    between = Choice("x4-fidelity", photo=Share("x4-perceptual", middle))
     yield "detail 0.5, weights interpolated", 4, "clean", between
     for denoise in (0.0, 0.5, 1.0):
         for detail in (0.0, 0.5, 1.0):

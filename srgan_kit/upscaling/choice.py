@@ -53,9 +53,10 @@ class Choice:
 class Dials:
     """How much a result is to have of the photo model's clean-up, and then of the perceptual model's texture.
 
-    First the fidelity and the photo model: base = (1 - denoise) fidelity + denoise photo. Then detail is drawn on it:
-    result = (1 - detail) base + detail perceptual. The perceptual model sees the input, or where denoise is more than
-    0 the base, reduced to the input's size. A dial that is None counts as 0 and asks for no model.
+    First the base, of the fidelity and the photo model: one whose weights are (1 - denoise^1/2) fidelity + denoise^1/2
+    photo, or where weights cannot be interpolated their results, mixed (1 - denoise) to denoise. Then detail is drawn
+    on it: result = (1 - detail) base + detail perceptual. The perceptual model sees the input, or where denoise is
+    more than 0 the base, reduced to the input's size. A dial that is None counts as 0 and asks for no model.
 
     Raises:
         UserError: a number outside of [0, 1].

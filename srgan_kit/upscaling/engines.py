@@ -41,11 +41,17 @@ class EngineSettings:
             raise UserError("engine 'ray' needs the extra ray: pip install 'srgan-kit[ray]'")
 
 
+EVENNESS = 0.5
+"""Power of a dial's position that is the second model's part of the weights: at a half of them little of what it does
+is seen yet (scripts/experiments/dials.py)."""
+
+
 def upscaler_between(
     first: str, second: str, fraction: float, name: str, settings: EngineSettings
 ) -> TiledUpscaler | None:
-    """The model whose weights lie between those of two, ready; None where their results have to be mixed instead:
-    in onnxruntime, and for networks that were trained apart.
+    """The model whose weights lie between those of two, ready, for a fraction of what the second one does.
+
+    None where their results have to be mixed instead: in onnxruntime, and for networks that were trained apart.
 
     Raises:
         UserError: as `upscaler_of`.
@@ -55,7 +61,7 @@ def upscaler_between(
     from srgan_kit.models.interpolation import interpolated
     from srgan_kit.models.super_resolution import load_model
 
-    between = interpolated(load_model(first), load_model(second), fraction)
+    between = interpolated(load_model(first), load_model(second), fraction**EVENNESS)
     if between is None:
         return None
     return upscaler_of(replace(between, name=name), settings)
