@@ -1,22 +1,17 @@
 """MNIST for experiments that are judged by its test set: apart from what is trained on, and measured once."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from srgan_kit.atomic import atomic_write
-from srgan_kit.data.image_dataset import ImageDataset
-from srgan_kit.training.critic_view import BATCH_NORM
 from srgan_kit.training.run import Run
 
 FILE = "gan/mnist.npz"
 AT_ONCE = 500
 """Images that a critic judges at a time."""
-CALIBRATED = 10_000
-"""Training images whose statistics batch norm takes before the test."""
 
 
 def without_test_set(data: Path, work: Path, images: int | None = None) -> Path:
@@ -45,26 +40,6 @@ def test_set(data: Path) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def class_logits(run: Run, images: Tensor) -> Tensor:
-    """What the measured critic of a restored run says of images: (N, 1, 28, 28) -> logits (N, K).
-
-    Batch norm has the statistics of training images, so that no image's class depends on the others.
-    """
-    critic = calibrated(run)
+    """What the measured critic of a restored run says of images: (N, 1, 28, 28) -> logits (N, K)."""
+    critic = run.measured_critic.eval()
     return torch.cat([critic(part).class_logits for part in images.split(AT_ONCE)])
-
-
-def calibrated(run: Run) -> nn.Module:
-    """The measured critic in evaluation, its batch norm with the statistics of training images without noise."""
-    critic = copy.deepcopy(run.measured_critic).eval()
-    layers = [module for module in critic.modules() if isinstance(module, BATCH_NORM)]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # the mean over all batches, each as heavy as the others
-        layer.train()
-    examples = run.task.examples
-    assert isinstance(examples, ImageDataset)
-    if layers:
-        count = min(CALIBRATED, len(examples))
-        for first in range(0, count, AT_ONCE):
-            critic(run.task.batch(examples.batch(range(first, min(first + AT_ONCE, count)))).image)
-    return critic.eval()

@@ -39,7 +39,7 @@ CAPTIONS = {
     "infogan": "Rows: one noise each, columns the ten classes; then three rows each for the two numbers",
     "ebgan": "Histograms of I' over the search, and samples of the best run of each kind",
     "f_gan": "Samples of every divergence on MNIST, a row each: KL, reverse KL, Pearson, Neyman, squared "
-    "Hellinger, Jeffrey, Jensen-Shannon, GAN",
+    "Hellinger, Jeffrey, Jensen-Shannon",
     "vae": "Samples of each run, a row each",
     "pixelrnn": "Samples of each network, a row each",
     "vae_gan": "Flowers: originals, then the reconstructions of the three systems; below, three digits for each "
