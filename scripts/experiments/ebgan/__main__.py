@@ -15,6 +15,7 @@ from scripts.lib.experiment import Experiment, Figure, open_experiment
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
 from scripts.lib.results import Row
 from scripts.lib.samples_of_runs import rows_of, samples_of
+from srgan_kit.training.loop import is_finished
 
 SEEDS, OWN_STEPS = 3, 6000
 SMALL = ("generator.hidden=16", "critic.channels=16", "critic.embedding=4", "data.batch=8")
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     if rows:
         drawn(experiment, rows, real["i_prime"])
-    experiment.write(recipe=own, search=rows)
+    experiment.write(recipe=own)
 
 
 def pulling_away(experiment: Experiment) -> dict[str, list[dict[str, float]]]:
@@ -73,7 +74,8 @@ def drawn(experiment: Experiment, rows: list[Row], real: float) -> None:
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
     scores = {kind: [row["i_prime"] for row in own] for kind, own in kinds.items() if own}
     best = {kind: max(kinds[kind], key=lambda row: row["i_prime"]) for kind in scores}
-    sheets = {kind: rows_of([experiment.work / row["run"]], 12) for kind, row in best.items() if "diverged" not in row}
+    folders = {kind: experiment.work / row["run"] for kind, row in best.items()}
+    sheets = {kind: rows_of([folder], 12) for kind, folder in folders.items() if is_finished(folder)}
     experiment.images.mkdir(parents=True, exist_ok=True)
     picture(scores, real, sheets).save(experiment.images / "ebgan.png", optimize=True)
 

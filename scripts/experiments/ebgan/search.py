@@ -60,10 +60,10 @@ RATES = ("learning_rate", "final_learning_rate")
 
 
 def search(experiment: Experiment, count: int) -> list[Row]:
-    """Every kind with every chosen point; each result is kept at once, so that none is lost."""
+    """Every kind with every chosen point; each result is kept at once beside the result file, so that none is lost."""
     steps, samples = (4, 64) if experiment.smoke else (STEPS, SAMPLES)
-    experiment.work.mkdir(parents=True, exist_ok=True)
-    results = Results(experiment.work / "search.jsonl")
+    experiment.results.mkdir(parents=True, exist_ok=True)
+    results = Results(experiment.results / "ebgan_search.jsonl")
     for number, networks in enumerate(chosen(count)):
         for kind in KINDS:
             if results.rows(number=number, kind=kind):
