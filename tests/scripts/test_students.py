@@ -289,6 +289,10 @@ def test_a_card_lists_what_a_model_went_on_from() -> None:
     assert "originals of degraded" not in text
     text = training(stage, second | {"terms": {"originals": 0.6}}, {"device": "a card"})
     assert text.endswith("and at last for 60 % of what LPIPS and VGG19 compare the originals of degraded images too")
+    assert "critic" not in text
+    assert "; a PatchGAN critic, pixels, LPIPS" in training(
+        stage, second | {"terms": {"adversarial": 2.0}}, {"device": "a"}
+    )
 
 
 def test_a_model_that_goes_on_keeps_its_log(tmp_path: Path) -> None:

@@ -73,7 +73,10 @@ def training(stage: Stage, trained: dict[str, Any], log: dict[str, Any]) -> str:
         part = part.get("before")
     script = "`scripts/pretrained/students/train.py`"
     targets = TARGETS[stage.kind]
-    if share := (trained.get("terms") or {}).get("originals"):
+    terms = trained.get("terms") or {}
+    if terms.get("adversarial"):
+        targets = f"a PatchGAN critic, {targets}"
+    if share := terms.get("originals"):
         last = " at last" if len(parts) > 1 else ""
         targets += (
             f", and{last} for {100 * share:.0f} % of what LPIPS and VGG19 compare the originals of degraded images too"
