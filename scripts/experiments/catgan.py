@@ -11,12 +11,14 @@ there; the test images are looked at once, at the end.
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
 
 import torch
 from torch import Tensor
 
 from scripts.lib.digits import class_logits, test_set, without_test_set
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Figure, Values, open_experiment
 from scripts.lib.generative_measures import generated
 from scripts.lib.runs import held_out, restored
 from srgan_kit import losses
@@ -57,52 +59,53 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     images = without_test_set(experiment.data, experiment.work, TINY_IMAGES if experiment.smoke else None)
     settings = {name: [*own_settings, *(TINY if experiment.smoke else ())] for name, own_settings in RUNS.items()}
-    chosen = only.only or list(RUNS)
-    folders = {name: experiment.trained(name, RECIPE, images, settings[name]) for name in chosen}
     if only.only:
+        for name in only.only:
+            experiment.trained(name, RECIPE, images, settings[name])
         return
-    runs = {
-        name: restored(load_recipe(RECIPE, settings[name], images), folder)
-        for name, folder in folders.items()
-        if folder is not None
-    }
-    experiment.settings = {"runs": {name: " ".join(settings[name]) for name in runs}}
-    if runs:
-        measure(experiment, runs)
-
-
-def measure(experiment: Experiment, runs: dict[str, Run]) -> None:
-    """The figures, the picture and the result file."""
     test, truth = test_set(experiment.data)
-    logits = {name: class_logits(run, test) for name, run in runs.items()}
-    single: dict[str, dict[str, float]] = {}
-    for name, run in runs.items():
-        known = held_out(run)
-        assert known.label is not None
-        own = class_logits(run, known.image)
-        clusters = torch.arange(own.shape[1]) if name.startswith("labels") else names(own, known.label)
-        single[name] = {
-            "error_percent": 100 * float((clusters[logits[name].argmax(dim=1)] != truth).double().mean()),
-            "validation_percent": 100 * cluster_error(own, known.label),
-            "entropy": float(losses.entropy_from_logits(logits[name])),
-            "marginal_entropy": float(losses.marginal_entropy(logits[name])),
-        }
+
+    def measure(folder: Path) -> Values:
+        run = restored(load_recipe(RECIPE, settings[folder.name], images), folder)
+        return judged(run, test, truth, has_names=folder.name.startswith("labels"))
+
+    found = {name: experiment.measured(name, RECIPE, images, own, measure) for name, own in settings.items()}
+    single = {name: values for name, values in found.items() if values is not None}
+    if not single:
+        return
+    experiment.settings = {"runs": {name: " ".join(settings[name]) for name in single}}
     unsupervised = [name for name in single if name.startswith("no-labels")]
     if unsupervised:
         best = min(unsupervised, key=lambda name: single[name]["validation_percent"])
-        errors = torch.tensor([single[name]["error_percent"] for name in unsupervised]).double()
-        spread = float(errors.std()) if len(errors) > 1 else None
+        errors = [single[name]["error_percent"] for name in unsupervised]
+        spread = stdev(errors) if len(errors) > 1 else None
         of = f"no labels, 20 clusters, {len(errors)} seeds"
         experiment.figures += [
             Figure("error, %", f"{of}: the best by validation", single[best]["error_percent"], paper=PAPER, goal=GOAL),
-            Figure("error, %", f"{of}: mean", float(errors.mean()), spread=spread),
+            Figure("error, %", f"{of}: mean", fmean(errors), spread=spread),
         ]
-        save_image(picture(runs[best], test, logits[best]), experiment.images / "catgan.png")
+        if shown := experiment.folders([best]):
+            run = restored(load_recipe(RECIPE, settings[best], images), shown[0])
+            save_image(picture(run, test, class_logits(run, test)), experiment.images / "catgan.png")
     if "labels-1" in single:
         error = single["labels-1"]["error_percent"]
         setting = "100 labels, one label set"
         experiment.figures.append(Figure("error, %", setting, error, paper=PAPER_LABELS, goal=GOAL_LABELS))
-    experiment.write(runs=single)
+    experiment.write()
+
+
+def judged(run: Run, test: Tensor, truth: Tensor, has_names: bool) -> Values:
+    """Errors on test images and on held-out ones, and how sure and even the classes are on test images."""
+    known, logits = held_out(run), class_logits(run, test)
+    assert known.label is not None
+    own = class_logits(run, known.image)
+    clusters = torch.arange(own.shape[1]) if has_names else names(own, known.label)
+    return {
+        "error_percent": 100 * float((clusters[logits.argmax(dim=1)] != truth).double().mean()),
+        "validation_percent": 100 * cluster_error(own, known.label),
+        "entropy": float(losses.entropy_from_logits(logits)),
+        "marginal_entropy": float(losses.marginal_entropy(logits)),
+    }
 
 
 def names(logits: Tensor, labels: Tensor) -> Tensor:

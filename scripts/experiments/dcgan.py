@@ -9,13 +9,14 @@ features of a critic that was never trained. On MNIST there are 1000 labels.
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean, stdev
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.generative_measures import COMPARED, photographs
 from scripts.lib.linear_classifier import DECAYS, Labelled, linear_error
 from scripts.lib.runs import exported, held_out, restored, training_batch
@@ -49,29 +50,32 @@ Features = Callable[[Tensor], Tensor]
 
 def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("dcgan", "DCGAN on photographs of flowers", SOURCE, __doc__, argv)
-    more: dict[str, object] = {}
-    settings = {name: (*own, *(SMOKE if experiment.smoke else ())) for name, (_, own) in FILES.items()}
+    settings = {name: [*own, *(SMOKE if experiment.smoke else ())] for name, (_, own) in FILES.items()}
     images = {name: experiment.data / file for name, (file, _) in FILES.items()}
-    folders = {name: experiment.trained(name, "dcgan", images[name], settings[name]) for name in FILES}
-    if not any(folders.values()):
-        sys.exit("no run is finished yet; call it again")
-    for name, folder in folders.items():
-        if folder is None:
-            continue
-        run = restored(load_recipe("dcgan", list(settings[name]), images[name]), folder)
+
+    @torch.no_grad()
+    def measure(folder: Path) -> Values:
+        name = folder.name
+        run = restored(load_recipe("dcgan", settings[name], images[name]), folder)
         torch.manual_seed(0)
-        with torch.no_grad():
-            found = representations(run, experiment.smoke)
-            state(experiment, name, found)
-            if name == "flowers":
-                more = {"samples": photographs(run, 100 if experiment.smoke else COMPARED)}
-                experiment.images.mkdir(parents=True, exist_ok=True)
-                save_image(picture(run), experiment.images / "dcgan.png")
-        experiment.settings[name] = f"{' '.join(settings[name])}, seed 0"
-    if more:
-        state_samples(experiment, more["samples"])
+        errors = representations(run, experiment.smoke)
+        found: Values = {"errors": {given: [fmean(each), deviation(each)] for given, each in errors.items()}}
+        if name == "flowers":
+            found["samples"] = photographs(run, 100 if experiment.smoke else COMPARED)
+            experiment.images.mkdir(parents=True, exist_ok=True)
+            save_image(picture(run), experiment.images / "dcgan.png")
+        return found
+
+    for name in FILES:
+        values = experiment.measured(name, "dcgan", images[name], settings[name], measure)
+        if values is not None:
+            experiment.settings[name] = f"{' '.join(settings[name])}, seed 0"
+            state(experiment, name, values["errors"])
+            state_samples(experiment, values.get("samples", {}))
+    if not experiment.figures:
+        sys.exit("no run is finished yet; call it again")
     experiment.notes = NOTES
-    experiment.write(**more)
+    experiment.write()
 
 
 # --- what the critic learned ----------------------------------------------------------------------------------------
@@ -200,19 +204,21 @@ WHERE = {
 }
 
 
-def state(experiment: Experiment, name: str, found: dict[str, list[float]]) -> None:
-    """The classifiers' errors; the critic's features should be better than pixels."""
-    goal = fmean(found["pixels"])
-    for given, errors in found.items():
-        spread = stdev(errors) if len(errors) > 1 else None
+def deviation(values: Sequence[float]) -> float | None:
+    """The standard deviation; None of a single value."""
+    return stdev(values) if len(values) > 1 else None
+
+
+def state(experiment: Experiment, name: str, found: Values) -> None:
+    """The classifiers' errors, [mean, deviation]; the critic's features should be better than pixels."""
+    for given, (mean, spread) in found.items():
         measure, setting = "error of a linear classifier, %", f"{given}; {WHERE[name]}"
-        aim = goal if given == "critic features" else None
-        experiment.figures.append(Figure(measure, setting, fmean(errors), spread, goal=aim))
+        aim = found["pixels"][0] if given == "critic features" else None
+        experiment.figures.append(Figure(measure, setting, mean, spread, goal=aim))
 
 
-def state_samples(experiment: Experiment, found: object) -> None:
+def state_samples(experiment: Experiment, found: Values) -> None:
     """How diverse, sharp and near to the real images samples are."""
-    assert isinstance(found, dict)
     for measure, value in found.items():
         setting = "training images" if measure == "of real images" else "samples"
         name = "feature distance of two halves" if measure == "of real images" else measure

@@ -113,7 +113,10 @@ def _folder(experiment: Experiment, family: Family) -> Path | None:
     """The run of a family: another experiment's, if it is finished, or one that is trained now."""
     if family.of is not None and not experiment.smoke:
         folder = experiment.work.parent / family.of / family.recipe
-        return folder if is_finished(folder) else None
+        if not is_finished(folder):
+            return None
+        experiment.add_run(family.recipe, folder, ())
+        return folder
     settings = [*family.settings, *((*TINY, *family.tiny) if experiment.smoke else ())]
     return experiment.trained(family.recipe, family.recipe, experiment.data / MNIST, settings)
 

@@ -5,12 +5,12 @@
 Goodfellow et al. 2014, arXiv:1406.2661, and the papers of the other objectives, which have no such figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
 from scripts.lib.samples_of_runs import rows_of, samples_of
 from srgan_kit.images.grid import save_image
@@ -47,16 +47,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     } | {name: " ".join(own) for name, own in OBJECTIVES.items() if own}
     effort = QUICK if experiment.smoke else FULL
     real = real_measures(effort)
-    found: dict[str, list[dict[str, float]]] = {"training images": [real]}
-    shown: list[Path] = []
+    found: dict[str, list[Values]] = {"training images": [real]}
+
+    def measure(folder: Path) -> Values:
+        return mnist_measures(samples_of(folder, count), effort)
+
     for name, own in OBJECTIVES.items():
-        runs: list[dict[str, float]] = []
+        runs: list[Values] = []
         for seed in seeds:
             settings = [*always, *own, f"steps={steps}", f"variant.objective={name}", f"seed={seed}"]
-            folder = _trained(experiment, f"{name}-{seed}", settings)
-            if folder is not None:
-                runs.append(mnist_measures(samples_of(folder, count), effort))
-                shown += [folder] if seed == seeds[0] else []
+            values = _measured(experiment, f"{name}-{seed}", settings, measure)
+            runs += [] if values is None else [values]
         if runs:
             found[name] = runs
     for name, runs in found.items():
@@ -69,16 +70,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         "training images in the place of samples show what the measures can be.",
         "I' = E KL(p(y) || p(y|x)) has no largest value and compares runs under this classifier alone.",
     ]
-    if shown:
+    if shown := experiment.folders(f"{name}-{seeds[0]}" for name in OBJECTIVES):
         experiment.images.mkdir(parents=True, exist_ok=True)
         save_image(rows_of(shown, 16), experiment.images / "gan.png")
-    experiment.write(runs=found)
+    experiment.write(training_images=real)
 
 
-def _trained(experiment: Experiment, run: str, settings: list[str]) -> Path | None:
-    """A finished run; None where there was no time, or it diverged."""
+def _measured(
+    experiment: Experiment, run: str, settings: list[str], measure: Callable[[Path], Values]
+) -> Values | None:
+    """What is found of a finished run; None where there was no time, or it diverged."""
     try:
-        return experiment.trained(run, "gan", experiment.data / MNIST, settings)
+        return experiment.measured(run, "gan", experiment.data / MNIST, settings, measure)
     except Diverged as error:
         experiment.notes.append(f"{run} diverged: {str(error).partition(';')[0]}.")
         return None

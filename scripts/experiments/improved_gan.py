@@ -9,14 +9,16 @@ by the critic's averaged weights. Each label set is a seed of its own.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
 
 import torch
 from torch import Tensor
 
 from scripts.lib.digits import class_logits, test_set, without_test_set
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.generative_measures import generated
 from scripts.lib.runs import restored
 from srgan_kit.images.grid import grid, save_image
@@ -30,6 +32,7 @@ PAPER_ENSEMBLE = 86.0
 """At 100 labels: an ensemble of ten networks."""
 GOAL = 150.0
 """At 100 labels."""
+MEASURE = "errors of 10,000"
 TINY = ("steps=4", "generator.hidden=16", "critic.hidden=[32,16]", "validation.every=4", "data.batch=20")
 TINY_IMAGES = 500
 
@@ -51,9 +54,9 @@ class Plan:
         return [*own, *self.settings, *(TINY if smoke else ())]
 
 
-SETS = (1, 2, 3)
+SETS = ("100-labels-1", "100-labels-2", "100-labels-3")
 PLANS = {
-    **{f"100-labels-{seed}": Plan(100, seed, 36_000) for seed in SETS},
+    **{name: Plan(100, seed, 36_000) for seed, name in enumerate(SETS, start=1)},
     **{f"{labels}-labels-1": Plan(labels, 1, 24_000) for labels in (20, 50, 200)},
     "labels-only": Plan(100, 1, 2_000, ("critic_weights.unlabelled=0",)),
 }
@@ -72,58 +75,52 @@ def main(argv: Sequence[str] | None = None) -> None:
         rest,
     )
     images = without_test_set(experiment.data, experiment.work, TINY_IMAGES if experiment.smoke else None)
-    folders = {
-        name: experiment.trained(name, RECIPE, images, plan.all_settings(experiment.smoke))
-        for name, plan in PLANS.items()
-        if name in (only.only or PLANS)
-    }
+    settings = {name: plan.all_settings(experiment.smoke) for name, plan in PLANS.items()}
     if only.only:
+        for name in only.only:
+            experiment.trained(name, RECIPE, images, settings[name])
         return
-    finished = {
-        name: restored(load_recipe(RECIPE, PLANS[name].all_settings(experiment.smoke), images), folder)
-        for name, folder in folders.items()
-        if folder is not None
-    }
-    experiment.settings = {"runs": {name: " ".join(PLANS[name].all_settings(experiment.smoke)) for name in finished}}
-    if finished:
-        measure(experiment, finished)
-
-
-def measure(experiment: Experiment, runs: dict[str, Run]) -> None:
-    """The figures, the picture and the result file."""
     test, truth = test_set(experiment.data)
-    logits = {name: class_logits(run, test) for name, run in runs.items()}
-    errors = {name: wrong(each, truth) for name, each in logits.items()}
-    sets = [f"100-labels-{seed}" for seed in SETS if f"100-labels-{seed}" in errors]
-    add = experiment.figures.append
-    measure_of = "errors of 10,000"
-    if sets:
-        counts = torch.tensor([errors[name] for name in sets]).double()
-        add(
-            Figure(
-                measure_of,
-                f"100 labels, mean of {len(sets)} label sets",
-                float(counts.mean()),
-                spread=float(counts.std()) if len(sets) > 1 else None,
-                paper=PAPER[100],
-                goal=GOAL,
-            )
+    logits: dict[str, Tensor] = {}
+
+    def measure(folder: Path) -> Values:
+        run = restored(load_recipe(RECIPE, settings[folder.name], images), folder)
+        logits[folder.name] = class_logits(run, test)
+        return {"errors": wrong(logits[folder.name], truth)}
+
+    found = {name: experiment.measured(name, RECIPE, images, own, measure) for name, own in settings.items()}
+    errors = {name: values["errors"] for name, values in found.items() if values is not None}
+    if errors:
+        experiment.settings = {"runs": {name: " ".join(settings[name]) for name in errors}}
+        add_figures(experiment, errors)
+        sets = [name for name in SETS if name in errors]
+        ensemble = experiment.earlier.get("ensemble")
+        if len(sets) > 1 and all(name in logits for name in sets):
+            mean = torch.stack([logits[name].softmax(dim=1) for name in sets]).mean(dim=0)
+            ensemble = {"runs": sets, "errors": wrong(mean, truth)}
+        if ensemble and ensemble["runs"] == sets:
+            setting = f"100 labels, mean probabilities of the {len(sets)} runs (paper: of 10)"
+            experiment.figures.insert(1, Figure(MEASURE, setting, ensemble["errors"], paper=PAPER_ENSEMBLE))
+        if shown := experiment.folders(SETS[:1]):
+            run = restored(load_recipe(RECIPE, settings[SETS[0]], images), shown[0])
+            save_image(picture(run), experiment.images / "improved_gan.png")
+        experiment.notes.append(
+            "Each run of the ensemble has a label set of its own, so that together they have seen up to 300 labels."
         )
-    if len(sets) > 1:
-        mean = torch.stack([logits[name].softmax(dim=1) for name in sets]).mean(dim=0)
-        setting = f"100 labels, mean probabilities of the {len(sets)} runs (paper: of 10)"
-        add(Figure(measure_of, setting, wrong(mean, truth), paper=PAPER_ENSEMBLE))
+        experiment.write(ensemble=ensemble)
+
+
+def add_figures(experiment: Experiment, errors: Mapping[str, float]) -> None:
+    """The rows of the table, but for the ensemble's."""
+    add = experiment.figures.append
+    if counts := [errors[name] for name in SETS if name in errors]:
+        setting, spread = f"100 labels, mean of {len(counts)} label sets", stdev(counts) if len(counts) > 1 else None
+        add(Figure(MEASURE, setting, fmean(counts), spread, paper=PAPER[100], goal=GOAL))
     for labels in (20, 50, 200):
         if (name := f"{labels}-labels-1") in errors:
-            add(Figure(measure_of, f"{labels} labels, one label set (paper: ten)", errors[name], paper=PAPER[labels]))
+            add(Figure(MEASURE, f"{labels} labels, one label set (paper: ten)", errors[name], paper=PAPER[labels]))
     if "labels-only" in errors:
-        add(Figure(measure_of, "100 labels, the same critic taught by them alone", errors["labels-only"]))
-    if sets:
-        save_image(picture(runs[sets[0]]), experiment.images / "improved_gan.png")
-    experiment.notes.append(
-        "Each run of the ensemble has a label set of its own, so that together they have seen up to 300 labels."
-    )
-    experiment.write(errors=errors)
+        add(Figure(MEASURE, "100 labels, the same critic taught by them alone", errors["labels-only"]))
 
 
 def wrong(scores: Tensor, truth: Tensor) -> float:

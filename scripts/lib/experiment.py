@@ -10,9 +10,10 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,17 +21,25 @@ import torch
 
 from scripts.lib import paths
 from scripts.lib.runs import training_hours
+from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
-from srgan_kit.training.checkpoint import has_checkpoint
-from srgan_kit.training.loop import is_finished, train
+from srgan_kit.training.checkpoint import check_same, has_checkpoint
+from srgan_kit.training.loop import MODEL, is_finished, train
+from srgan_kit.training.results import metadata_of
+from srgan_kit.training.run import Diverged
 from srgan_kit.training.run_folder import RunLock
+from srgan_kit.training.telemetry import LOG
 
 HARDWARE = "hardware.txt"
 """In a run's folder: what it was trained on, a line each."""
+DIVERGED = "diverged"
+"""In a run's folder: how it diverged."""
 
+Values = dict[str, Any]
+"""What is measured of a run, such as can stand in JSON."""
 Status = Literal["reached", "within 10 %", "not reached"]
 
 
@@ -89,12 +98,10 @@ class Experiment:
     """What a reader must know to judge the figures: steps, seeds, sizes."""
     notes: list[str] = field(default_factory=list)
     """Sentences for the page, below the table."""
-    finished: dict[str, float] = field(default_factory=dict)
-    """Hours of training by run."""
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of each finished run its settings, hours of training, hardware, and the values that were measured of it."""
     unfinished: list[str] = field(default_factory=list)
     """Runs for which there was no time, or which another process trains."""
-    trained_on: set[str] = field(default_factory=set)
-    """The hardware of the runs."""
 
     @property
     def minutes_left(self) -> float | None:
@@ -119,9 +126,64 @@ class Experiment:
             if not free or not self._go_on(folder, recipe, images, settings, task):
                 self.unfinished.append(run)
                 return None
-        self.trained_on |= set(_places(folder)) or {hardware()}
-        self.finished[run] = training_hours(folder)
+        self.add_run(run, folder, settings)
         return folder
+
+    def measured(
+        self,
+        run: str,
+        recipe: str,
+        images: Path | None,
+        settings: Sequence[str],
+        measure: Callable[[Path], Values],
+        task: Callable[[Recipe], Task] | None = None,
+    ) -> Values | None:
+        """What `measure` finds of the folder of a run, which is trained as by `trained`; None where that gives None.
+
+        A run of the same settings that the result file knows, and that does not lie here, is not trained again: its
+        values are those of the file. So a part of an experiment can be run in one checkout and the rest in another.
+
+        Raises:
+            Diverged: it diverged, now or before.
+        """
+        known = self.earlier.get("runs", {}).get(run, {})
+        is_known = known.get("settings") == [*settings] and not known.keys().isdisjoint(("values", DIVERGED))
+        if is_known and not (self.work / run).is_dir():
+            self.runs[run] = known
+        else:
+            try:
+                folder = self.trained(run, recipe, images, settings, task)
+            except Diverged as error:
+                self.add_run(run, self.work / run, settings)
+                self.runs[run][DIVERGED] = str(error)
+                raise
+            if folder is None:
+                return None
+            self.runs[run]["values"] = measure(folder)
+        if DIVERGED in self.runs[run]:
+            raise Diverged(self.runs[run][DIVERGED])
+        return self.runs[run]["values"]
+
+    @cached_property
+    def earlier(self) -> dict[str, Any]:
+        """The result file as it is before it is written; nothing where there is none."""
+        path = self.results / f"{self.name}.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            sys.exit(f"error: {path}: expected the JSON of an experiment ({error}); remove it to begin anew")
+
+    def add_run(self, run: str, folder: Path, settings: Sequence[str]) -> None:
+        """Count a finished run among the experiment's."""
+        hours = training_hours(folder) if (folder / LOG).is_file() else 0.0
+        self.runs[run] = {"settings": [*settings], "hours": hours, "hardware": _places(folder) or [hardware()]}
+
+    def folders(self, runs: Iterable[str]) -> list[Path]:
+        """The folders of these runs, for a picture; none if one of them does not lie here."""
+        found = [self.work / run for run in runs]
+        return found if all(map(is_finished, found)) else []
 
     def _go_on(
         self,
@@ -132,46 +194,46 @@ class Experiment:
         task: Callable[[Recipe], Task] | None,
     ) -> bool:
         """Train as long as there is time; whether the run is finished."""
-        if is_finished(folder):
+        loaded = load_recipe(recipe, list(settings), images)
+        if (folder / DIVERGED).is_file():
+            raise Diverged((folder / DIVERGED).read_text(encoding="utf-8"))
+        if is_finished(folder) and _steps_of(folder, loaded) == loaded.steps:
             return True
         if self.deadline is not None and time.monotonic() > self.deadline:
             return False
-        loaded = load_recipe(recipe, list(settings), images)
-        outcome = train(
-            loaded,
-            folder,
-            resume=has_checkpoint(folder),
-            minutes=self.minutes_left,
-            task=None if task is None else task(loaded),
-        )
-        places = dict.fromkeys([*_places(folder), hardware()])
-        (folder / HARDWARE).write_text("".join(f"{place}\n" for place in places), encoding="utf-8")
+        own = None if task is None else task(loaded)
+        try:
+            outcome = train(loaded, folder, resume=has_checkpoint(folder), minutes=self.minutes_left, task=own)
+        except Diverged as error:
+            (folder / DIVERGED).write_text(str(error), encoding="utf-8")
+            raise
+        finally:
+            if folder.is_dir():
+                places = dict.fromkeys([*_places(folder), hardware()])
+                (folder / HARDWARE).write_text("".join(f"{place}\n" for place in places), encoding="utf-8")
         if outcome.signal is not None:
             sys.exit(128 + outcome.signal)  # as `srgan-kit train` does: the next run is not for now either
         return is_finished(folder)
 
     def write(self, **more: Any) -> Path:
-        """Write the result file; `more` is kept in it beside the figures (series of a plot, single runs).
-
-        What the file says already of runs that are not finished here, because they lie in another checkout or were
-        removed, stays in it.
-        """
+        """Write the result file; `more` is kept in it beside the figures (series of a plot, what else was found)."""
+        places = {place for run in self.runs.values() for place in run["hardware"]}
         record = {
             "title": self.title,
             "source": self.source,
             "command": f"SRGAN_KIT_DATA=DATA python -m scripts.experiments.{self.name}",
-            "hardware": " and ".join(sorted(self.trained_on or {hardware()})),
-            "training_hours": sum(self.finished.values()),
+            "hardware": " and ".join(sorted(places or {hardware()})),
+            "training_hours": sum(run["hours"] for run in self.runs.values()),
             "settings": self.settings,
             "figures": [asdict(figure) | {"status": figure.status} for figure in self.figures],
             "notes": self.notes,
-            "finished": self.finished,
+            "runs": self.runs,
             "unfinished": self.unfinished,
         }
         self.results.mkdir(parents=True, exist_ok=True)
         path = self.results / f"{self.name}.json"
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        path.write_text(json.dumps(_short(with_earlier(before, record | more)), indent=2) + "\n", encoding="utf-8")
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(_short(record | more), indent=2) + "\n", encoding="utf-8")
         return path
 
 
@@ -196,31 +258,6 @@ def open_experiment(name: str, title: str, source: str, doc: str | None, argv: S
     )
 
 
-def with_earlier(before: Mapping[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """A result with what an earlier one says of runs that are finished there and not here."""
-    kept = {run: hours for run, hours in before.get("finished", {}).items() if run in now["unfinished"]}
-    if not kept:
-        return now
-    joined = _joined(before, now)
-    rows = [*before["figures"], *now["figures"]]
-    finished = kept | now["finished"]
-    return joined | {
-        "figures": list({(row["measure"], row["setting"]): row for row in rows}.values()),
-        "notes": list(dict.fromkeys([*before["notes"], *now["notes"]])),
-        "hardware": " and ".join(sorted({*before["hardware"].split(" and "), *now["hardware"].split(" and ")})),
-        "finished": finished,
-        "training_hours": sum(finished.values()),
-        "unfinished": [run for run in now["unfinished"] if run not in kept],
-    }
-
-
-def _joined(before: Any, now: Any) -> Any:
-    """Mappings joined at every depth; of other values the second, if there is something in it."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        return {**before, **{key: _joined(before.get(key), value) for key, value in now.items()}}
-    return before if now is None or now == [] else now
-
-
 @contextmanager
 def claimed(folder: Path) -> Iterator[bool]:
     """Whether no other process has this claim, which is this one's until the block ends, however it ends."""
@@ -233,6 +270,18 @@ def claimed(folder: Path) -> Iterator[bool]:
         else:
             free = True
         yield free
+
+
+def _steps_of(folder: Path, recipe: Recipe) -> int:
+    """How many steps the finished run in a folder was to have; the script ends if it was another run."""
+    try:
+        saved = Recipe.model_validate_json(metadata_of(folder / MODEL)["recipe"])
+        check_same(saved, recipe)
+        if saved.steps > recipe.steps:
+            raise UserError(f"it was trained for {saved.steps} steps, and {recipe.steps} are asked for")
+    except (UserError, ValueError) as error:
+        sys.exit(f"error: {folder}: {error}; remove the folder to train it anew")
+    return saved.steps
 
 
 def _places(folder: Path) -> list[str]:

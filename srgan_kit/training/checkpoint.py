@@ -149,7 +149,10 @@ def check_belongs(state: dict[str, Any], run: Path, recipe: Recipe, fingerprint:
         UserError: it differs in what may not change, there are other training images, or more steps are done.
     """
     saved = Recipe.model_validate(recipe_values(state))
-    _check_same(saved, recipe)
+    try:
+        check_same(saved, recipe)
+    except UserError as error:
+        raise UserError(f"--resume: {error}") from None
     if state["fingerprint"] != fingerprint:
         raise UserError(f"--resume: the training images are not those that the run in {run} was started with")
     if recipe.steps < state["step"]:
@@ -177,12 +180,13 @@ def _damage(path: Path) -> str | None:
     return None if broken is None else f"{broken}: wrong checksum"
 
 
-def _check_same(saved: Recipe, recipe: Recipe) -> None:
+def check_same(saved: Recipe, recipe: Recipe) -> None:
+    """Raise a UserError where two recipes differ in more than FREE_TO_CHANGE."""
     before, now = (each.model_dump(mode="json", exclude=FREE_TO_CHANGE) for each in (saved, recipe))
     for key, value in before.items():
         if value != now[key]:
             key, value, other = _first_difference(key, value, now[key])
-            raise UserError(f"--resume: the run was started with {key} = {value}, but the recipe now says {other}")
+            raise UserError(f"the run was started with {key} = {value}, but the recipe now says {other}")
 
 
 def _first_difference(key: str, before: Any, now: Any) -> tuple[str, Any, Any]:

@@ -17,10 +17,12 @@ from srgan_kit.recipes.load import load_recipe
 def test_improved_gan_smoke(data_folder: Path, tmp_path: Path) -> None:
     improved_gan.main(["--smoke", "--work", str(tmp_path)])
     result = json.loads((tmp_path / "improved_gan.json").read_text(encoding="utf-8"))
-    assert set(result["errors"]) == set(improved_gan.PLANS)
-    assert all(5000 < errors <= 10_000 for errors in result["errors"].values())  # four steps: the test set is measured
+    errors = {name: run["values"]["errors"] for name, run in result["runs"].items()}
+    assert set(errors) == set(improved_gan.PLANS)
+    assert all(5000 < each <= 10_000 for each in errors.values())  # four steps: the test set is measured
     assert [figure["paper"] for figure in result["figures"]] == [93.0, 86.0, 1677.0, 221.0, 90.0, None]
-    sets = [result["errors"][f"100-labels-{seed}"] for seed in improved_gan.SETS]
+    sets = [errors[name] for name in improved_gan.SETS]
+    assert result["ensemble"] == {"runs": list(improved_gan.SETS), "errors": result["figures"][1]["ours"]}
     assert result["figures"][0]["ours"] == pytest.approx(np.mean(sets), rel=1e-4)
     assert result["figures"][0]["spread"] == pytest.approx(np.std(sets, ddof=1), rel=1e-3)
     width, height = Image.open(tmp_path / "improved_gan.png").size
@@ -32,7 +34,7 @@ def test_improved_gan_smoke(data_folder: Path, tmp_path: Path) -> None:
     assert run.critic_average is not None
     with torch.no_grad():
         said = run.critic_average.network(images).class_logits.argmax(dim=1)
-    assert result["errors"]["100-labels-2"] == int((said != labels).sum())
+    assert errors["100-labels-2"] == int((said != labels).sum())
 
 
 def test_one_run_alone_is_trained_and_nothing_measured(data_folder: Path, tmp_path: Path) -> None:
@@ -46,9 +48,10 @@ def test_catgan_smoke(data_folder: Path, tmp_path: Path) -> None:
     catgan.main(["--smoke", "--work", str(tmp_path)])
     result = json.loads((tmp_path / "catgan.json").read_text(encoding="utf-8"))
     assert set(result["runs"]) == set(catgan.RUNS)
-    best = min(catgan.SEEDS, key=lambda seed: result["runs"][f"no-labels-{seed}"]["validation_percent"])
-    assert result["figures"][0]["ours"] == result["runs"][f"no-labels-{best}"]["error_percent"]
-    assert result["figures"][2]["ours"] == result["runs"]["labels-1"]["error_percent"] < 100
+    found = {name: run["values"] for name, run in result["runs"].items()}
+    best = min(catgan.SEEDS, key=lambda seed: found[f"no-labels-{seed}"]["validation_percent"])
+    assert result["figures"][0]["ours"] == found[f"no-labels-{best}"]["error_percent"]
+    assert result["figures"][2]["ours"] == found["labels-1"]["error_percent"] < 100
     assert Image.open(tmp_path / "catgan.png").width > 700
 
 

@@ -57,10 +57,11 @@ def test_splits_never_test_on_what_was_learned_from(train: int, test: int, monke
 
 def test_a_critics_features_are_to_be_better_than_pixels(tmp_path: Path) -> None:
     record = experiment(tmp_path)
-    dcgan.state(record, "flowers", {"critic features": [20.0, 24.0], "pixels": [30.0, 31.0]})
+    dcgan.state(record, "flowers", {"critic features": [22.0, dcgan.deviation([20.0, 24.0])], "pixels": [30.5, None]})
     critic, pixels = record.figures
     assert (critic.ours, critic.goal, critic.status) == (22, 30.5, "reached")
     assert critic.spread == pytest.approx(8**0.5)
+    assert dcgan.deviation([1.0]) is None
     assert (pixels.goal, pixels.status) == (None, None)
 
 

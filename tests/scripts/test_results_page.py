@@ -11,8 +11,9 @@ from tiny_runs import TinyRuns
 
 from scripts.experiments import all as every
 from scripts.lib import paths
-from scripts.lib.experiment import HARDWARE, Experiment, Figure, open_experiment
+from scripts.lib.experiment import HARDWARE, Experiment, Figure, hardware, open_experiment
 from scripts.lib.results_page import CAPTIONS, PAGE, PAGES, described, number, read, results_page, system_pages, table
+from srgan_kit.training.run import Diverged
 
 
 def test_pages_are_those_of_the_result_files() -> None:
@@ -31,7 +32,8 @@ def found(work: Path) -> Experiment:
         Figure("accuracy", "all", 0.97, goal=0.95, better="higher"),
         Figure("accuracy", "of a control", 0.5, better="higher"),
     ]
-    one.settings, one.notes, one.finished = {"steps": 10, "seeds": [0, 1]}, ["A note."], {"run": 0.5}
+    one.settings, one.notes = {"steps": 10, "seeds": [0, 1]}, ["A note."]
+    one.runs = {"run": {"settings": [], "hours": 0.5, "hardware": ["a card"]}}
     return one
 
 
@@ -46,40 +48,9 @@ def test_a_row_has_the_papers_figure_the_goal_and_the_status(tmp_path: Path) -> 
         "| accuracy | of a control |  |  | 0.5000 |  |",
     ]
     text = described(result)
-    assert "\n- A note.\n- Settings: steps 10; seeds 0, 1.\n- Training took 30 minutes in all, on " in text
+    assert "\n- A note.\n- Settings: steps 10; seeds 0, 1.\n- Training took 30 minutes in all, on a card.\n" in text
     assert "Not finished" not in text
     assert "\n- Not finished: a, b.\n" in described(result | {"unfinished": ["a", "b"]})
-
-
-def test_what_was_measured_of_runs_that_are_gone_stays(tmp_path: Path) -> None:
-    """In another checkout one of two runs is there, and a third one is new."""
-    first = found(tmp_path)
-    first.finished, first.trained_on = {"a": 1.0, "b": 2.0}, {"a card"}
-    first.write(errors={"a": 1940, "b": 5}, rows=[1])
-    second = Experiment("gan", "GAN", "Paper, table 1", tmp_path, tmp_path, True, tmp_path, tmp_path)
-    second.finished, second.unfinished, second.trained_on = {"b": 3.0, "c": 4.0}, ["a", "d"], {"a processor"}
-    second.figures = [Figure("nats", "a | b", 80.0, paper=81.3), Figure("nats", "c", 70.0)]
-    second.settings, second.notes = {"steps": 10, "samples": 5}, ["A note.", "Another."]
-    second.write(errors={"b": 6, "c": 7}, rows=[])
-    result = read("gan", tmp_path)
-    assert result is not None
-    assert [(row["setting"], row["ours"]) for row in result["figures"]] == [
-        ("100 labels", 1940.0),
-        ("a | b", 80.0),
-        ("all", 0.97),
-        ("of a control", 0.5),
-        ("c", 70.0),
-    ]
-    assert (result["finished"], result["unfinished"]) == ({"a": 1.0, "b": 3.0, "c": 4.0}, ["d"])
-    assert (result["training_hours"], result["hardware"]) == (8.0, "a card and a processor")
-    assert (result["errors"], result["rows"]) == ({"a": 1940, "b": 6, "c": 7}, [1])
-    assert result["settings"] == {"steps": 10, "seeds": [0, 1], "samples": 5}
-    assert result["notes"] == ["A note.", "Another."]
-    second.unfinished = []  # a call that measures everything begins anew
-    second.write()
-    result = read("gan", tmp_path)
-    assert result is not None
-    assert [row["setting"] for row in result["figures"]] == ["a | b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +136,76 @@ def test_a_run_that_another_process_trains_is_left_to_it(tmp_path: Path, tiny: T
     assert experiment.trained("first", recipe, tiny.images, settings) == tmp_path / "first"
 
 
+def an_experiment(work: Path) -> Experiment:
+    return Experiment("name", "Title", "Source", work, work, False, work.parent / "results", work)
+
+
+def test_a_run_that_was_measured_elsewhere_is_neither_trained_nor_measured_again(
+    tmp_path: Path, tiny: TinyRuns
+) -> None:
+    recipe, settings = one_step(tiny)
+    first = an_experiment(tmp_path / "here")
+    assert first.measured("a", recipe, tiny.images, settings, lambda folder: {"of": folder.name}) == {"of": "a"}
+    assert first.folders(["a"]) == [tmp_path / "here" / "a"]
+    first.runs["a"] |= {"hours": 2.5, "hardware": ["a card"]}
+    first.write()
+    second = an_experiment(tmp_path / "there")
+    assert second.measured("a", recipe, tiny.images, settings, lambda folder: {"of": "nothing"}) == {"of": "a"}
+    assert second.measured("b", recipe, tiny.images, settings, lambda folder: {"of": "b"}) == {"of": "b"}
+    assert (second.folders(["a", "b"]), second.unfinished) == ([], [])
+    second.write()
+    result = json.loads((tmp_path / "results" / "name.json").read_text(encoding="utf-8"))
+    assert {run: record["values"]["of"] for run, record in result["runs"].items()} == {"a": "a", "b": "b"}
+    assert result["training_hours"] >= 2.5
+    assert "a card" in result["hardware"].split(" and ")
+    assert hardware() in result["hardware"].split(" and ")
+    third = an_experiment(tmp_path / "there")
+    third.deadline = 0.0
+    longer = [*settings, "log_every=7"]
+    assert third.measured("a", recipe, tiny.images, longer, lambda folder: {"of": "other settings"}) is None
+    assert third.unfinished == ["a"]
+
+
+def test_a_finished_run_goes_on_to_more_steps_and_is_no_other_run(tmp_path: Path, tiny: TinyRuns) -> None:
+    recipe, settings = one_step(tiny)
+    experiment = an_experiment(tmp_path)
+    assert experiment.trained("a", recipe, tiny.images, settings) is not None
+    assert experiment.trained("a", recipe, tiny.images, [*settings, "steps=3"]) is not None
+    lines = (tmp_path / "a" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert max(json.loads(line)["step"] for line in lines) == 3
+    with pytest.raises(SystemExit, match=r"a: it was trained for 3 steps, and 1 are asked for; remove the folder"):
+        experiment.trained("a", recipe, tiny.images, settings)
+    with pytest.raises(SystemExit, match=r"a: the run was started with data.batch = 2, but the recipe now says 1"):
+        experiment.trained("a", recipe, tiny.images, [*settings, "steps=3", "data.batch=1"])
+
+
+def test_a_run_that_diverged_is_not_tried_again(
+    tmp_path: Path, tiny: TinyRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, settings = one_step(tiny)
+
+    def diverges(*arguments: object, **more: object) -> None:
+        tries.append(arguments)
+        (tmp_path / "here" / "a").mkdir()
+        raise Diverged("step 7: inf")
+
+    tries: list[object] = []
+    monkeypatch.setattr("scripts.lib.experiment.train", diverges)
+    for work in ("here", "here", "there"):
+        experiment = an_experiment(tmp_path / work)
+        with pytest.raises(Diverged, match="step 7: inf"):
+            experiment.measured("a", recipe, tiny.images, settings, lambda folder: {})
+        experiment.write()
+    assert len(tries) == 1
+
+
+def test_a_result_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "name.json").write_text("{", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"name\.json: expected the JSON of an experiment"):
+        an_experiment(tmp_path / "here").measured("a", "gan", None, [], lambda folder: {})
+
+
 def test_a_signal_ends_the_experiment_and_not_its_run_alone(tmp_path: Path, tiny: TinyRuns) -> None:
     recipe, settings = one_step(tiny)
     program = "import sys; from pathlib import Path; from scripts.lib.experiment import Experiment\n"
@@ -188,7 +229,7 @@ def test_the_hardware_is_the_one_that_trained(tmp_path: Path, tiny: TinyRuns) ->
     for _ in range(2):
         experiment.trained("first", recipe, tiny.images, settings)
     (here,) = (tmp_path / "first" / HARDWARE).read_text(encoding="utf-8").splitlines()
-    (tmp_path / "first" / HARDWARE).write_text("another machine\n", encoding="utf-8")
+    (tmp_path / "first" / HARDWARE).write_text(f"{here}\nanother machine\n", encoding="utf-8")
     experiment.trained("first", recipe, tiny.images, settings)
     record = json.loads(experiment.write().read_text(encoding="utf-8"))
     assert record["hardware"] == " and ".join(sorted([here, "another machine"]))

@@ -6,16 +6,15 @@ Zhao, Mathieu and LeCun 2016, arXiv:1609.03126, sec. 4.1. Each run of the grid i
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from scripts.experiments.ebgan.picture import picture
 from scripts.experiments.ebgan.search import ALWAYS, BATCH, GRID, KINDS, SAMPLES, STEPS, search, wins
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
-from scripts.lib.results import Row
 from scripts.lib.samples_of_runs import rows_of, samples_of
-from srgan_kit.training.loop import is_finished
 
 SEEDS, OWN_STEPS = 3, 6000
 SMALL = ("generator.hidden=16", "critic.channels=16", "critic.embedding=4", "data.batch=8")
@@ -26,9 +25,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("ebgan", "EBGAN", source, __doc__, argv)
     points = 1 if experiment.smoke else 32
     real = real_measures(QUICK if experiment.smoke else FULL)
-    own = pulling_away(experiment)
+    pulling_away(experiment)
     rows = search(experiment, points)
-    experiment.finished |= {row["run"]: row["hours"] for row in rows}
     compared(experiment, rows)
     experiment.figures.append(Figure("I'", "training images", real["i_prime"], better="higher"))
     experiment.settings = {
@@ -43,44 +41,44 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     if rows:
         drawn(experiment, rows, real["i_prime"])
-    experiment.write(recipe=own)
+    experiment.write()
 
 
-def pulling_away(experiment: Experiment) -> dict[str, list[dict[str, float]]]:
+def pulling_away(experiment: Experiment) -> None:
     """The recipe with the term and without; figures are added to the experiment."""
     steps, count = (4, 64) if experiment.smoke else (OWN_STEPS, 10_000)
-    found: dict[str, list[dict[str, float]]] = {}
+
+    def measure(folder: Path) -> Values:
+        return mnist_measures(samples_of(folder, count), QUICK if experiment.smoke else FULL)
+
     for name, weight in (("with PT", 0.1), ("without PT", 0.0)):
+        runs: list[Values] = []
         for seed in range(1 if experiment.smoke else SEEDS):
             settings = ["validation.every=100000", "log_every=500", f"steps={steps}", f"seed={seed}"]
             settings += [f"weights.pulling_away={weight}", *(SMALL if experiment.smoke else ())]
             run = f"{name.replace(' ', '-').lower()}-{seed}"
-            folder = experiment.trained(run, "ebgan", experiment.data / MNIST, settings)
-            if folder is not None:
-                measured = mnist_measures(samples_of(folder, count), QUICK if experiment.smoke else FULL)
-                found.setdefault(name, []).append(measured)
-    for name, runs in found.items():
+            values = experiment.measured(run, "ebgan", experiment.data / MNIST, settings, measure)
+            runs += [] if values is None else [values]
         for key, label in (("i_prime", "I'"), ("frechet", "Fréchet distance of a classifier's features")):
             values = [run[key] for run in runs]
             spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-            better = "lower" if key == "frechet" else "higher"
-            where = f"recipe ebgan, {name}"
-            experiment.figures.append(Figure(label, where, float(np.mean(values)), spread, better=better))
-    return found
+            better, where = "lower" if key == "frechet" else "higher", f"recipe ebgan, {name}"
+            if values:
+                experiment.figures.append(Figure(label, where, float(np.mean(values)), spread, better=better))
 
 
-def drawn(experiment: Experiment, rows: list[Row], real: float) -> None:
-    """The experiment's image."""
+def drawn(experiment: Experiment, rows: list[Values], real: float) -> None:
+    """The experiment's image, if the best run of each kind lies here."""
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
     scores = {kind: [row["i_prime"] for row in own] for kind, own in kinds.items() if own}
-    best = {kind: max(kinds[kind], key=lambda row: row["i_prime"]) for kind in scores}
-    folders = {kind: experiment.work / row["run"] for kind, row in best.items()}
-    sheets = {kind: rows_of([folder], 12) for kind, folder in folders.items() if is_finished(folder)}
-    experiment.images.mkdir(parents=True, exist_ok=True)
-    picture(scores, real, sheets).save(experiment.images / "ebgan.png", optimize=True)
+    best = {kind: max(kinds[kind], key=lambda row: row["i_prime"])["run"] for kind in scores}
+    if experiment.folders(best.values()):
+        sheets = {kind: rows_of([experiment.work / run], 12) for kind, run in best.items()}
+        experiment.images.mkdir(parents=True, exist_ok=True)
+        picture(scores, real, sheets).save(experiment.images / "ebgan.png", optimize=True)
 
 
-def compared(experiment: Experiment, rows: list[Row]) -> None:
+def compared(experiment: Experiment, rows: list[Values]) -> None:
     """Figures of the search."""
     scores = {kind: [row["i_prime"] for row in rows if row["kind"] == kind] for kind in KINDS}
     for first in KINDS[:2]:

@@ -2,13 +2,11 @@
 
 import itertools
 import random
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lib.experiment import Experiment
+from scripts.lib.experiment import Experiment, Values
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures
-from scripts.lib.results import Results, Row
-from scripts.lib.runs import training_hours
 from scripts.lib.samples_of_runs import samples_of
 from srgan_kit.training.run import Diverged
 
@@ -59,34 +57,28 @@ def settings_of(kind: str, networks: Networks) -> tuple[str, list[str]]:
 RATES = ("learning_rate", "final_learning_rate")
 
 
-def search(experiment: Experiment, count: int) -> list[Row]:
-    """Every kind with every chosen point; each result is kept at once beside the result file, so that none is lost."""
+def search(experiment: Experiment, count: int) -> list[Values]:
+    """Every kind with every chosen point: which, and what is found of it."""
     steps, samples = (4, 64) if experiment.smoke else (STEPS, SAMPLES)
-    experiment.results.mkdir(parents=True, exist_ok=True)
-    results = Results(experiment.results / "ebgan_search.jsonl")
+    effort = QUICK if experiment.smoke else FULL
+
+    def measure(folder: Path) -> Values:
+        _forget_checkpoints(folder)
+        return mnist_measures(samples_of(folder, samples), effort)
+
+    rows: list[Values] = []
     for number, networks in enumerate(chosen(count)):
         for kind in KINDS:
-            if results.rows(number=number, kind=kind):
-                continue
             recipe, settings = settings_of(kind, networks)
             settings += [*ALWAYS, f"steps={steps}", f"data.batch={BATCH}", f"seed={number}"]
-            row: Row = {
-                "number": number,
-                "kind": kind,
-                "networks": list(astuple(networks)),
-                "run": _folder(number, kind),
-            }
+            run = _folder(number, kind)
             try:
-                folder = experiment.trained(row["run"], recipe, experiment.data / MNIST, settings)
-                if folder is None:
-                    continue
-                measured = mnist_measures(samples_of(folder, samples), QUICK if experiment.smoke else FULL)
-                if not results.rows(number=number, kind=kind):  # another process may have measured it meanwhile
-                    results.add(row | measured | {"hours": training_hours(folder)})
-                _forget_checkpoints(folder)
-            except Diverged as error:
-                results.add(row | {"i_prime": 0.0, "hours": 0.0, "diverged": str(error).partition(";")[0]})
-    return results.rows()
+                found = experiment.measured(run, recipe, experiment.data / MNIST, settings, measure)
+            except Diverged:
+                found = {"i_prime": 0.0}
+            if found is not None:
+                rows.append({"kind": kind, "run": run} | found)
+    return rows
 
 
 def _folder(number: int, kind: str) -> str:

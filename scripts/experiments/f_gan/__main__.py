@@ -38,12 +38,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         "training images.",
     ]
     fits = mixture(experiment, seeds, steps[0])
-    grids = on_the_grid(experiment, seeds[:3], steps[1])
-    measured, folders = digits(experiment, many)
-    if folders:
+    on_the_grid(experiment, seeds[:3], steps[1])
+    if folders := digits(experiment, many):
         experiment.images.mkdir(parents=True, exist_ok=True)
         save_image(rows_of(folders, 16), experiment.images / "f_gan.png")
-    experiment.write(mixture=fits, grid=grids, mnist=measured)
+    experiment.write(mixture=fits)
     if not experiment.smoke:
         fill(paths.SYSTEMS / "f_gan.md", {"mixture": table(fits)})
 

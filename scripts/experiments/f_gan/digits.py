@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scripts.lib.experiment import Experiment, Figure
+from scripts.lib.experiment import Experiment, Figure, Values
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
 from scripts.lib.samples_of_runs import samples_of
 from srgan_kit.data.npz import read_arrays
@@ -39,41 +39,45 @@ def settings_of(name: str, smoke: bool) -> list[str]:
     return [*(small if smoke else full), *clip, "checkpoint_every=1000", *game]
 
 
-def parzen(samples: Tensor, tests: Tensor) -> tuple[float, float, float]:
+def parzen(samples: Tensor, tests: Tensor) -> Values:
     """Mean log-likelihood of test images in nats, its standard error, and the width that other test images chose."""
     sigma = parzen_sigma(tests[:VALIDATION], samples, SIGMAS)
     values = parzen_log_likelihood(tests[VALIDATION : VALIDATION + TESTED], samples, sigma)
-    return values.mean().item(), (values.std() / len(values) ** 0.5).item(), sigma
+    error = (values.std() / len(values) ** 0.5).item()
+    return {"parzen": values.mean().item(), "parzen_error": error, "sigma": sigma}
 
 
-def digits(experiment: Experiment, count: int) -> tuple[dict[str, dict[str, float]], list[Path]]:
-    """Every divergence; figures are added to the experiment. What was measured, and the runs' folders."""
+def digits(experiment: Experiment, count: int) -> list[Path]:
+    """Every divergence; figures are added to the experiment. The runs' folders, if all of them lie here."""
     source = experiment.data / MNIST
     tests, training = (_images(part) for part in (read_arrays(source).test, read_arrays(source).train))
     effort = QUICK if experiment.smoke else FULL
-    found: dict[str, dict[str, float]] = {"training images": real_measures(effort)}
-    folders: list[Path] = []
-    samples = {"training images": training[torch.randperm(len(training))[:count]]}
-    for name in list(PAPER)[: 2 if experiment.smoke else None]:
+
+    def measure(folder: Path) -> Values:
+        samples = samples_of(folder, count)
+        return mnist_measures(samples, effort) | parzen(samples, tests)
+
+    some = training[torch.randperm(len(training))[:count]]
+    found: dict[str, Values] = {"training images": real_measures(effort) | parzen(some, tests)}
+    names = list(PAPER)[: 2 if experiment.smoke else None]
+    for name in names:
+        settings = settings_of(name, experiment.smoke)
         try:
-            folder = experiment.trained(f"mnist-{name}", "f-gan", source, settings_of(name, experiment.smoke))
+            values = experiment.measured(f"mnist-{name}", "f-gan", source, settings, measure)
         except Diverged as error:
             experiment.notes.append(f"On MNIST {name} diverged: {str(error).partition(';')[0]}.")
             continue
-        if folder is not None:
-            folders.append(folder)
-            samples[name] = samples_of(folder, count)
-            found[name] = mnist_measures(samples[name], effort)
-    for name, images in samples.items():
-        nats, error, sigma = parzen(images, tests)
-        found[name] |= {"parzen": nats, "parzen_error": error, "sigma": sigma}
+        if values is not None:
+            found[name] = values
+    for name, values in found.items():
         where, paper = f"MNIST, {name}", PAPER.get(name)
+        label = "Parzen log-likelihood, nats"
         experiment.figures += [
-            Figure("Parzen log-likelihood, nats", where, nats, error, paper, better="higher"),
-            Figure("I'", where, found[name]["i_prime"], better="higher"),
-            Figure("Fréchet distance of a classifier's features", where, found[name]["frechet"]),
+            Figure(label, where, values["parzen"], values["parzen_error"], paper, better="higher"),
+            Figure("I'", where, values["i_prime"], better="higher"),
+            Figure("Fréchet distance of a classifier's features", where, values["frechet"]),
         ]
-    return found, folders
+    return experiment.folders(f"mnist-{name}" for name in names if name in found)
 
 
 def _images(part: object) -> Tensor:

@@ -1,11 +1,12 @@
 """KL and Pearson on the 5x5 grid, where their critics' losses are exponentials of the score: do they stay finite?"""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from scripts.lib.experiment import Experiment, Figure
+from scripts.lib.experiment import Experiment, Figure, Values
 from scripts.lib.runs import exported, restored
 from scripts.lib.toys.distributions import grid
 from scripts.lib.toys.task import ToyTask
@@ -55,13 +56,11 @@ def task(recipe: Recipe) -> ToyTask:
     return ToyTask(recipe, grid(), torch.device("cpu"))
 
 
-def on_the_grid(experiment: Experiment, seeds: range, steps: int) -> dict[str, list[dict[str, float]]]:
+def on_the_grid(experiment: Experiment, seeds: range, steps: int) -> None:
     """Modes covered and the share of samples of high quality; figures are added to the experiment."""
-    found: dict[str, list[dict[str, float]]] = {}
     for name, own in CASES.items():
         runs = [run for seed in seeds if (run := _one(experiment, name, own, seed, steps)) is not None]
         if runs:
-            found[name] = runs
             where = f"5x5 grid, {name}, {len(runs)} seeds"
             finished = sum(run["finished"] for run in runs)
             experiment.figures.append(
@@ -71,18 +70,18 @@ def on_the_grid(experiment: Experiment, seeds: range, steps: int) -> dict[str, l
                 values = [run[key] for run in runs]
                 mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) if len(runs) > 1 else 0.0
                 experiment.figures.append(Figure(label, where, mean, spread, goal=goal, better="higher"))
-    return found
 
 
-def _one(experiment: Experiment, name: str, own: Sequence[str], seed: int, steps: int) -> dict[str, float] | None:
+def _one(experiment: Experiment, name: str, own: Sequence[str], seed: int, steps: int) -> Values | None:
     settings = [*SETTINGS, *own, f"steps={steps}", f"seed={seed}"]
+    recipe = load_recipe("f-gan", settings)
+
+    def measure(folder: Path) -> Values:
+        run = restored(recipe, folder, task(recipe))
+        return {"finished": 1.0} | run.task.validate(exported(run))
+
     try:
-        folder = experiment.trained(f"grid-{name.replace(', ', '-')}-{seed}", "f-gan", None, settings, task)
+        return experiment.measured(f"grid-{name.replace(', ', '-')}-{seed}", "f-gan", None, settings, measure, task)
     except Diverged as error:
         experiment.notes.append(f"On the grid {name}, seed {seed}: {str(error).partition(';')[0]}.")
         return {"finished": 0.0, "modes": 0.0, "high_quality": 0.0}
-    if folder is None:
-        return None
-    recipe = load_recipe("f-gan", settings)
-    run = restored(recipe, folder, task(recipe))
-    return {"finished": 1.0} | run.task.validate(exported(run))

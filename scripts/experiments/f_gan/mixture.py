@@ -6,18 +6,20 @@ learn from samples alone, by the public trainer. Beside what they find stands th
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from losses.f_divergence import divergence
-from scripts.lib.experiment import Experiment, Figure
+from scripts.lib.experiment import Experiment, Figure, Values
 from scripts.lib.runs import exported, restored
 from scripts.lib.toys.distributions import two_gaussians
 from scripts.lib.toys.task import ToyTask
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
+from srgan_kit.training.run import Run
 from srgan_kit.variants.f_gan import FGAN
 
 LAW = two_gaussians()
@@ -98,16 +100,21 @@ def optimum(name: str) -> tuple[float, float, float]:
     return float(exact(name, mean, log_std)), float(mean), float(log_std.exp())
 
 
-def learned(experiment: Experiment, name: str, seed: int, steps: int) -> dict[str, float] | None:
+def learned(experiment: Experiment, name: str, seed: int, steps: int) -> Values | None:
     """What generator and critic find: the bound on new samples, mean, std, and the exact divergence at these."""
     settings = [*SETTINGS, f"steps={steps}", f"seed={seed}", f"variant.divergence={name}"]
-    folder = experiment.trained(f"mixture-{name}-{seed}", "f-gan", None, settings, task)
-    if folder is None:
-        return None
     recipe = load_recipe("f-gan", settings)
-    own = task(recipe)
-    run = restored(recipe, folder, own)
-    model, variant = exported(run), run.variant
+
+    def measure(folder: Path) -> Values:
+        return judged(restored(recipe, folder, task(recipe)), name)
+
+    return experiment.measured(f"mixture-{name}-{seed}", "f-gan", None, settings, measure, task)
+
+
+def judged(run: Run, name: str) -> Values:
+    """The bound on new samples, mean and std of what is generated, and the exact divergence at these."""
+    own, model, variant = run.task, exported(run), run.variant
+    assert isinstance(own, ToyTask)
     assert isinstance(variant, FGAN)
     assert run.critic is not None
     with torch.no_grad():
