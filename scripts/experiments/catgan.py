@@ -37,7 +37,7 @@ LABELS = ("variant.labels=used", "critic.classes=10", "labels.count=100", "label
 TINY = ("steps=4", "generator.hidden=16", "critic.hidden=[32,16]", "validation.every=4", "data.batch=20")
 TINY_IMAGES = 1000
 RUNS: dict[str, tuple[str, ...]] = {
-    **{f"no-labels-{seed}": (f"seed={seed}", "steps=8000") for seed in SEEDS},
+    **{f"no-labels-{seed}": (f"seed={seed}",) for seed in SEEDS},
     "labels-1": (*LABELS, "steps=12000"),
 }
 """What differs from the recipe."""

@@ -35,7 +35,7 @@ from srgan_kit.images.resize import resize_8bit
 from srgan_kit.models.interpolation import SAME_ORIGIN, cosine
 from srgan_kit.models.super_resolution import load_model
 from srgan_kit.upscaling.choice import Choice, Dials, Share
-from srgan_kit.upscaling.engines import EVENNESS
+from srgan_kit.upscaling.engines import WEIGHT_POWER
 from srgan_kit.upscaling.upscaler import Upscaler
 
 RESULTS, PAGE = paths.RESULTS / "dials.json", paths.GUIDE / "dials-and-sizes.md"
@@ -74,7 +74,7 @@ def settings() -> Iterator[Setting]:
                 yield f"denoise {value:g}", scale, kind, Dials(denoise=value).choose(scale)
     mixed = Choice("x4-fidelity", perceptual=Share("x4-photo", 0.5))  # the outputs, where the weights could be
     yield "denoise 0.5, results mixed", 4, "second-order", mixed
-    middle = 0.5 ** (1 / EVENNESS)  # of the weights, where results are mixed
+    middle = 0.5 ** (1 / WEIGHT_POWER)  # of the weights, where results are mixed
     between = Choice("x4-fidelity", photo=Share("x4-perceptual", middle))
     yield "detail 0.5, weights interpolated", 4, "clean", between
     for denoise in (0.0, 0.5, 1.0):
@@ -165,9 +165,21 @@ def single(found: dict[str, Score]) -> str:
     for where, dial in rows:
         cells = [written(found[f"{where}: {dial} {value:g}"]) for value in POSITIONS]
         lines.append(f"| {where} | `--{dial}` | {' | '.join(cells)} |")
+    halves = [100 * gain(found, where, 0.25) for where, _ in denoised if "clean" not in where]
+    lines += [
+        "",
+        f"Weights halfway between both, which `--denoise 0.25` has, bring {min(halves):.0f} to {max(halves):.0f} %",
+    ]
+    lines += ["of the photo model's gain in distance on the degraded photographs."]
     weights = written(found["x4 clean: detail 0.5, weights interpolated"])
     lines += ["", f"Of `--detail 0.5` on clean photographs interpolated weights would give {weights}."]
     return "\n".join(lines)
+
+
+def gain(found: dict[str, Score], where: str, value: float) -> float:
+    """The part of the photo model's gain in distance that the dial of denoising brings at a position."""
+    first, here, last = (found[f"{where}: denoise {each:g}"]["lpips_like"] for each in (0, value, 1))
+    return (first - here) / (first - last)
 
 
 def both(found: dict[str, Score]) -> str:

@@ -22,7 +22,7 @@ class Share:
     model: str
     """Its name."""
     fraction: float
-    """What it has, in (0, 1]; the others have the rest."""
+    """What it has of the result, in (0, 1]; the others have the rest. Of weights it has another part: see `Dials`."""
 
 
 @dataclass(frozen=True)

@@ -41,15 +41,15 @@ class EngineSettings:
             raise UserError("engine 'ray' needs the extra ray: pip install 'srgan-kit[ray]'")
 
 
-EVENNESS = 0.5
-"""Power of a dial's position that is the second model's part of the weights: at a half of them little of what it does
-is seen yet (scripts/experiments/dials.py)."""
+WEIGHT_POWER = 0.5
+"""The second model's part of interpolated weights is this power of the fraction: half of the weights do less than half
+of what it does (scripts/experiments/dials.py)."""
 
 
 def upscaler_between(
     first: str, second: str, fraction: float, name: str, settings: EngineSettings
 ) -> TiledUpscaler | None:
-    """The model whose weights lie between those of two, ready, for a fraction of what the second one does.
+    """The model whose weights are (1 - fraction^1/2) first + fraction^1/2 second, ready.
 
     None where their results have to be mixed instead: in onnxruntime, and for networks that were trained apart.
 
@@ -61,7 +61,7 @@ def upscaler_between(
     from srgan_kit.models.interpolation import interpolated
     from srgan_kit.models.super_resolution import load_model
 
-    between = interpolated(load_model(first), load_model(second), fraction**EVENNESS)
+    between = interpolated(load_model(first), load_model(second), fraction**WEIGHT_POWER)
     if between is None:
         return None
     return upscaler_of(replace(between, name=name), settings)

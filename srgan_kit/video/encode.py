@@ -148,7 +148,7 @@ def encoder_options(encoding: Encoding, display: Display) -> dict[str, str]:
     own = {"h264": "x264-params", "h265": "x265-params", "av1": "svtav1-params"}[encoding.codec]
     said = ["log-level=error"] if encoding.codec == "h265" else []
     if encoding.codec == "h264" and _has_avx512():
-        said.append("asm=avx2")  # x264's AVX-512 code reads what was never written: no two files would be alike
+        said.append("asm=avx2")  # x264's AVX-512 code makes other files of the same frames
     is_av1 = encoding.codec == "av1"
     if display.primaries and display.luminance:
         said.append(
@@ -163,9 +163,11 @@ def encoder_options(encoding: Encoding, display: Display) -> dict[str, str]:
 
 
 def _has_avx512() -> bool:
-    """Whether this processor has AVX-512, as NumPy found it."""
+    """Whether this processor has AVX-512, as far as NumPy, built without it or told to leave it out, does not hide it."""
     config: Any = np.show_config(mode="dicts")
-    return any("AVX512" in name or name == "X86_V4" for name in config["SIMD Extensions"].get("found", ()))
+    known = config.get("SIMD Extensions", {})
+    names = [*known.get("baseline", ()), *known.get("found", ())]
+    return any("AVX512" in name or name == "X86_V4" for name in names)
 
 
 def _mastering(display: Display, is_plain: bool) -> str:

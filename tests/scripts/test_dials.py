@@ -34,10 +34,10 @@ def test_detail_trades_psnr_for_distance(found: dict[str, dict[str, float]]) -> 
 @pytest.mark.parametrize("where", ["x4 light", "x4 second-order", "x2 light", "x2 second-order"])
 def test_denoising_brings_degraded_photographs_nearer(found: dict[str, dict[str, float]], where: str) -> None:
     distances, psnr = (along(found, where, "denoise", figure) for figure in ("lpips_like", "psnr_y"))
-    gains = [(distances[0] - distance) / (distances[0] - distances[-1]) for distance in distances]
+    gains = [dials.gain(found, where, position) for position in dials.POSITIONS]
     assert all(later > before for before, later in itertools.pairwise(gains[:4]))
-    assert 0.45 < gains[2] < 0.8  # half of the dial is about half of its effect
-    assert 0.85 < gains[3] < 1.05
+    assert gains[1] < 0.45  # of weights halfway, which the dial would have in its middle without the root
+    assert 0.5 < gains[2] < 0.85 < gains[3] < 1.05
     assert distances[-1] < 0.95 * distances[0]
     assert min(psnr) >= min(psnr[0], psnr[-1])  # interpolated weights are sound all along
 

@@ -20,9 +20,9 @@ from scripts.pretrained.students.branched import BranchedStudent
 from scripts.pretrained.students.crop_pools import Pool, sample
 from scripts.pretrained.students.degraded_pairs import CLEAN, KINDS, low_resolution, make_pairs
 from scripts.pretrained.students.images import StudentImages
-from scripts.pretrained.students.loop import train_student
-from scripts.pretrained.students.release import card, training
-from scripts.pretrained.students.stages import BATCH, STAGES, Stage, Terms, config_of
+from scripts.pretrained.students.loop import _graph, train_student
+from scripts.pretrained.students.release import card, release, training
+from scripts.pretrained.students.stages import BATCH, FLAT, STAGES, Stage, Terms, config_of
 from scripts.pretrained.students.train import Trainer
 from scripts.pretrained.teachers import realesrgan_x4plus as x4plus_teacher
 from scripts.pretrained.teachers.smfanet import load_smfanet
@@ -176,6 +176,31 @@ def test_answers_lie_beside_their_images(data_folder: Path, tmp_path: Path) -> N
     assert images.fidelity(2)[0] is square  # made once
 
 
+def test_without_images_of_a_size_the_others_have_its_crops(tmp_path: Path) -> None:
+    for number in range(2):
+        Image.new("RGB", (384, 384), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    images = StudentImages(sorted(tmp_path.iterdir()), tmp_path, torch.device("cpu"), dry_run=True)
+    assert [(tuple(each.shape), count) for each, count in images.of_sizes((20, 11))] == [((2, 3, 384, 384), 31)]
+    pools = images.clean(4)
+    assert sum(pool.crops for pool in pools) == BATCH - FLAT
+    none = StudentImages([], tmp_path, torch.device("cpu"), dry_run=True)
+    with pytest.raises(UserError, match="training images: expected some of 384x384 or 480x320, got none of 0"):
+        none.clean(4)
+
+
+def test_a_folder_that_is_not_packed_cannot_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "images" / "bsds").mkdir(parents=True)
+    options = SimpleNamespace(device="cpu", stages=["x4-photo"], work=tmp_path, leave_out=["cc0"], images="a.zip")
+    with pytest.raises(SystemExit, match="--leave-out: a.zip has no folder cc0"):
+        Trainer(options).run()  # pyright: ignore[reportArgumentType]
+
+
+def test_what_was_trained_without_a_folder_is_not_released(tmp_path: Path) -> None:
+    (tmp_path / "students.json").write_text(json.dumps({"x4-photo": {"left_out": ["bsds"]}}))
+    with pytest.raises(UserError, match="x4-photo was trained without bsds; expected one of all training images"):
+        release(tmp_path, next(stage for stage in STAGES if stage.name == "x4-photo"), "Never.")
+
+
 # --- training -------------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +269,16 @@ def _gradient(parameter: Tensor) -> Tensor:
     return parameter.grad
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs are captured on a GPU")
+def test_a_captured_step_has_the_critics() -> None:
+    adversary = Adversary(torch.device("cuda"), torch.bfloat16, channels=8)
+    real, made = torch.rand(2, 1, 3, 32, 32, device="cuda")
+    run = _graph(lambda: adversary.term(made, real))
+    before = [parameter.clone() for parameter in adversary.parameters]
+    run()
+    assert all(not torch.equal(old, new) for old, new in zip(before, adversary.parameters, strict=True))
+
+
 def test_a_critic_outlives_a_loss_that_is_not_finite() -> None:
     adversary = Adversary(torch.device("cpu"), torch.float32, channels=4)
     image = torch.rand(1, 3, 24, 24)
@@ -290,7 +325,7 @@ def test_a_card_lists_what_a_model_went_on_from() -> None:
     text = training(stage, second | {"terms": {"originals": 0.6}}, {"device": "a card"})
     assert text.endswith("and at last for 60 % of what LPIPS and VGG19 compare the originals of degraded images too")
     assert "critic" not in text
-    assert "; a PatchGAN critic, pixels, LPIPS" in training(
+    assert "; a PatchGAN critic that compares with originals, pixels" in training(
         stage, second | {"terms": {"adversarial": 2.0}}, {"device": "a"}
     )
 

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from srgan_kit.critics.patchgan import PatchGANCritic
 from srgan_kit.losses import NonSaturating
@@ -50,5 +51,9 @@ class Adversary:
         return loss
 
     def _scores(self, image: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            return self.critic(image).score.float()
+        with parametrize.cached():
+            for module in self.critic.modules():
+                if parametrize.is_parametrized(module):
+                    _ = module.weight  # its spectral norm, in fp32
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+                return self.critic(image).score.float()

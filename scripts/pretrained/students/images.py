@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from scripts.pretrained.students.crop_pools import Pool
 from scripts.pretrained.students.degraded_pairs import CLEAN, Pairs, make_pairs
 from scripts.pretrained.teachers.smfanet import load_smfanet
+from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet
 from srgan_kit.images.resize import resize_8bit
 
@@ -56,13 +57,26 @@ class StudentImages:
         with ThreadPoolExecutor() as pool:
             planes = list(pool.map(landscape, self.paths))
         by_size = [[image for image in planes if image.shape[1:] == size] for size in SIZES]
-        return [torch.stack(found).to(self.device) for found in by_size]
+        return [torch.stack(found).to(self.device) if found else torch.empty(0) for found in by_size]
+
+    def of_sizes(self, crops: tuple[int, ...]) -> list[tuple[Tensor, int]]:
+        """The images of each size that there is, with its part of the crops; a size without images leaves its part.
+
+        Raises:
+            UserError: no image has one of the sizes.
+        """
+        found = [[images, count] for images, count in zip(self.images, crops, strict=True) if len(images)]
+        if not found:
+            sizes = " or ".join(f"{width}x{height}" for height, width in SIZES)
+            raise UserError(f"training images: expected some of {sizes}, got none of {len(self.paths)}")
+        found[0][1] += sum(crops) - sum(count for _, count in found)
+        return [(images, count) for images, count in found]
 
     def clean(self, scale: int) -> list[Pool]:
         """Clean images with the originals alone as targets; 31 crops."""
         pools: list[Pool] = []
         for factor, crops in ((1.0, (14, 9)), (0.8, (5, 3))):
-            for images, count in zip(self.images, crops, strict=True):
+            for images, count in self.of_sizes(crops):
                 low, high = _reduced(images, factor, scale)
                 pools.append(Pool(_last(low), (_last(high),), count))
         return pools
@@ -79,10 +93,10 @@ class StudentImages:
                 plans = [(1.0, 4, (9, 6)), (0.8, 2, (3, 2)), (0.6, 2, (2, 1))]
             pools: list[Pool] = []
             for factor, views, crops in plans:
-                for images, count in zip(self.images, crops, strict=True):
+                for images, count in self.of_sizes(crops):
                     low, high = _reduced(images, factor, scale)
                     pools.append(Pool(_last(low), (_last(high), self._answers(teacher, low, scale, views)), count))
-            for images, count in zip(self.images, (6, 2), strict=True) if scale == 4 else ():
+            for images, count in self.of_sizes((6, 2)) if scale == 4 else ():
                 low = _each(images, lambda part: resize_8bit(part, 0.5))
                 answer = self._answers(teacher, low, scale, 1)
                 pools.append(Pool(_last(low), (answer, answer), count))

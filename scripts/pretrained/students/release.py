@@ -47,13 +47,19 @@ def release(folder: Path, stage: Stage, fails: str) -> None:
     """Write the weights and the card.
 
     Raises:
-        UserError: the folder has no such student, or no log of its training.
+        UserError: the folder has no such student, or no log of its training, or it was trained without a part of the
+            images, which the card's text does not know.
     """
     try:
         log = json.loads((folder / LOG).read_text(encoding="utf-8"))
         trained = log[stage.name]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder / LOG}: expected the log of {stage.name}'s training ({error!r})") from None
+    if left_out := trained.get("left_out"):
+        names = " and ".join(left_out)
+        raise UserError(
+            f"{folder / LOG}: {stage.name} was trained without {names}; expected one of all training images"
+        )
     model = load_model(folder / f"{stage.name}.safetensors")
     metadata = {"licence": LICENCE, "training_data": TRAINING_DATA, "training": training(stage, trained, log)}
     metadata["border"] = BORDER
@@ -75,7 +81,7 @@ def training(stage: Stage, trained: dict[str, Any], log: dict[str, Any]) -> str:
     targets = TARGETS[stage.kind]
     terms = trained.get("terms") or {}
     if terms.get("adversarial"):
-        targets = f"a PatchGAN critic, {targets}"
+        targets = f"a PatchGAN critic that compares with originals, {targets}"
     if share := terms.get("originals"):
         last = " at last" if len(parts) > 1 else ""
         targets += (

@@ -59,7 +59,7 @@ class Stage:
 
 TEXTURE = Terms(pixel=0.5, lpips=4.0, features=0.1, phase_bias=10.0, phase=0.1, consistency=1.0)
 ANSWERS = Terms(pixel=1.0, lpips=1.0, features=0.25, phase_bias=10.0, phase=0.3, consistency=0.0, originals=0.6)
-CRISP = replace(ANSWERS, adversarial=2.0)  # a fifth of the gradient of an image, once the critic has learned a little
+CRISP = replace(ANSWERS, adversarial=2.0)  # a mean over patches of bounded scores has small gradients
 STAGES = (
     Stage("x4-fidelity", "fidelity", 120, 1e-3, batch=64),
     Stage("x4-fidelity-fast", "fidelity", 65, 1.5e-3, channels=32, groups=8, batch=96),

@@ -132,6 +132,7 @@ class Trainer:
             "seconds": round(done.seconds, 1),
             "batch": stage.batch,
             "patch": stage.patch,
+            "left_out": self.options.leave_out,
             "rate": stage.rate,
             "terms": None if stage.terms is None else asdict(stage.terms),
             "losses": means,
