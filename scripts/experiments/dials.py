@@ -166,11 +166,12 @@ def single(found: dict[str, Score]) -> str:
         cells = [written(found[f"{where}: {dial} {value:g}"]) for value in POSITIONS]
         lines.append(f"| {where} | `--{dial}` | {' | '.join(cells)} |")
     halves = [100 * gain(found, where, 0.25) for where, _ in denoised if "clean" not in where]
+    gains = f"{min(halves):.0f} to {max(halves):.0f} %"
     lines += [
         "",
-        f"Weights halfway between both, which `--denoise 0.25` has, bring {min(halves):.0f} to {max(halves):.0f} %",
+        f"Weights halfway between both, which `--denoise 0.25` has, bring {gains} of the photo model's gain in",
     ]
-    lines += ["of the photo model's gain in distance on the degraded photographs."]
+    lines += ["distance on the degraded photographs."]
     weights = written(found["x4 clean: detail 0.5, weights interpolated"])
     lines += ["", f"Of `--detail 0.5` on clean photographs interpolated weights would give {weights}."]
     return "\n".join(lines)

@@ -163,7 +163,7 @@ def encoder_options(encoding: Encoding, display: Display) -> dict[str, str]:
 
 
 def _has_avx512() -> bool:
-    """Whether this processor has AVX-512, as far as NumPy, built without it or told to leave it out, does not hide it."""
+    """Whether this processor has AVX-512, as NumPy knows it, unless that was built or told not to use it."""
     config: Any = np.show_config(mode="dicts")
     known = config.get("SIMD Extensions", {})
     names = [*known.get("baseline", ()), *known.get("found", ())]

@@ -57,9 +57,7 @@ def release(folder: Path, stage: Stage, fails: str) -> None:
         raise UserError(f"{folder / LOG}: expected the log of {stage.name}'s training ({error!r})") from None
     if left_out := trained.get("left_out"):
         names = " and ".join(left_out)
-        raise UserError(
-            f"{folder / LOG}: {stage.name} was trained without {names}; expected one of all training images"
-        )
+        raise UserError(f"{folder / LOG}: {stage.name} was trained without {names}; expected one of all images")
     model = load_model(folder / f"{stage.name}.safetensors")
     metadata = {"licence": LICENCE, "training_data": TRAINING_DATA, "training": training(stage, trained, log)}
     metadata["border"] = BORDER
