@@ -147,7 +147,7 @@ class Experiment:
             Diverged: it diverged, now or before.
         """
         known = self.earlier.get("runs", {}).get(run, {})
-        is_known = known.get("settings") == [*settings] and not known.keys().isdisjoint(("values", DIVERGED))
+        is_known = known.get("settings") == " ".join(settings) and not known.keys().isdisjoint(("values", DIVERGED))
         if is_known and not (self.work / run).is_dir():
             self.runs[run] = known
         else:
@@ -178,7 +178,7 @@ class Experiment:
     def add_run(self, run: str, folder: Path, settings: Sequence[str]) -> None:
         """Count a finished run among the experiment's."""
         hours = training_hours(folder) if (folder / LOG).is_file() else 0.0
-        self.runs[run] = {"settings": [*settings], "hours": hours, "hardware": _places(folder) or [hardware()]}
+        self.runs[run] = {"settings": " ".join(settings), "hours": hours, "hardware": _places(folder) or [hardware()]}
 
     def folders(self, runs: Iterable[str]) -> list[Path]:
         """The folders of these runs, for a picture; none if one of them does not lie here."""

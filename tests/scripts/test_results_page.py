@@ -33,7 +33,7 @@ def found(work: Path) -> Experiment:
         Figure("accuracy", "of a control", 0.5, better="higher"),
     ]
     one.settings, one.notes = {"steps": 10, "seeds": [0, 1]}, ["A note."]
-    one.runs = {"run": {"settings": [], "hours": 0.5, "hardware": ["a card"]}}
+    one.runs = {"run": {"settings": "", "hours": 0.5, "hardware": ["a card"]}}
     return one
 
 
