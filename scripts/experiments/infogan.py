@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         picture = traversal(opened(experiment, shown, folders[shown.name]))
     experiment.images.mkdir(parents=True, exist_ok=True)
     save_image(picture, experiment.images / "infogan.png")
-    experiment.write(runs=found, shown=shown.name)
+    experiment.write(found=found, shown=shown.name)
 
 
 def settings_of(experiment: Experiment, plan: Plan) -> list[str]:

@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scripts.lib.experiment import Figure, open_experiment
+from scripts.lib.experiment import Figure, Values, open_experiment
 from scripts.lib.likelihood import measured
 from srgan_kit.data.image_dataset import load_test_images
 from srgan_kit.images.grid import grid, save_image
 from srgan_kit.models.generative import load_saved
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import MODEL
 
 DATA = "gan/mnist.npz"
@@ -55,22 +56,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv,
     )
     images = 4 if experiment.smoke else None
-    rows: list[Tensor] = []
+
+    def measure(folder: Path) -> Values:
+        found = measured(folder / MODEL, experiment.data / DATA, images)
+        return {name: [found[name].value, found[name].error] for name in ("nll", "bits_per_dimension")}
+
     for network in NETWORKS:
         settings = TINY if experiment.smoke else ()
-        folder = experiment.trained(network.recipe, network.recipe, experiment.data / DATA, settings)
-        if folder is None:
+        found = experiment.measured(network.recipe, network.recipe, experiment.data / DATA, settings, measure)
+        if found is None:
             continue
-        found = measured(folder / MODEL, experiment.data / DATA, images)
-        nll, bits = found["nll"], found["bits_per_dimension"]
+        (nats, error), (bits, bits_error) = found["nll"], found["bits_per_dimension"]
         experiment.figures += [
-            Figure("nats", network.title, nll.value, nll.error, network.paper, network.goal),
-            Figure("bits per pixel", network.title, bits.value, bits.error),
+            Figure("nats", network.title, nats, error, network.paper, network.goal),
+            Figure("bits per pixel", network.title, bits, bits_error),
         ]
-        recipe = load_saved(folder).recipe
+        recipe = load_recipe(network.recipe, list(settings))
         experiment.settings[network.title] = f"{recipe.steps} steps of {recipe.data.batch} images"
-        rows.append(samples(folder / MODEL, 4 if experiment.smoke else COLUMNS * ROWS))
-    if not rows:
+    if not experiment.figures:
         sys.exit("the time was up before the first run ended; call again to go on")
     experiment.settings |= {"test images": images or 10_000, "seed": 0}
     experiment.notes = [
@@ -78,11 +81,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         "draw, each pixel white by its grey value; the paper's file is another draw.",
         "The image shows draws of each network in this order, and test images in the last rows.",
     ]
-    rows.append(
-        load_test_images(experiment.data / DATA, 28, 1, "fixed")[:: 10_000 // len(rows[0])][: len(rows[0])] / 255
-    )
-    experiment.images.mkdir(parents=True, exist_ok=True)
-    save_image(grid(torch.cat(rows), COLUMNS, gap=1, smallest_side=1), experiment.images / "pixelrnn.png")
+    if folders := experiment.folders(network.recipe for network in NETWORKS):
+        rows = [samples(folder / MODEL, 4 if experiment.smoke else COLUMNS * ROWS) for folder in folders]
+        tests = load_test_images(experiment.data / DATA, 28, 1, "fixed")
+        rows.append(tests[:: 10_000 // len(rows[0])][: len(rows[0])] / 255)
+        experiment.images.mkdir(parents=True, exist_ok=True)
+        save_image(grid(torch.cat(rows), COLUMNS, gap=1, smallest_side=1), experiment.images / "pixelrnn.png")
     print(experiment.write())
 
 

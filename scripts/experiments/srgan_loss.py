@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from scripts.lib import paths
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.sr_measures import Measured, Measures, draw_crops, mean_shares
 from srgan_kit.errors import UserError
 
@@ -119,25 +119,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("srgan_loss", TITLE, SOURCE, __doc__, argv)
     measures = Measures(experiment.data, 1 if experiment.smoke else None)
     images = experiment.data / ("sr_test/Set5/HR" if experiment.smoke else "sr_train")
-    models: dict[str, Path | str] = {"bicubic": "bicubic", START: START}
-    shares: dict[str, Measured] = {}
-    for row in (*ROWS, OWN):
+
+    def kept(name: str) -> Path:
+        return experiment.work / f"measured-{folder_of(name)}.json"
+
+    def measure(folder: Path) -> Values:
+        shares = mean_shares(folder / "log.jsonl", 2 if experiment.smoke else STEPS // 2)
+        return {"measures": measures.of(folder / "model.safetensors", kept(folder.name)), "shares": shares}
+
+    found: dict[str, Measured] = {name: measures.of(name, kept(name)) for name in ("bicubic", START)}
+    rows = (*ROWS, OWN)
+    for row in rows:
         recipe, settings = recipe_of(row, experiment)
-        folder = experiment.trained(folder_of(row), recipe, images, settings)
-        if folder is None:
-            continue
-        models[row] = folder / "model.safetensors"
-        shares[row] = mean_shares(folder / "log.jsonl", 2 if experiment.smoke else STEPS // 2)
-    models["HR"] = "HR"
-    found: dict[str, Measured] = {}
-    for name, model in models.items():
-        found[name] = measures.of(model, experiment.work / f"measured-{folder_of(name)}.json")
-    report(experiment, found, shares)
-    shown = {"input": "bicubic"} | models
-    draw_crops(shown, experiment.images / "srgan_loss.png", experiment.data / "sr_test" / "B100", CROPS, columns=5)
+        values = experiment.measured(folder_of(row), recipe, images, settings, measure)
+        if values is not None:
+            found[row] = values["measures"]
+    found["HR"] = measures.of("HR", kept("HR"))
+    report(experiment, found)
+    if folders := experiment.folders(folder_of(row) for row in rows):
+        models = {row: folder / "model.safetensors" for row, folder in zip(rows, folders, strict=True)}
+        shown: dict[str, Path | str] = {"input": "bicubic", "bicubic": "bicubic", START: START, **models, "HR": "HR"}
+        draw_crops(shown, experiment.images / "srgan_loss.png", experiment.data / "sr_test" / "B100", CROPS, columns=5)
 
 
-def report(experiment: Experiment, found: dict[str, Measured], shares: dict[str, Measured]) -> None:
+def report(experiment: Experiment, found: dict[str, Measured]) -> None:
     """Write the result file."""
     for name, measured in found.items():
         if name == "HR":
@@ -169,7 +174,7 @@ def report(experiment: Experiment, found: dict[str, Measured], shares: dict[str,
         f"more; their checkerboard pattern is {found['HR']['pattern']:.2f} levels.",
         "The paper trains SRResNet for a million steps on 350,000 images, and each SRGAN for 200,000 more.",
     ]
-    experiment.write(rows=found, shares=shares)
+    experiment.write()
 
 
 if __name__ == "__main__":

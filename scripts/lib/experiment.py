@@ -147,7 +147,7 @@ class Experiment:
             Diverged: it diverged, now or before.
         """
         known = self.earlier.get("runs", {}).get(run, {})
-        is_known = known.get("settings") == " ".join(settings) and not known.keys().isdisjoint(("values", DIVERGED))
+        is_known = known.get("settings") == self._said(settings) and not known.keys().isdisjoint(("values", DIVERGED))
         if is_known and not (self.work / run).is_dir():
             self.runs[run] = known
         else:
@@ -178,7 +178,12 @@ class Experiment:
     def add_run(self, run: str, folder: Path, settings: Sequence[str]) -> None:
         """Count a finished run among the experiment's."""
         hours = training_hours(folder) if (folder / LOG).is_file() else 0.0
-        self.runs[run] = {"settings": " ".join(settings), "hours": hours, "hardware": _places(folder) or [hardware()]}
+        places = _places(folder) or [hardware()]
+        self.runs[run] = {"settings": self._said(settings), "hours": hours, "hardware": places}
+
+    def _said(self, settings: Sequence[str]) -> str:
+        """Settings in a line, without where the data lie."""
+        return " ".join(settings).replace(str(self.data), "DATA")
 
     def folders(self, runs: Iterable[str]) -> list[Path]:
         """The folders of these runs, for a picture; none if one of them does not lie here."""

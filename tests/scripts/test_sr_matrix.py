@@ -107,7 +107,7 @@ def test_the_table_of_the_page_is_that_of_the_result_file(tmp_path: Path) -> Non
 def test_a_second_seed_stands_below_the_first() -> None:
     found = {"frechet": 0.5, "shown": {"auc": 0.625}}
     runs = {"b": {"name": "b", "seed": 0}, "a": {"name": "a", "seed": 0} | found, "b2": {"name": "b", "seed": 1}}
-    lines = page.table({"references": {"HR": {"detail": 2.0}}, "runs": runs}).splitlines()[2:]
+    lines = page.table({"references": {"HR": {"detail": 2.0}}, "rows": runs}).splitlines()[2:]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == ["HR", "b", "b, second seed", "a"]
     assert lines[-1].startswith("| a | 0.500 |")
     assert lines[-1].endswith("| 0.62 |")
@@ -116,7 +116,7 @@ def test_a_second_seed_stands_below_the_first() -> None:
 def test_a_few_steps_of_everything(data_folder: Path, tmp_path: Path) -> None:
     experiment.main(["--smoke", "--work", str(tmp_path)])
     record = json.loads((tmp_path / "sr_matrix.json").read_text(encoding="utf-8"))
-    assert {run["name"] for run in record["runs"].values()} == {row.name for row in FIRST}
+    assert {run["name"] for run in record["rows"].values()} == {row.name for row in FIRST}
     assert {figure["setting"] for figure in record["figures"]} >= {"content only", "bicubic", "x4-fidelity"}
     goals = [figure for figure in record["figures"] if figure["goal"] is not None]
     assert len(goals) == len(sr_matrix.SYSTEMS)

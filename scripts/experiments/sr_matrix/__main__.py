@@ -30,7 +30,7 @@ from scripts.experiments.sr_matrix.rows import (
     comparator,
     rows,
 )
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.runs import restored
 from scripts.lib.sr_measures import Measured, Measures, draw_crops, mean_shares
 from srgan_kit.errors import UserError
@@ -64,12 +64,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             runs[row.folder] = {"name": row.name, "seed": row.seed} | found
     references = {name: matrix.measured(name, name) for name in REFERENCES}
     report(experiment, references, runs)
-    models: dict[str, Path | str] = {"input": "input", "x4-fidelity": "x4-fidelity"}
-    models |= {
-        run["name"]: experiment.work / folder / "model.safetensors" for folder, run in runs.items() if not run["seed"]
-    }
-    test = experiment.data / "sr_test" / "B100"
-    draw_crops(models | {"HR": "HR"}, experiment.images / "sr_matrix.png", test, CROPS)
+    shown = [row for row in wanted if not row.seed]
+    if folders := experiment.folders(row.folder for row in shown):
+        models: dict[str, Path | str] = {"input": "input", "x4-fidelity": "x4-fidelity"}
+        models |= {row.name: folder / "model.safetensors" for row, folder in zip(shown, folders, strict=True)}
+        test = experiment.data / "sr_test" / "B100"
+        draw_crops(models | {"HR": "HR"}, experiment.images / "sr_matrix.png", test, CROPS)
 
 
 class Matrix:
@@ -99,15 +99,16 @@ class Matrix:
         settings += [comparator(self.experiment.data), *self.tiny]
         if self.tiny and row.system is not None and row.system.page == "improved_gan":
             settings.append("labels.count=3")
-        folder = self.experiment.trained(row.folder, RECIPE, self.images, settings)
-        if folder is None:
-            return None
-        found: dict[str, Any] = {"settings": row.settings[len(COMMON) :]}
-        found |= self.measured(row.folder, folder / "model.safetensors")
-        found["shares"] = mean_shares(folder / "log.jsonl", 0 if self.tiny else STEPS // 2)
-        if row.system is not None:
-            found["shown"] = self.shown(row, folder, settings)
-        return found
+
+        def measure(folder: Path) -> Values:
+            found: Values = {"settings": row.settings[len(COMMON) :]}
+            found |= self.measured(row.folder, folder / "model.safetensors")
+            found["shares"] = mean_shares(folder / "log.jsonl", 0 if self.tiny else STEPS // 2)
+            if row.system is not None:
+                found["shown"] = self.shown(row, folder, settings)
+            return found
+
+        return self.experiment.measured(row.folder, RECIPE, self.images, settings, measure)
 
     def measured(self, name: str, model: Path | str) -> Measured:
         """What is measured of a model, once."""
@@ -176,7 +177,7 @@ def report(experiment: Experiment, references: dict[str, Measured], runs: dict[s
         f"The originals: high-frequency energy {real['detail']:.1f} squared levels, phase imbalance "
         f"{real['imbalance']:.3f}, checkerboard pattern {real['pattern']:.2f} levels.",
     ]
-    path = experiment.write(runs=runs, references=references)
+    path = experiment.write(rows=runs, references=references)
     if not experiment.smoke:
         page.write(json.loads(path.read_text(encoding="utf-8")))
 

@@ -25,7 +25,7 @@ def table(record: Mapping[str, Any]) -> str:
     head = [*(name for name, _ in COLUMNS.values()), "critic's AUC"]
     lines = [f"| | {' | '.join(head)} |", f"|---|{'---:|' * len(head)}"]
     shown = [(name, found) for name, found in record["references"].items()]
-    again = sorted(record["runs"].values(), key=lambda run: run["seed"])
+    again = sorted(record["rows"].values(), key=lambda run: run["seed"])
     for name in dict.fromkeys(run["name"] for run in again):
         for run in again:
             if run["name"] == name:
