@@ -93,12 +93,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if errors:
         experiment.settings = {"runs": {name: " ".join(settings[name]) for name in errors}}
         add_figures(experiment, errors)
-        sets = [name for name in SETS if name in errors]
+        sets = {name: errors[name] for name in SETS if name in errors}
         ensemble = experiment.earlier.get("ensemble")
         if len(sets) > 1 and all(name in logits for name in sets):
             mean = torch.stack([logits[name].softmax(dim=1) for name in sets]).mean(dim=0)
             ensemble = {"runs": sets, "errors": wrong(mean, truth)}
-        if ensemble and ensemble["runs"] == sets:
+        if ensemble and ensemble["runs"] == sets:  # else it is of runs that were trained again since
             setting = f"100 labels, mean probabilities of the {len(sets)} runs (paper: of 10)"
             experiment.figures.insert(1, Figure(MEASURE, setting, ensemble["errors"], paper=PAPER_ENSEMBLE))
         if shown := experiment.folders(SETS[:1]):

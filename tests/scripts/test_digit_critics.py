@@ -22,7 +22,8 @@ def test_improved_gan_smoke(data_folder: Path, tmp_path: Path) -> None:
     assert all(5000 < each <= 10_000 for each in errors.values())  # four steps: the test set is measured
     assert [figure["paper"] for figure in result["figures"]] == [93.0, 86.0, 1677.0, 221.0, 90.0, None]
     sets = [errors[name] for name in improved_gan.SETS]
-    assert result["ensemble"] == {"runs": list(improved_gan.SETS), "errors": result["figures"][1]["ours"]}
+    runs = {name: errors[name] for name in improved_gan.SETS}
+    assert result["ensemble"] == {"runs": runs, "errors": result["figures"][1]["ours"]}
     assert result["figures"][0]["ours"] == pytest.approx(np.mean(sets), rel=1e-4)
     assert result["figures"][0]["spread"] == pytest.approx(np.std(sets, ddof=1), rel=1e-3)
     width, height = Image.open(tmp_path / "improved_gan.png").size
