@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.likelihood import measured
 from srgan_kit.images.grid import below_each_other, save_image
 from srgan_kit.metrics.likelihood import SAMPLES
 from srgan_kit.models.generative import load_saved
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.loop import MODEL
 
 DATA = "gan/mnist.npz"
@@ -67,42 +68,48 @@ def main(argv: Sequence[str] | None = None) -> None:
         __doc__,
         argv,
     )
-    finished = trained(experiment)
+    images, samples = (8, 5) if experiment.smoke else (None, SAMPLES)
+    finished = trained(experiment, images, samples)
     if not finished:
         sys.exit("the time was up before the first run ended; call again to go on")
-    images, samples = (8, 5) if experiment.smoke else (None, SAMPLES)
     nats = f"nats, {samples}-sample estimate"
-    for stage, folder in finished.items():
-        found = measured(folder / MODEL, experiment.data / DATA, images, samples)
-        estimate, elbo, units = found["iwae"], found["elbo"], last_validation(folder)["posterior/active_units"]
+    for stage, found in finished.items():
+        (estimate, estimate_error), (elbo, elbo_error) = found["iwae"], found["elbo"]
         experiment.figures += [
-            Figure(nats, stage.title, estimate.value, estimate.error, stage.paper, stage.goal),
-            Figure("-ELBO, nats", stage.title, elbo.value, elbo.error),
-            Figure("active units of 50", stage.title, units, better="higher"),
+            Figure(nats, stage.title, estimate, estimate_error, stage.paper, stage.goal),
+            Figure("-ELBO, nats", stage.title, elbo, elbo_error),
+            Figure("active units of 50", stage.title, found["active_units"], better="higher"),
         ]
-    experiment.settings = {stage.title: load_saved(folder).recipe.steps for stage, folder in finished.items()}
+        experiment.settings[stage.title] = load_recipe("vae", list(stage.settings)).steps
     experiment.settings |= {"test images": images or 10_000, "samples": samples, "seed": 0}
     experiment.notes = [
         "Spread is the standard error over the test images. Test images are drawn once, each pixel white by its grey "
         "value; training images anew each time.",
         "The settings were fixed before the test set was measured, and nothing was chosen by it.",
     ]
-    experiment.images.mkdir(parents=True, exist_ok=True)
-    save_image(picture(list(finished.values())), experiment.images / "vae.png")
+    if folders := experiment.folders(stage.name for stage in STAGES):
+        experiment.images.mkdir(parents=True, exist_ok=True)
+        save_image(picture(folders), experiment.images / "vae.png")
     print(experiment.write())
 
 
-def trained(experiment: Experiment) -> dict[Stage, Path]:
-    """The stages' run folders in order, as far as they are finished."""
-    finished: dict[Stage, Path] = {}
-    before: Path | None = None
+def trained(experiment: Experiment, images: int | None, samples: int) -> dict[Stage, Values]:
+    """What is measured of the stages in order, as far as they are finished."""
+
+    def measure(folder: Path) -> Values:
+        found = measured(folder / MODEL, experiment.data / DATA, images, samples)
+        units = last_validation(folder)["posterior/active_units"]
+        return {name: [found[name].value, found[name].error] for name in ("iwae", "elbo")} | {"active_units": units}
+
+    finished: dict[Stage, Values] = {}
+    start: list[str] = []
     for stage in STAGES:
-        start = [] if before is None else [f"initialise_from={json.dumps(str(before / MODEL))}"]
         settings = [*stage.settings, *start, *(TINY if experiment.smoke else ())]
-        before = experiment.trained(stage.name, "vae", experiment.data / DATA, settings)
-        if before is None:
+        found = experiment.measured(stage.name, "vae", experiment.data / DATA, settings, measure)
+        if found is None:
             break
-        finished[stage] = before
+        finished[stage] = found
+        start = [f"initialise_from={json.dumps(str(experiment.work / stage.name / MODEL))}"]
     return finished
 
 

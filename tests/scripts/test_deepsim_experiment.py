@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -84,5 +85,9 @@ def test_all_of_it_runs_and_goes_on(data_folder: Path, tmp_path: Path) -> None:
     assert len(found["notes"]) == 6
     assert (tmp_path / "deepsim.png").stat().st_size
     written = (tmp_path / "vgg16-111" / "model.safetensors").stat().st_mtime_ns
+    shutil.rmtree(tmp_path / "vgg16-101")
     experiment.main(["--smoke", "--work", str(tmp_path)])
     assert (tmp_path / "vgg16-111" / "model.safetensors").stat().st_mtime_ns == written
+    assert not (tmp_path / "vgg16-101").exists()  # it is known
+    again = json.loads((tmp_path / "deepsim.json").read_text())
+    assert again["found"]["vgg16"]["101"] == found["found"]["vgg16"]["101"]

@@ -1,6 +1,7 @@
 """The experiment on VAE/GAN: what it measures has known answers, and all of it runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,11 @@ def test_all_of_it_runs_and_goes_on(data_folder: Path, tmp_path: Path) -> None:
     assert found["found"]["mnist"].keys() == {"vae", "disl", "vae-gan"}
     assert {figure["status"] for figure in found["figures"]} >= {None}
     assert (tmp_path / "vae_gan.png").stat().st_size
-    written = (tmp_path / "mnist-gan" / "model.safetensors").stat().st_mtime_ns
+    written = (tmp_path / "flowers-gan" / "model.safetensors").stat().st_mtime_ns
+    for name in ("gan", "disl"):
+        shutil.rmtree(tmp_path / f"mnist-{name}")
     experiment.main(["--smoke", "--work", str(tmp_path)])
-    assert (tmp_path / "mnist-gan" / "model.safetensors").stat().st_mtime_ns == written
+    assert (tmp_path / "flowers-gan" / "model.safetensors").stat().st_mtime_ns == written
+    assert not (tmp_path / "mnist-gan").exists()  # nor the run that needs its critic: both are known
+    again = json.loads((tmp_path / "vae_gan.json").read_text())
+    assert again["found"]["mnist"]["disl"] == found["found"]["mnist"]["disl"]

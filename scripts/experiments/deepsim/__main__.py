@@ -9,18 +9,20 @@ super-resolvers show whether their critic sees the low-resolution image.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from scripts.experiments.deepsim.measures import Numbers, comparator_features, fit_seen, measure
+from scripts.experiments.deepsim.measures import Numbers, comparator_features, fit_seen, inversions, measure
 from scripts.experiments.deepsim.plans import ALL, CELLS, COMPARATORS, SUPER_RESOLVERS, Comparator, super_resolver
 from scripts.experiments.deepsim.statements import FARTHER, PAPER, goals, statements
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.quality import as_exported
 from scripts.lib.runs import held_out, restored
 from srgan_kit.images.grid import grid, save_image
+from srgan_kit.recipes.schema import Recipe
 
 MEASURES = {
     "image_error": "distance to the image, % of that between two images",
@@ -43,9 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv,
     )
     found: dict[str, dict[str, Numbers]] = {}
-    sheets: dict[str, list[Tensor]] = {}
     for comparator in COMPARATORS.values():
-        found[comparator.name], sheets[comparator.name] = cells(exp, comparator)
+        found[comparator.name] = cells(exp, comparator)
         exp.figures += figures(comparator, found[comparator.name])
         exp.settings[comparator.name] = {
             "layer": comparator.layer,
@@ -58,24 +59,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         exp.notes += statements(comparator.name, found[comparator.name])
     found["super-resolution"] = super_resolution(exp)
-    picture(exp.images / "deepsim.png", sheets)
+    picture(exp)
     exp.write(found=found)
 
 
-def cells(exp: Experiment, comparator: Comparator) -> tuple[dict[str, Numbers], list[Tensor]]:
-    """What is measured of each combination that is trained; the originals, then what each made of them."""
+def cells(exp: Experiment, comparator: Comparator) -> dict[str, Numbers]:
+    """What is measured of each combination that is trained."""
     features = comparator_features(comparator.recipe(exp, ALL))
     judge = comparator_features(COMPARATORS[comparator.judge].recipe(exp, ALL))
     found: dict[str, Numbers] = {}
-    rows: list[Tensor] = []
     for cell in comparator.cells:
-        folder = comparator.run(exp, cell)
-        if folder is None:
-            continue
-        found[cell], originals, made = measure(comparator.recipe(exp, cell), folder, features, judge)
-        rows = rows or [originals[:COLUMNS]]
-        rows.append(made[:COLUMNS])
-    return found, rows
+        recipe = comparator.recipe(exp, cell)
+        values = comparator.run(exp, cell, partial(measure, recipe, features=features, judge=judge))
+        if values is not None:
+            found[cell] = values
+    return found
 
 
 def figures(comparator: Comparator, found: dict[str, Numbers]) -> list[Figure]:
@@ -103,12 +101,16 @@ def super_resolution(exp: Experiment) -> dict[str, Numbers]:
     """Whether a super-resolver's critic sees that an image fits its low-resolution one, and what it is good for."""
     count = 1 if exp.smoke else 20
     found: dict[str, Numbers] = {"start": as_exported("x4-fidelity", exp.data, count)}
+
+    def measured(recipe: Recipe, folder: Path) -> Values:
+        run = restored(recipe, folder)
+        fit = {"fit_seen": fit_seen(run, held_out(run, 16))}
+        return as_exported(str(folder / "model.safetensors"), exp.data, count) | fit
+
     for name in SUPER_RESOLVERS:
-        recipe, folder = super_resolver(exp, name)
-        if folder is not None:
-            run = restored(recipe, folder)
-            fit = {"fit_seen": fit_seen(run, held_out(run, 16))}
-            found[name] = as_exported(str(folder / "model.safetensors"), exp.data, count) | fit
+        values = super_resolver(exp, name, measured)
+        if values is not None:
+            found[name] = values
     for name, values in found.items():
         label = "x4-fidelity, the start" if name == "start" else f"x4, {SUPER_RESOLVERS[name][0]}"
         goal = None if name == "start" else found["start"]["lpips_like"]
@@ -118,18 +120,25 @@ def super_resolution(exp: Experiment) -> dict[str, Numbers]:
     return found
 
 
-def picture(path: Path, sheets: dict[str, list[Tensor]]) -> None:
-    """For each network the originals, then a row for each combination in the order of its plan."""
-    drawn = [
-        grid(torch.cat(rows), columns=COLUMNS, smallest_side=SHEET_SIDE)
-        if rows[0].shape[-1] == SHEET_SIDE
-        else grid(torch.nn.functional.interpolate(torch.cat(rows), size=SHEET_SIDE), columns=COLUMNS)
-        for rows in sheets.values()
-        if rows
-    ]
-    if drawn:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_image(torch.cat(drawn, dim=1), path)
+def picture(exp: Experiment) -> None:
+    """For each network the originals, then a row for each combination in the order of its plan, if all lie here."""
+    drawn = [sheet(exp, each) for each in COMPARATORS.values()]
+    if all(each is not None for each in drawn):
+        exp.images.mkdir(parents=True, exist_ok=True)
+        save_image(torch.cat([each for each in drawn if each is not None], dim=1), exp.images / "deepsim.png")
+
+
+def sheet(exp: Experiment, comparator: Comparator) -> Tensor | None:
+    """A network's part of the picture."""
+    folders = exp.folders(comparator.folder(cell) for cell in comparator.cells)
+    if not folders:
+        return None
+    pairs = zip(comparator.cells, folders, strict=True)
+    made = [inversions(comparator.recipe(exp, cell), folder, COLUMNS) for cell, folder in pairs]
+    images = torch.cat([made[0][0], *(each for _, each in made)])
+    if images.shape[-1] == SHEET_SIDE:
+        return grid(images, columns=COLUMNS, smallest_side=SHEET_SIDE)
+    return grid(torch.nn.functional.interpolate(images, size=SHEET_SIDE), columns=COLUMNS)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,15 @@ def fit_seen(run: Run, batch: Batch) -> float:
     return float((own - other).mean())
 
 
-def measure(recipe: Recipe, folder: Path, features: Features, judge: Features) -> tuple[Numbers, Tensor, Tensor]:
-    """The errors of a finished run's inversions, its stability; the held-out images, and the inversions."""
+def inversions(recipe: Recipe, folder: Path, count: int) -> tuple[Tensor, Tensor]:
+    """Held-out images, and what a finished run makes of their features."""
+    run = restored(recipe, folder)
+    batch = held_out(run, count)
+    return batch.image, inverted(run, batch)
+
+
+def measure(recipe: Recipe, folder: Path, features: Features, judge: Features) -> Numbers:
+    """The errors of a finished run's inversions, and its stability."""
     run = restored(recipe, folder)
     batch = held_out(run, COUNT)
     made = inverted(run, batch)
@@ -78,7 +85,7 @@ def measure(recipe: Recipe, folder: Path, features: Features, judge: Features) -
         "sharpness": ratio_to_real(sharpness, made, batch.image),
         "fit_seen": fit_seen(run, batch),
     }
-    return found | unrest(folder / LOG, recipe.steps), batch.image, made
+    return found | unrest(folder / LOG, recipe.steps)
 
 
 def unrest(log: Path, steps: int) -> Numbers:

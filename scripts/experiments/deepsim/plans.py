@@ -1,11 +1,13 @@
 """The runs: images from a network's features, trained by each combination of three losses."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scripts.lib import paths
-from scripts.lib.experiment import Experiment
+from scripts.lib.experiment import Experiment, Values
 from scripts.lib.few_images import images_of
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
@@ -71,9 +73,14 @@ class Comparator:
             *(f"weights.{term}={weight if on == '1' else 0.0}" for term, on, weight in pairs),
         ]
 
-    def run(self, exp: Experiment, cell: str) -> Path | None:
-        """The folder of a finished run, None where there was no time for it."""
-        return exp.trained(f"{self.name}-{cell}", "deepsim", images_of(exp, FLOWERS), self.settings(exp, cell))
+    def run(self, exp: Experiment, cell: str, measure: Callable[[Path], Values]) -> Values | None:
+        """What is measured of a run, None where there was no time for it."""
+        images, settings = images_of(exp, FLOWERS), self.settings(exp, cell)
+        return exp.measured(self.folder(cell), "deepsim", images, settings, measure)
+
+    def folder(self, cell: str) -> str:
+        """Of a run, in the experiment's."""
+        return f"{self.name}-{cell}"
 
 
 SQUEEZENET = Comparator(
@@ -110,10 +117,11 @@ SUPER_RESOLVERS = {
 """Super-resolvers whose critic sees the low-resolution image, and what the recipe says besides."""
 
 
-def super_resolver(exp: Experiment, name: str) -> tuple[Recipe, Path | None]:
-    """What one of `SUPER_RESOLVERS` is trained by, from x4-fidelity, and the folder of its run, if that is finished."""
+def super_resolver(exp: Experiment, name: str, measure: Callable[[Recipe, Path], Values]) -> Values | None:
+    """What is measured of one of `SUPER_RESOLVERS`, trained from x4-fidelity; None where there was no time for it."""
     vgg = json.dumps(str(exp.data / "weights" / paths.NETWORKS["perceptual"]))
     settings = [*SR, *SUPER_RESOLVERS[name][1], f"perceptual.weights={vgg}", f"steps={1 if exp.smoke else 300}"]
     settings += ["data.batch=2"] if exp.smoke else []
     images = exp.data / ("sr_test/Set5/HR" if exp.smoke else "sr_train")
-    return load_recipe("perceptual-x4", settings, images), exp.trained(f"sr-{name}", "perceptual-x4", images, settings)
+    recipe = load_recipe("perceptual-x4", settings, images)
+    return exp.measured(f"sr-{name}", "perceptual-x4", images, settings, partial(measure, recipe))

@@ -9,6 +9,7 @@ Then VAE/GAN fine-tunes a super-resolver beside a control without it.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from scripts.experiments.vae_gan.measures import (
 from scripts.experiments.vae_gan.pictures import arithmetic_sheet, one_below_another, reconstruction_sheet
 from scripts.experiments.vae_gan.plans import FLOWERS, MNIST, SYSTEMS, Images, super_resolver
 from scripts.lib import paths
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.few_images import images_of
 from scripts.lib.mnist_classifier import FULL, QUICK, mnist_classifier
 from scripts.lib.quality import as_exported
@@ -65,14 +66,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv,
     )
     found: dict[str, dict[str, Numbers]] = {}
-    sheets: list[Tensor] = []
     for images in (MNIST, FLOWERS):
-        folders = dict(images.runs(exp))
-        shown = {name: folder for name, folder in folders.items() if name in SYSTEMS}
-        found[images.name], drawn = measured_on(exp, images, shown)
+        batch = held_out(exp, images)
+        found[images.name] = images.runs(exp, partial(MEASURED[images.name], exp, batch))
         exp.figures += figures(images.name, found[images.name])
-        sheets = drawn + sheets
-    if sheets:
+    if sheets := [drawn for images in (FLOWERS, MNIST) if (drawn := sheet(exp, images)) is not None]:
+        exp.images.mkdir(parents=True, exist_ok=True)
         save_image(one_below_another(sheets), exp.images / "vae_gan.png")
     found["super-resolution"] = super_resolution(exp)
     exp.settings = {
@@ -96,29 +95,47 @@ def held_out(exp: Experiment, images: Images) -> Batch:
     return batch
 
 
-def measured_on(exp: Experiment, images: Images, folders: dict[str, Path]) -> tuple[dict[str, Numbers], list[Tensor]]:
-    """What is measured of the finished runs on one set of images, and their sheet for the page, if there is any."""
-    batch = held_out(exp, images)
-    models = {name: load_saved(folders[name]).model for name in SYSTEMS if name in folders}
-    made = {name: decoded(model, codes(model, batch.image)) for name, model in models.items()}
-    found = {
-        name: reconstructions(made[name], batch.image) | {"kl": kl(model, batch.image)}
-        for name, model in models.items()
-    }
-    if images is FLOWERS:
-        distance = lpips_like(exp.data / "weights" / paths.NETWORKS["lpips"])
-        for name, image in made.items():
-            found[name]["lpips_like"] = float(distance(image, batch.image).mean())
-        return found, [reconstruction_sheet(batch.image, list(made.values()))] if made else []
+def measured_on_digits(exp: Experiment, batch: Batch, folder: Path) -> Numbers:
+    """What is measured of a finished run on digits."""
     assert batch.label is not None
+    model = load_saved(folder).model
+    made = decoded(model, codes(model, batch.image))
     classifier = mnist_classifier(QUICK if exp.smoke else FULL)
-    changed = {name: attribute_arithmetic(model, batch.image, batch.label) for name, model in models.items()}
-    originals = batch.image[len(batch.image) // 2 :]
-    for name, model in models.items():
-        found[name] |= digits(classifier, made[name], batch.image, batch.label)
-        found[name] |= samples(model, classifier, batch.image)
-        found[name] |= attribute_measures(changed[name], originals, classifier)
-    return found, [arithmetic_sheet(originals, list(changed.values()))] if changed else []
+    found = reconstructions(made, batch.image) | {"kl": kl(model, batch.image)}
+    found |= digits(classifier, made, batch.image, batch.label)
+    found |= samples(model, classifier, batch.image)
+    changed = attribute_arithmetic(model, batch.image, batch.label)
+    return found | attribute_measures(changed, second_half(batch), classifier)
+
+
+def measured_on_flowers(exp: Experiment, batch: Batch, folder: Path) -> Numbers:
+    """What is measured of a finished run on photographs."""
+    model = load_saved(folder).model
+    made = decoded(model, codes(model, batch.image))
+    distance = lpips_like(exp.data / "weights" / paths.NETWORKS["lpips"])
+    found = reconstructions(made, batch.image) | {"kl": kl(model, batch.image)}
+    return found | {"lpips_like": float(distance(made, batch.image).mean())}
+
+
+MEASURED = {MNIST.name: measured_on_digits, FLOWERS.name: measured_on_flowers}
+
+
+def second_half(batch: Batch) -> Tensor:
+    """The images that are changed by arithmetic; the first half gives the means."""
+    return batch.image[len(batch.image) // 2 :]
+
+
+def sheet(exp: Experiment, images: Images) -> Tensor | None:
+    """Arithmetic with digits, or reconstructions of flowers, by all systems; None if a run does not lie here."""
+    folders = exp.folders(images.folder(name) for name in SYSTEMS)
+    if not folders:
+        return None
+    models, batch = [load_saved(folder).model for folder in folders], held_out(exp, images)
+    if images is FLOWERS:
+        return reconstruction_sheet(batch.image, [decoded(model, codes(model, batch.image)) for model in models])
+    assert batch.label is not None
+    changed = [attribute_arithmetic(model, batch.image, batch.label) for model in models]
+    return arithmetic_sheet(second_half(batch), changed)
 
 
 def figures(data: str, measured: dict[str, Numbers]) -> list[Figure]:
@@ -137,11 +154,14 @@ def figures(data: str, measured: dict[str, Numbers]) -> list[Figure]:
 def super_resolution(exp: Experiment) -> dict[str, Numbers]:
     """The exported image of VAE/GAN after some steps, beside the model it started from and a control."""
     found: dict[str, Numbers] = {"start": as_exported("x4-fidelity", exp.data, 1 if exp.smoke else 20)}
+
+    def measured(folder: Path) -> Values:
+        return as_exported(str(folder / "model.safetensors"), exp.data, 1 if exp.smoke else 20)
+
     for name in ("control", "vae-gan"):
-        folder = super_resolver(exp, name)
-        if folder is None:
-            continue
-        found[name] = as_exported(str(folder / "model.safetensors"), exp.data, 1 if exp.smoke else 20)
+        values = super_resolver(exp, name, measured)
+        if values is not None:
+            found[name] = values
     labels = {"start": "x4-fidelity, the start", "control": "the same steps without a system", "vae-gan": "VAE/GAN"}
     goal = found["start"]["lpips_like"]
     for name, values in found.items():

@@ -1,14 +1,16 @@
 """The runs: the same encoder and decoder trained by pixels, by a critic's features, and with the critic as VAE/GAN."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.lib import paths
-from scripts.lib.experiment import Experiment
+from scripts.lib.experiment import Experiment, Values
 from scripts.lib.few_images import images_of
 
+Measure = Callable[[Path], Values]
+"""What is found of the folder of a finished run."""
 SYSTEMS = {
     "vae": "VAE, pixels",
     "disl": "VAE, a critic's features",
@@ -55,27 +57,29 @@ class Images:
             settings.append(f"variant.layer={self.layer - 1}")
         return settings
 
-    def run(self, exp: Experiment, name: str) -> Path | None:
-        """The folder of a finished run, None where there was no time for it."""
+    def run(self, exp: Experiment, name: str, measure: Measure) -> Values | None:
+        """What is measured of a run, None where there was no time for it."""
         settings = self.settings(name, exp.smoke)
         recipe = {"gan": "dcgan", "vae-gan": "vae-gan"}.get(name, "vae")
         if name == "vae":
             settings += [*VAE, f"variant.likelihood={self.likelihood}"]
         if name == "disl":
-            critic = json.dumps(str((exp.work / f"{self.name}-gan").resolve()))
+            critic = json.dumps(str(exp.work / self.folder("gan")))
             settings += [*VAE, "weights={nll=0.0, kl=1.0, perceptual=1.0}"]
             settings += [f"perceptual.weights={critic}", f"perceptual.layers={{map{self.layer}=1.0}}"]
             settings += ["perceptual.network=critic", "perceptual.distance=euclidean"]
-        return exp.trained(f"{self.name}-{name}", recipe, images_of(exp, self.file), settings)
+        return exp.measured(self.folder(name), recipe, images_of(exp, self.file), settings, measure)
 
-    def runs(self, exp: Experiment) -> Iterator[tuple[str, Path]]:
-        """The finished ones by name, trained now as far as time allows."""
-        for name in ("vae", "vae-gan", "gan", "disl"):
-            if name == "disl" and not (exp.work / f"{self.name}-gan" / "model.safetensors").exists():
-                continue
-            folder = self.run(exp, name)
-            if folder is not None:
-                yield name, folder
+    def runs(self, exp: Experiment, measure: Measure) -> dict[str, Values]:
+        """What is measured of the systems, trained now as far as time allows."""
+        found = {name: self.run(exp, name, measure) for name in ("vae", "vae-gan")}
+        if self.run(exp, "gan", lambda _: {}) is not None:
+            found["disl"] = self.run(exp, "disl", measure)
+        return {name: values for name in SYSTEMS if (values := found.get(name)) is not None}
+
+    def folder(self, name: str) -> str:
+        """Of a run, in the experiment's."""
+        return f"{self.name}-{name}"
 
 
 MNIST = Images("mnist", "mnist.npz", 28, 1, "none", "bernoulli", 32, 64, 24, 10_000, 5_000, 2)
@@ -106,12 +110,12 @@ SR_VAE_GAN = (
 """VAE/GAN's own: about a fifth of the decoder's gradient."""
 
 
-def super_resolver(exp: Experiment, name: str) -> Path | None:
-    """The folder of a finished run of "control", without a system, or of "vae-gan", both from x4-fidelity."""
+def super_resolver(exp: Experiment, name: str, measure: Measure) -> Values | None:
+    """What is measured of "control", without a system, or of "vae-gan", both from x4-fidelity; None without time."""
     vgg = json.dumps(str(exp.data / "weights" / paths.NETWORKS["perceptual"]))
     steps = 1 if exp.smoke else 400
     settings = [*SR, f"perceptual.weights={vgg}", f"steps={steps}", *(SR_VAE_GAN if name == "vae-gan" else ())]
     if exp.smoke:
         settings += ["data.batch=2", "validation.images=1"]
     images = exp.data / ("sr_test/Set5/HR" if exp.smoke else "sr_train")
-    return exp.trained(f"sr-{name}", "perceptual-x4", images, settings)
+    return exp.measured(f"sr-{name}", "perceptual-x4", images, settings, measure)
