@@ -20,5 +20,5 @@ def test_a_few_steps_of_everything(data_folder: Path, tmp_path: Path) -> None:
     assert shown >= {*srgan_loss.ROWS, srgan_loss.OWN, "bicubic", "x4-fidelity"}
     shares = {run: record["runs"][run]["values"]["shares"] for run in ("srgan-mse", "srresnet-vgg22")}
     assert abs(shares["srgan-mse"]["adversarial"] - srgan_loss.SHARE) < 0.2
-    assert set(shares["srresnet-vgg22"]) == {"perceptual", "total_variation"}
+    assert set(shares["srresnet-vgg22"]) == {"perceptual", "total_variation", "phase_evenness", "phase_bias"}
     assert (tmp_path / "srgan_loss.png").stat().st_size > 10_000
