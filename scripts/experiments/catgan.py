@@ -1,15 +1,12 @@
 """CatGAN on MNIST: digits clustered without labels, and classified with 100 of them, beside the paper's figures.
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.catgan
-    SRGAN_KIT_DATA=... python -m scripts.experiments.catgan --only labels-1   # that run alone
 
 Runs train on the training images without 1,000 that they validate on. Each of the 20 clusters has the name of the most
 frequent digit among its validation images, and the best of the unsupervised runs is the one with the lowest error
 there; the test images are looked at once, at the end.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -47,22 +44,15 @@ SHOWN = 10
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, measure what is finished."""
-    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    own.add_argument("--only", nargs="+", choices=RUNS, help="train these runs and measure nothing")
-    only, rest = own.parse_known_args(sys.argv[1:] if argv is None else argv)
     experiment = open_experiment(
         "catgan",
         "CatGAN: errors on MNIST's test set",
         "Springenberg 2015, arXiv:1511.06390, table 1",
-        f"{__doc__}\n{own.format_usage()}",
-        rest,
+        __doc__,
+        argv,
     )
     images = without_test_set(experiment.data, experiment.work, TINY_IMAGES if experiment.smoke else None)
     settings = {name: [*own_settings, *(TINY if experiment.smoke else ())] for name, own_settings in RUNS.items()}
-    if only.only:
-        for name in only.only:
-            experiment.trained(name, RECIPE, images, settings[name])
-        return
     test, truth = test_set(experiment.data)
 
     def measure(folder: Path) -> Values:

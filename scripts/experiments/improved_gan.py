@@ -1,14 +1,11 @@
 """Errors of Improved GAN's classifier on MNIST with 20, 50, 100 and 200 labels, beside the paper's (its table 1).
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.improved_gan
-    SRGAN_KIT_DATA=... python -m scripts.experiments.improved_gan --only 100-labels-1   # that run alone
 
 Runs train on the training images without those that they validate on; the test images are looked at once, at the end,
 by the critic's averaged weights. Each label set is a seed of its own.
 """
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,22 +61,15 @@ PLANS = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, measure what is finished."""
-    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    own.add_argument("--only", nargs="+", choices=PLANS, help="train these runs and measure nothing")
-    only, rest = own.parse_known_args(sys.argv[1:] if argv is None else argv)
     experiment = open_experiment(
         "improved_gan",
         "Improved GAN: errors on MNIST's test set with few labels",
         "Salimans et al. 2016, arXiv:1606.03498, table 1",
-        f"{__doc__}\n{own.format_usage()}",
-        rest,
+        __doc__,
+        argv,
     )
     images = without_test_set(experiment.data, experiment.work, TINY_IMAGES if experiment.smoke else None)
     settings = {name: plan.all_settings(experiment.smoke) for name, plan in PLANS.items()}
-    if only.only:
-        for name in only.only:
-            experiment.trained(name, RECIPE, images, settings[name])
-        return
     test, truth = test_set(experiment.data)
     logits: dict[str, Tensor] = {}
 

@@ -38,13 +38,6 @@ def test_improved_gan_smoke(data_folder: Path, tmp_path: Path) -> None:
     assert errors["100-labels-2"] == int((said != labels).sum())
 
 
-def test_one_run_alone_is_trained_and_nothing_measured(data_folder: Path, tmp_path: Path) -> None:
-    improved_gan.main(["--smoke", "--work", str(tmp_path), "--only", "20-labels-1"])
-    assert (tmp_path / "20-labels-1" / "model.safetensors").exists()
-    assert not (tmp_path / "100-labels-1").exists()
-    assert not (tmp_path / "improved_gan.json").exists()
-
-
 def test_catgan_smoke(data_folder: Path, tmp_path: Path) -> None:
     catgan.main(["--smoke", "--work", str(tmp_path)])
     result = json.loads((tmp_path / "catgan.json").read_text(encoding="utf-8"))
