@@ -17,7 +17,7 @@ def r1_penalty(score: Tensor, image: Tensor, gamma: float = 1.0) -> Tensor:
 
     Scores (N, ...) of images (N, ...) that require gradients -> scalar, which can itself be differentiated.
 
-    gamma / 2 E ||grad_x D(x)||^2, the norm over all of a sample's elements
+    gamma / 2 E ||grad_x D(x)||^2, D(x) the sum of a sample's scores, the norm over all of its elements
 
     Mescheder et al. 2018, "Which training methods for GANs do actually converge?", eq. 9, arXiv:1801.04406
 
@@ -60,7 +60,7 @@ def gradient_penalty(
     Images (N, ...) of one shape -> scalar, which can be differentiated with respect to the critic's weights. Each
     sample has its own point x on the line from fake to real, drawn with `generator`; neither image gets a gradient.
 
-    E (||grad_x D(x)|| - target)^2, the norm over all of a sample's elements
+    E (||grad_x D(x)|| - target)^2, D(x) the sum of a sample's scores, the norm over all of its elements
 
     Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", eq. 3, arXiv:1704.00028
 

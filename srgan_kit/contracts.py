@@ -148,14 +148,14 @@ class Updates:
 class Variant(Protocol):
     """One generative system: which terms each player minimises. A frozen dataclass, whose fields are its settings.
 
-    Terms are scalars by name, unweighted. The recipe holds the weights; where it names none for a term, the published
+    Terms are scalars by name, unweighted. The recipe holds the weights; where it names none for a term, the default
     ones below hold; a term with neither is an error.
     """
 
     weights: ClassVar[Mapping[str, float]] = {}
-    """Published weights of the generator's terms."""
+    """Default weights of the generator's terms, published ones where those carry over."""
     critic_weights: ClassVar[Mapping[str, float]] = {}
-    """Published weights of the critic's terms."""
+    """Default weights of the critic's terms, likewise."""
     __pydantic_config__: ClassVar[Mapping[str, bool]] = {"use_attribute_docstrings": True}
     """The explanations below the settings are part of the schema of recipes."""
     bounds_likelihood: ClassVar[bool] = False

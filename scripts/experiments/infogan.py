@@ -10,6 +10,7 @@ uses all codes, which needs no label.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from scripts.lib.digit_shape import digit_shape
-from scripts.lib.experiment import Experiment, Figure, open_experiment
+from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.generative_measures import infogan, traversal
 from scripts.lib.runs import exported, restored
 from scripts.lib.shipped import INFOGAN_MNIST
@@ -67,33 +68,29 @@ PLANS = [
 
 def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("infogan", "InfoGAN on MNIST, without labels", SOURCE, __doc__, argv)
-    found: dict[str, dict[str, float]] = {}
-    folders: dict[str, Path] = {}
+    images = experiment.data / "gan" / "mnist.npz"
+    found: dict[str, Values] = {}
     for plan in PLANS[:2] if experiment.smoke else PLANS:
-        folder = trained(experiment, plan)
-        if folder is not None:
-            folders[plan.name], found[plan.name] = folder, measured(experiment, plan, folder)
+        settings, measure = settings_of(experiment, plan), partial(measured, experiment, plan)
+        values = experiment.measured(plan.name, "infogan", images, settings, measure)
+        if values is not None:
+            found[plan.name] = values
     if not found:
         print("no run is finished yet; call it again")
         return
     shown = shown_run(found)
     state(experiment, found, shown)
-    with torch.no_grad():
-        picture = traversal(opened(experiment, shown, folders[shown.name]))
-    experiment.images.mkdir(parents=True, exist_ok=True)
-    save_image(picture, experiment.images / "infogan.png")
-    experiment.write(found=found, shown=shown.name)
+    for folder in experiment.folders([shown.name]):
+        with torch.no_grad():
+            picture = traversal(opened(experiment, shown, folder))
+        experiment.images.mkdir(parents=True, exist_ok=True)
+        save_image(picture, experiment.images / "infogan.png")
+    experiment.write(shown=shown.name)
 
 
 def settings_of(experiment: Experiment, plan: Plan) -> list[str]:
     """What differs from the recipe."""
     return [*plan.settings, f"seed={plan.seed}", *(SMOKE if experiment.smoke else ())]
-
-
-def trained(experiment: Experiment, plan: Plan) -> Path | None:
-    """Its folder, once it is finished."""
-    images = experiment.data / "gan" / "mnist.npz"
-    return experiment.trained(plan.name, "infogan", images, settings_of(experiment, plan))
 
 
 def opened(experiment: Experiment, plan: Plan, folder: Path) -> Run:
@@ -102,7 +99,7 @@ def opened(experiment: Experiment, plan: Plan, folder: Path) -> Run:
     return restored(load_recipe("infogan", settings_of(experiment, plan), images), folder)
 
 
-def measured(experiment: Experiment, plan: Plan, folder: Path) -> dict[str, float]:
+def measured(experiment: Experiment, plan: Plan, folder: Path) -> Values:
     """What Q knows, and what the two numbers do to digits."""
     run = opened(experiment, plan, folder)
     torch.manual_seed(0)
@@ -132,14 +129,14 @@ def moved(run: Run, noise: Tensor, codes: Codes, number: int, value: float) -> T
     return torch.cat([exported(run).generate(part) for part in latent.split(250)])
 
 
-def shown_run(found: dict[str, dict[str, float]]) -> Plan:
+def shown_run(found: dict[str, Values]) -> Plan:
     """The narrow run that Q is surest of, and the first of all where no narrow one is finished."""
     finished = [plan for plan in PLANS if plan.name in found]
     narrow = [plan for plan in finished if plan.width == "narrow"] or finished
     return max(narrow, key=lambda plan: found[plan.name]["real_information"])
 
 
-def state(experiment: Experiment, found: dict[str, dict[str, float]], shown: Plan) -> None:
+def state(experiment: Experiment, found: dict[str, Values], shown: Plan) -> None:
     """The figures beside the paper's, and what a reader must know."""
     for plan in PLANS:
         if plan.name in found:
@@ -165,7 +162,7 @@ def state(experiment: Experiment, found: dict[str, dict[str, float]], shown: Pla
         "Error: half of the 10,000 test images give each code the name of its most frequent digit, the other half are"
         " classified by Q. Information: what Q reads of the code in 1,000 generated images, of at most ln 10 = 2.303.",
         f"Shown is the narrow run with the most nats that Q tells of held-out images ({shown.name}), chosen without"
-        " labels; all runs are in the table.",
+        " labels.",
     ]
 
 

@@ -102,7 +102,7 @@ class Recipe(Settings):
     fourier, focal_frequency, stationary_wavelet, sobel, ssim, ms_ssim, color_consistency, local_discriminative,
     perceptual, style, contextual, lpips, dists, distillation, total_variation, consistency, phase_balance,
     phase_evenness, phase_bias, moment_matching, maximum_mean_discrepancy; of techniques, on if they have one; the
-    variant's own have their published weights unless named here."""
+    variant's own have default weights unless named here."""
     share_every: int = Field(default=10, ge=1)
     """Steps from one measurement of the generator's gradient to the next, by which weights that are shares adapt."""
     critic_weights: dict[str, CriticWeight] = Field(default_factory=dict)
@@ -194,12 +194,12 @@ class Recipe(Settings):
 
     @property
     def generator_weights(self) -> dict[str, float]:
-        """The weight of every term: the variant's published ones, replaced and added to by the recipe's.
+        """The weight of every term: the variant's default ones, replaced and added to by the recipe's.
 
-        A weight that is a share begins as the published one, or as 1.
+        A weight that is a share begins as the default one, or as 1.
         """
-        published, own = self.variant.weights, self.weights
-        return {**published, **{k: published.get(k, 1.0) if isinstance(w, str) else w for k, w in own.items()}}
+        default, own = self.variant.weights, self.weights
+        return {**default, **{k: default.get(k, 1.0) if isinstance(w, str) else w for k, w in own.items()}}
 
     @property
     def shares(self) -> dict[str, float]:

@@ -78,7 +78,7 @@ def check_weights(player: str, terms: set[str], named: Mapping[str, float], weig
         player: "generator" or "critic".
         terms: those that the dry run gave.
         named: the recipe's own weights.
-        weights: those and the published ones.
+        weights: those and the default ones.
     """
     of_gradients = CRITIC_TERMS if player == "critic" else frozenset()  # which the dry run does without
     table = "weights" if player == "generator" else "critic_weights"

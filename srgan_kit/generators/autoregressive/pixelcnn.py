@@ -11,7 +11,7 @@ from srgan_kit.generators.autoregressive.network import PixelNetwork, PixelSetti
 
 
 class GatedResidual(nn.Module):
-    """Residual block of masked convolutions 1x1, 3x3 (mask B) and 1x1, with a gate in place of the middle ReLU.
+    """Residual block of masked convolutions 1x1, 3x3 (mask B) and 1x1, with a gate in place of the last ReLU.
 
     x (N, 2h, H, W), bias (N, 2h, H, W) or one that broadcasts -> (N, 2h, H, W); with a canvas, one pixel.
 
