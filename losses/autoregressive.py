@@ -1,8 +1,7 @@
 """Likelihoods of models that predict an image pixel by pixel: a softmax over levels, or a mixture of logistics.
 
-In nats: summed over an image's pixels and channels, averaged over the batch; with reduction "none" one of each image,
-(N,). The network sees to it that a pixel's
-parameters depend on earlier pixels only.
+In nats: summed over an image's pixels and channels, averaged over the batch; `categorical_pixel_nll` takes reduction
+"none" for one of each image, (N,). The network sees to it that a pixel's parameters depend on earlier pixels only.
 """
 
 import math

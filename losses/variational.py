@@ -1,8 +1,8 @@
 """Variational auto-encoders: the divergence from the prior, likelihoods of images, and bounds on log p(x).
 
-All are in nats: summed over a sample's elements, averaged over the batch, or with reduction "none" one of each sample,
-(N,). A log variance or log scale may be a tensor of the mean's shape, a number, or a tensor without dimensions (a
-learned constant).
+All are in nats: summed over a sample's elements, averaged over the batch; the likelihoods take reduction "none" for one
+of each sample, (N,). A log variance or log scale may be a tensor of the mean's shape, a number, or a tensor without
+dimensions (a learned constant).
 """
 
 import math

@@ -26,8 +26,8 @@ def train(
         Path | None,
         typer.Option(
             metavar="DIR|FILE",
-            help="Training images: a folder with its subfolders (one per class, if there are classes). Also, for "
-            "super-resolution, a .zip of one; for the other tasks, an .npz of images or x_train, labels or y_train.",
+            help="Training images: a folder with its subfolders (one per class, if there are classes). Also a "
+            ".zip of one, .tar shards, or a table; for tasks but super-resolution an .npz of images, x_train, ...",
         ),
     ] = None,
     output: Annotated[

@@ -110,9 +110,10 @@ class Steps:
                 return
             image = replace(image, pixels=image.pixels[: image.size[1]])  # all rows, if they are not here yet
             consistent = self.options.consistent
-            work.result = self.upscaler.upscale_to(image, job.size, choice, progress, consistent=consistent)
+            result = self.upscaler.upscale_to(image, job.size, choice, progress, consistent=consistent)
             if self.options.explain is not None:
-                self._explain(work, image, self.options.explain, progress)
+                self._explain(result.image, image, self.options.explain, progress)
+            work.result = result
 
     def write(self, work: Work) -> None:
         """The result's file; then the job is done."""
@@ -135,13 +136,11 @@ class Steps:
             upscale(job, file, self.upscaler, self.options, progress, overwrite=self.existing.overwrite)
             job.status = "done"
 
-    def _explain(self, work: Work, image: "LoadedImage", file: Path, progress: Progress) -> None:
+    def _explain(self, made: "LoadedImage", image: "LoadedImage", file: Path, progress: Progress) -> None:
         from srgan_kit.cli.upscale_explain import draw_map
 
-        assert work.result is not None
-        made = work.result.image
         drawn = draw_map(file, self.upscaler, image, made, progress, overwrite=self.existing.overwrite)
-        work.result.image.notes.append(drawn)
+        made.notes.append(drawn)
 
     def _claim(self, work: Work) -> bool:
         """Whether the result is this run's to make."""

@@ -22,7 +22,7 @@ def work() -> None:
     """Do jobs until the server closes the channel, or a signal has torn what came through it."""
     _hold_signals()  # before any thread is made
     channel = _take_streams()
-    channel.send(READY, json.dumps({"more_devices": _warm_up()}).encode())
+    channel.send(READY, json.dumps({"devices": _warm_up()}).encode())
     with suppress(OSError):  # the server is gone
         while (frame := channel.receive()) is not None:
             if frame[0] != JOB:  # what a job did not read
@@ -54,7 +54,7 @@ def _take_streams() -> Channel:
 
 
 def _warm_up() -> list[str]:
-    """Load all that takes time, and upscale a few pixels; the names of the devices for further workers."""
+    """Load all that takes time, and upscale a few pixels; the names of the GPUs."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as for a command of its own: see cli/main.py
     import numpy as np
@@ -66,7 +66,9 @@ def _warm_up() -> list[str]:
     from srgan_kit.upscaling.upscaler import Upscaler
 
     Upscaler().upscale(np.zeros((16, 16, 3), np.uint8))
-    return [str(number) for number in range(1, torch.cuda.device_count())]
+    count = torch.cuda.device_count()
+    names = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    return names[:count] if names != [""] else [str(number) for number in range(count)]
 
 
 def _do(job: Job, channel: Channel, given: "_Input") -> int:

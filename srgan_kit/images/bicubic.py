@@ -1,12 +1,15 @@
-"""The weights of MATLAB's bicubic `imresize`; no torch is imported here."""
+"""MATLAB's bicubic `imresize` without torch: its weights, and planes of numbers resized by them."""
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 Padding = Literal["symmetric", "replicate"]
+STRIP = 64
+"""Rows, or columns, that are computed together."""
 
 
 def cubic_kernel(x: np.ndarray) -> np.ndarray:
@@ -50,6 +53,33 @@ def local_weights(size_in: int, size_out: int, scale: float, start: int, count: 
     dense = np.zeros((count, last - first + 1))
     np.add.at(dense, (np.arange(count)[:, None], indices - first), weights)
     return first, dense
+
+
+def resized(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """MATLAB's bicubic of a plane of numbers: (H, W) float32 -> `shape` float32, not clipped."""
+    tall = resized_rows(np.ascontiguousarray(plane.T), shape[0])
+    return resized_rows(np.ascontiguousarray(tall.T), shape[1])
+
+
+def resized_rows(rows: np.ndarray, width: int) -> np.ndarray:
+    """(n, W) float32 -> (n, width) float32, some columns at a time."""
+    result = np.empty((len(rows), width), rows.dtype)
+    for start, end in strips(width):
+        first, across = strip_weights(rows.shape[1], width, start, end)
+        np.matmul(rows[:, first : first + across.shape[1]], across.T, out=result[:, start:end])
+    return result
+
+
+@lru_cache(maxsize=4096)  # the strips of an image of 65,000 pixels a side, a few kilobytes each
+def strip_weights(size_in: int, size_out: int, start: int, end: int) -> tuple[int, np.ndarray]:
+    """`local_weights` of outputs start ... end - 1 in float32, which is cached: do not change it."""
+    first, weights = local_weights(size_in, size_out, size_out / size_in, start, end - start)
+    return first, weights.astype(np.float32)
+
+
+def strips(length: int) -> Iterator[tuple[int, int]]:
+    """Where each strip starts and ends."""
+    return ((start, min(start + STRIP, length)) for start in range(0, length, STRIP))
 
 
 def inside(indices: np.ndarray, size: int, padding: Padding = "symmetric") -> np.ndarray:

@@ -75,8 +75,8 @@ class Recipe(Settings):
     generator: Annotated[GeneratorConfig, NAMED] = ResidualSRConfig()
     """The generator."""
     initialise_from: str | None = None
-    """Weights to start from: a pretrained model's name, or a file of the same generator: ours, or for
-    `rrdb` an ESRGAN or Real-ESRGAN checkpoint; outside super-resolution, a run's folder too."""
+    """Weights to start from: a pretrained model's name, a run's folder, or a file of the same generator: ours, or
+    for `rrdb` an ESRGAN or Real-ESRGAN checkpoint."""
     initialise_parts: Literal["all", "trunk"] = "all"
     """Which of them: "trunk" leaves the last convolution as it is, so that a model of another scale can start it."""
     compile: bool = False

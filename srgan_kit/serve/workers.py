@@ -173,9 +173,11 @@ class Workers:
     """
 
     def __init__(self, command: Sequence[str], most_waiting: int) -> None:
-        first = Worker(command)
-        others = [Worker(command, {"CUDA_VISIBLE_DEVICES": name}) for name in first.about["more_devices"]]
-        self.all = [first, *others]
+        self.all = [Worker(command)]
+        devices = self.all[0].about["devices"]
+        if len(devices) > 1:
+            self.all[0].close()  # it has taken hold of all of them
+            self.all = [Worker(command, {"CUDA_VISIBLE_DEVICES": name}) for name in devices]
         self._idle: queue.Queue[Worker] = queue.Queue()
         for worker in self.all:
             self._idle.put(worker)

@@ -119,8 +119,8 @@ class HealthChecks:
             return {"": None}
         return {
             "": f"the generator's gradient has vanished: {norm:.2g}, of {usual:.2g} before. "
-            "Try variant.objective='non-saturating', techniques.instance_noise=0.1, critic_weights.r1=1 "
-            "or a smaller critic_optimizer.learning_rate"
+            "Try techniques.instance_noise=0.1, critic_weights.r1=1, a smaller critic_optimizer.learning_rate, "
+            "or in place of gan's minimax variant.objective='non-saturating'"
         }
 
 

@@ -4,12 +4,9 @@ The correction is one small image, upscaled by bicubic and added; strips of rows
 result is never held as floats.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache
-
 import numpy as np
 
-from srgan_kit.images.bicubic import local_weights
+from srgan_kit.images.bicubic import resized_rows, strip_weights, strips
 
 ENOUGH = 0.1
 """Largest difference, in levels, before rounding, which adds a quarter of a level or so."""
@@ -20,8 +17,6 @@ SMALLEST_GAIN = 0.236
 STEP = 4 / (1 + SMALLEST_GAIN**0.5) ** 2
 MOMENTUM = ((1 - SMALLEST_GAIN**0.5) / (1 + SMALLEST_GAIN**0.5)) ** 2
 """With these two, the slowest part of the difference shrinks to a third in each round."""
-STRIP = 64
-"""Rows, or columns, that are computed together."""
 
 
 def back_project(large: np.ndarray, small: np.ndarray) -> float:
@@ -47,7 +42,7 @@ def _back_project(large: np.ndarray, small: np.ndarray) -> float:
         if float(np.abs(difference).max()) < ENOUGH:
             break
         correction, previous = correction + STEP * difference + MOMENTUM * (correction - previous), correction
-    for start, end in _strips(len(large)):
+    for start, end in strips(len(large)):
         large[start:end] = np.rint(_corrected(large, correction, start, end))
     return float(np.abs(target - _reduced(large, np.zeros_like(target))).max())
 
@@ -55,35 +50,16 @@ def _back_project(large: np.ndarray, small: np.ndarray) -> float:
 def _reduced(large: np.ndarray, correction: np.ndarray) -> np.ndarray:
     """The corrected large image, reduced to the small one's size."""
     reduced = np.empty_like(correction)
-    for start, end in _strips(len(correction)):
-        first, down = _weights(len(large), len(correction), start, end)
+    for start, end in strips(len(correction)):
+        first, down = strip_weights(len(large), len(correction), start, end)
         rows = down @ _corrected(large, correction, first, first + down.shape[1])
-        reduced[start:end] = _resized_rows(rows, correction.shape[1])
+        reduced[start:end] = resized_rows(rows, correction.shape[1])
     return reduced
 
 
 def _corrected(large: np.ndarray, correction: np.ndarray, start: int, end: int) -> np.ndarray:
     """Rows start ... end - 1 of the large image with the upscaled correction, clipped; float."""
-    first, up = _weights(len(correction), len(large), start, end)
-    rows = up @ _resized_rows(correction[first : first + up.shape[1]], large.shape[1])
+    first, up = strip_weights(len(correction), len(large), start, end)
+    rows = up @ resized_rows(correction[first : first + up.shape[1]], large.shape[1])
     rows += large[start:end]
     return rows.clip(0, np.iinfo(large.dtype).max, out=rows)
-
-
-def _resized_rows(rows: np.ndarray, width: int) -> np.ndarray:
-    """(n, W) -> (n, width), some columns at a time."""
-    resized = np.empty((len(rows), width), rows.dtype)
-    for start, end in _strips(width):
-        first, across = _weights(rows.shape[1], width, start, end)
-        np.matmul(rows[:, first : first + across.shape[1]], across.T, out=resized[:, start:end])
-    return resized
-
-
-@lru_cache(maxsize=4096)  # the strips of an image of 65,000 pixels a side, a few kilobytes each
-def _weights(size_in: int, size_out: int, start: int, end: int) -> tuple[int, np.ndarray]:
-    first, weights = local_weights(size_in, size_out, size_out / size_in, start, end - start)
-    return first, weights.astype(np.float32)
-
-
-def _strips(length: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + STRIP, length)) for start in range(0, length, STRIP))

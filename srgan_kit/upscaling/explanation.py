@@ -1,16 +1,12 @@
 """Where a result departs from what its input supports: a number for each pixel, in levels of 255."""
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from srgan_kit.images.resize import resize
+from srgan_kit.images.bicubic import resized
 
-LUMA = (0.299, 0.587, 0.114)
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
-@torch.inference_mode()
 def departure(result: np.ndarray, fidelity: np.ndarray, small: np.ndarray) -> np.ndarray:
     """How far a result is from what the input supports, near each pixel: (H, W) float32 >= 0, in levels of 255.
 
@@ -31,24 +27,25 @@ def departure(result: np.ndarray, fidelity: np.ndarray, small: np.ndarray) -> np
     if result.shape[:2] != fidelity.shape[:2]:
         raise ValueError(f"expected two images of one size, got {result.shape[:2]} and {fidelity.shape[:2]}")
     light, other, low = _light(result), _light(fidelity), _light(small)
-    large_size, small_size = ((each.shape[0], each.shape[1]) for each in (light, low))
     difference = light - other
-    added = difference - resize(resize(difference, small_size), large_size)
-    against = resize(low - resize(light, small_size), large_size)
-    each = (light.numel() / low.numel()) ** 0.5
-    energy = added.square_() + (each * against).square_()
-    return _mean_around(energy, round(1.5 * each)).sqrt_().numpy()
+    added = difference - resized(resized(difference, low.shape), light.shape)
+    against = resized(low - resized(light, low.shape), light.shape)
+    each = (light.size / low.size) ** 0.5
+    energy = added**2 + (each * against) ** 2
+    reach = max(1, round(1.5 * each))
+    return np.sqrt(_mean_along(0, _mean_along(1, energy, reach), reach))
 
 
-def _light(pixels: np.ndarray) -> Tensor:
+def _light(pixels: np.ndarray) -> np.ndarray:
     """(H, W, C) -> (H, W) float32 luma in levels of 255."""
-    levels = torch.from_numpy(pixels.astype(np.float32))
-    levels = levels if pixels.dtype == np.uint8 else levels / 257
-    return levels @ torch.tensor(LUMA) if pixels.shape[2] == 3 else levels[:, :, 0].clone()
+    levels = pixels.astype(np.float32) / (1 if pixels.dtype == np.uint8 else 257)
+    return levels @ LUMA if pixels.shape[2] == 3 else levels[:, :, 0]
 
 
-def _mean_around(values: Tensor, reach: int) -> Tensor:
-    """The mean over squares of 2 reach + 1 pixels, along one side after the other; at borders of what there is."""
-    reach = max(1, reach)
-    tall = F.avg_pool2d(values[None], (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
-    return F.avg_pool2d(tall, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)[0].clamp_(min=0)
+def _mean_along(axis: int, values: np.ndarray, reach: int) -> np.ndarray:
+    """The mean over 2 reach + 1 pixels in a row, at borders of those that there are: (H, W) float32 >= 0."""
+    count = values.shape[axis]
+    sums = np.cumsum(np.insert(values, 0, 0, axis), axis, dtype=np.float64)
+    first, last = (np.clip(np.arange(count) + end, 0, count) for end in (-reach, reach + 1))
+    pixels = (last - first).reshape((-1, 1) if axis == 0 else (1, -1))
+    return ((sums.take(last, axis) - sums.take(first, axis)) / pixels).clip(0).astype(np.float32)

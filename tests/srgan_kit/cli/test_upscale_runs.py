@@ -1,5 +1,6 @@
 """`srgan-kit upscale`: sizes, dry runs, watched folders, tables and maps, as their users run them."""
 
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 from upscale_command import save_tiny_model, wait_for
 
+from srgan_kit.cli import upscale_explain
 from srgan_kit.cli.upscale_dry_run import duration
 from srgan_kit.images.mark import read_mark
 
@@ -288,6 +290,19 @@ def test_a_map_is_drawn_beside_the_result(here: Path, command: Command) -> None:
     assert status == 2
     assert "map.png: exists already" in err
     assert (here / "map.png").read_text() == "mine"
+
+
+def test_without_its_map_an_image_has_failed(here: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    make_image(here / "a.png", (24, 16))
+    monkeypatch.setattr(upscale_explain, "draw_map", full)
+    status, out, err = command("upscale", "a.png", "-m", "x2-fidelity", "--explain", "map.png")
+    assert status == 1
+    assert "No space left on device" in err
+    assert "done" not in out
+    assert not (here / "a_x2.png").exists()
 
 
 def test_a_map_of_the_fidelity_models_own_result_shows_little(here: Path, command: Command) -> None:

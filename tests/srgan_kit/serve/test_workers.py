@@ -21,7 +21,7 @@ from srgan_kit.serve.channel import *
 channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
 def stop(number, frame):
     raise SystemExit(128 + number)
-channel.send(READY, json.dumps({"more_devices": sys.argv[1:]}).encode())
+channel.send(READY, json.dumps({"devices": sys.argv[1:]}).encode())
 while (frame := channel.receive()) is not None:
     what, *rest = Job.from_bytes(frame[1]).arguments
     signal.signal(signal.SIGTERM, stop)
@@ -134,7 +134,7 @@ def test_a_client_that_fails_stops_its_job(workers: Workers) -> None:
 
 
 def test_each_device_has_a_worker() -> None:
-    workers = Workers([sys.executable, "-c", PROGRAM, "1"], most_waiting=0)
+    workers = Workers([sys.executable, "-c", PROGRAM, "2", "3"], most_waiting=0)
     try:
         assert len(workers.all) == 2
         said: set[bytes] = set()
@@ -153,7 +153,7 @@ def test_each_device_has_a_worker() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert said == {b"on ", b"on 1"}
+        assert said == {b"on 2", b"on 3"}
     finally:
         workers.close()
 

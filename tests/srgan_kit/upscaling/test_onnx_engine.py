@@ -130,6 +130,16 @@ def test_everything_works_without_torch(tmp_path: Path) -> None:
             assert np.abs(ours - wanted).max() <= (257 if "deep" in path.name else 1), path.name
 
 
+def test_maps_and_dry_runs_without_torch(tmp_path: Path) -> None:
+    Image.fromarray(data.astronaut()[100:148, 180:240]).save(tmp_path / "a.png")
+    command = ("upscale", "a.png", "--engine", "onnx", "-m", "x2-fidelity")
+    done = without_torch(tmp_path, *command, "--explain", "map.png")
+    assert (done.returncode, "departs from what the input supports" in done.stderr) == (0, True)
+    assert (tmp_path / "map.png").stat().st_size
+    done = without_torch(tmp_path, *command, "-o", "b.png", "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_without_torch_the_other_engine_says_what_to_do(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     done = without_torch(tmp_path, "upscale", "a.png")
