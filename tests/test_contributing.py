@@ -1,5 +1,6 @@
 """The worked examples of CONTRIBUTING.md do what it says: a variant, a content term, an architecture, a format."""
 
+import ast
 import math
 import os
 import re
@@ -199,3 +200,32 @@ def test_the_command_takes_the_format_of_the_page(tmp_path: Path, monkeypatch: p
     Image.fromarray(np.zeros((8, 9, 3), np.uint8)).save("a.png")
     app(["upscale", "a.png", "-m", "x2-fidelity", "--format", "ppm", "--device", "cpu"], standalone_mode=False)
     assert read_image("a_x2.ppm").size == (18, 16)
+
+
+def test_folders_import_only_from_those_to_their_right() -> None:
+    (line,) = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("    cli →")]
+    order = [re.split(r",\s*", part.strip()) for part in line.split("→")]
+    place = {folder: number for number, peers in enumerate(order) for folder in peers}
+    package = PAGE.parent / "srgan_kit"
+    assert {path.parent.name for path in package.glob("*/__init__.py")} == place.keys()
+    wrong: list[str] = []
+    for path in sorted(package.rglob("*.py")):
+        own = path.relative_to(package).parts[0]
+        for module in imported(path):
+            other = module.split(".")[1] if module.startswith("srgan_kit.") else ""
+            if own in place and other in place and other != own and place[other] <= place[own]:
+                wrong.append(f"{path}: {module}")
+    assert wrong == []
+    of_losses = {module for path in (PAGE.parent / "losses").rglob("*.py") for module in imported(path)}
+    assert not any(module.split(".")[0] == "srgan_kit" for module in of_losses)
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
