@@ -86,6 +86,7 @@ ORDERED = {
     "set5_psnr_y": "by PSNR on Set5, falling",
     "b100_psnr_y": "by PSNR on B100, falling",
     "lpips": "by LPIPS-like distance, falling",
+    "frechet": "by Fréchet distance of patches, falling",
 }
 """What falls from row to row in the paper: PSNR (but for 0.13 dB on Set5), and what viewers found wrong."""
 
