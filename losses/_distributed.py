@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, distributed
 from torch.autograd import Function
 
+from ._tensors import check_floating_point
 from .batch_parts import parts_of_batch
 
 _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
@@ -55,6 +56,7 @@ def gathered(tensor: Tensor, what: str) -> Tensor:
 
 def global_mean(tensor: Tensor, what: str) -> Tensor:
     """The mean over dimension 0 of all processes' batches, with gradients: (N, ...) -> (...); see `gathered`."""
+    check_floating_point(tensor=tensor)
     return gathered(tensor.mean(dim=0, keepdim=True), what).mean(dim=0)
 
 

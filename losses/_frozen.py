@@ -6,6 +6,19 @@ import torch
 from torch import nn
 
 
+def freeze(module: nn.Module) -> None:
+    """No gradients for its weights, and evaluation mode: before each look, because a user's `model.requires_grad_()` or
+    `model.train()` reaches the networks in it too. Compiled code does not do it.
+    """
+    if torch.compiler.is_compiling():
+        return
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            parameter.requires_grad_(False)
+    if any(part.training for part in module.modules()):
+        module.train(False)
+
+
 def keep_weights_out(module: nn.Module) -> None:
     """Leaves the weights of a module's children out of its state dict; one with them or without them loads.
 

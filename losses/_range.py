@@ -1,10 +1,13 @@
 """A word where images are in another range than a loss takes them to be: the value would mean nothing."""
 
+import sys
 import warnings
 
 import torch
 from torch import Tensor
 
+OWN = (__name__.partition(".")[0], "torch")
+"""Packages whose lines tell a user nothing."""
 SHARE = 0.01
 """Fraction of an image's values that may lie outside. A young generator's few overshoots, or noise, are no mistake."""
 
@@ -29,8 +32,16 @@ class RangeWarning:
             warnings.warn(
                 f"{loss}: expected images in [0, {data_range:g}], got values far outside; divide 8-bit values by 255, "
                 "and [-1, 1] becomes [0, 1] by (image + 1) / 2",
-                stacklevel=3,
+                stacklevel=_users_level(),
             )
+
+
+def _users_level() -> int:
+    """Of the first caller that is neither of this library nor of torch."""
+    frame, level = sys._getframe(2), 2  # pyright: ignore[reportPrivateUsage]
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in OWN:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _is_far_outside(image: Tensor, data_range: float) -> bool:

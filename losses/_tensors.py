@@ -80,7 +80,7 @@ def with_nan_gradients(values: Tensor) -> Tensor:
 
     An optimiser would go on with such a 0, and a gradient scaler see nothing wrong.
     """
-    return values * torch.where(values.isnan(), torch.nan, 1)
+    return values * torch.ones_like(values).masked_fill(values.isnan(), torch.nan)
 
 
 def unit_length(maps: Tensor) -> Tensor:
@@ -138,5 +138,5 @@ def spoilt_by(value: Tensor, *inputs: Tensor) -> Tensor:
         broken = ~tensor.isfinite()
         samples = value.ndim == 1 and value.shape == tensor.shape[:1]
         broken = broken.reshape(len(tensor), -1).any(dim=1) if samples else broken.any()
-        value = value * torch.where(broken, torch.nan, 1)
+        value = value * torch.ones_like(value).masked_fill(broken, torch.nan)
     return value

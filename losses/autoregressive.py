@@ -11,11 +11,14 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor
 
+from ._range import RangeWarning
 from ._settings import whole
 from ._tensors import check_classes, check_tensors, in_full_precision, spoilt_by
+from .batch_parts import drawn_for_batch
 from .variational import OverSamples, discretised_logistic_log_probability, levels, over_samples, sample_mean
 
 Nats = TypeVar("Nats", float, Tensor)
+_warn = RangeWarning()
 PARAMETERS: dict[int, int] = {1: 3, 3: 10}
 """Parameters of one logistic by channels: its weight; a mean and a log scale for each channel; three couplings."""
 
@@ -103,10 +106,12 @@ def sample_mixture_of_logistics(
     check_tensors(parameters=parameters)
     weights, means, log_scales, couplings = _split(parameters.detach(), channels)
 
+    def standard_uniform(batch: Tensor) -> Tensor:
+        return torch.rand(batch.shape, generator=generator, dtype=batch.dtype, device=batch.device)
+
     def uniform(like: Tensor) -> Tensor:
         # Never 0, where the logarithm would be infinite.
-        drawn = torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device)
-        return drawn.clamp(min=torch.finfo(like.dtype).tiny)
+        return drawn_for_batch(like, standard_uniform).clamp(min=torch.finfo(like.dtype).tiny)
 
     # The largest of logits with Gumbel noise is a draw from their softmax.
     chosen = (weights - torch.log(-torch.log(uniform(weights)))).argmax(dim=1, keepdim=True)
@@ -145,6 +150,7 @@ def _levels(image: Tensor, number: int) -> Tensor:
         return image
     if not image.is_floating_point():
         raise ValueError(f"image: expected int64 levels or floats in [0, 1], got {image.dtype}")
+    _warn("image", image)
     return levels(image, number)
 
 

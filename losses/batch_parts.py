@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ._settings import whole
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -36,7 +38,8 @@ _LAYOUT: ContextVar[_Layout | None] = ContextVar("batch_layout", default=None)
 def batch_part(number: int, of: int) -> Generator[None, None, None]:
     """Within it the batch is part `number` of `of` equal ones, in order; the losses draw as for the whole batch.
 
-    All parts must begin with the same state of torch's generator. It is this thread's alone.
+    All parts must begin with the same state of torch's generator. It is this thread's alone. What activation
+    checkpointing computes again after the block is drawn otherwise: keep the backward pass within it.
 
     Args:
         number: 0 ... of - 1.
@@ -53,7 +56,7 @@ def batch_part(number: int, of: int) -> Generator[None, None, None]:
     >>> torch.equal(half, whole[2:])
     True
     """
-    if not 0 <= number < of:
+    if whole("number", number, 0) >= whole("of", of):
         raise ValueError(f"expected a part in 0 ... {of - 1}, got {number}")
     token = _PART.set(_Part(number, of))
     try:

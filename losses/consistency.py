@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from ._frozen import freeze, keep_weights_out
 from ._settings import function, shown
-from ._tensors import check_floating_point, spoilt_by
+from ._tensors import check_floating_point, check_tensors, spoilt_by
 from .distances import Distance, checked_distance, sample_distances
 
 
@@ -29,7 +30,9 @@ def consistency(
     """
     checked_distance(distance)
     check_floating_point(image=image, low_resolution=low_resolution)
+    function("downscale", downscale)
     reduced = downscale(image)
+    check_tensors(downscale=reduced)
     if reduced.shape != low_resolution.shape:
         shapes = f"{tuple(image.shape)} to {tuple(reduced.shape)}, expected {tuple(low_resolution.shape)}"
         raise ValueError(f"downscale: reduced {shapes}")
@@ -38,7 +41,7 @@ def consistency(
 
 
 class ConsistencyLoss(nn.Module):
-    """`consistency` with the operator and the distance stored.
+    """`consistency` with the operator and the distance stored; an operator that is a module is frozen.
 
     >>> import torch
     >>> loss = ConsistencyLoss(lambda image: image[..., ::2, ::2])
@@ -50,6 +53,7 @@ class ConsistencyLoss(nn.Module):
         super().__init__()
         function("downscale", downscale)
         self.downscale = downscale
+        keep_weights_out(self)
         self.distance: Distance = checked_distance(distance)
 
     def extra_repr(self) -> str:
@@ -58,4 +62,6 @@ class ConsistencyLoss(nn.Module):
 
     def forward(self, image: Tensor, low_resolution: Tensor) -> Tensor:
         """(N, C, H, W) and (N, C, h, w) -> scalar."""
+        if isinstance(self.downscale, nn.Module):
+            freeze(self.downscale)
         return consistency(image, low_resolution, self.downscale, self.distance)

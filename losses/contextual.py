@@ -20,7 +20,7 @@ from ._tensors import (
 from .networks.pretrained_weights import Weights
 from .networks.vgg import VGGFeatures
 from .networks.vgg_weights import Network
-from .perceptual import Extractor, features_without_gradient, frozen, weighted
+from .perceptual import Extractor, features_of, features_without_gradient, frozen, weighted
 
 EPS = 1e-5
 
@@ -117,7 +117,7 @@ class ContextualLoss(nn.Module):
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Two (N, 3, H, W) RGB in [0, 1] -> scalar, or (N,) with reduction "none"."""
         check_tensors(image=image, target=target)
-        wanted, maps = features_without_gradient(self.extractor, target), self.extractor(image)
+        wanted, maps = features_without_gradient(self.extractor, target), features_of(self.extractor, image)
         missing = [layer for layer in self.layer_weights if layer not in maps]
         if missing:
             raise ValueError(f"layers: expected some of the extractor's {', '.join(maps)}; got {missing[0]!r}")

@@ -38,16 +38,20 @@ def structure_and_texture(
 
     Raises:
         TypeError: a map is not a tensor.
-        ValueError: a map is missing, of another shape or not floating-point, or an unknown reduction.
+        ValueError: a map is missing, of another shape or not floating-point, weights of other maps or channels, or an
+            unknown reduction.
 
     >>> flat, one = {"a": torch.ones(1, 1, 2, 2)}, {"a": torch.ones(1)}
     >>> structure_and_texture(flat, flat, one, {"a": torch.zeros(1)})
     tensor(0.)
     """
     checked_reduction(reduction)
+    if not alpha or alpha.keys() != beta.keys():
+        names = f"{', '.join(alpha) or 'none'} and {', '.join(beta) or 'none'}"
+        raise ValueError(f"alpha, beta: expected weights of the same maps, at least one; got {names}")
     similarity: list[Tensor] = []
     for name, weight in alpha.items():
-        if name not in features or name not in target_features or name not in beta:
+        if name not in features or name not in target_features:
             got = f"{', '.join(features)} and {', '.join(target_features)}"
             raise ValueError(f"expected maps of {', '.join(alpha)} for weights of each; got {got}")
         check_floating_point(features=features[name], target_features=target_features[name])
@@ -55,6 +59,10 @@ def structure_and_texture(
         if own.ndim != 4 or own.shape != wanted.shape:
             shapes = f"{tuple(own.shape)} and {tuple(wanted.shape)}"
             raise ValueError(f"expected maps (N, C, H, W) of one shape, got {shapes}")
+        for kind, given in (("alpha", weight), ("beta", beta[name])):
+            check_floating_point(**{kind: given})
+            if given.shape != own.shape[1:2]:
+                raise ValueError(f"{kind}: expected {own.shape[1]} weights of {name!r}, got {tuple(given.shape)}")
         mean, wanted_mean = own.mean(dim=(2, 3)), wanted.mean(dim=(2, 3))
         # Around their means: the paper's E[xy] - E[x] E[y] would lose the digits that count.
         own, wanted = own - mean[..., None, None], wanted - wanted_mean[..., None, None]

@@ -37,8 +37,9 @@ def reconstruction_energy(image: Tensor, reconstruction: Tensor, form: EnergyFor
         raise ValueError(f"expected images (N, ...), got {tuple(image.shape)}")
     residual = difference(reconstruction, image).flatten(1)
     if form == "euclidean":
-        # vector_norm has gradient 0 at 0, where a plain square root has NaN.
-        return cast(Tensor, torch.linalg.vector_norm(residual, dim=1))  # pyright: ignore[reportUnknownMemberType]
+        # All derivatives are 0 at 0, where those of a root, and the second one of a norm, are NaN.
+        square = residual.square().sum(dim=1)
+        return square.masked_fill(square == 0, 1).sqrt().masked_fill(square == 0, 0)
     return residual.square().mean(dim=1)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ._frozen import keep_weights_out
+from ._frozen import freeze, keep_weights_out
 from ._range import RangeWarning
 from ._settings import one_of, shown
 from ._tensors import Reduction, check_tensors, checked_reduction, in_full_precision, reduced, spoilt_by, unit_length
@@ -62,8 +62,7 @@ class LPIPSLoss(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)
-        self.requires_grad_(False)
-        self.train(False)
+        freeze(self)
         self.warn = RangeWarning()
         keep_weights_out(self)
 
@@ -78,6 +77,7 @@ class LPIPSLoss(nn.Module):
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Two (N, 3, H, W) RGB in [0, 1] -> scalar, or (N,) with reduction "none"; symmetric."""
         self._check(image, target)
+        freeze(self)
         with torch.set_grad_enabled(torch.is_grad_enabled() and target.requires_grad):
             wanted = self._maps(target)
         distances: list[Tensor] = []

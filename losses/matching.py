@@ -1,6 +1,6 @@
 """Matching statistics of two batches: the generator's images should have the real images' moments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -75,6 +75,8 @@ def maximum_mean_discrepancy(
 
     (N, ...) and (M, ...), flattened -> scalar; real values get no gradient. Over all processes' batches.
 
+    Memory grows with N M times the number of values.
+
     E k(x, x') - 2 E k(x, y) + E k(y, y'),  k(a, b) = sum over bandwidths s of exp(-||a - b||^2 / (2 s^2))
 
     "biased" averages over all pairs and is >= 0; "unbiased" leaves out a sample with itself and is right on average.
@@ -88,10 +90,7 @@ def maximum_mean_discrepancy(
     >>> maximum_mean_discrepancy(points, points)
     tensor(0.)
     """
-    if not bandwidths:
-        raise ValueError(f"bandwidths: expected positive numbers, got {bandwidths!r}")
-    for bandwidth in bandwidths:
-        positive("bandwidths", bandwidth)
+    bandwidths = _numbers("bandwidths", bandwidths)
     one_of("estimate", estimate, ESTIMATES)
     _check_alike(real, fake)
     x = gathered(in_full_precision(real.detach()), "maximum_mean_discrepancy").flatten(1)
@@ -100,6 +99,16 @@ def maximum_mean_discrepancy(
         raise ValueError(f"the unbiased estimate needs two samples of each, got {len(x)} and {len(y)}")
     within = _pair_mean(_kernel(x, x, bandwidths), estimate) + _pair_mean(_kernel(y, y, bandwidths), estimate)
     return within - 2 * _kernel(x, y, bandwidths).mean()
+
+
+def _numbers(name: str, given: Iterable[float]) -> list[float]:
+    try:
+        listed = [float(each) if isinstance(each, Tensor) else each for each in given]
+    except TypeError:
+        listed = []
+    if not listed:
+        raise ValueError(f"{name}: expected positive numbers, got {given!r}")
+    return [positive(name, each) for each in listed]
 
 
 def _moments(values: Tensor, orders: int) -> list[Tensor]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from ._frozen import keep_weights_out
+from ._frozen import freeze, keep_weights_out
 from ._range import RangeWarning
 from ._settings import function, names, number, one_of, positive, shown
 from ._tensors import (
@@ -68,14 +68,19 @@ def feature_distance(
     sum_l weight_l * distance(scale * phi_l(image), scale * phi_l(target))
 
     Raises:
-        TypeError: a map is not a tensor.
-        ValueError: a layer is missing, shapes differ, a map is not floating-point, or an unknown distance or reduction.
+        TypeError: a map is not a tensor, or what should be a mapping is none.
+        ValueError: a layer is missing, shapes differ, a map is not floating-point, a weight is not a finite number, the
+            scale not positive, or an unknown distance or reduction.
 
     >>> feature_distance({"a": torch.ones(1, 2)}, {"a": torch.zeros(1, 2)}, {"a": 0.5})
     tensor(0.5000)
     """
     checked_distance(distance)
     checked_reduction(reduction)
+    positive("scale", scale)
+    for name, given in (("features", features), ("target_features", target_features), ("weights", weights)):
+        if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{name}: expected one value for each layer's name, got {type(given).__name__}")
     missing = [layer for layer in weights if layer not in features or layer not in target_features]
     if missing or not weights:
         layers = f"layers {', '.join(weights)}" if weights else "at least one layer"
@@ -85,15 +90,31 @@ def feature_distance(
         maps, wanted = features[layer], target_features[layer]
         check_floating_point(features=maps, target_features=wanted)
         own, other = (in_full_precision(each) * scale for each in (maps, wanted))
+        number(f"weights: of {layer!r}", weight)
         terms.append(weight * reduced(sample_distances(own, other, distance), reduction))
     return torch.stack(terms).sum(dim=0)
+
+
+def features_of(extractor: Extractor, image: Tensor) -> Mapping[str, Tensor]:
+    """What an extractor gives; one that is a module is frozen.
+
+    Raises:
+        TypeError: no mapping to tensors.
+    """
+    if isinstance(extractor, nn.Module):
+        freeze(extractor)
+    maps: object = extractor(image)
+    if not isinstance(maps, Mapping):
+        raise TypeError(f"extractor: expected it to give {{name: tensor}}, got {type(maps).__name__}")
+    check_tensors(**cast(Mapping[str, object], maps))
+    return cast(Mapping[str, Tensor], maps)
 
 
 def features_without_gradient(extractor: Extractor, target: Tensor) -> dict[str, Tensor]:
     """A target's features: nothing is kept for a backward pass."""
     with torch.no_grad():
         # Detached too: one of the maps may be the target itself.
-        return {name: maps.detach() for name, maps in extractor(target).items()}
+        return {name: maps.detach() for name, maps in features_of(extractor, target).items()}
 
 
 class FeatureLoss(nn.Module):
@@ -151,7 +172,7 @@ class FeatureLoss(nn.Module):
     def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Two images, or an image and the features of a target -> scalar, or (N,) with reduction "none"."""
         seen, wanted = look(image, target, self.features_of)
-        maps = self.extractor(image)
+        maps = features_of(self.extractor, image)
         weights = dict.fromkeys(maps, 1.0) if self.layer_weights is None else self.layer_weights
         value = feature_distance(maps, wanted, weights, self.distance, self.scale, self.reduction)
         return spoilt_by(value, *seen)
@@ -279,6 +300,5 @@ def frozen(extractor: Extractor) -> Extractor:
     """
     function("extractor", extractor)
     if isinstance(extractor, nn.Module):
-        extractor.requires_grad_(False)
-        extractor.train(False)
+        freeze(extractor)
     return extractor

@@ -139,6 +139,15 @@ class HistoricalAverage(nn.Module):
         """How many there are."""
         return f"parameters={len(self.averages)}"
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "HistoricalAverage":
+        """A cast of the model that this is in moves the averages and leaves their digits."""
+        before = dict(self.named_buffers())
+        super()._apply(fn, recurse)  # pyright: ignore[reportUnknownMemberType]
+        for name, buffer in before.items():
+            if self.get_buffer(name).dtype in (torch.float16, torch.bfloat16):
+                self._buffers[name] = buffer.to(self.get_buffer(name).device)
+        return self
+
     @property
     def averages(self) -> list[Tensor]:
         """In the order of the parameters."""

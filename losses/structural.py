@@ -15,7 +15,7 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SCALES = range(1, len(SCALE_WEIGHTS) + 1)
 
 
-def ssim(a: Tensor, b: Tensor, data_range: float = 1.0, reduction: Reduction = "mean") -> Tensor:
+def ssim(a: Tensor, b: Tensor, *, data_range: float = 1.0, reduction: Reduction = "mean") -> Tensor:
     """Structural similarity, in [-1, 1]; 1 for equal images.
 
     Two (N, C, H, W) of at least 11x11 pixels, values in [0, data_range] -> scalar, or (N,) with reduction "none". The
@@ -40,7 +40,7 @@ def ssim(a: Tensor, b: Tensor, data_range: float = 1.0, reduction: Reduction = "
 
 
 def ms_ssim(
-    a: Tensor, b: Tensor, data_range: float = 1.0, reduction: Reduction = "mean", scales: int | None = None
+    a: Tensor, b: Tensor, *, data_range: float = 1.0, reduction: Reduction = "mean", scales: int | None = None
 ) -> Tensor:
     """Structural similarity at up to five scales, in [0, 1]; 1 for equal images.
 
@@ -103,7 +103,7 @@ class SSIMLoss(nn.Module):
     tensor(0.)
     """
 
-    def __init__(self, data_range: float = 1.0, reduction: Reduction = "mean") -> None:
+    def __init__(self, *, data_range: float = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__()
         self.data_range = positive("data_range", data_range)
         self.reduction: Reduction = checked_reduction(reduction)
@@ -128,7 +128,7 @@ class MSSSIMLoss(nn.Module):
     tensor(0.)
     """
 
-    def __init__(self, data_range: float = 1.0, reduction: Reduction = "mean", scales: int | None = None) -> None:
+    def __init__(self, *, data_range: float = 1.0, reduction: Reduction = "mean", scales: int | None = None) -> None:
         super().__init__()
         self.data_range = positive("data_range", data_range)
         self.reduction: Reduction = checked_reduction(reduction)

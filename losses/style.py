@@ -12,7 +12,7 @@ from ._tensors import Reduction, check_tensors, checked_reduction, in_full_preci
 from .networks.pretrained_weights import Weights
 from .networks.vgg import VGGFeatures
 from .networks.vgg_weights import Network
-from .perceptual import Extractor, features_without_gradient, frozen, look, weighted
+from .perceptual import Extractor, features_of, features_without_gradient, frozen, look, weighted
 
 GATYS_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -128,7 +128,7 @@ class StyleLoss(nn.Module):
     def forward(self, image: Tensor, target: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Two images, or an image and a target's Gram matrices -> scalar, or (N,) with reduction "none"."""
         seen, wanted = look(image, target, self.grams_of)
-        maps = self.extractor(image)
+        maps = features_of(self.extractor, image)
         if self.warn:
             self.warn("StyleLoss", *seen)
         own = {name: self._map(maps, name) for name in self.layer_weights}

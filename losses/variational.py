@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._settings import one_of
+from ._range import RangeWarning
+from ._settings import one_of, whole
 from ._tensors import check_floating_point, check_tensors, difference, in_full_precision
 from .batch_parts import drawn_for_batch
 
 OverSamples = Literal["mean", "none"]
 """What becomes of the samples of a batch."""
+_warn = RangeWarning()
 SMALLEST_LOG_SCALE = -7.0 - math.log(2)
 """The floor of a logistic's log scale on [0, 1], about a ninth of a level: -7 on [-1, 1], as in PixelCNN++'s code."""
 
@@ -48,29 +50,33 @@ def gaussian_kl(
     return sample_mean((torch.expm1(ratio) - ratio + shift.square() * torch.exp(-prior_log_variance)) / 2)
 
 
-def reparameterise(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def reparameterise(
+    mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None, batch_dim: int = 0
+) -> Tensor:
     """A sample of the Gaussian through which gradients reach its mean and log variance.
 
-    Two tensors of one shape -> a sample of that shape, in the mean's type.
+    Two tensors of one shape -> a sample of that shape, in the mean's type. `batch_dim` is the dimension of the images,
+    whose rows are drawn as for the whole batch (`batch_part`): 1 for several draws (K, N, D).
 
     mean + exp(log_variance / 2) * e,  e ~ N(0, I)
 
     Kingma and Welling 2013, sec. 2.4, arXiv:1312.6114. With a generator of its own it cannot be compiled by torch.
 
     Raises:
-        ValueError: the shapes differ, or a tensor is not floating-point.
+        ValueError: the shapes differ, a tensor is not floating-point, or there is no such dimension.
 
     >>> reparameterise(torch.ones(1, 2), torch.full((1, 2), -1e4))  # no variance
     tensor([[1., 1.]])
     """
     check_tensors(mean=mean)
+    if whole("batch_dim", batch_dim, 0) >= max(1, mean.ndim):
+        raise ValueError(f"batch_dim: expected a dimension of {tuple(mean.shape)}, got {batch_dim}")
     centre, spread = in_full_precision(mean), torch.exp(_scale_like(mean, log_variance, "log_variance") / 2)
 
     def standard_normal(batch: Tensor) -> Tensor:
         return torch.randn(batch.shape, generator=generator, dtype=batch.dtype, device=batch.device)
 
-    # The images are the last dimension but that of the code; a first one may be that of several draws.
-    noise = drawn_for_batch(centre, standard_normal, dim=max(0, centre.ndim - 2))
+    noise = drawn_for_batch(centre, standard_normal, dim=batch_dim)
     return (centre + spread * noise).to(mean.dtype)
 
 
@@ -90,6 +96,7 @@ def bernoulli_nll(logits: Tensor, target: Tensor, reduction: OverSamples = "mean
     tensor(2.7726)
     """
     check_same(logits, target, "logits")
+    _warn("bernoulli_nll", target)
     logits, target = in_full_precision(logits), in_full_precision(target)
     values = F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none")
     return over_samples(values, reduction)
@@ -140,6 +147,7 @@ def discretised_logistic_nll(
     tensor(True)
     """
     check_same(mean, target)
+    _warn("discretised_logistic_nll", target)
     level = levels(target, 256)
     log_scale = _scale_like(mean, log_scale, "log_scale")
     return over_samples(-discretised_logistic_log_probability(in_full_precision(mean), log_scale, level), reduction)
@@ -169,12 +177,15 @@ def negative_elbo(nll: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     Kingma and Welling 2013, eq. 10, arXiv:1312.6114
 
     Raises:
-        ValueError: the shapes of the posterior differ, or a tensor is not floating-point or empty.
+        ValueError: the shapes of the posterior differ, the likelihood is not one number, or a tensor is not floating-point
+            or empty.
 
     >>> negative_elbo(torch.tensor(90.0), torch.full((4, 2), 1.0), torch.zeros(4, 2))
     tensor(91.)
     """
     check_floating_point(nll=nll)
+    if nll.numel() > 1:
+        raise ValueError(f"nll: expected the mean over the batch, one number, got {tuple(nll.shape)}")
     return in_full_precision(nll) + gaussian_kl(mean, log_variance)
 
 

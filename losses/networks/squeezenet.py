@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from .._frozen import keep_weights_out
+from .._frozen import freeze, keep_weights_out
 from .._settings import names, shown
 from .._tensors import check_tensors
 from .pretrained_weights import Weights, read_weights
@@ -54,8 +54,7 @@ class SqueezeNetFeatures(nn.Module):
                 module.inplace = False  # a map that was given must not change
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.requires_grad_(False)
-        self.train(False)
+        freeze(self)
         keep_weights_out(self)
 
     def extra_repr(self) -> str:
@@ -72,6 +71,7 @@ class SqueezeNetFeatures(nn.Module):
         if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[-2:]) < 17 or not image.is_floating_point():
             got = f"{tuple(image.shape)} {image.dtype}"
             raise ValueError(f"squeezenet: expected floating-point images (N, 3, H, W) of at least 17x17, got {got}")
+        freeze(self)
         hidden = (image.to(self.mean.dtype) - self.mean) / self.std
         maps: dict[str, Tensor] = {}
         position = {index: layer for layer, index in LAYERS.items() if layer in self.layers}

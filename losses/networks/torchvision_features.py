@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .._frozen import keep_weights_out
+from .._frozen import freeze, keep_weights_out
 from .._settings import names, shown
 from .._tensors import check_tensors
 from .pretrained_weights import Weights, read_weights
@@ -17,7 +17,7 @@ WITH_OTHER_HEADS = ("googlenet", "inception_v3")
 
 
 class TorchvisionFeatures(nn.Module):
-    """Named maps of a frozen network of torchvision: (N, 3, H, W) RGB in [0, 1] -> {layer: (N, ...)}.
+    """Named maps of a frozen network of torchvision: (N, 3, H, W) RGB in [0, 1] -> {layer: (N, ...)}, channels first.
 
     The network sees the image as ImageNet's were prepared, at the size that it has, and computes nothing beyond the
     deepest layer. Its code is torchvision's and its weights are tensors: neither comes from a file that is run. Weights
@@ -58,14 +58,10 @@ class TorchvisionFeatures(nn.Module):
             model.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(f"weights: do not fit {network} ({str(error).splitlines()[-1].strip()})") from None
-        for module in cast(Any, model).modules():
-            if hasattr(module, "inplace"):
-                module.inplace = False  # a map that was given must not change
         self.features: nn.Module = model
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.requires_grad_(False)
-        self.train(False)
+        freeze(self)
         keep_weights_out(self)
 
     def extra_repr(self) -> str:
@@ -81,6 +77,7 @@ class TorchvisionFeatures(nn.Module):
         check_tensors(image=image)
         if image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
             raise ValueError(f"expected floating-point RGB images (N, 3, H, W), got {tuple(image.shape)} {image.dtype}")
+        freeze(self)
         maps: dict[str, Tensor] = {}
         hooks = [
             self.features.get_submodule(layer).register_forward_hook(self._keep(layer, maps)) for layer in self.layers
@@ -99,13 +96,15 @@ class TorchvisionFeatures(nn.Module):
                 hook.remove()
         return maps
 
-    def _keep(self, layer: str, maps: dict[str, Tensor]) -> Callable[[nn.Module, Any, Tensor], None]:
+    def _keep(self, layer: str, maps: dict[str, Tensor]) -> Callable[[nn.Module, Any, Tensor], Tensor]:
         """Notes a layer's map, and ends the forward pass with the last one that is needed."""
+        channels_last = self.network.startswith("swin") and layer.split(".")[0] in ("features", "norm")
 
-        def note(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            maps.setdefault(layer, output)
+        def note(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            maps.setdefault(layer, output.movedim(-1, 1) if channels_last else output)
             if len(maps) == len(self.layers):
                 raise _AllSeen
+            return output.clone()  # the network may change its own in place, such as by `out += identity`
 
         return note
 

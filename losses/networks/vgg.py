@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._frozen import keep_weights_out
+from .._frozen import freeze, keep_weights_out
 from .._settings import names, one_of, shown
 from .._tensors import check_tensors, in_full_precision
 from .pretrained_weights import Weights, read_weights
@@ -69,8 +69,7 @@ class VGGFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self._load(state, network)
         self.to(memory_format=torch.channels_last)
-        self.requires_grad_(False)
-        self.train(False)
+        freeze(self)
         keep_weights_out(self)
 
     def extra_repr(self) -> str:
@@ -84,6 +83,7 @@ class VGGFeatures(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) RGB in [0, 1] -> {layer: (N, C, h, w)}."""
         self._check(image)
+        freeze(self)
         hidden = image.to(self.mean.dtype).contiguous(memory_format=torch.channels_last)
         hidden = (hidden - self.mean) / self.std if self.color is None else self.color(hidden)
         taps: dict[str, Tensor] = {}
@@ -93,7 +93,7 @@ class VGGFeatures(nn.Module):
             elif name.startswith("relu"):  # never in place: the map before may be one of those to give
                 hidden = F.relu(hidden)
             else:
-                hidden = F.max_pool2d(hidden, 2) if self.pooling == "max" else l2_pool(hidden)
+                hidden = F.max_pool2d(hidden, 2) if self.pooling == "max" else l2_pool(hidden).to(hidden.dtype)
             if name in self.layers:
                 taps[name] = hidden
         return taps

@@ -120,7 +120,7 @@ class Model(nn.Module):
     ) -> PosteriorDraws:
         """`count` codes of each image's posterior and what they become; without `codes` the vector is noise alone."""
         mean, log_variance = (each.expand(count, -1, -1) for each in (posterior.mean, posterior.log_variance))
-        code = reparameterise(mean, log_variance, generator)
+        code = reparameterise(mean, log_variance, generator, batch_dim=1)
         latent = code.flatten(0, 1)
         if codes is not None:
             repeated = Codes(codes.categorical.repeat(count, 1), codes.continuous.repeat(count, 1))

@@ -134,3 +134,18 @@ def test_there_are_no_weights_but_those_that_are_given(network, tmp_path: Path) 
     assert torch.equal(of_file, DISTSLoss(given, network)(image, target))
     equal = DISTSLoss({kind: torch.ones(1475) for kind in given}, network)(image, target)
     assert not torch.allclose(of_file, equal)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "message"),
+    [
+        ({"a": torch.ones(1)}, {"a": torch.ones(3)}, r"alpha: expected 3 weights of 'a', got \(1,\)"),
+        ({"a": torch.ones(3)}, {"a": torch.ones(5)}, r"beta: expected 3 weights of 'a', got \(5,\)"),
+        ({"a": torch.ones(3)}, {"b": torch.ones(3)}, "expected weights of the same maps, at least one; got a and b"),
+        ({}, {}, "got none and none"),
+    ],
+)
+def test_weights_of_other_channels_are_refused(alpha, beta, message: str) -> None:
+    maps = {"a": torch.rand(2, 3, 4, 4)}
+    with pytest.raises(ValueError, match=message):
+        structure_and_texture(maps, maps, alpha, beta)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses import EnergyMargin, pulling_away, reconstruction_energy
+from losses import EnergyMargin, pulling_away, r1_penalty, reconstruction_energy
 
 
 @st.composite
@@ -186,3 +186,11 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
         pulling_away(torch.zeros(1, 3))
     with pytest.raises(ValueError, match=r"torch\.int64"):
         pulling_away(torch.zeros(2, 3).long())
+
+
+def test_a_penalty_of_the_slope_is_finite_at_a_perfect_reconstruction() -> None:
+    image = torch.zeros(2, 3, 4, 4, requires_grad=True)
+    network = torch.nn.Conv2d(3, 3, 1, bias=False)
+    r1_penalty(reconstruction_energy(image, network(image)), image).backward()
+    assert network.weight.grad is not None
+    assert network.weight.grad.isfinite().all()

@@ -276,3 +276,13 @@ def test_everything_that_is_public_is_exported_once() -> None:
     assert sorted(losses.__all__) == losses.__all__
     for name in losses.__all__:
         assert getattr(losses, name).__doc__, f"{name} has no docstring"
+
+
+def test_values_keep_their_type_whatever_torchs_default_is() -> None:
+    image, target = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = [losses.l1(image, target), losses.total_variation(image), losses.color_consistency(image, target)]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {value.dtype for value in found} == {torch.float32}

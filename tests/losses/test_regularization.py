@@ -311,3 +311,13 @@ def test_weights_at_intervals_are_one_on_average(every: int, rounds: int) -> Non
 def test_interval_of_no_steps(every: int) -> None:
     with pytest.raises(ValueError, match=f"every: expected 1 or more, got {every}"):
         LazyRegularization(every)
+
+
+def test_an_average_keeps_its_digits_when_its_model_is_cast() -> None:
+    average = HistoricalAverage([torch.tensor([1.0])])
+    holder = torch.nn.ModuleList([average]).half()
+    for _ in range(3000):
+        average.update([torch.tensor([2.0])])
+    assert average.averages[0].dtype == torch.float32
+    assert average.averages[0].item() == pytest.approx(2 - 1 / 3001, abs=1e-5)
+    assert holder.state_dict()["0.average0"].dtype == torch.float32

@@ -71,8 +71,10 @@ def test_ssim_is_scikit_images(shape: tuple[int, int], data_range: float) -> Non
         )
         for x, y in zip(a.numpy(), b.numpy(), strict=True)
     ]
-    assert ssim(a, b, data_range, "none").tolist() == pytest.approx(expected, abs=1e-9)
-    assert ssim(a.float(), b.float(), data_range, "none").tolist() == pytest.approx(expected, abs=1e-6)
+    assert ssim(a, b, data_range=data_range, reduction="none").tolist() == pytest.approx(expected, abs=1e-9)
+    assert ssim(a.float(), b.float(), data_range=data_range, reduction="none").tolist() == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("size", [(161, 161), (176, 192), (163, 205)])
@@ -86,7 +88,7 @@ def test_ms_ssim_is_the_formula_computed_with_numpy(size: tuple[int, int]) -> No
     assert 0.1 < expected[0] < 0.99
     assert ms_ssim(a, b, reduction="none").tolist() == pytest.approx(expected, abs=1e-9)
     assert ms_ssim(a.float(), b.float(), reduction="none").tolist() == pytest.approx(expected, abs=1e-5)
-    assert ms_ssim(255 * a, 255 * b, 255, "none").tolist() == pytest.approx(expected, abs=1e-9)
+    assert ms_ssim(255 * a, 255 * b, data_range=255, reduction="none").tolist() == pytest.approx(expected, abs=1e-9)
 
 
 def test_two_flat_images_differ_in_luminance_only() -> None:
@@ -194,7 +196,7 @@ def test_reductions_agree_and_the_module_is_one_less_the_function(function, modu
         torch.testing.assert_close(each[i], function(a[i : i + 1], b[i : i + 1]))
     for reduction, expected in (("mean", 1 - each.mean()), ("sum", 3 - each.sum()), ("none", 1 - each)):
         torch.testing.assert_close(module(reduction=reduction)(a, b), expected)
-    torch.testing.assert_close(module(255.0)(255 * a, 255 * b), 1 - each.mean())
+    torch.testing.assert_close(module(data_range=255.0)(255 * a, 255 * b), 1 - each.mean())
 
 
 def test_gradient_is_the_slope_for_both_images() -> None:
@@ -225,12 +227,14 @@ def test_wrong_input_is_a_value_error_that_says_what_came(function, smallest: in
     with pytest.raises(ValueError, match=r"floating-point images, got torch\.uint8"):
         function(good.byte(), good)
     with pytest.raises(ValueError, match="data_range: expected a positive number, got 0"):
-        function(good, good, 0)
+        function(good, good, data_range=0)
     with pytest.raises(ValueError, match="'average'"):
         function(good, good, reduction="average")
+    with pytest.raises(TypeError, match="positional"):  # where other libraries have the window
+        function(good, good, 11)
     for module in (SSIMLoss, MSSSIMLoss):
         with pytest.raises(ValueError, match="data_range: expected a positive number, got -1"):
-            module(-1)
+            module(data_range=-1)
 
 
 # --- fewer scales -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ from torch import Tensor
 from torch.distributions import AffineTransform, Bernoulli, Normal, TransformedDistribution, Uniform, kl_divergence
 from torch.distributions.transforms import SigmoidTransform
 
+from losses import variational
+from losses._range import RangeWarning
+from losses.batch_parts import batch_part
 from losses.variational import (
     OverSamples,
     bernoulli_nll,
@@ -405,3 +408,32 @@ def test_wrong_input_is_a_value_error_that_says_what_came() -> None:
             iwae_bound(wrong)
     with pytest.raises(ValueError, match=r"got \(\)"):
         sample_mean(torch.tensor(1.0))
+
+
+def test_codes_of_any_shape_are_drawn_as_for_the_whole_batch() -> None:
+    for shape, dim in (((8, 4, 3, 3), 0), ((5, 8, 4), 1), ((8, 6), 0)):
+        whole = torch.zeros(shape)
+        torch.manual_seed(0)
+        expected = reparameterise(whole, whole, batch_dim=dim)
+        found: list[Tensor] = []
+        for number, part in enumerate(whole.chunk(4, dim=dim)):
+            torch.manual_seed(0)
+            with batch_part(number, of=4):
+                found.append(reparameterise(part, part, batch_dim=dim))
+        assert torch.equal(torch.cat(found, dim=dim), expected)
+    with pytest.raises(ValueError, match=r"batch_dim: expected a dimension of \(2, 3\), got 2"):
+        reparameterise(torch.zeros(2, 3), torch.zeros(2, 3), batch_dim=2)
+
+
+def test_a_likelihood_of_each_image_is_refused_beside_the_mean_divergence() -> None:
+    nll = bernoulli_nll(torch.zeros(4, 3), torch.ones(4, 3), "none")
+    with pytest.raises(ValueError, match=r"nll: expected the mean over the batch, one number, got \(4,\)"):
+        negative_elbo(nll, torch.zeros(4, 2), torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize("loss", [bernoulli_nll, lambda mean, image: discretised_logistic_nll(mean, image, 0.0)])
+def test_images_of_8_bits_are_warned_of(loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variational, "_warn", RangeWarning())
+    with pytest.warns(UserWarning, match="divide 8-bit values by 255") as caught:
+        loss(torch.zeros(2, 3), torch.full((2, 3), 200.0))
+    assert caught[0].filename == __file__
