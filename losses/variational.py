@@ -177,8 +177,8 @@ def negative_elbo(nll: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     Kingma and Welling 2013, eq. 10, arXiv:1312.6114
 
     Raises:
-        ValueError: the shapes of the posterior differ, the likelihood is not one number, or a tensor is not floating-point
-            or empty.
+        ValueError: the shapes of the posterior differ, the likelihood is not one number, or a tensor is empty or not
+            floating-point.
 
     >>> negative_elbo(torch.tensor(90.0), torch.full((4, 2), 1.0), torch.zeros(4, 2))
     tensor(91.)
