@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "value; training images anew each time.",
         "The settings were fixed before the test set was measured, and nothing was chosen by it.",
     ]
-    if folders := experiment.folders(stage.name for stage in STAGES):
+    if folders := experiment.folders(stage.name for stage in finished):
         experiment.images.mkdir(parents=True, exist_ok=True)
         save_image(picture(folders), experiment.images / "vae.png")
     print(experiment.write())
