@@ -1,5 +1,6 @@
 """Networks that a loss looks through: frozen, and no part of what is saved with a user's model."""
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -8,13 +9,14 @@ from torch import nn
 
 def freeze(module: nn.Module) -> None:
     """No gradients for its weights, and evaluation mode: before each look, because a user's `model.requires_grad_()` or
-    `model.train()` reaches the networks in it too. Compiled code does not do it.
+    `model.train()` reaches the networks in it too. Compiled code does not do it, nor do torch.func's transforms.
     """
     if torch.compiler.is_compiling():
         return
     for parameter in module.parameters():
-        if parameter.requires_grad:
-            parameter.requires_grad_(False)
+        if parameter.requires_grad and parameter.is_leaf:
+            with suppress(RuntimeError):  # a tensor that is being transformed
+                parameter.requires_grad_(False)
     if any(part.training for part in module.modules()):
         module.train(False)
 

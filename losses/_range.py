@@ -6,7 +6,7 @@ import warnings
 import torch
 from torch import Tensor
 
-OWN = (__name__.partition(".")[0], "torch")
+OWN = (__name__.rpartition(".")[0], "torch")
 """Packages whose lines tell a user nothing."""
 SHARE = 0.01
 """Fraction of an image's values that may lie outside. A young generator's few overshoots, or noise, are no mistake."""
@@ -39,9 +39,13 @@ class RangeWarning:
 def _users_level() -> int:
     """Of the first caller that is neither of this library nor of torch."""
     frame, level = sys._getframe(2), 2  # pyright: ignore[reportPrivateUsage]
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in OWN:
+    while frame.f_back is not None and _is_own(frame.f_globals.get("__name__", "")):
         frame, level = frame.f_back, level + 1
     return level
+
+
+def _is_own(module: str) -> bool:
+    return any(module == own or module.startswith(f"{own}.") for own in OWN)
 
 
 def _is_far_outside(image: Tensor, data_range: float) -> bool:

@@ -46,7 +46,7 @@ def categorical_pixel_nll(logits: Tensor, image: Tensor, reduction: OverSamples 
         got = f"{tuple(logits.shape)} {logits.dtype} and {tuple(image.shape)}"
         raise ValueError(f"expected floating-point logits (N, L, C, H, W), L >= 2, image (N, C, H, W); got {got}")
     log_p = torch.log_softmax(in_full_precision(logits), dim=1)
-    level = _levels(image, logits.shape[1])
+    level = _levels("categorical_pixel_nll", image, logits.shape[1])
     # A NaN is no index: it becomes one again after the look-up.
     nll = -log_p.gather(1, level.nan_to_num().long().unsqueeze(1))
     return spoilt_by(over_samples(nll, reduction), level)
@@ -82,7 +82,7 @@ def mixture_of_logistics_nll(parameters: Tensor, image: Tensor) -> Tensor:
         got = f"{tuple(parameters.shape)} and {tuple(image.shape)}"
         raise ValueError(f"expected parameters (N, P * M, H, W) and image (N, C, H, W), got {got}")
     weights, means, log_scales, couplings = _split(parameters, image.shape[1])
-    level = _levels(image, 256).to(means.dtype).unsqueeze(2)
+    level = _levels("mixture_of_logistics_nll", image, 256).to(means.dtype).unsqueeze(2)
     moved = torch.stack([means[:, c] + _shift(level, couplings, c) for c in range(image.shape[1])], dim=1)
     # From [-1, 1] to [0, 1].
     log_p = discretised_logistic_log_probability((moved + 1) / 2, log_scales - math.log(2), level).sum(dim=1)
@@ -144,13 +144,13 @@ def bits_per_dimension(nats: Nats, dimensions: int) -> Nats:
     return nats / (dimensions * math.log(2))
 
 
-def _levels(image: Tensor, number: int) -> Tensor:
+def _levels(loss: str, image: Tensor, number: int) -> Tensor:
     if image.dtype == torch.int64:
         check_classes("image", image, number)
         return image
     if not image.is_floating_point():
         raise ValueError(f"image: expected int64 levels or floats in [0, 1], got {image.dtype}")
-    _warn("image", image)
+    _warn(loss, image)
     return levels(image, number)
 
 

@@ -53,6 +53,7 @@ class ConsistencyLoss(nn.Module):
         super().__init__()
         function("downscale", downscale)
         self.downscale = downscale
+        self._freeze()
         keep_weights_out(self)
         self.distance: Distance = checked_distance(distance)
 
@@ -62,6 +63,9 @@ class ConsistencyLoss(nn.Module):
 
     def forward(self, image: Tensor, low_resolution: Tensor) -> Tensor:
         """(N, C, H, W) and (N, C, h, w) -> scalar."""
+        self._freeze()
+        return consistency(image, low_resolution, self.downscale, self.distance)
+
+    def _freeze(self) -> None:
         if isinstance(self.downscale, nn.Module):
             freeze(self.downscale)
-        return consistency(image, low_resolution, self.downscale, self.distance)

@@ -68,7 +68,7 @@ def moment_matching(real: Tensor, fake: Tensor, orders: int = 2) -> Tensor:
 def maximum_mean_discrepancy(
     real: Tensor,
     fake: Tensor,
-    bandwidths: Sequence[float] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0),
+    bandwidths: Iterable[float] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0),
     estimate: Literal["biased", "unbiased"] = "biased",
 ) -> Tensor:
     """Squared distance of two distributions in the space of a Gaussian kernel: 0 only where all moments agree.
@@ -101,7 +101,7 @@ def maximum_mean_discrepancy(
     return within - 2 * _kernel(x, y, bandwidths).mean()
 
 
-def _numbers(name: str, given: Iterable[float]) -> list[float]:
+def _numbers(name: str, given: Iterable[float] | Tensor) -> list[float]:
     try:
         listed = [float(each) if isinstance(each, Tensor) else each for each in given]
     except TypeError:

@@ -81,6 +81,9 @@ def feature_distance(
     for name, given in (("features", features), ("target_features", target_features), ("weights", weights)):
         if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{name}: expected one value for each layer's name, got {type(given).__name__}")
+    for layer, weight in weights.items():
+        if not isinstance(weight, Tensor):  # which may be learned
+            number(f"weights: of {layer!r}", weight)
     missing = [layer for layer in weights if layer not in features or layer not in target_features]
     if missing or not weights:
         layers = f"layers {', '.join(weights)}" if weights else "at least one layer"
@@ -90,7 +93,6 @@ def feature_distance(
         maps, wanted = features[layer], target_features[layer]
         check_floating_point(features=maps, target_features=wanted)
         own, other = (in_full_precision(each) * scale for each in (maps, wanted))
-        number(f"weights: of {layer!r}", weight)
         terms.append(weight * reduced(sample_distances(own, other, distance), reduction))
     return torch.stack(terms).sum(dim=0)
 

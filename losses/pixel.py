@@ -75,7 +75,7 @@ def charbonnier(
     one_of("form", form, FORMS)
     d = difference(a, b)
     if form == "root":
-        return reduced(torch.hypot(d, torch.full_like(d, eps)), reduction, weight)
+        return reduced(torch.sqrt(d.square() + eps**2), reduction, weight)
     ratio = d / eps
     # Where d is small the same as sqrt(1 + ratio^2) - 1, without subtracting nearly equal numbers; where it is large,
     # without squares that overflow.

@@ -17,9 +17,10 @@ WITH_OTHER_HEADS = ("googlenet", "inception_v3")
 
 
 class TorchvisionFeatures(nn.Module):
-    """Named maps of a frozen network of torchvision: (N, 3, H, W) RGB in [0, 1] -> {layer: (N, ...)}, channels first.
+    """Named maps of a frozen network of torchvision: (N, 3, H, W) RGB in [0, 1] -> {layer: (N, ...)}.
 
-    The network sees the image as ImageNet's were prepared, at the size that it has, and computes nothing beyond the
+    Maps are as the network's parts give them, but Swin's, whose channels come first here. The network sees the image as
+    ImageNet's were prepared, at the size that it has, and computes nothing beyond the
     deepest layer. Its code is torchvision's and its weights are tensors: neither comes from a file that is run. Weights
     stay out of the state dict.
 
@@ -99,6 +100,7 @@ class TorchvisionFeatures(nn.Module):
     def _keep(self, layer: str, maps: dict[str, Tensor]) -> Callable[[nn.Module, Any, Tensor], Tensor]:
         """Notes a layer's map, and ends the forward pass with the last one that is needed."""
         channels_last = self.network.startswith("swin") and layer.split(".")[0] in ("features", "norm")
+        channels_last &= layer != "features.0.0"  # the convolution at the start
 
         def note(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
             maps.setdefault(layer, output.movedim(-1, 1) if channels_last else output)

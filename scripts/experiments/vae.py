@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             Figure("-ELBO, nats", stage.title, elbo, elbo_error),
             Figure("active units of 50", stage.title, found["active_units"], better="higher"),
         ]
-        experiment.settings[stage.title] = load_recipe("vae", list(stage.settings)).steps
+        experiment.settings[stage.title] = load_recipe("vae", settings_of(experiment, STAGES.index(stage))).steps
     experiment.settings |= {"test images": images or 10_000, "samples": samples, "seed": 0}
     experiment.notes = [
         "Spread is the standard error over the test images. Test images are drawn once, each pixel white by its grey "
@@ -102,15 +102,30 @@ def trained(experiment: Experiment, images: int | None, samples: int) -> dict[St
         return {name: [found[name].value, found[name].error] for name in ("iwae", "elbo")} | {"active_units": units}
 
     finished: dict[Stage, Values] = {}
-    start: list[str] = []
-    for stage in STAGES:
-        settings = [*stage.settings, *start, *(TINY if experiment.smoke else ())]
+    for number, stage in enumerate(STAGES):
+        settings = settings_of(experiment, number)
+        if not experiment.knows(stage.name, settings) and not lies_here(experiment, number - 1):
+            break
         found = experiment.measured(stage.name, "vae", experiment.data / DATA, settings, measure)
         if found is None:
             break
         finished[stage] = found
-        start = [f"initialise_from={json.dumps(str(experiment.work / stage.name / MODEL))}"]
     return finished
+
+
+def settings_of(experiment: Experiment, number: int) -> list[str]:
+    """Of a stage, with the model that it starts from."""
+    before = [STAGES[number - 1].name] if number else []
+    start = [f"initialise_from={json.dumps(str(experiment.work / name / MODEL))}" for name in before]
+    return [*STAGES[number].settings, *start, *(TINY if experiment.smoke else ())]
+
+
+def lies_here(experiment: Experiment, number: int) -> bool:
+    """Whether a stage's run does, trained now as far as it does not, with those before it; of none before the first."""
+    if number < 0:
+        return True
+    name, settings = STAGES[number].name, settings_of(experiment, number)
+    return lies_here(experiment, number - 1) and bool(experiment.trained(name, "vae", experiment.data / DATA, settings))
 
 
 def last_validation(folder: Path) -> dict[str, float]:

@@ -146,10 +146,8 @@ class Experiment:
         Raises:
             Diverged: it diverged, now or before.
         """
-        known = self.earlier.get("runs", {}).get(run, {})
-        is_known = known.get("settings") == self._said(settings) and not known.keys().isdisjoint(("values", DIVERGED))
-        if is_known and not (self.work / run).is_dir():
-            self.runs[run] = known
+        if self.knows(run, settings) and not (self.work / run).is_dir():
+            self.runs[run] = self.earlier["runs"][run]
         else:
             try:
                 folder = self.trained(run, recipe, images, settings, task)
@@ -163,6 +161,11 @@ class Experiment:
         if DIVERGED in self.runs[run]:
             raise Diverged(self.runs[run][DIVERGED])
         return self.runs[run]["values"]
+
+    def knows(self, run: str, settings: Sequence[str]) -> bool:
+        """Whether the result file has what was measured of such a run."""
+        known = self.earlier.get("runs", {}).get(run, {})
+        return known.get("settings") == self._said(settings) and not known.keys().isdisjoint(("values", DIVERGED))
 
     @cached_property
     def earlier(self) -> dict[str, Any]:

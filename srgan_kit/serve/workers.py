@@ -176,8 +176,13 @@ class Workers:
         self.all = [Worker(command)]
         devices = self.all[0].about["devices"]
         if len(devices) > 1:
-            self.all[0].close()  # it has taken hold of all of them
-            self.all = [Worker(command, {"CUDA_VISIBLE_DEVICES": name}) for name in devices]
+            self.all.pop().close()  # it has taken hold of all of them
+            try:
+                for name in devices:
+                    self.all.append(Worker(command, {"CUDA_VISIBLE_DEVICES": name}))
+            except UserError:
+                self.close()
+                raise
         self._idle: queue.Queue[Worker] = queue.Queue()
         for worker in self.all:
             self._idle.put(worker)

@@ -42,10 +42,11 @@ def test_a_map_is_the_same_whatever_is_asked_for_besides(network: str, layer: st
 
 
 def test_swins_maps_have_channels_first() -> None:
-    network = TorchvisionFeatures("swin_t", ["features.1", "norm"], random_weights("swin_t"))
-    maps = network(torch.rand(2, 3, 64, 64))
-    assert maps["features.1"].shape == (2, 96, 16, 16)
-    assert maps["norm"].shape == (2, 768, 2, 2)
+    network = TorchvisionFeatures("swin_t", ["features.0.0", "features.1", "norm"], random_weights("swin_t"))
+    maps = network(torch.rand(2, 3, 64, 96))
+    assert maps["features.0.0"].shape == (2, 96, 16, 24)
+    assert maps["features.1"].shape == (2, 96, 16, 24)
+    assert maps["norm"].shape == (2, 768, 2, 3)
 
 
 class Holder(nn.Module):
@@ -97,6 +98,7 @@ def test_an_operator_that_is_a_module_is_not_trained() -> None:
     holder = Holder(loss).requires_grad_(True)
     loss(holder.generator(torch.rand(1, 3, 4, 4)), torch.rand(1, 3, 2, 2)).backward()
     assert [parameter.grad for parameter in loss.parameters()] == [None, None]
+    assert not any(parameter.requires_grad for parameter in ConsistencyLoss(nn.Conv2d(3, 3, 2)).parameters())
     assert loss.state_dict() == {}
     assert holder.generator.weight.grad is not None
 
@@ -134,3 +136,17 @@ def test_mistakes_in_what_is_compared_are_told_by_name() -> None:
         consistency(image, image, 2)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="downscale: expected a tensor, got NoneType"):
         consistency(image, image, lambda _: None)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_model_with_a_loss_can_be_transformed() -> None:
+    model, image = Holder(FeatureLoss(Maps())), torch.rand(1, 3, 8, 8)
+
+    def value(parameters: dict[str, Tensor]) -> Tensor:
+        made = torch.func.functional_call(model.generator, parameters, image)
+        return torch.func.functional_call(model.loss, dict(model.loss.named_parameters()), (made, image))
+
+    gradients = torch.func.grad(value)(dict(model.generator.named_parameters()))
+    assert gradients["weight"].abs().sum() > 0
+    moved = {name: 2 * value for name, value in model.requires_grad_(True).loss.named_parameters()}
+    torch.func.functional_call(model.loss, moved, (image, image))
+    torch.func.grad(lambda given: torch.func.functional_call(model.loss, given, (image, image)))(moved)

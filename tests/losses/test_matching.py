@@ -191,6 +191,6 @@ def test_bandwidths_may_be_anything_that_gives_numbers() -> None:
     real, fake = torch.rand(4, 2), torch.rand(4, 2)
     expected = maximum_mean_discrepancy(real, fake, (1.0, 2.0))
     assert torch.equal(maximum_mean_discrepancy(real, fake, torch.tensor([1.0, 2.0])), expected)  # pyright: ignore
-    assert torch.equal(maximum_mean_discrepancy(real, fake, iter([1.0, 2.0])), expected)  # pyright: ignore
+    assert torch.equal(maximum_mean_discrepancy(real, fake, iter([1.0, 2.0])), expected)
     with pytest.raises(ValueError, match=r"bandwidths: expected positive numbers, got 2\.0"):
         maximum_mean_discrepancy(real, fake, 2.0)  # pyright: ignore

@@ -154,11 +154,3 @@ def test_modules_are_the_functions() -> None:
     for module in (L1Loss(), MSELoss(), CharbonnierLoss(), HuberLoss()):
         assert module(a, b).shape == ()
         assert module(a, b, torch.zeros(1)) == 0
-
-
-def test_charbonniers_root_has_no_squares_that_leave_the_range() -> None:
-    a = torch.zeros(3, requires_grad=True)
-    charbonnier(a, torch.zeros(3), eps=1e-23).backward()
-    assert a.grad is not None
-    assert torch.equal(a.grad, torch.zeros(3))
-    assert charbonnier(torch.zeros(3), torch.full((3,), 1e20)).item() == pytest.approx(1e20)

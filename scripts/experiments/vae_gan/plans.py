@@ -57,8 +57,8 @@ class Images:
             settings.append(f"variant.layer={self.layer - 1}")
         return settings
 
-    def run(self, exp: Experiment, name: str, measure: Measure) -> Values | None:
-        """What is measured of a run, None where there was no time for it."""
+    def plan(self, exp: Experiment, name: str) -> tuple[str, str, Path, list[str]]:
+        """A run's folder, recipe, images and settings."""
         settings = self.settings(name, exp.smoke)
         recipe = {"gan": "dcgan", "vae-gan": "vae-gan"}.get(name, "vae")
         if name == "vae":
@@ -68,13 +68,14 @@ class Images:
             settings += [*VAE, "weights={nll=0.0, kl=1.0, perceptual=1.0}"]
             settings += [f"perceptual.weights={critic}", f"perceptual.layers={{map{self.layer}=1.0}}"]
             settings += ["perceptual.network=critic", "perceptual.distance=euclidean"]
-        return exp.measured(self.folder(name), recipe, images_of(exp, self.file), settings, measure)
+        return self.folder(name), recipe, images_of(exp, self.file), settings
 
     def runs(self, exp: Experiment, measure: Measure) -> dict[str, Values]:
         """What is measured of the systems, trained now as far as time allows."""
-        found = {name: self.run(exp, name, measure) for name in ("vae", "vae-gan")}
-        if self.run(exp, "gan", lambda _: {}) is not None:
-            found["disl"] = self.run(exp, "disl", measure)
+        found = {name: exp.measured(*self.plan(exp, name), measure) for name in ("vae", "vae-gan")}
+        folder, _, _, settings = disl = self.plan(exp, "disl")
+        if exp.knows(folder, settings) or exp.trained(*self.plan(exp, "gan")) is not None:
+            found["disl"] = exp.measured(*disl, measure)
         return {name: values for name in SYSTEMS if (values := found.get(name)) is not None}
 
     def folder(self, name: str) -> str:
