@@ -60,6 +60,8 @@ script with the public recipes and the public trainer. This page is written by `
 *Goal* is what was to be reached here: the paper's figure, or one that fits the time of a small machine. Status is one
 of `reached`, `within 10 %` and `not reached`; a row without a goal is there to compare with. ± is a standard deviation.
 """
+NAMED = 30
+"""Runs without a result that are named; of more the page says how many."""
 Result = dict[str, Any]
 
 
@@ -99,7 +101,9 @@ def described(result: Result) -> str:
     lines = [*result["notes"]]
     lines += [f"Settings: {settings}."] if settings else []
     lines.append(f"Training took {_duration(result['training_hours'])} in all, on {result['hardware']}.")
-    lines += [f"Not finished: {', '.join(result['unfinished'])}."] if result.get("unfinished") else []
+    missing = result.get("unfinished", [])
+    named = ", ".join(missing) if len(missing) <= NAMED else f"{len(missing)} runs"
+    lines += [f"Not finished: {named}."] if missing else []
     bullets = "\n".join(wrapped(f"- {line}") for line in lines)
     return f"{table(result['figures'])}\n\n```\n{result['command']}\n```\n\n{bullets}\n"
 

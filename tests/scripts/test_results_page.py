@@ -51,6 +51,7 @@ def test_a_row_has_the_papers_figure_the_goal_and_the_status(tmp_path: Path) -> 
     assert "\n- A note.\n- Settings: steps 10; seeds 0, 1.\n- Training took 30 minutes in all, on a card.\n" in text
     assert "Not finished" not in text
     assert "\n- Not finished: a, b.\n" in described(result | {"unfinished": ["a", "b"]})
+    assert "\n- Not finished: 120 runs.\n" in described(result | {"unfinished": ["a"] * 120})
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             runs[row.folder] = {"name": row.name, "seed": row.seed} | found
     references = {name: matrix.measured(name, name) for name in REFERENCES}
     report(experiment, references, runs)
-    shown = [row for row in wanted if not row.seed]
+    shown = [row for row in wanted if not row.seed and row.name in {run["name"] for run in runs.values()}]
     if folders := experiment.folders(row.folder for row in shown):
         models: dict[str, Path | str] = {"input": "input", "x4-fidelity": "x4-fidelity"}
         models |= {row.name: folder / "model.safetensors" for row, folder in zip(shown, folders, strict=True)}
