@@ -20,9 +20,9 @@ class TorchvisionFeatures(nn.Module):
     """Named maps of a frozen network of torchvision: (N, 3, H, W) RGB in [0, 1] -> {layer: (N, ...)}.
 
     Maps are as the network's parts give them, but Swin's, whose channels come first here. The network sees the image as
-    ImageNet's were prepared, at the size that it has, and computes nothing beyond the
-    deepest layer. Its code is torchvision's and its weights are tensors: neither comes from a file that is run. Weights
-    stay out of the state dict.
+    ImageNet's were prepared, at the size that it has, and computes nothing beyond the deepest layer. Its code is
+    torchvision's and its weights are tensors: neither comes from a file that is run. Weights stay out of the state
+    dict.
 
     Args:
         network: a classifier's name in torchvision, such as "resnet50" or "convnext_tiny".

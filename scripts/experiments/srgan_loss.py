@@ -50,7 +50,7 @@ CRITIC = (
     "critic_weights.r1=1",
     "techniques.r1_every=4",
 )
-"""The paper's critic at half the width. Without R1 it tells all images apart within 100 steps."""
+"""The paper's critic at half the width. Without R1 it soon tells all images apart."""
 ADVERSARIAL = f"adversarial='share:{SHARE}'"
 TOTAL_VARIATION = "total_variation='share:0.01'"
 """In the rows with VGG22, as in the paper."""

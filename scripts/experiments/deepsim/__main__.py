@@ -122,10 +122,10 @@ def super_resolution(exp: Experiment) -> dict[str, Numbers]:
 
 def picture(exp: Experiment) -> None:
     """For each network the originals, then a row for each combination in the order of its plan, if all lie here."""
-    drawn = [sheet(exp, each) for each in COMPARATORS.values()]
-    if all(each is not None for each in drawn):
+    drawn = [made for each in COMPARATORS.values() if (made := sheet(exp, each)) is not None]
+    if len(drawn) == len(COMPARATORS):
         exp.images.mkdir(parents=True, exist_ok=True)
-        save_image(torch.cat([each for each in drawn if each is not None], dim=1), exp.images / "deepsim.png")
+        save_image(torch.cat(drawn, dim=1), exp.images / "deepsim.png")
 
 
 def sheet(exp: Experiment, comparator: Comparator) -> Tensor | None:
