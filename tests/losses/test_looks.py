@@ -14,6 +14,7 @@ from losses import (
     StyleLoss,
     TorchvisionFeatures,
     VGGFeatureLoss,
+    VGGFeatures,
     consistency,
     feature_distance,
 )
@@ -70,7 +71,21 @@ class Maps(nn.Module):
 
 KERNELS = torch.randn(64, 3, 3, 3, generator=torch.Generator().manual_seed(0))
 VGG = {"features.0.weight": KERNELS, "features.0.bias": torch.zeros(64)}
+
+
+class Seen(nn.Module):
+    """A user's own loss on a comparator's maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.comparator = VGGFeatures("relu1_1", weights=VGG)
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        return (self.comparator(image)["relu1_1"] - target.mean()).abs().mean()
+
+
 HELD = {
+    "comparator": Seen,
     "vgg": lambda: VGGFeatureLoss("relu1_1", weights=VGG),
     "features": lambda: FeatureLoss(Maps()),
     "style": lambda: StyleLoss("a", extractor=Maps()),
