@@ -14,10 +14,10 @@ from losses import (
     StyleLoss,
     TorchvisionFeatures,
     VGGFeatureLoss,
-    VGGFeatures,
     consistency,
     feature_distance,
 )
+from losses.networks.vgg import VGGFeatures
 
 
 def random_weights(network: str) -> dict[str, Tensor]:
@@ -78,7 +78,7 @@ class Seen(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.comparator = VGGFeatures("relu1_1", weights=VGG)
+        self.comparator = VGGFeatures(["relu1_1"], weights=VGG)
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         return (self.comparator(image)["relu1_1"] - target.mean()).abs().mean()
