@@ -92,7 +92,7 @@ def critic_features(critic: nn.Module) -> Features:
 
 
 def untrained_critic(run: Run, images: Tensor) -> nn.Module:
-    """A critic with new random weights whose batch norm knows the statistics of these images."""
+    """A critic with new random weights whose batch norm knows the statistics of 2000 of these images."""
     torch.manual_seed(1)
     critic = build_critic(run.recipe, None)
     assert critic is not None
@@ -100,8 +100,9 @@ def untrained_critic(run: Run, images: Tensor) -> nn.Module:
     for layer in layers:
         layer.momentum = None  # the mean of all batches, instead of one that moves
     critic.train()
-    for part in images.split(250):
-        critic(part)
+    some = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:2000]  # they lie class by class
+    for part in some.split(250):
+        critic(images[part])
     return critic.eval().requires_grad_(False)
 
 
@@ -111,7 +112,7 @@ def representations(run: Run, smoke: bool) -> dict[str, list[float]]:
     images, labels, parts = splits(run, smoke)
     of: dict[str, Features] = {
         "critic features": critic_features(run.critic.network),
-        "features of an untrained critic": critic_features(untrained_critic(run, images[:2000])),
+        "features of an untrained critic": critic_features(untrained_critic(run, images)),
         "pixels": lambda images: images.flatten(1),
     }
     decays = DECAYS[:1] if smoke else DECAYS

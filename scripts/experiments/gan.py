@@ -5,16 +5,15 @@
 Goodfellow et al. 2014, arXiv:1406.2661, and the papers of the other objectives, which have no such figures.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
+from scripts.lib.experiment import Figure, Values, open_experiment
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures, real_measures
 from scripts.lib.samples_of_runs import rows_of, samples_of
 from srgan_kit.images.grid import save_image
-from srgan_kit.training.run import Diverged
 
 OBJECTIVES: dict[str, tuple[str, ...]] = {
     "minimax": (),
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         runs: list[Values] = []
         for seed in seeds:
             settings = [*always, *own, f"steps={steps}", f"variant.objective={name}", f"seed={seed}"]
-            values = _measured(experiment, f"{name}-{seed}", settings, measure)
+            values = experiment.measured(f"{name}-{seed}", "gan", experiment.data / MNIST, settings, measure)
             runs += [] if values is None else [values]
         if runs:
             found[name] = runs
@@ -74,17 +73,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         experiment.images.mkdir(parents=True, exist_ok=True)
         save_image(rows_of(shown, 16), experiment.images / "gan.png")
     experiment.write(training_images=real)
-
-
-def _measured(
-    experiment: Experiment, run: str, settings: list[str], measure: Callable[[Path], Values]
-) -> Values | None:
-    """What is found of a finished run; None where there was no time, or it diverged."""
-    try:
-        return experiment.measured(run, "gan", experiment.data / MNIST, settings, measure)
-    except Diverged as error:
-        experiment.notes.append(f"{run} diverged: {str(error).partition(';')[0]}.")
-        return None
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ the recipe `srgan-x4` with its own loss. Needs sr_train, sr_test and weights.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from scripts.lib import paths
 from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
 from scripts.lib.sr_measures import Measured, Measures, draw_crops, mean_shares
 from srgan_kit.errors import UserError
+from srgan_kit.training.loop import MODEL
 
 TITLE, SOURCE = "SRGAN's loss", "Ledig et al. 2017, arXiv:1609.04802, tables 1 and 2 (Set5)"
 START = "x4-fidelity"
@@ -69,6 +70,8 @@ ROWS: dict[str, tuple[str, ...]] = {
 OWN = "srgan-x4, its own loss"
 PAPER = {"bicubic": 28.43} | dict(zip(ROWS, (32.05, 30.51, 30.64, 29.84, 29.40), strict=True))
 """PSNR on Set5, in dB."""
+OPINION = dict(zip(ROWS, (3.37, 3.46, 3.77, 3.78, 3.58), strict=True))
+"""What viewers said of the paper's results on Set5: a mean opinion score of 1 to 5."""
 CROPS = [(8, 10, 50, 32), (37, 20, 30, 32)]
 """Of B100: which image by name, top, left and side of the part shown, in low-resolution pixels."""
 MEASURES: dict[str, tuple[str, Literal["lower", "higher"]]] = {
@@ -82,13 +85,12 @@ MEASURES: dict[str, tuple[str, Literal["lower", "higher"]]] = {
 """What is measured besides PSNR on Set5; the paper has no figures for these."""
 
 
-ORDERED = {
-    "set5_psnr_y": "by PSNR on Set5, falling",
-    "b100_psnr_y": "by PSNR on B100, falling",
-    "lpips": "by LPIPS-like distance, falling",
-    "frechet": "by Fréchet distance of patches, falling",
+ORDERED: dict[str, tuple[str, Mapping[str, float], int]] = {
+    "set5_psnr_y": ("PSNR on Set5, as the paper's", PAPER, 1),
+    "lpips": ("LPIPS-like distance on B100, as the paper's viewers on Set5", OPINION, -1),
+    "frechet": ("Fréchet distance of patches of B100, as the paper's viewers on Set5", OPINION, -1),
 }
-"""What falls from row to row in the paper: PSNR (but for 0.13 dB on Set5), and what viewers found wrong."""
+"""Which order of the paper's rows a measure is to have, and whether it rises with it or falls."""
 
 
 def recipe_of(row: str, experiment: Experiment) -> tuple[str, list[str]]:
@@ -114,9 +116,10 @@ def folder_of(row: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in row.lower())
 
 
-def in_order(values: Sequence[float]) -> int:
-    """How many of the pairs of values fall: all n (n - 1) / 2 of them where the whole sequence does."""
-    return sum(after < before for before, after in combinations(values, 2))
+def in_order(values: Sequence[float], wanted: Sequence[float]) -> int:
+    """How many pairs of the values are in the order of the same pairs of those wanted, of n (n - 1) / 2 pairs."""
+    pairs = zip(combinations(values, 2), combinations(wanted, 2), strict=True)
+    return sum((a - b) * (c - d) > 0 for (a, b), (c, d) in pairs)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -125,24 +128,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     measures = Measures(experiment.data, 1 if experiment.smoke else None)
     images = experiment.data / ("sr_test/Set5/HR" if experiment.smoke else "sr_train")
 
-    def kept(name: str) -> Path:
-        return experiment.work / f"measured-{folder_of(name)}.json"
-
     def measure(folder: Path) -> Values:
         shares = mean_shares(folder / "log.jsonl", 2 if experiment.smoke else STEPS // 2)
-        return {"measures": measures.of(folder / "model.safetensors", kept(folder.name)), "shares": shares}
+        return {"measures": measures.of(folder / MODEL, folder), "shares": shares}
 
-    found: dict[str, Measured] = {name: measures.of(name, kept(name)) for name in ("bicubic", START)}
+    found: dict[str, Measured] = {name: measures.of(name, experiment.work) for name in ("bicubic", START)}
     rows = (*ROWS, OWN)
     for row in rows:
         recipe, settings = recipe_of(row, experiment)
         values = experiment.measured(folder_of(row), recipe, images, settings, measure)
         if values is not None:
             found[row] = values["measures"]
-    found["HR"] = measures.of("HR", kept("HR"))
+    found["HR"] = measures.of("HR", experiment.work)
     report(experiment, found)
     if folders := experiment.folders(folder_of(row) for row in rows):
-        models = {row: folder / "model.safetensors" for row, folder in zip(rows, folders, strict=True)}
+        models = {row: folder / MODEL for row, folder in zip(rows, folders, strict=True)}
         shown: dict[str, Path | str] = {"input": "bicubic", "bicubic": "bicubic", START: START, **models, "HR": "HR"}
         draw_crops(shown, experiment.images / "srgan_loss.png", experiment.data / "sr_test" / "B100", CROPS, columns=5)
 
@@ -157,8 +157,8 @@ def report(experiment: Experiment, found: dict[str, Measured]) -> None:
         )
     rows = [row for row in ROWS if row in found]
     if len(rows) == len(ROWS):
-        for key, name in ORDERED.items():
-            pairs = in_order([found[row][key] for row in rows])
+        for key, (name, order, sign) in ORDERED.items():
+            pairs = in_order([sign * found[row][key] for row in rows], [order[row] for row in rows])
             experiment.figures.append(
                 Figure("pairs of rows in the paper's order, of 10", name, pairs, None, None, 10, "higher")
             )

@@ -30,7 +30,7 @@ from srgan_kit.training.checkpoint import check_same, has_checkpoint
 from srgan_kit.training.loop import MODEL, is_finished, train
 from srgan_kit.training.results import metadata_of
 from srgan_kit.training.run import Diverged
-from srgan_kit.training.run_folder import RunLock
+from srgan_kit.training.run_folder import RECIPE, RunLock
 from srgan_kit.training.telemetry import LOG
 
 HARDWARE = "hardware.txt"
@@ -118,14 +118,21 @@ class Experiment:
     ) -> Path | None:
         """The folder of a finished run, trained now as far as it is not.
 
-        None where the time is up before it ends, or where another process trains it; a signal ends this process. `task`
-        makes a task of the script's own, see `training.loop.train`; `images` is None then.
+        None where the time is up before it ends, where another process trains it, or where it diverged, now or before;
+        a signal ends this process. `task` makes a task of the script's own, see `training.loop.train`; `images` is None
+        then.
         """
         folder = self.work / run
-        with claimed(self.work / "claims" / run) as free:
-            if not free or not self._go_on(folder, recipe, images, settings, task):
-                self.unfinished.append(run)
-                return None
+        try:
+            with claimed(self.work / "claims" / run) as free:
+                if not free or not self._go_on(folder, recipe, images, settings, task):
+                    self.leave_out(run)
+                    return None
+        except Diverged as error:
+            self.add_run(run, folder, settings)
+            self.runs[run][DIVERGED] = str(error)
+            self._note_divergence(run)
+            return None
         self.add_run(run, folder, settings)
         return folder
 
@@ -142,25 +149,30 @@ class Experiment:
 
         A run of the same settings that the result file knows, and that does not lie here, is not trained again: its
         values are those of the file. So a part of an experiment can be run in one checkout and the rest in another.
-
-        Raises:
-            Diverged: it diverged, now or before.
         """
         if self.knows(run, settings) and not (self.work / run).is_dir():
             self.runs[run] = self.earlier["runs"][run]
+            if self.diverged(run):
+                self._note_divergence(run)
+                return None
         else:
-            try:
-                folder = self.trained(run, recipe, images, settings, task)
-            except Diverged as error:
-                self.add_run(run, self.work / run, settings)
-                self.runs[run][DIVERGED] = str(error)
-                raise
+            folder = self.trained(run, recipe, images, settings, task)
             if folder is None:
                 return None
             self.runs[run]["values"] = measure(folder)
-        if DIVERGED in self.runs[run]:
-            raise Diverged(self.runs[run][DIVERGED])
         return self.runs[run]["values"]
+
+    def diverged(self, run: str) -> bool:
+        """Whether a run for which `trained` or `measured` gave None has diverged."""
+        return DIVERGED in self.runs.get(run, {})
+
+    def leave_out(self, run: str) -> None:
+        """Count a run among the unfinished ones."""
+        if run not in self.unfinished:
+            self.unfinished.append(run)
+
+    def _note_divergence(self, run: str) -> None:
+        self.notes.append(f"Run {run} diverged: {self.runs[run][DIVERGED].partition(';')[0]}.")
 
     def knows(self, run: str, settings: Sequence[str]) -> bool:
         """Whether the result file has what was measured of such a run."""
@@ -185,8 +197,8 @@ class Experiment:
         self.runs[run] = {"settings": self._said(settings), "hours": hours, "hardware": places}
 
     def _said(self, settings: Sequence[str]) -> str:
-        """Settings in a line, without where the data lie."""
-        return " ".join(settings).replace(str(self.data), "DATA")
+        """Settings in a line, without where the data and the runs lie."""
+        return " ".join(settings).replace(str(self.data), "DATA").replace(f"{self.work}{os.sep}", "")
 
     def folders(self, runs: Iterable[str]) -> list[Path]:
         """The folders of these runs, for a picture; none if one of them does not lie here."""
@@ -204,9 +216,12 @@ class Experiment:
         """Train as long as there is time; whether the run is finished."""
         loaded = load_recipe(recipe, list(settings), images)
         if (folder / DIVERGED).is_file():
+            _same_run(folder, (folder / RECIPE).read_text(encoding="utf-8"), loaded)
             raise Diverged((folder / DIVERGED).read_text(encoding="utf-8"))
-        if is_finished(folder) and _steps_of(folder, loaded) == loaded.steps:
-            return True
+        if is_finished(folder):
+            saved = _same_run(folder, metadata_of(folder / MODEL)["recipe"], loaded)
+            if saved.steps == loaded.steps:
+                return True
         if self.deadline is not None and time.monotonic() > self.deadline:
             return False
         own = None if task is None else task(loaded)
@@ -280,16 +295,16 @@ def claimed(folder: Path) -> Iterator[bool]:
         yield free
 
 
-def _steps_of(folder: Path, recipe: Recipe) -> int:
-    """How many steps the finished run in a folder was to have; the script ends if it was another run."""
+def _same_run(folder: Path, recipe: str, wanted: Recipe) -> Recipe:
+    """The recipe, from its JSON, of the run that lies in a folder; the script ends if another one is wanted there."""
     try:
-        saved = Recipe.model_validate_json(metadata_of(folder / MODEL)["recipe"])
-        check_same(saved, recipe)
-        if saved.steps > recipe.steps:
-            raise UserError(f"it was trained for {saved.steps} steps, and {recipe.steps} are asked for")
+        saved = Recipe.model_validate_json(recipe)
+        check_same(saved, wanted)
+        if saved.steps > wanted.steps:
+            raise UserError(f"it was trained for {saved.steps} steps, and {wanted.steps} are asked for")
     except (UserError, ValueError) as error:
         sys.exit(f"error: {folder}: {error}; remove the folder to train it anew")
-    return saved.steps
+    return saved
 
 
 def _places(folder: Path) -> list[str]:

@@ -1,12 +1,12 @@
 """What trained generators are worth on a test set, measured once and kept beside the model."""
 
-import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from scripts.lib.kept import kept
 from srgan_kit.data.image_dataset import load_test_images
 from srgan_kit.models.evaluation import Measured, evaluate_generative
 from srgan_kit.models.generative import load_saved
@@ -21,13 +21,12 @@ def measured(model: Path, data: Path, images: int | None = None, samples: int = 
         images: only so many test images; None for all.
         samples: codes for each image where likelihoods are estimated by them.
     """
-    digest = hashlib.sha256(model.read_bytes() + f"{images} {samples}".encode()).hexdigest()
-    kept = model.with_name("measured.json")
-    found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    if digest not in found:
+
+    def found() -> dict[str, Any]:
         saved = load_saved(model)
         test = load_test_images(data, saved.recipe.data.size, saved.recipe.data.channels, saved.recipe.data.binarise)
         chosen = test[torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:images]]
-        found = {digest: {name: asdict(value) for name, value in evaluate_generative(saved, chosen, samples).items()}}
-        kept.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return {name: Measured(**value) for name, value in found[digest].items()}
+        return {name: asdict(value) for name, value in evaluate_generative(saved, chosen, samples).items()}
+
+    values = kept(model.with_name("measured.json"), model, found, f"{images} {samples}")
+    return {name: Measured(**value) for name, value in values.items()}

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from scripts.lib import paths
+from scripts.lib.kept import kept
 from srgan_kit.data.image_folder import find_images, find_partners, rgb_planes
 from srgan_kit.devices import pick_device
 from srgan_kit.images.read import read_image
@@ -54,15 +55,17 @@ class Measures:
         self.network = SqueezeNetFeatures([LAYER], weights).to(self.device)
         self._real: Tensor | None = None
 
-    def of(self, model: Path | str, kept: Path | None = None) -> Measured:
+    def of(self, model: Path | str, folder: Path) -> Measured:
         """All measures of a model file, of a pretrained model by its name, or of one of `REFERENCES`.
 
         Args:
             model: what is measured.
-            kept: where the result is kept, so that it is measured once.
+            folder: where the result is kept, so that it is measured once: beside a model file, which lies in it.
         """
-        if kept is not None and kept.exists():
-            return json.loads(kept.read_text(encoding="utf-8"))
+        name = "measured.json" if isinstance(model, Path) else f"measured-{model}.json"
+        return kept(folder / name, model, lambda: self._measured(model), f"{self.images}")
+
+    def _measured(self, model: Path | str) -> Measured:
         upscale = upscaler(model, self.device)
         values: dict[str, list[float]] = {"set5_psnr_y": [], "b100_psnr_y": []}
         features: list[Tensor] = []
@@ -77,12 +80,8 @@ class Measures:
                     features.append(self._features(image))
         found = {name: fmean(each) for name, each in values.items() if each}
         if upscale is not None:
-            found["frechet"] = frechet_distance_of(torch.cat(features), self.real) / float(
-                self.real.double().var(dim=0).sum()
-            )
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(found), encoding="utf-8")
+            spread = float(self.real.double().var(dim=0).sum())
+            found["frechet"] = frechet_distance_of(torch.cat(features), self.real) / spread
         return found
 
     @property

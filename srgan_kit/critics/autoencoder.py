@@ -15,7 +15,7 @@ from srgan_kit.generators.latent.dcgan import DCGANGenerator
 from srgan_kit.layers.check_shape import expect
 from srgan_kit.layers.dcgan import halving_layers, initialise, pyramid, widths
 from srgan_kit.layers.dropout import BatchDropout
-from srgan_kit.settings import DEEPEST, Depth
+from srgan_kit.settings import DEEPEST
 
 Energy = Literal["euclidean", "mean-square"]
 Layout = Literal["convolutional", "local", "dense"]
@@ -35,8 +35,8 @@ class AutoencoderCriticConfig(CriticSettings):
     """Size of the code; with the layout "local" its channels, for the 48 values of 4x4 pixels."""
     energy: Energy = "euclidean"
     """How the energy of an image is computed."""
-    encoder_layers: Depth = 1
-    """Hidden layers of a dense encoder."""
+    encoder_layers: Annotated[int, Field(ge=0, le=DEEPEST)] = 1
+    """Hidden layers of a dense encoder; 0 for a single linear layer to the code."""
     decoder_layers: Annotated[int, Field(ge=0, le=DEEPEST)] = 1
     """Hidden layers of a dense decoder; 0 for a single linear layer, as in the paper's grid search."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -111,11 +111,12 @@ class AutoencoderCritic(nn.Module):
             width = embedding * (size // 4) ** 2
             self.encoder, self.decoder = _local_layers(image_channels, channels, embedding)
         else:
-            values, width = image_channels * size**2, channels
-            sizes = [values, *[width] * depths[0]]
+            values = image_channels * size**2
+            sizes = [values, *[channels] * depths[0]]
             self.encoder = nn.ModuleList(_hidden(*pair, dropout) for pair in pairwise(sizes))
+            width = sizes[-1]
             inner: list[nn.Module] = []
-            sizes = [embedding, *[width] * depths[1]]
+            sizes = [embedding, *[channels] * depths[1]]
             for pair in pairwise(sizes):
                 inner += [nn.Linear(*pair), nn.LeakyReLU(0.2)]
             self.decoder = nn.Sequential(*inner, nn.Linear(sizes[-1], values), nn.Unflatten(1, self.image_shape))

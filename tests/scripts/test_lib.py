@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib import pages, paths
+from scripts.lib.kept import kept
 from scripts.lib.results import Results
 
 PAGE = "before\n<!-- first -->\nold\n<!-- end of first -->\nbetween\n<!-- second -->\n<!-- end of second -->\nafter\n"
@@ -45,3 +46,15 @@ def test_results_that_were_measured_again_replace_the_others(tmp_path: Path) -> 
     with results.path.open("a") as file:
         file.write('{"number": 2, "o')  # cut short
     assert results.latest("number") == [{"number": 1}, {"number": 2}]
+
+
+def test_what_was_measured_is_kept_until_its_subject_changes(tmp_path: Path) -> None:
+    subject, calls = tmp_path / "model", iter(range(10))
+    subject.write_bytes(b"first")
+    assert kept(tmp_path / "a" / "kept.json", subject, lambda: next(calls)) == 0
+    assert kept(tmp_path / "a" / "kept.json", subject, lambda: next(calls)) == 0
+    assert kept(tmp_path / "a" / "kept.json", subject, lambda: next(calls), "otherwise") == 1
+    subject.write_bytes(b"second")
+    assert kept(tmp_path / "a" / "kept.json", subject, lambda: next(calls), "otherwise") == 2
+    assert kept(tmp_path / "b.json", "a name", lambda: next(calls)) == 3
+    assert kept(tmp_path / "b.json", "a name", lambda: next(calls)) == 3

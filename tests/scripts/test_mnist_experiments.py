@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from scripts.experiments import gan
 from scripts.experiments.ebgan import __main__ as ebgan
 from scripts.experiments.ebgan.picture import picture
-from scripts.experiments.ebgan.search import GRID, KINDS, chosen, settings_of, wins
+from scripts.experiments.ebgan.search import GRID, KINDS, Networks, chosen, settings_of, wins
 from scripts.experiments.f_gan import __main__ as f_gan
 from scripts.experiments.f_gan import mixture
 from scripts.lib import mnist_classifier
 from scripts.lib.mnist_classifier import QUICK, mnist_measures, real_measures
 from srgan_kit.generators.settings import GeneratorSpec
 from srgan_kit.recipes.load import load_recipe
+from srgan_kit.training.networks import build_critic
 
 
 @pytest.fixture(autouse=True)
@@ -69,10 +71,19 @@ def test_a_longer_search_begins_with_a_shorter_one() -> None:
     recipe, settings = settings_of(KINDS[1], GRID[-1])
     critic = load_recipe(recipe, settings).critic
     assert critic is not None
-    assert critic.model_dump().items() >= {"channels": 256, "encoder_layers": 4, "dropout": 0.5}.items()
+    assert critic.model_dump().items() >= {"channels": 256, "encoder_layers": 3, "dropout": 0.5}.items()
     assert load_recipe(recipe, settings).generator_weights["pulling_away"] == 0.1
     recipe, settings = settings_of(KINDS[3], GRID[-1])
     assert load_recipe(recipe, settings).optimizer.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize("networks", [GRID[0], GRID[-1]])
+def test_critics_of_a_point_have_as_many_layers(networks: Networks) -> None:
+    for kind in KINDS:
+        recipe, settings = settings_of(kind, networks)
+        critic = build_critic(load_recipe(recipe, settings), None)
+        assert critic is not None
+        assert sum(isinstance(layer, nn.Linear) for layer in critic.modules()) == networks.critic_layers
 
 
 def test_wins_are_a_share_of_pairs() -> None:

@@ -13,6 +13,7 @@ from scripts.experiments import all as every
 from scripts.lib import paths
 from scripts.lib.experiment import HARDWARE, Experiment, Figure, hardware, open_experiment
 from scripts.lib.results_page import CAPTIONS, PAGE, PAGES, described, number, read, results_page, system_pages, table
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.training.run import Diverged
 
 
@@ -188,16 +189,22 @@ def test_a_run_that_diverged_is_not_tried_again(
     def diverges(*arguments: object, **more: object) -> None:
         tries.append(arguments)
         (tmp_path / "here" / "a").mkdir()
-        raise Diverged("step 7: inf")
+        (tmp_path / "here" / "a" / "recipe.json").write_text(load_recipe(recipe, settings).model_dump_json())
+        raise Diverged("step 7: inf; the run has stopped")
 
     tries: list[object] = []
     monkeypatch.setattr("scripts.lib.experiment.train", diverges)
     for work in ("here", "here", "there"):
         experiment = an_experiment(tmp_path / work)
-        with pytest.raises(Diverged, match="step 7: inf"):
-            experiment.measured("a", recipe, tiny.images, settings, lambda folder: {})
+        assert experiment.measured("a", recipe, tiny.images, settings, lambda folder: {}) is None
+        assert experiment.diverged("a")
+        assert not experiment.diverged("b")
+        assert experiment.notes == ["Run a diverged: step 7: inf."]
+        assert not experiment.unfinished
         experiment.write()
     assert len(tries) == 1
+    with pytest.raises(SystemExit, match=r"a: the run was started with data.batch = 2, but the recipe now says 1"):
+        an_experiment(tmp_path / "here").trained("a", recipe, tiny.images, [*settings, "data.batch=1"])
 
 
 def test_a_result_file_that_is_none_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every run of the super-resolution matrix is a recipe that builds, rehearses and steps; the whole of it runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,9 @@ def test_a_few_steps_of_everything(data_folder: Path, tmp_path: Path) -> None:
     goals = [figure for figure in record["figures"] if figure["goal"] is not None]
     assert len(goals) == len(sr_matrix.SYSTEMS)
     assert (tmp_path / "sr_matrix.png").stat().st_size > 10_000
+    for name in ("converged", FIRST[0].folder):
+        shutil.rmtree(tmp_path / name)
+    experiment.main(["--smoke", "--work", str(tmp_path)])
+    assert not (tmp_path / "converged").exists()  # nor a row that is known, for which it would be trained
+    again = json.loads((tmp_path / "sr_matrix.json").read_text(encoding="utf-8"))
+    assert (again["rows"], again["references"]) == (record["rows"], record["references"])

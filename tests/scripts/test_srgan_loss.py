@@ -7,10 +7,12 @@ from scripts.experiments import srgan_loss
 
 
 def test_pairs_in_order_by_hand() -> None:
-    assert srgan_loss.in_order([5, 4, 3, 2, 1]) == 10
-    assert srgan_loss.in_order([1, 2, 3]) == 0
-    assert srgan_loss.in_order([3, 1, 2]) == 2
-    assert srgan_loss.in_order(list(srgan_loss.PAPER.values())[1:]) == 9  # SRGAN-MSE is .13 dB above SRResNet-VGG22
+    assert srgan_loss.in_order([5, 4, 3, 2, 1], [50, 40, 30, 20, 10]) == 10
+    assert srgan_loss.in_order([1, 2, 3], [3, 2, 1]) == 0
+    assert srgan_loss.in_order([3, 1, 2], [4, 5, 6]) == 1  # 1 and 2 alone rise
+    paper = [srgan_loss.PAPER[row] for row in srgan_loss.ROWS]
+    assert srgan_loss.in_order(paper, paper) == 10
+    assert srgan_loss.in_order(paper, range(len(paper), 0, -1)) == 9  # SRGAN-MSE is .13 dB above SRResNet-VGG22
 
 
 def test_a_few_steps_of_everything(data_folder: Path, tmp_path: Path) -> None:

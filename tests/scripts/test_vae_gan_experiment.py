@@ -18,6 +18,9 @@ from scripts.experiments.vae_gan.measures import (
     slant,
     width,
 )
+from scripts.experiments.vae_gan.plans import FLOWERS, MNIST
+from scripts.lib.experiment import open_experiment
+from srgan_kit.recipes.load import load_recipe
 
 
 def bar(lean: float, thickness: int = 3) -> Tensor:
@@ -91,6 +94,17 @@ def test_half_and_double_the_sharpness_are_as_far_away() -> None:
         made = 0.5 + (real - 0.5) * factor**0.5
         assert reconstructions(made, real)["sharpness"] == pytest.approx(factor, rel=0.01)
         assert reconstructions(made, real)["sharpness_away"] == pytest.approx(1, rel=0.01)
+
+
+def test_all_systems_see_the_same_images_and_are_optimised_alike(data_folder: Path, tmp_path: Path) -> None:
+    exp = open_experiment("vae_gan", "", "", None, ["--work", str(tmp_path)])
+    for images in (MNIST, FLOWERS):
+        plans = [images.plan(exp, name) for name in ("vae", "disl", "vae-gan", "gan")]
+        recipes = [load_recipe(recipe, settings) for _, recipe, _, settings in plans]
+        assert recipes[0].data.binarise == "none"
+        assert all(recipe.data == recipes[0].data for recipe in recipes)
+        assert all(recipe.optimizer.betas == recipes[2].optimizer.betas for recipe in recipes[:3])
+        assert len({recipe.precision for recipe in recipes}) == 1
 
 
 def test_all_of_it_runs_and_goes_on(data_folder: Path, tmp_path: Path) -> None:

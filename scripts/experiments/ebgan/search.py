@@ -8,12 +8,11 @@ from pathlib import Path
 from scripts.lib.experiment import Experiment, Values
 from scripts.lib.mnist_classifier import FULL, MNIST, QUICK, mnist_measures
 from scripts.lib.samples_of_runs import samples_of
-from srgan_kit.training.run import Diverged
 
 
 @dataclass(frozen=True)
 class Networks:
-    """A point of the grid; layers are all dense layers of a network, with the last one."""
+    """A point of the grid; layers are all dense layers of a network, EBGAN's decoder of a single one among them."""
 
     generator_layers: int
     critic_layers: int
@@ -43,13 +42,13 @@ def chosen(count: int) -> list[Networks]:
 
 def settings_of(kind: str, networks: Networks) -> tuple[str, list[str]]:
     """Recipe and settings of a run."""
-    width, hidden = networks.critic_width, networks.critic_layers - 1
+    width, layers = networks.critic_width, networks.critic_layers
     if kind.startswith("GAN"):
         rate = kind.split()[-1]
         rates = [f"{player}.{key}={rate}" for player in ("optimizer", "critic_optimizer") for key in RATES]
-        critic = [f"critic.hidden={[width] * hidden}", f"critic.dropout={networks.dropout}"]
+        critic = [f"critic.hidden={[width] * (layers - 1)}", f"critic.dropout={networks.dropout}"]
         return "gan", [*networks.generator, *critic, *rates]
-    critic = [f"critic.channels={width}", f"critic.embedding={width}", f"critic.encoder_layers={hidden}"]
+    critic = [f"critic.channels={width}", f"critic.embedding={width}", f"critic.encoder_layers={layers - 2}"]
     critic += ["critic.decoder_layers=0", f"critic.dropout={networks.dropout}"]
     return "ebgan", [*networks.generator, *critic, f"weights.pulling_away={0.1 if kind == 'EBGAN-PT' else 0.0}"]
 
@@ -72,9 +71,8 @@ def search(experiment: Experiment, count: int) -> list[Values]:
             recipe, settings = settings_of(kind, networks)
             settings += [*ALWAYS, f"steps={steps}", f"data.batch={BATCH}", f"seed={number}"]
             run = _folder(number, kind)
-            try:
-                found = experiment.measured(run, recipe, experiment.data / MNIST, settings, measure)
-            except Diverged:
+            found = experiment.measured(run, recipe, experiment.data / MNIST, settings, measure)
+            if experiment.diverged(run):
                 found = {"i_prime": 0.0}
             if found is not None:
                 rows.append({"kind": kind, "run": run} | found)

@@ -12,7 +12,6 @@ from scripts.lib.toys.distributions import grid
 from scripts.lib.toys.task import ToyTask
 from srgan_kit.recipes.load import load_recipe
 from srgan_kit.recipes.schema import Recipe
-from srgan_kit.training.run import Diverged
 
 TECHNIQUES = (
     "weights.feature_matching=1",
@@ -80,8 +79,6 @@ def _one(experiment: Experiment, name: str, own: Sequence[str], seed: int, steps
         run = restored(recipe, folder, task(recipe))
         return {"finished": 1.0} | run.task.validate(exported(run))
 
-    try:
-        return experiment.measured(f"grid-{name.replace(', ', '-')}-{seed}", "f-gan", None, settings, measure, task)
-    except Diverged as error:
-        experiment.notes.append(f"On the grid {name}, seed {seed}: {str(error).partition(';')[0]}.")
-        return {"finished": 0.0, "modes": 0.0, "high_quality": 0.0}
+    folder = f"grid-{name.replace(', ', '-')}-{seed}"
+    found = experiment.measured(folder, "f-gan", None, settings, measure, task)
+    return {"finished": 0.0, "modes": 0.0, "high_quality": 0.0} if experiment.diverged(folder) else found

@@ -2,9 +2,9 @@
 
     SRGAN_KIT_DATA=... python -m scripts.experiments.sr_matrix [--minutes M] [--smoke]
 
-`x4-fidelity` is trained on content terms until these no longer change it; from there each system fine-tunes it by the
-recipe `perceptual-x4` at two shares of the gradient, and the control goes on without a critic. Needs sr_train, sr_test
-and weights.
+`x4-fidelity` is trained on content terms alone for a while; from there each system fine-tunes it by the recipe
+`perceptual-x4` at two shares of the gradient, and the control goes on without a critic. Needs sr_train, sr_test and
+weights.
 """
 
 import json
@@ -31,10 +31,12 @@ from scripts.experiments.sr_matrix.rows import (
     rows,
 )
 from scripts.lib.experiment import Experiment, Figure, Values, open_experiment
+from scripts.lib.kept import kept
 from scripts.lib.runs import restored
 from scripts.lib.sr_measures import Measured, Measures, draw_crops, mean_shares
 from srgan_kit.errors import UserError
 from srgan_kit.recipes.load import load_recipe
+from srgan_kit.training.loop import MODEL
 
 TITLE = "Every adversarial system in super-resolution"
 SOURCE = "no paper compares them; scripts/experiments/sr_matrix"
@@ -49,6 +51,7 @@ MEASURES: dict[str, tuple[str, Literal["lower", "higher"]]] = {
 }
 """Of the page of results; the study's own table has all."""
 REFERENCES = ("bicubic", "x4-fidelity", "HR")
+START, START_FOLDER = "start of all rows", "converged"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -56,18 +59,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("sr_matrix", TITLE, SOURCE, __doc__, argv)
     matrix = Matrix(experiment)
     runs: dict[str, dict[str, Any]] = {}
-    start = matrix.converged()
+    start = matrix.start()
     wanted = [row for row in rows() if not experiment.smoke or (row.share != SHARES[1] and not row.seed)]
     for row in wanted:
-        found = None if start is None else matrix.row(row, start)
+        found = matrix.row(row)
         if found is not None:
             runs[row.folder] = {"name": row.name, "seed": row.seed} | found
-    references = {name: matrix.measured(name, name) for name in REFERENCES}
+    references = {name: matrix.measures.of(name, experiment.work) for name in REFERENCES}
+    if start is not None:
+        references[START] = start
     report(experiment, references, runs)
     shown = [row for row in wanted if not row.seed and row.name in {run["name"] for run in runs.values()}]
     if folders := experiment.folders(row.folder for row in shown):
         models: dict[str, Path | str] = {"input": "input", "x4-fidelity": "x4-fidelity"}
-        models |= {row.name: folder / "model.safetensors" for row, folder in zip(shown, folders, strict=True)}
+        models |= {row.name: folder / MODEL for row, folder in zip(shown, folders, strict=True)}
         test = experiment.data / "sr_test" / "B100"
         draw_crops(models | {"HR": "HR"}, experiment.images / "sr_matrix.png", test, CROPS)
 
@@ -85,46 +90,56 @@ class Matrix:
         self.measures = Measures(experiment.data, 1 if experiment.smoke else None)
         self.tiny = SMOKE if experiment.smoke else ()
 
-    def converged(self) -> Path | None:
-        """The model that all rows start from."""
-        settings = [f"steps={CONVERGED}", *COMMON, comparator(self.experiment.data), *self.tiny]
-        folder = self.experiment.trained("converged", RECIPE, self.images, settings)
-        if folder is None:
-            return None
-        return folder / "model.safetensors"
+    def start(self) -> Measured | None:
+        """What is measured of the model that all rows start from; None where its time is up."""
 
-    def row(self, row: Row, start: Path) -> dict[str, Any] | None:
+        def measure(folder: Path) -> Values:
+            return self.measures.of(folder / MODEL, folder)
+
+        return self.experiment.measured(START_FOLDER, RECIPE, self.images, self.start_settings, measure)
+
+    @property
+    def start_settings(self) -> list[str]:
+        """Of the run whose model all rows start from."""
+        return [f"steps={CONVERGED}", *COMMON, comparator(self.experiment.data), *self.tiny]
+
+    def row(self, row: Row) -> dict[str, Any] | None:
         """What was found of a row; None where its time is up."""
-        settings = [f"steps={STEPS}", *row.settings, f"seed={row.seed}", f"initialise_from={json.dumps(str(start))}"]
+        start = json.dumps(str(self.experiment.work / START_FOLDER / MODEL))
+        settings = [f"steps={STEPS}", *row.settings, f"seed={row.seed}", f"initialise_from={start}"]
         settings += [comparator(self.experiment.data), *self.tiny]
         if self.tiny and row.system is not None and row.system.page == "improved_gan":
             settings.append("labels.count=3")
 
         def measure(folder: Path) -> Values:
             found: Values = {"settings": row.settings[len(COMMON) :]}
-            found |= self.measured(row.folder, folder / "model.safetensors")
+            found |= self.measures.of(folder / MODEL, folder)
             found["shares"] = mean_shares(folder / "log.jsonl", 0 if self.tiny else STEPS // 2)
             if row.system is not None:
                 found["shown"] = self.shown(row, folder, settings)
             return found
 
+        if not self.experiment.knows(row.folder, settings) and not self.start_lies_here():
+            self.experiment.leave_out(row.folder)
+            return None
         return self.experiment.measured(row.folder, RECIPE, self.images, settings, measure)
 
-    def measured(self, name: str, model: Path | str) -> Measured:
-        """What is measured of a model, once."""
-        return self.measures.of(model, self.experiment.work / f"measured-{name}.json")
+    def start_lies_here(self) -> bool:
+        """Whether the model that rows start from does, trained now as far as it does not."""
+        return self.experiment.trained(START_FOLDER, RECIPE, self.images, self.start_settings) is not None
 
     def shown(self, row: Row, folder: Path, settings: list[str]) -> Measured:
         """How well the critic tells real from made patches, and what the system means here; once."""
-        kept = folder / "shown.json"
-        if not kept.exists():
+        data, images = self.experiment.data, 10 if self.tiny else 100
+
+        def look() -> Measured:
             run = restored(load_recipe(RECIPE, settings, self.images), folder)
-            data, images = self.experiment.data, 10 if self.tiny else 100
             found = ab_test(run, data, images)
             if row.system is not None and row.system.demonstration is not None:
                 found |= row.system.demonstration(run, data, images)
-            kept.write_text(json.dumps(found), encoding="utf-8")
-        return json.loads(kept.read_text(encoding="utf-8"))
+            return found
+
+        return kept(folder / "shown.json", folder / MODEL, look, f"{images}")
 
 
 def few_images(experiment: Experiment) -> Path:
@@ -157,7 +172,7 @@ def report(experiment: Experiment, references: dict[str, Measured], runs: dict[s
     for key, (measure, better) in MEASURES.items():
         error = spread(runs, key)
         for name, found in shown.items():
-            beats = key == "frechet" and control is not None and name not in (*REFERENCES, CONTROL)
+            beats = key == "frechet" and control is not None and name not in (*REFERENCES, START, CONTROL)
             goal = control[key] if beats and control is not None else None
             experiment.figures.append(
                 Figure(measure, name, found[key], error if name in AGAIN else None, None, goal, better)

@@ -92,7 +92,8 @@ def attribute_measures(found: Arithmetic, originals: Tensor, classifier: MnistCl
     count = len(found.label)
     wanted = torch.arange(10).expand(count, 10)
     changed = wanted != found.label.cpu()[:, None]
-    guess = classifier(found.images.flatten(0, 1)).argmax(dim=1).view(count, 10).cpu()
+    guess = torch.cat([classifier(part).argmax(dim=1) for part in found.images.flatten(0, 1).split(PART)])
+    guess = guess.view(count, 10).cpu()
     result = {"changed_percent": 100 * float((guess == wanted)[changed].float().mean())}
     for name, measure in STYLE.items():
         before, after = measure(originals).cpu(), measure(found.images.flatten(0, 1)).view(count, 10).cpu()

@@ -17,7 +17,15 @@ SYSTEMS = {
     "vae-gan": "VAE/GAN",
 }
 """What is compared, from element-wise to learned similarity."""
-VAE = ("task=reconstruction", "optimizer.learning_rate=3e-4", "optimizer.final_learning_rate=3e-4", "ema=0.999")
+VAE = (
+    "task=reconstruction",
+    "optimizer.learning_rate=3e-4",
+    "optimizer.final_learning_rate=3e-4",
+    "optimizer.betas=[0.5, 0.999]",
+    "ema=0.999",
+    "precision=auto",
+)
+"""What the recipe `vae` has otherwise than the recipe of VAE/GAN."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Images:
         noise = f"latent.noise={100 if name == 'gan' else self.noise}"
         width = 4 if smoke else self.width
         settings = [f"data.size={self.size}", f"data.channels={self.channels}", f"data.augment={self.augment}", noise]
+        settings.append("data.binarise=none")
         settings += [f"generator={{name='dcgan', channels={width}}}", f"data.batch={4 if smoke else self.batch}"]
         settings += [f"steps={2 if smoke else steps}", f"validation.every={2 if smoke else 2000}"]
         if name != "gan":

@@ -192,6 +192,7 @@ def test_dense_autoencoders_have_the_layers_that_are_asked_for() -> None:
     for more, expected in (
         (settings, [(784, 6), (6, 6), (6, 6), (3, 784), (6, 3)]),  # encoder, decoder, code
         (["critic.channels=6", "critic.embedding=3"], [(784, 6), (3, 6), (6, 784), (6, 3)]),
+        ([*settings, "critic.encoder_layers=0"], [(3, 784), (784, 3)]),
     ):
         critic = build_critic(load_recipe("ebgan", more), None)
         assert critic is not None
