@@ -43,7 +43,8 @@ def atomic_write(path: Path, replace: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 @contextmanager
@@ -99,13 +100,17 @@ def _tidy_once(folder: Path) -> None:
         remove_leftovers(folder)
 
 
-def _temporary_file(path: Path) -> tuple[int, Path]:
-    """A locked file beside `path`, open."""
+def _temporary_file(path: Path) -> tuple[int | None, Path]:
+    """A file beside `path`, and the open handle that locks it; None where files cannot be locked: Windows renames and
+    removes no file that is open."""
     while True:
         handle, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=path.suffix, dir=path.parent)
+        if fcntl is None:
+            os.close(handle)
+            return None, Path(name)
         try:
             _lock(handle)
-            if fcntl is None or os.fstat(handle).st_nlink:
+            if os.fstat(handle).st_nlink:
                 return handle, Path(name)
         except BaseException:  # a signal
             os.unlink(name)

@@ -64,8 +64,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise UserError(f"--host {host} --port {port}: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"--host {host} --port {port}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _in_url(host: str) -> str:

@@ -12,6 +12,7 @@ from srgan_kit.cli.upscale_checks import (
     check_codec,
     check_comparable,
     check_folders,
+    check_inputs_stay,
     check_map,
     check_model,
     check_nothing_written,
@@ -263,12 +264,16 @@ def upscale(
         if overwrite:
             keep_inputs(jobs)
         check_apart(files, jobs)
+        if compare is not None:
+            check_inputs_stay(compare, jobs)
         note_reduced(dials, scale)
         if not found or not all(is_video(item.path) for item in found):
-            note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None)
+            image_codec = None if any(is_video(item.path) for item in found) else codec
+            note_what_has_no_effect(FORMATS[suffix], quality, consistent, scale if fast else None, image_codec)
         options = UpscaleOptions(
             size=wanted.of,
             suffix=suffix,
+            suffix_of=suffix_of(format, suffix, destination),
             quality=quality,
             codec=codec,
             consistent=consistent,

@@ -35,8 +35,9 @@ def parse_format(format: str | None, destination: Destination) -> str:
     if suffix not in FORMATS and suffix not in CONTAINERS:
         known = ", ".join(ending[1:] for ending in (*FORMATS, *CONTAINERS))
         raise UserError(f"--format {format}: expected one of {known}")
-    if named and named != suffix:
+    if named and FORMATS.get(named, named) != FORMATS.get(suffix, suffix):
         raise UserError(f"--format {format}: the output is called {destination.path}")
+    suffix = named or suffix  # .jpeg where jpg is asked for
     if suffix in CONTAINERS:
         return ".png"  # of images
     missing = missing_extra(FORMATS[suffix])
@@ -117,8 +118,19 @@ def check_comparable(compare: Path, jobs: list[Job], destination: Destination) -
         raise UserError(f"--compare {compare}: reads inputs and results again; expected files, got - for one of them")
 
 
-def note_what_has_no_effect(format: Format, quality: int | None, consistent: bool, fast_scale: float | None) -> None:
-    """Say which options change nothing."""
+def check_inputs_stay(compare: Path, jobs: list[Job]) -> None:
+    """Raise a UserError where a result takes its own input's place, which could not be shown any more."""
+    for job in jobs:
+        if job.target is not None and job.target.resolve() == job.source.resolve():
+            raise UserError(f"--compare {compare}: {job.source} would be replaced by its result; give it another name")
+
+
+def note_what_has_no_effect(
+    format: Format, quality: int | None, consistent: bool, fast_scale: float | None, image_codec: str | None
+) -> None:
+    """Say which options change nothing; `image_codec` is a codec where there are images alone."""
+    if image_codec is not None:
+        say("note: --codec has no effect on images", error=True)
     if quality is not None and format.quality is None:
         why = ", which loses nothing" if format.most_colours is None else ""
         say(f"note: --quality has no effect on {format.name}{why}", error=True)

@@ -20,6 +20,8 @@ class UpscaleOptions:
     """(width, height) of an input -> of its result; None for the model's own scale."""
     suffix: str = ".png"
     """The format of what goes to standard output."""
+    suffix_of: Callable[[Path], str] | None = None
+    """The same of an animation's or a document's file; None for `suffix`."""
     quality: int | None = None
     """Quality of lossy formats; None for the usual."""
     codec: str | None = None

@@ -44,12 +44,15 @@ def upscale_frames(
             if options.strip_metadata:
                 image = replace(image, metadata=Metadata())
             part = _part(progress, number, frames.count)
+            check_result(wanted(image), options.max_result_pixels)
             result = upscaler.upscale_to(image, wanted(image), choice, part, consistent=options.consistent)
             job.notes = list(dict.fromkeys([*job.notes, *result.image.notes]))
             job.redone_tiles += result.redone_tiles
             yield result.image
 
     assert job.target is not None
+    if job.target == STDOUT and options.suffix_of is not None:
+        options = replace(options, suffix=options.suffix_of(file))
     with open_frames(file) as frames:
         images = _muted(frames.images)
         first = next(images)
@@ -77,11 +80,12 @@ def look_at_clip(
     from srgan_kit.video.source import look
 
     video = look(file)
-    job.input_size, job.size = video.size, options.size(video.size) or scaled_size(video.size, upscaler.scale)
+    size = job.input_size = video.upright(video.size)
+    job.size = options.size(size) or scaled_size(size, upscaler.scale)
     check_result(job.size, options.max_result_pixels)
-    choice = choose_model(video, upscaler, max(job.size[0] / video.size[0], job.size[1] / video.size[1]))
+    choice = choose_model(video, upscaler, max(job.size[0] / size[0], job.size[1] / size[1]))
     job.model, job.choice = choice.name, choice.reason
-    frame = np.zeros((video.size[1], video.size[0], 3), np.uint16)
+    frame = np.zeros((size[1], size[0], 3), np.uint16)
     return LoadedImage(frame), choice, max(video.frames, 1)
 
 

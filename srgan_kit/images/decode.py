@@ -48,7 +48,7 @@ def decode(path: Path, image: Image.Image, icc: bytes | None, page: int = 0) -> 
         if samples.form != UNSIGNED or samples.bits > 8 or samples.compression == WEBP_IN_TIFF:
             return decode_tiff(path, samples, icc, page)
         return _decode_tiff_with_pillow(path, samples, icc, page)
-    if image.format == "PNG" and png_depth(path) == 16:
+    if image.format == "PNG" and (png_depth(path) == 16 or _has_grey_that_pillow_mistakes(path, image)):
         return Decoded(_array(open_with_vips(path)), icc)
     if image.format == "PPM" and largest_value(path) > 255:
         return Decoded(read_netpbm(path), icc)
@@ -85,13 +85,20 @@ def decode_tiff(path: Path, samples: Samples, icc: bytes | None, page: int = 0) 
 
 
 def _array(image: Any) -> np.ndarray:
-    pixels = image.numpy() if isinstance(image, pyvips.Image) else np.asarray(image)
+    if isinstance(image, pyvips.Image):
+        return image.numpy().reshape(image.height, image.width, image.bands)
+    pixels = np.asarray(image)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def png_depth(path: Path) -> int:
     """Bits a channel of a PNG file."""
     return _byte(path, PNG_DEPTH_PLACE)
+
+
+def _has_grey_that_pillow_mistakes(path: Path, image: Image.Image) -> bool:
+    """Whether a grey of 2 or 4 bits is transparent: Pillow scales the pixels to 8 bits, and not that grey."""
+    return image.mode == "L" and "transparency" in image.info and png_depth(path) in (2, 4)
 
 
 def _byte(path: Path, place: int) -> int:
@@ -153,8 +160,8 @@ def decode_with_pillow(path: Path, image: Image.Image, icc: bytes | None) -> Dec
     Raises:
         UserError: pixels of a kind that is not read.
     """
-    mode, transparent = image.mode, "transparency" in image.info
-    if mode in ("L", "RGB", "P", "1") and transparent:
+    mode = image.mode
+    if mode in ("L", "RGB", "P", "1") and image.has_transparency_data:
         return Decoded(_array(image.convert("LA" if mode in ("L", "1") else "RGBA")), icc)
     if mode in ("L", "LA", "RGB", "RGBA", "I;16"):
         return Decoded(_array(image), icc)

@@ -167,3 +167,9 @@ def _why_jpeg(start: bytes) -> str:
         length = int.from_bytes(start[place + 2 : place + 4], "big")
         place += 1 if marker == 0xFF else 2 if 0xD0 <= marker <= 0xD8 else 2 + length
     return ""
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of an error that says something, because libvips puts the cause there."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -9,12 +9,12 @@ import pyvips
 
 from srgan_kit.atomic import atomic_write
 from srgan_kit.errors import UserError
+from srgan_kit.images.depth import last_line
 from srgan_kit.images.fitting import fitted
 from srgan_kit.images.formats import ALL_FORMATS, AVIF, FORMATS, PNG, Format, missing_extra, register_plugins
 from srgan_kit.images.frames import Frames
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.mark import marked
-from srgan_kit.images.read import last_line
 
 
 def output_format(path: Path) -> Format:
@@ -112,10 +112,15 @@ def _held(frames: Frames, format: Format, notes: list[str]) -> Frames:
 def _fitting(image: LoadedImage, path: Path, format: Format, software: str | None, notes: list[str]) -> LoadedImage:
     """An image as the format holds it, marked."""
     check_size(path, image.size)
+    software = software if "XMP" in format.holds else None
+    if software is not None:  # before it is seen whether the packet has room
+        image = _marked(image, software, format)
     image, lost = fitted(image, format)
     notes += lost
-    if software is not None and "XMP" in format.holds:
-        said = image.metadata
-        xmp = marked(said.xmp, software, first=format is PNG)
-        image = dataclasses.replace(image, metadata=dataclasses.replace(said, xmp=xmp))
-    return image
+    return image if software is None or image.metadata.xmp is not None else _marked(image, software, format)
+
+
+def _marked(image: LoadedImage, software: str, format: Format) -> LoadedImage:
+    said = image.metadata
+    xmp = marked(said.xmp, software, first=format is PNG)
+    return dataclasses.replace(image, metadata=dataclasses.replace(said, xmp=xmp))

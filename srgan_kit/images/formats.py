@@ -73,7 +73,7 @@ JPEG = Format(
     (".jpg", ".jpeg"),
     writers.write_jpeg,
     quality=95,
-    largest_side=65535,
+    largest_side=65500,  # libjpeg's own limit
     alpha=False,
     holds=ALL_METADATA | {"comment", "XMP extension"},
 )

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from srgan_kit.errors import UserError
 from srgan_kit.images.color import problem_of
 from srgan_kit.images.decode import Decoded, decode, decode_tiff
-from srgan_kit.images.depth import tiff_samples, why_not_decoded
+from srgan_kit.images.depth import last_line, tiff_samples, why_not_decoded
 from srgan_kit.images.formats import MAX_PIXELS, missing_extra_of_content, register_plugins
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.metadata import LARGEST_TEXT
@@ -151,9 +151,3 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
-
-
-def last_line(error: BaseException) -> str:
-    """The last line of an error that says something, because libvips puts the cause there."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

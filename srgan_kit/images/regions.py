@@ -8,7 +8,7 @@ import pyvips
 from PIL import Image
 
 from srgan_kit.errors import UserError
-from srgan_kit.images.depth import BLACK_IS_ZERO, RGB, UNSIGNED, check_tiff, open_with_vips, tiff_samples
+from srgan_kit.images.depth import BLACK_IS_ZERO, RGB, UNSIGNED, check_tiff, last_line, open_with_vips, tiff_samples
 from srgan_kit.images.rows import PassingRows
 
 ROWS_AT_ONCE = 64
@@ -53,5 +53,4 @@ def _decoded(path: Path) -> Iterator[np.ndarray]:
             content = region.fetch(0, start, image.width, count)
             yield np.frombuffer(content, TYPES[image.format]).reshape(count, image.width, image.bands)
     except (OSError, pyvips.Error) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise UserError(f"{path}: cannot be read: {lines[-1] if lines else type(error).__name__}") from None
+        raise UserError(f"{path}: cannot be read: {last_line(error)}") from None

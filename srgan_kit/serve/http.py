@@ -109,7 +109,10 @@ async def _save(request: Request, file: Path) -> None:
             async for piece in request.stream():
                 out.write(piece)
     except (MultiPartException, HTTPException) as error:
-        raise Refused(400, f"the form cannot be read: {getattr(error, 'detail', error)}") from None
+        said = str(getattr(error, "detail", error))
+        if "fields" in said:
+            said = "it has more than the image in it; options stand in the address: /upscale?scale=2"
+        raise Refused(400, f"the form cannot be read: {said}") from None
     except ClientDisconnect:
         raise Refused(GONE, "the client left") from None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from srgan_kit.errors import UserError
 
 Size = tuple[int, int]
+LARGEST_SCALE = 64
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class ResultSize:
             raise UserError(f"--width and --height: both would change the shape; --fit {box} fits into that box")
         if len(names) > 1:
             raise UserError(f"{names[0]} and {names[1]}: expected one of them, got both")
-        if self.scale is not None and not 0 < self.scale <= 64:
-            raise UserError(f"--scale {self.scale:g}: expected more than 0 and at most 64")
+        if self.scale is not None and not 0 < self.scale <= LARGEST_SCALE:
+            raise UserError(f"--scale {self.scale:g}: expected more than 0 and at most {LARGEST_SCALE}")
         for name, value in given[2:]:
             if isinstance(value, int) and value < 1:
                 raise UserError(f"{name} {value}: expected at least 1 pixel")

@@ -18,6 +18,7 @@ from srgan_kit.upscaling.image import UpscaledImage, scaled_size, upscale_image,
 from srgan_kit.upscaling.image_runner import ImageRunner, Progress
 from srgan_kit.upscaling.python_images import opened
 from srgan_kit.upscaling.runner import Model
+from srgan_kit.upscaling.sizes import LARGEST_SCALE
 from srgan_kit.upscaling.transparency import fill_hidden
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 ImageT = TypeVar("ImageT")
 AUTO_SCALE = 4
 """The scale of `auto` where none is asked for."""
-LARGEST_SCALE = 64
 _silencing = threading.Lock()  # looking at a file silences warnings, which are the whole process's
 
 
@@ -99,10 +99,11 @@ class Upscaler:
         self._loading = threading.RLock()
         self.scale: float = scale or AUTO_SCALE
         # Also where it may not be used: a wrong device is an error before any work.
-        if not is_auto:
-            first = self._prepare(model)
+        if is_auto:
+            first = self._pretrained(dials.choose(self.scale).model if dials else clean_model(scale, fast))
         else:
-            first = self._prepare(dials.choose(self.scale).model if dials else clean_model(scale, fast))
+            first = upscaler_of(model, self._settings)
+        self._own = None if is_auto else first
         self.model: Model | None = None if is_auto else first.model
         self.device, self.precision = first.device, first.precision
         if scale is None and not is_auto:
@@ -172,29 +173,33 @@ class Upscaler:
     ) -> tuple[LoadedImage, Choice]:
         """What the fidelity models, which invent nothing, make of the image at `size` (width, height); and which."""
         choice = clean_choice(max(size[0] / image.size[0], size[1] / image.size[1]))
-        return self.upscale_to(image, size, choice, progress).image, choice
+        return upscale_image(self._of(choice), image, size, progress).image, choice
 
     def runner(self, choice: Choice) -> ImageRunner:
-        """What runs the models of a choice."""
+        """What runs the models that `model_for` chose: the model that was asked for, if one was."""
+        return self._of(choice) if self._own is None else self._own
+
+    def _of(self, choice: Choice) -> ImageRunner:
+        """What runs the pretrained models of a choice."""
         runner = self._base(choice)
         if choice.perceptual is not None:
             sees = first_reduced if choice.perceptual_sees == "base" else input_itself
-            runner = Mixed(runner, self._prepare(choice.perceptual.model), choice.perceptual.fraction, sees)
+            runner = Mixed(runner, self._pretrained(choice.perceptual.model), choice.perceptual.fraction, sees)
         for model in choice.further:
-            runner = Chain(runner, self._prepare(model))
+            runner = Chain(runner, self._pretrained(model))
         return runner
 
     def _base(self, choice: Choice) -> ImageRunner:
         """The first model; between it and the photo model, a model of interpolated weights, or both results mixed."""
         if choice.photo is None:
-            return self._prepare(choice.model)
+            return self._pretrained(choice.model)
         both, fraction = (choice.model, choice.photo.model), choice.photo.fraction
         name = f"{choice.model}+{fraction:g} {choice.photo.model}"
         with self._loading:
             if name not in self._ready:
                 between = upscaler_between(*both, fraction, name, self._settings)
                 if between is None:
-                    return Mixed(self._prepare(both[0]), self._prepare(both[1]), fraction)
+                    return Mixed(self._pretrained(both[0]), self._pretrained(both[1]), fraction)
                 self._ready[name] = between
             return self._ready[name]
 
@@ -204,10 +209,8 @@ class Upscaler:
         """`upscale_to` for results larger than memory: computed while they are written, as `image.upscale_in_parts`."""
         return upscale_in_parts(self.runner(choice), image, size, progress)
 
-    def _prepare(self, model: "str | Path | UpscalingModel") -> TiledUpscaler:
-        name = str(model) if isinstance(model, str | Path) else model.name
+    def _pretrained(self, name: str) -> TiledUpscaler:
         with self._loading:
             if name not in self._ready:
-                ready = upscaler_of(model, self._settings)
-                self._ready[ready.model.name] = self._ready[name] = ready
+                self._ready[name] = upscaler_of(name, self._settings)
             return self._ready[name]

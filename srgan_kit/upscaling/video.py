@@ -21,7 +21,7 @@ from srgan_kit.upscaling.runner import Model
 from srgan_kit.upscaling.upscaler import Upscaler
 from srgan_kit.video.colors import to_rgb
 from srgan_kit.video.encode import Encoding, PartWriter, choose_codec, choose_encoding
-from srgan_kit.video.frames import Frame, Place, decoded
+from srgan_kit.video.frames import Frame, Place, decoded, sound
 from srgan_kit.video.join import check_streams, join
 from srgan_kit.video.parts import Parts
 from srgan_kit.video.source import Video, look, readable, video_stream
@@ -39,7 +39,7 @@ class VideoOptions:
     """What a result is to be like."""
 
     size: Callable[[Size], Size]
-    """(width, height) of the input -> of the result."""
+    """(width, height) of the input -> of the result, both as they are shown."""
     codec: str | None = None
     """A name in `video.formats.CODECS`; None for the input's own where that is possible."""
     quality: int | None = None
@@ -81,7 +81,8 @@ def upscale_video(
     """
     video = look(source)
     check_pixels(source, *video.size)
-    wanted = options.size(video.size)
+    shown = video.upright(video.size)
+    wanted = video.upright(options.size(shown))
     codec = choose_codec(video, target, options.codec)
     check_streams(video, target)
     encoding, notes = choose_encoding(video, codec, wanted, options.quality)
@@ -100,7 +101,9 @@ def upscale_video(
         counted = f"{work.damage['packets']} packets left out, {work.damage['frames']} frames repaired"
         notes.append(f"the input is damaged: {counted}")
     said = dict.fromkeys([*video.notes, *notes, *work.notes])
-    return UpscaledVideo(encoding.size, choice, parts.place.frames, resumed, work.redone_tiles, tuple(said))
+    return UpscaledVideo(
+        video.upright(encoding.size), choice, parts.place.frames, resumed, work.redone_tiles, tuple(said)
+    )
 
 
 @dataclass
@@ -172,7 +175,7 @@ def _samples(video: Video) -> Iterator[np.ndarray]:
         for number in range(LOOKED_AT if length else 1):
             if length:
                 container.seek(start + length * (2 * number + 1) // (2 * LOOKED_AT))
-            frame = next(container.decode(stream), None)
+            frame = next(sound(container, stream, Counter()), None)
             if frame is not None:
                 yield to_rgb(frame, video.colors)
 

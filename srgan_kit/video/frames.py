@@ -55,19 +55,19 @@ def decoded(video: Video, start: Place, damage: "Counter[str]") -> Iterator[Fram
         with readable(video.path) as container:
             stream = video_stream(video.path, container)
             container.seek(start.pts, stream=stream)
-            frames = _in_order(video, _sound(container, stream, damage), start.frames)
+            frames = _in_order(video, sound(container, stream, damage), start.frames)
             first = next((frame for frame in frames if frame[1] >= start.pts), None)
             if first is not None and first[1] == start.pts:
                 yield from _converted(video, chain([first], frames))
                 return
     with readable(video.path) as container:  # from the start, where it cannot be reached otherwise
         stream = video_stream(video.path, container)
-        frames = _in_order(video, _sound(container, stream, damage), 0)
+        frames = _in_order(video, sound(container, stream, damage), 0)
         yield from _converted(video, islice(frames, start.frames, None))
 
 
-def _sound(container: "InputContainer", stream: "VideoStream", damage: "Counter[str]") -> "Iterator[VideoFrame]":
-    """What the decoder makes of all packets."""
+def sound(container: "InputContainer", stream: "VideoStream", damage: "Counter[str]") -> "Iterator[VideoFrame]":
+    """What the decoder makes of all packets; what is damaged is left out, and counted."""
     for packet in container.demux(stream):
         try:
             frames = packet.decode()

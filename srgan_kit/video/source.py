@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.stream import Disposition
 
 from srgan_kit.errors import UserError
@@ -65,6 +65,11 @@ class Video:
     """How it is turned to be shown: nine numbers of FFmpeg's display matrix."""
     display: Display
     notes: tuple[str, ...] = ()
+
+    def upright(self, size: tuple[int, int]) -> tuple[int, int]:
+        """A stored (width, height) as it is shown, or one that is shown as it is stored: swapped by a quarter turn."""
+        is_turned = self.matrix is not None and not self.matrix[0] and bool(self.matrix[1])
+        return (size[1], size[0]) if is_turned else size
 
 
 @contextmanager
@@ -152,11 +157,19 @@ def look(path: Path) -> Video:
 
 
 def _first_frame(path: Path, container: "InputContainer", stream: "VideoStream") -> "VideoFrame":
+    damage: FFmpegError | None = None
     for packet in container.demux(stream):
         if any(data.data_type in ENCRYPTED for data in packet.iter_sidedata()):
             raise UserError(f"{path}: is encrypted")
-        if frames := packet.decode():
+        try:
+            frames = packet.decode()
+        except InvalidDataError as error:
+            damage = damage or error
+            continue
+        if frames:
             return frames[0]
+    if damage is not None:
+        raise damage
     raise UserError(f"{path}: has no frame that can be decoded")
 
 

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, claims, and what dead processes leave."""
 
+import os
 import subprocess
 import sys
 import time
@@ -95,3 +96,24 @@ def test_one_process_has_a_claim(tmp_path: Path) -> None:
 def test_names_may_be_as_long_as_they_can_be(tmp_path: Path) -> None:
     with claimed(tmp_path / ("m" * 251 + ".png")) as is_mine:
         assert is_mine
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed by Linux")
+@pytest.mark.parametrize("replace", [True, False])
+def test_without_locks_no_file_is_open_when_it_is_renamed(
+    tmp_path: Path, replace: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows renames and removes no open file."""
+    monkeypatch.setattr(files, "fcntl", None)
+
+    def opened() -> list[str]:
+        links = [Path("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
+        return [os.readlink(link) for link in links if link.is_symlink()]
+
+    with atomic_write(tmp_path / "a.txt", replace=replace) as path:
+        path.write_text("whole")
+        assert not [name for name in opened() if name.startswith(str(tmp_path))]
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    with pytest.raises(ValueError, match="stop"), atomic_write(tmp_path / "b.txt"):
+        raise ValueError("stop")
+    assert names(tmp_path) == ["a.txt"]

@@ -49,7 +49,7 @@ def write_comparison(path: Path, pairs: Sequence[Pair], replace: bool = True) ->
     text = page(pairs)
     try:
         with atomic_write(path, replace) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # of names that are not UTF-8
     except FileExistsError:
         raise UserError(f"{path}: exists already; --overwrite replaces it") from None
     except OSError as error:

@@ -1,5 +1,6 @@
 """`srgan-kit upscale --compare`: a page of what was done, and the rules for its file."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def test_nothing_done_is_no_page(folder: Path, command: Command) -> None:
         (("a.png", "--compare", "page.html", "-o", "-"), "--compare page.html: reads inputs and results again"),
         (("a.png", "--compare", "r.html", "--report", "r.html"), "--compare r.html: is what --report names"),
         (("page.html", "--compare", "page.html"), "--compare page.html: is an input as well"),
+        (
+            ("a.png", "--compare", "page.html", "-o", "./a.png", "--overwrite"),
+            "--compare page.html: a.png would be replaced by its result",
+        ),
     ],
 )
 def test_a_wrong_page_is_an_error_before_the_work(
@@ -71,3 +76,14 @@ def test_overwrite_replaces_a_page(folder: Path, command: Command) -> None:
     status, *_ = command("upscale", "a.png", "-m", "tiny.safetensors", "--compare", "there.html", "--overwrite")
     assert status == 0
     assert (folder / "there.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_names_that_are_not_utf_8_are_shown_as_well_as_can_be(folder: Path, command: Command) -> None:
+    name = os.fsdecode(b"bad\xff.png")
+    try:
+        (folder / "a.png").rename(name)
+    except OSError:
+        pytest.skip("this file system has UTF-8 names alone")
+    status, *_ = command("upscale", name, "-m", "tiny.safetensors", "--compare", "page.html")
+    assert status == 0
+    assert "bad\\udcff.png" in (folder / "page.html").read_text(encoding="utf-8")

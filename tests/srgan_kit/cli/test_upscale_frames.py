@@ -75,6 +75,16 @@ def test_pages_of_different_sizes(tmp_path: Path, weights: str) -> None:
     assert [(page.shape, page.dtype) for page in pages] == [((20, 32), np.uint8), ((28, 16, 3), np.uint16)]
 
 
+def test_a_later_page_may_be_too_large(tmp_path: Path, weights: str) -> None:
+    with tifffile.TiffWriter(tmp_path / "scan.tif") as writer:
+        writer.write(np.full((5, 8), 90, np.uint8))
+        writer.write(np.full((15, 8), 90, np.uint8))
+    done = run(tmp_path, "scan.tif", "-m", weights, "--max-result-pixels", "1000")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: scan.tif: the result would have 1920 pixels, more than 1000")
+    assert not (tmp_path / "scan_x4.tif").exists()
+
+
 def test_one_frame_for_a_format_of_one(tmp_path: Path, weights: str) -> None:
     make_gif(tmp_path / "a.gif")
     done = run(tmp_path, "a.gif", "-m", weights, "--format", "jpg", "-s", "2")
@@ -97,10 +107,11 @@ def test_a_result_is_no_input_again(tmp_path: Path, weights: str) -> None:
 def test_from_standard_input_to_standard_output(tmp_path: Path, weights: str) -> None:
     data = make_gif(tmp_path / "a.gif").read_bytes()
     command = [sys.executable, "-m", "srgan_kit", "upscale", "-", "-m", weights]
-    done = subprocess.run(command, cwd=tmp_path, input=data, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with Image.open(io.BytesIO(done.stdout)) as image:
-        assert (image.format, getattr(image, "n_frames", 1), image.size) == ("PNG", 3, (48, 36))
+    for more, expected in (((), "GIF"), (("--format", "png"), "PNG")):
+        done = subprocess.run([*command, *more], cwd=tmp_path, input=data, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        with Image.open(io.BytesIO(done.stdout)) as image:
+            assert (image.format, getattr(image, "n_frames", 1), image.size) == (expected, 3, (48, 36))
 
 
 def test_a_damaged_frame_fails_that_file_alone(tmp_path: Path, weights: str) -> None:

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 from srgan_kit.images import density, tiff
 from srgan_kit.images.encode import write_image
 from srgan_kit.images.formats import FORMATS
+from srgan_kit.images.mark import read_mark, software_tag
 from srgan_kit.images.metadata import Metadata
 from srgan_kit.images.read import LoadedImage, pixels_limited, read_image
 
@@ -248,6 +249,11 @@ def test_what_is_too_large_for_a_jpeg_is_named(tmp_path: Path) -> None:
     image = LoadedImage(PIXELS, metadata=Metadata(xmp=b"<x:xmpmeta>" + b" " * 70000))
     assert write_image(image, tmp_path / "a.jpg") == ["not kept, as JPEG has no place for it: XMP"]
     assert write_image(image, tmp_path / "a.webp") == []
+    for size in (65300, 65490, 65600):  # the mark takes some of the 65504 bytes
+        image = LoadedImage(PIXELS, metadata=Metadata(xmp=b"<x:xmpmeta>" + b" " * (size - 11)))
+        lost = write_image(image, tmp_path / "b.jpg", software=software_tag("tiny", "x4"))
+        assert bool(lost) is (size > 65400)
+        assert read_mark(tmp_path / "b.jpg") == "tiny, x4"
 
 
 def test_a_bigtiff_has_all_but_exif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -408,3 +408,31 @@ def test_32_bit_integers_are_read_only_where_16_bits_hold_them(tmp_path: Path, v
     else:
         with pytest.raises(UserError, match="pixels are signed 32-bit numbers from"):
             read_image(tmp_path / "a.tif")
+
+
+def test_a_single_grey_pixel_of_16_bits_is_read(tmp_path: Path) -> None:
+    for name in ("a.png", "a.tif"):
+        write_image(LoadedImage(np.full((1, 1, 1), 30000, np.uint16)), tmp_path / name)
+        assert read_image(tmp_path / name).pixels.tolist() == [[[30000]]]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_grey_that_is_transparent_is_so_at_every_depth(tmp_path: Path, bits: int) -> None:
+    """tRNS names a stored grey, 1 here."""
+    row = np.packbits(np.array([[0, 1] * (8 // bits)], np.uint8).repeat(bits, axis=1) & _lowest(bits)).tobytes()
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    header = (16 // bits).to_bytes(4, "big") + (1).to_bytes(4, "big") + bytes([bits, 0, 0, 0, 0])
+    parts = [chunk(b"IHDR", header), chunk(b"tRNS", b"\0\1"), chunk(b"IDAT", zlib.compress(b"\0" + row))]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
+    image = read_image(tmp_path / "a.png")
+    assert image.alpha is not None
+    assert image.alpha[0, :, 0].tolist() == [255, 0] * (8 // bits)
+    assert image.pixels[0, :, 0].tolist() == [0, 255 // (2**bits - 1)] * (8 // bits)
+
+
+def _lowest(bits: int) -> np.ndarray:
+    """Of the bits of 16 / bits numbers, those that say 1: (1, 16)."""
+    return np.array([[*[0] * (bits - 1), 1] * (16 // bits)], np.uint8)

@@ -151,6 +151,12 @@ def test_an_ending_that_is_not_written_is_refused(here: Path, output: str) -> No
         parse_output(output, ["a.png"], find(["a.png"], False))
 
 
+def test_an_image_does_not_become_a_video(here: Path) -> None:
+    files("a.png")
+    with pytest.raises(UserError, match=r"-o b\.mp4: a video, which a\.png is not; expected \.png "):
+        parse_output("b.mp4", ["a.png"], find(["a.png"], False))
+
+
 def test_one_file_and_stdout_are_for_one_input(here: Path) -> None:
     files("in/a.png", "in/b.png", "one/a.png")
     assert parse_output("x.png", ["one/*"], find(["one/*"], False)).kind == "file"

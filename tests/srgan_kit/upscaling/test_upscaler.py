@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from srgan_kit.errors import UserError
+from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
 from srgan_kit.images.image import LoadedImage
 from srgan_kit.images.read import read_image
 from srgan_kit.models import super_resolution
@@ -156,3 +157,22 @@ def test_a_note_is_said_once_whatever_thread_comes_first() -> None:
     with ThreadPoolExecutor(8) as pool:
         results = [*pool.map(shared.upscale, [image] * 16)]
     assert sorted(len(result.notes) for result in results) == [*[0] * 15, 1]
+
+
+def test_a_model_that_is_called_like_a_pretrained_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    config = ResidualSRConfig(scale=4, channels=4, groups=1, convolutions=1)
+    super_resolution.save_model(config.build(), config, tmp_path / "x4-fidelity.safetensors", {})
+    image = LoadedImage(np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8))
+    own = Upscaler(tmp_path / "x4-fidelity.safetensors", "cpu", "fp32")
+    made, choice = own.fidelity(image, (32, 36))
+    assert choice.model == "x4-fidelity"
+    assert np.array_equal(made.pixels, Upscaler("x4-fidelity", "cpu", "fp32").upscale(image).pixels)
+    assert not np.array_equal(made.pixels, own.upscale(image).pixels)
+
+
+def test_a_palette_with_opacity_is_transparent() -> None:
+    image = Image.new("RGBA", (8, 6), (200, 30, 30, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 4, 6))
+    made = Upscaler("x2-fidelity", "cpu", "fp32").upscale(image.quantize(4))
+    assert made.convert("RGBA").getpixel((2, 2))[3] == 0  # pyright: ignore[reportOptionalSubscript, reportIndexIssue]
+    assert made.convert("RGBA").getpixel((13, 2))[3] == 255  # pyright: ignore[reportOptionalSubscript, reportIndexIssue]

@@ -79,7 +79,7 @@ def test_all_of_a_file_is_kept(tmp_path: Path, upscaler: Upscaler) -> None:
     )
     target = tmp_path / "b.mp4"
     made = upscale(source, target, upscaler, software=lambda model: f"srgan-kit 0.1.0 ({model}, x4)")
-    assert (made.frames, made.size, made.notes) == (30, (192, 128), ())
+    assert (made.frames, made.size, made.notes) == (30, (128, 192), ())  # as it is shown
     assert shown_times(target) == shown_times(source) == [Fraction(at, 90000) for at in variable_times(30)]
     before, after = copied_packets(source), copied_packets(target)
     assert len(before["audio"]) > 40
@@ -463,6 +463,33 @@ def test_damage_in_the_middle_is_counted(tmp_path: Path, upscaler: Upscaler) -> 
     made = upscale(source, tmp_path / "b.mp4", upscaler)
     assert any(note.startswith("the input is damaged: 1 packets left out, ") for note in made.notes)
     assert made.frames == 39
+
+
+def test_a_model_is_chosen_in_spite_of_damage(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", 40)
+    with av.open(str(source)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(source.read_bytes())
+    for place, size in packets[1:]:
+        data[place : place + size] = b"\xff" * size
+    source.write_bytes(data)
+    assert module.choose_model(look(source), Upscaler(device="cpu"), 2.0).name
+
+
+def test_sizes_of_a_turned_video_are_those_that_are_shown(tmp_path: Path, upscaler: Upscaler) -> None:
+    source, sizes = make_clip(tmp_path / "a.mp4", 4, turned=90), []
+
+    def wanted(size: tuple[int, int]) -> tuple[int, int]:
+        sizes.append(size)
+        return 40, 120
+
+    made = upscale(source, tmp_path / "b.mp4", upscaler, size=wanted)
+    stored, result = look(source), look(tmp_path / "b.mp4")
+    assert sizes == [stored.size[::-1]]
+    assert (made.size, result.size, result.upright(result.size)) == ((40, 120), (120, 40), (40, 120))
+    assert stored.upright(stored.size) == stored.size[::-1]
+    level = look(make_clip(tmp_path / "c.mp4", 4))
+    assert level.upright(level.size) == level.size
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
