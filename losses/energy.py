@@ -103,7 +103,7 @@ def pulling_away(embedding: Tensor) -> Tensor:
         rows = gathered(in_full_precision(embedding), "pulling_away")
         count = rows.shape[0]
         if count < 2:
-            raise ValueError(f"expected at least two rows to compare, got {tuple(embedding.shape)}")
+            raise ValueError(f"pulling_away: expected at least two rows to compare, got {tuple(embedding.shape)}")
         # A cosine does not depend on the scale of its rows, so that may be a constant, which keeps the digits. What has
         # a gradient is one product of the rows, whose diagonal, 1 or (for rows of zeros) 0, is their squared lengths.
         largest = rows.detach().abs().amax(dim=1, keepdim=True)

@@ -150,7 +150,6 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.labels = np.full(len(high), -1, dtype=np.int64) if labels is None else labels
         self.plan = CropPlan(high, settings, np.flatnonzero(self.labels >= 0))
         self._pixels = unit_floats if high.deep or (low is not None and low.deep) else _as_they_are
-        self._reduced: dict[tuple[int, float], Tensor] = {}
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         crop = self.plan(index)
@@ -170,12 +169,10 @@ class PairedCrops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return _augmented(high, crop), _augmented(low, crop), label
 
     def _image(self, number: int, factor: float) -> Tensor:
-        """The image, reduced; reductions are made once and kept in memory."""
+        """The image, reduced; reductions are kept in memory as images are, where there is room."""
         if factor == 1:
             return self.high[number]
-        if (number, factor) not in self._reduced:
-            self._reduced[number, factor] = resize_pixels(self.high[number], factor)
-        return self._reduced[number, factor]
+        return self.high.made_of(number, factor, lambda image: resize_pixels(image, factor))
 
 
 def _as_they_are(image: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +32,9 @@ class Memory:
     """Decoded images that are kept, and the bytes that more of them may take."""
 
     room: int
-    images: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    images: dict[tuple[float, ...], Tensor] = field(default_factory=dict)
 
-    def offer(self, key: tuple[int, int], image: Tensor) -> None:
+    def offer(self, key: tuple[float, ...], image: Tensor) -> None:
         """Keep an image, if there is room; each worker of a data loader has its part of it."""
         worker = get_worker_info()
         parts = 1 if worker is None else worker.num_workers
@@ -118,6 +118,15 @@ class ImageSet:
             raise UserError(f"{self.path(index)}: expected {width}x{height} pixels, as at the start, got {got}")
         self._memory.offer(key, decoded)
         return decoded
+
+    def made_of(self, index: int, how: float, make: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `make` makes of an image by the number `how`; kept beside the images, where there is room."""
+        source, image = self.places[index].tolist()
+        kept = self._memory.images.get(key := (source, image, how))
+        if kept is None:
+            kept = make(self[index])
+            self._memory.offer(key, kept)
+        return kept
 
     @property
     def sizes(self) -> np.ndarray:

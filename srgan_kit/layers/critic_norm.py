@@ -30,13 +30,16 @@ def with_layer_norm(network: Network) -> Network:
 
 
 def without_batch_norm(network: Network) -> Network:
-    """The network itself without batch norm, its weights drawn anew so that layers keep the size of their input.
+    """The network itself without batch norm; if it had any, its weights are drawn anew so that layers keep the size of
+    their input.
 
     N(0, 2 / ((1 + SLOPE^2) fan-in)). He et al. 2015, "Delving deep into rectifiers", arXiv:1502.01852, sec. 2.2
 
     >>> without_batch_norm(nn.Sequential(nn.BatchNorm2d(4)))[0]
     Identity()
     """
+    if not any(isinstance(module, BATCH_NORM) for module in network.modules()):
+        return network
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, BATCH_NORM):

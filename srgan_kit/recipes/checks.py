@@ -97,6 +97,13 @@ def _parts_fit(recipe: Recipe) -> None:
         raise ValueError("generator 'inversion' and reconstruction.source = 'features' need each other")
     if recipe.critic_weights.get("mismatch") and not (recipe.critic is not None and recipe.critic.condition_hidden):
         raise ValueError("critic_weights.mismatch: needs critic.conditional = true and critic.condition_hidden")
+    if recipe.critic_weights.get("mismatch") and recipe.data.batch < 2:
+        raise ValueError("critic_weights.mismatch: takes another image's condition: expected data.batch >= 2, got 1")
+    if recipe.techniques.spectral_norm and getattr(recipe.critic, "normalisation", None) == "weight":
+        raise ValueError("techniques.spectral_norm: excludes critic.normalisation = 'weight'; remove one of the two")
+    own = getattr(recipe.generator, "latent", 0)
+    if own and own != recipe.latent.size:
+        raise ValueError(f"generator.latent: [latent] says it, its size is {recipe.latent.size}; remove it, got {own}")
     if recipe.latent.size and not recipe.generator.takes_latent:
         raise ValueError(f"generator {recipe.generator.name!r} takes no latent vector: use 'residual'")
     needs_critic = "critic" in recipe.variant.requirements()
@@ -123,3 +130,5 @@ def _views_fit(recipe: Recipe) -> None:
         raise ValueError(f"techniques.crop: critic {critic.name!r} sees whole images alone; use one of {fitting}")
     if critic.conditional:
         raise ValueError("techniques.crop: a critic that sees the condition sees all of it; remove one of the two")
+    if recipe.techniques.virtual_batch_norm:
+        raise ValueError("techniques.crop: virtual batch norm's reference is of whole images; remove one of the two")

@@ -90,8 +90,8 @@ class Recipe(Settings):
     critic_steps: int = Field(default=1, ge=1)
     """Steps of the critic for each step of the generator."""
     generator_batch: Literal["shared", "own"] = "shared"
-    """What the generator learns from: the batch and the samples of the critic's last step, or a batch of its own with
-    samples made after that step."""
+    """What the generator learns from: the batch and the samples of the critic's last step, or a batch of its own,
+    with its own samples."""
     techniques: TechniquesConfig = TechniquesConfig()
     """What steadies the players."""
     reconstruction: ReconstructionConfig = ReconstructionConfig()

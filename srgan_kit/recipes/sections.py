@@ -12,6 +12,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core.core_schema import (
     CoreSchema,
@@ -99,7 +100,8 @@ class TechniquesConfig(ViewSettings):
     spectral_norm: bool = False
     """The critic's layers have spectral norm (Miyato et al. 2018)."""
     instance_noise: float = Field(default=0.0, ge=0)
-    """Standard deviation of noise on what the critic sees, falling to 0 at the last step (arXiv:1610.04490, sec. 5)."""
+    """Standard deviation of noise on what the critic sees, falling to 0 after the last step (arXiv:1610.04490,
+    sec. 5)."""
     feature_layer: int = -1
     """Which of the critic's feature maps `feature_matching` compares."""
     r1_every: int = Field(default=1, ge=1)
@@ -206,10 +208,17 @@ class OptimizerConfig(Settings):
     learning_rate: float = Field(default=1e-3, gt=0)
     """Peak learning rate."""
     final_learning_rate: float = Field(default=1e-6, ge=0)
-    """Learning rate at the last step."""
+    """Learning rate at the last step, at most the peak."""
     betas: tuple[Decay, Decay] = (0.9, 0.99)
     """Adam's decay rates of the first and second moment."""
     warmup: int = Field(default=200, ge=0)
     """Steps of linear warm-up."""
     clip_gradient: float = Field(default=1.0, gt=0)
     """Largest gradient norm; larger gradients are scaled down to it."""
+
+    @model_validator(mode="after")
+    def _rate_falls(self) -> "OptimizerConfig":
+        if self.final_learning_rate > self.learning_rate:
+            got = f"{self.final_learning_rate:g}"
+            raise ValueError(f"final_learning_rate: expected at most learning_rate = {self.learning_rate:g}, got {got}")
+        return self

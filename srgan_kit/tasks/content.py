@@ -181,6 +181,8 @@ class Content(nn.Module):
             if term.needs == "teacher":
                 return term.compute(recipe, device)
             return term.compute(recipe) if term.needs in ("settings", "average", "batch") else term.compute
+        except UserError:
+            raise
         except ValueError as error:
             raise UserError(f"recipe: {name}.{error}") from None
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.community import first_line, read_pickled
+from srgan_kit.layers.spectral_norm import with_spectral_norm
 from srgan_kit.models.build import build_critic
 from srgan_kit.recipes.schema import Recipe
 
@@ -62,8 +63,12 @@ def _critic(path: Path) -> tuple[nn.Module, int]:
         raise ValueError(f"weights: {path}: no checkpoint of a run ({first_line(error)})") from None
     if weights is None or recipe.critic is None or recipe.critic.conditional:
         raise ValueError(f"weights: {path}: expected a run with a critic that sees images alone")
+    if recipe.techniques.virtual_batch_norm:
+        raise ValueError(f"weights: {path}: its critic has virtual batch norm, which needs the run's own reference")
     critic = build_critic(recipe, None)
     assert critic is not None
+    if recipe.techniques.spectral_norm:
+        with_spectral_norm(critic)
     try:
         critic.load_state_dict(weights)
     except RuntimeError as error:

@@ -25,7 +25,7 @@ from srgan_kit.generators.model import Model
 from srgan_kit.images.grid import grid, same_size, save_sheet
 from srgan_kit.images.pixels import unit_floats
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_pixels
-from srgan_kit.metrics.psnr_ssim import psnr_y
+from srgan_kit.metrics.psnr_ssim import PSNR_LIMIT, psnr_y
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.comparators import rgb
 from srgan_kit.tasks.content import Content
@@ -160,7 +160,8 @@ class SuperResolution:
         if upscaled.is_floating_point():
             upscaled = upscaled.clamp(0, 1)
         upscaled, high = rgb(upscaled), rgb(high[None])
-        return {"psnr_y": float(psnr_y(upscaled, high, self.scale)), **self._perceptual(upscaled, high)}
+        psnr = psnr_y(upscaled, high, self.scale).clamp(max=PSNR_LIMIT)  # of a flat image that is exact
+        return {"psnr_y": float(psnr), **self._perceptual(upscaled, high)}
 
     def _upscaled(self, model: Model, low: Tensor) -> Tensor:
         """(C, h, w) -> (1, C, H, W); latent vectors are 0, the middle of their prior."""

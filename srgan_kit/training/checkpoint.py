@@ -34,6 +34,8 @@ FREE_TO_CHANGE: dict[str, Any] = {
     "perceptual": {"weights"},
     "lpips": {"weights"},
     "dists": {"weights", "vgg"},
+    "distillation": {"teachers"},
+    "generator": {"file"},
     "optimizer": {"learning_rate", "final_learning_rate"},
     "critic_optimizer": {"learning_rate", "final_learning_rate"},
     "initialise_from": True,

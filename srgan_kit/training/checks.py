@@ -39,19 +39,27 @@ def check_requirements(recipe: Recipe, task: Task, model: Model, critic: nn.Modu
     for name, term in sorted(CONTENT_TERMS.items()):
         if term.paired and recipe.generator_weights.get(name) and not provided["paired"]:
             raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['paired']}")
+    if not task.labelled and (recipe.labels.batch or recipe.labels.share):
+        setting = "batch" if recipe.labels.batch else "share"
+        raise UserError(f"recipe: labels.{setting} needs {REQUIREMENTS['labels']}")
     if model.autoregressive and "levels" not in variant.requirements():
         raise UserError(f"recipe: generator {recipe.generator.name!r} needs variant.name = 'pixelrnn'")
 
 
-def check_accumulation(recipe: Recipe, model: Model, critic: nn.Module | None) -> None:
-    """Raise a UserError where parts of a batch, one after the other, would not add up to the batch.
+def check_batch(recipe: Recipe, model: Model, critic: nn.Module | None) -> None:
+    """Raise a UserError where a batch has too few images, or its parts, one after the other, would not add up to it.
 
     Terms that take statistics of a batch say so themselves, in the dry run.
     """
+    networks = (("generator", model.decoder), ("encoder", model.encoder), ("critic", critic))
+    if recipe.data.batch * recipe.data.parts < 2:
+        for player, network in networks:
+            if network is not None and any(isinstance(module, nn.BatchNorm1d) for module in network.modules()):
+                raise UserError(f"recipe: data.batch: expected at least 2, for the {player}'s batch norm, got 1")
     if recipe.data.accumulate == 1:
         return
     parts = f"recipe: data.accumulate = {recipe.data.accumulate}"
-    for player, network in (("generator", model.decoder), ("encoder", model.encoder), ("critic", critic)):
+    for player, network in networks:
         if network is not None and has_batch_norm(network):
             instead = "set data.accumulate to 1"
             instead += ", or techniques.critic_norm to 'layer' or 'none'" if player == "critic" else ""
@@ -88,6 +96,8 @@ def check_weights(player: str, terms: set[str], named: Mapping[str, float], weig
     all_terms = terms | (CONTENT_TERMS.keys() | GENERATOR_TERMS if player == "generator" else CRITIC_TERMS)
     off = {name for name, weight in named.items() if not weight and name in CONTENT_TERMS}
     for name in sorted(named.keys() - terms - of_gradients - off):
+        if player == "generator" and name in GENERATOR_TERMS:
+            raise UserError(f"recipe: weights.{name} needs {REQUIREMENTS['critic']}")
         there = f"they are {', '.join(sorted(all_terms))}"
         hint = did_you_mean(f"{table}.{name}", [f"{table}.{term}" for term in all_terms])
         raise UserError(f"recipe: a weight for {name!r}, which is no term of the {player}'s loss{hint}; {there}")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from srgan_kit.contracts import Batch, Critique, Sample
 from srgan_kit.critics.heads import Heads
+from srgan_kit.errors import UserError
 from srgan_kit.layers.rows import rows
 from srgan_kit.losses import MinibatchDiscrimination, batch_layout
 from srgan_kit.recipes.schema import Recipe
@@ -78,10 +79,24 @@ class CriticView:
             real.of_labelled = self.image(labelled.image, labelled)
         return real, fake
 
+    def judge_augmented(self, batch: Batch) -> None:
+        """Show the critic real images as it sees them in training.
+
+        Raises:
+            UserError: it judges whole images, and what it is shown of them is too small.
+        """
+        try:
+            self._judged([self.techniques.augment_for_critic(batch.image)], batch)
+        except UserError as error:
+            raise UserError(f"recipe: techniques.crop: {error}") from None
+
     def _critiques(self, images: list[Tensor], batch: Batch) -> list[Critique]:
         """One critique for each of the batches of images, which go through the network together."""
         if self.network.training:
             images = [self.techniques.augment_for_critic(image) for image in images]
+        return self._judged(images, batch)
+
+    def _judged(self, images: list[Tensor], batch: Batch) -> list[Critique]:
         conditions = [batch.condition] if self.conditional and batch.condition is not None else []
         if len(images) == 1:
             return [self.network(*images, *conditions)]

@@ -61,7 +61,8 @@ def check_data(recipe: Recipe, device: torch.device) -> None:
         raise UserError(f"recipe: data.workers: expected at most {largest} on this machine, got {recipe.data.workers}")
     channels, side = recipe.image_shape
     steps = recipe.critic_steps if recipe.critic else 1
-    loaded = (recipe.data.batch + recipe.labels.batch) * recipe.data.accumulate * steps
+    batches = steps + (recipe.critic is not None and recipe.generator_batch == "own")
+    loaded = (recipe.data.batch + recipe.labels.batch) * recipe.data.accumulate * batches
     needed = 4 * loaded * channels * side**2 * IMAGES
     size = "data.patch" if recipe.task == "super-resolution" else "data.size"
     what, remedy = f"a batch of {recipe.data.batch} images of {side}x{side}", f"a smaller data.batch or {size}"

@@ -11,7 +11,7 @@ from srgan_kit.models.build import build_critic, build_model
 from srgan_kit.models.initialise import initialise
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
-from srgan_kit.training.checks import check_accumulation, check_requirements
+from srgan_kit.training.checks import check_batch, check_requirements
 from srgan_kit.training.memory import check_networks
 from srgan_kit.training.virtual_batch_norm import with_virtual_batch_norm
 
@@ -44,7 +44,7 @@ def build_networks(
         initialise(model, recipe)
     if recipe.techniques.virtual_batch_norm:
         critic = with_virtual_batch_norm(model, critic, recipe, task)
-    check_accumulation(recipe, model, critic)
+    check_batch(recipe, model, critic)
     if critic is not None and recipe.techniques.spectral_norm:
         with_spectral_norm(critic)
     return model, critic

@@ -63,7 +63,7 @@ class Techniques:
         return LAZY & self.recipe.critic_weights.keys() if self._interval.is_due(step) else frozenset()
 
     def augment_for_critic(self, image: Tensor) -> Tensor:
-        """What the critic sees: the image by this step's view, with noise that falls linearly to none at the last."""
+        """What the critic sees: the image by this step's view, with noise that falls linearly, to 0 after the last."""
         image = self._viewed(image, self.step)
         std = self.recipe.techniques.instance_noise * (1 - self.step / self.steps)
         return image + std * drawn_for_batch(image, torch.randn_like) if std > 0 else image

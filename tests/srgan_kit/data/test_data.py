@@ -155,3 +155,17 @@ def test_the_sampler_gives_each_part_its_rows_of_every_batch_and_resumes() -> No
     assert list(StepSampler(0, 4, (1, 1), parts=range(2, 4), of=4))[1] == [10, 14, 11, 15]
     assert list(StepSampler(2, 4, (4, 2), batches=2)) == whole[2:]
     assert len(StepSampler(2, 4, (4, 2))) == 2
+
+
+def test_reductions_are_kept_only_where_there_is_room(folder: Path) -> None:
+    for megabytes, kept in ((0, 0), (1, 2)):
+        images = ImageSet([open_files(folder)], megabytes, minimum=16)
+        made: list[int] = []
+
+        def half(image: torch.Tensor, made: list[int] = made) -> torch.Tensor:
+            made.append(1)
+            return image[:, ::2]
+
+        for index in (0, 1, 0, 1):
+            assert torch.equal(images.made_of(index, 0.5, half), images[index][:, ::2])
+        assert len(made) == 4 - kept

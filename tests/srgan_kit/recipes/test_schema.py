@@ -43,11 +43,38 @@ def test_overrides_reach_nested_keys_and_keep_toml_types() -> None:
         ("seed=99999999999", "seed: "),
         ("validation.lr_folder=x", r"needs validation\.folder"),
         ("variant=gan", r"'gan' needs a critic: add a \[critic\]"),
+        ("generator.latent=8", r"generator\.latent: \[latent\] says it, its size is 0; remove it, got 8"),
+        ("optimizer.learning_rate=1e-7", r"expected at most learning_rate = 1e-07, got 1e-06"),
     ],
 )
 def test_a_mistake_is_named(override: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_recipe("smoke", [override])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("improved-gan", ["techniques.spectral_norm=true"], "techniques.spectral_norm: excludes critic.normalisation"),
+        (
+            "srgan-x4",
+            ["critic={name='patchgan', normalisation='batch'}", "techniques={crop=32, virtual_batch_norm=true}"],
+            "techniques.crop: virtual batch norm's reference is of whole images",
+        ),
+        (
+            "srgan-x4",
+            [
+                "critic={name='dcgan', conditional=true, condition_hidden=8}",
+                "critic_weights.mismatch=1",
+                "data.batch=1",
+            ],
+            "critic_weights.mismatch: takes another image's condition: expected data.batch >= 2, got 1",
+        ),
+    ],
+)
+def test_what_excludes_each_other_is_named(name: str, settings: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_recipe(name, settings)
 
 
 @pytest.mark.parametrize("setting", ["reductions=[1.0, 0.5]", "shuffle_channels=true", "grey=0.1", "pipeline=device"])

@@ -80,3 +80,14 @@ def test_what_is_no_run_with_a_critic_is_refused(
     assert "no checkpoint of a run" in refused(tiny, str(tmp_path / "nowhere"))
     assert "no checkpoint of a run" in refused(tiny, str(vgg_file))
     assert "expected a run with a critic that sees images alone" in refused(tiny, str(tiny_run("vae")))
+
+
+def test_a_critic_with_spectral_norm_compares(tiny, tmp_path: Path) -> None:
+    made = tiny.run(tiny.recipe("unconditional", "gan", "techniques.spectral_norm=true"), tmp_path)
+    tiny.step(made)
+    made.save()
+    image = torch.rand(2, 3, 32, 32)
+    assert made.critic is not None
+    made.critic.network.eval()
+    wanted = made.critic.network(image).features[0]
+    torch.testing.assert_close(CriticFeatures(["map1"], made.folder)(image)["map1"], wanted)

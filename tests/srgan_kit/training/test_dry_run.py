@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -29,3 +30,35 @@ def test_crops_that_the_generator_does_not_take_are_named(two_classes: Path, tmp
     wide = type("WideConfig", (ResidualSRConfig,), {"build": lambda self, spec: Wide(channels=4, groups=1)})
     with pytest.raises(UserError, match=r"^generator 'residual' does not take images of 8x8 pixels: .*[Kk]ernel"):
         train(recipe.model_copy(update={"generator": wide(channels=4)}), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["weights.distillation=1"], r"^recipe: weights\.distillation needs distillation\.teachers"),
+        (["weights.historical_averaging=1"], r"^recipe: weights\.historical_averaging needs a critic"),
+        (["weights.feature_matching=1"], r"^recipe: weights\.feature_matching needs a critic"),
+        (
+            ["variant=gan", "critic={name='patchgan', channels=4, scales=2}", "techniques.crop=4"],
+            r"^recipe: techniques\.crop: PatchGANCritic: expected images of at least 8x8 .*, got 4x4",
+        ),
+    ],
+)
+def test_what_the_first_step_would_fail_at_is_named(
+    two_classes: Path, tmp_path: Path, settings: list[str], message: str
+) -> None:
+    small = ["data.patch=8", "data.batch=2", "generator.channels=4"]
+    with pytest.raises(UserError, match=message):
+        train(load_recipe("smoke", [*small, *settings], two_classes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_image_has_no_statistics(tmp_path: Path) -> None:
+    images = tmp_path / "images.npz"
+    np.savez(images, x_train=np.zeros((40, 28, 28), np.uint8))
+    for name, player in (("gan", "generator"), ("infogan", "generator")):
+        with pytest.raises(UserError, match=rf"data\.batch: expected at least 2, for the {player}'s batch norm, got 1"):
+            train(load_recipe(name, ["data.batch=1"], images), tmp_path / "run")
+    with pytest.raises(UserError, match=r"^recipe: labels\.batch needs labelled images"):
+        train(load_recipe("gan", ["labels.batch=8"], images), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
