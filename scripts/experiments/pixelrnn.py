@@ -79,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment.notes = [
         "Spread is the standard error over the test images. Training and test images are binarised once by a seeded "
         "draw, each pixel white by its grey value; the paper's file is another draw.",
+        "The paper's figure of the Row LSTM was not confirmed in a second source.",
         "The image shows draws of each network in this order, and test images in the last rows.",
     ]
     if folders := experiment.folders(network.recipe for network in NETWORKS):

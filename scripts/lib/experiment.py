@@ -6,8 +6,10 @@ was found here, and how. `scripts.experiments.results` makes the page of all of 
 
 import argparse
 import json
+import math
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,17 +61,25 @@ class Figure:
     goal: float | None = None
     """What was to be reached here; None for the paper's figure, and where neither is given for a baseline."""
     better: Literal["lower", "higher"] = "lower"
+    is_aim: bool = True
+    """Whether the paper's figure is to be reached; not where it is known as no measure of quality."""
 
     @property
     def status(self) -> Status | None:
         """How `ours` compares with the goal; None for a baseline."""
         goal = self.paper if self.goal is None else self.goal
-        if goal is None:
+        if goal is None or not self.is_aim:
             return None
         behind = (self.ours - goal) * (1 if self.better == "lower" else -1)
         if behind <= 0:
             return "reached"
-        return "within 10 %" if behind <= 0.1 * abs(goal) else "not reached"
+        return "within 10 %" if behind <= self._tenth(goal) else "not reached"
+
+    def _tenth(self, goal: float) -> float:
+        """10 % of the goal; of dB and of nats, which are logarithms, of the energy or probability that they mean."""
+        if re.search(r"\bdB\b", self.measure):
+            return 10 * math.log10(1.1)
+        return math.log(1.1) if re.search(r"\bnats\b", self.measure) else 0.1 * abs(goal)
 
 
 @dataclass

@@ -22,12 +22,13 @@ def test_an_error_of_100_is_a_strangers() -> None:
 
 
 def test_unrest_is_the_size_of_the_changes_late_in_a_run(tmp_path: Path) -> None:
-    images = {50: 1000.0, 60: 10.0, 70: 11.0, 80: 10.0, 90: 11.0}
-    lines = [json.dumps({"step": step, "image": value, "paused/decoder": 0.5}) for step, value in images.items()]
+    validated = {40: 3.0, 50: 12.0, 60: 12.5, 70: 12.0, 80: 12.5}
+    lines = [json.dumps({"step": step, "validation/psnr": value}) for step, value in validated.items()]
+    lines += [json.dumps({"step": step, "image": 9.0, "paused/decoder": 0.5}) for step in (70, 90)]
     lines += [json.dumps({"step": 75, "warning": "a line without terms"})]
     (tmp_path / "log.jsonl").write_text("\n".join(lines))
     found = unrest(tmp_path / "log.jsonl", 100)
-    assert found["unrest"] == pytest.approx(100 * math.log(1.1))
+    assert found["unrest"] == pytest.approx(0.5)
     assert found["paused_percent"] == 50
 
 
@@ -60,7 +61,7 @@ def test_statements_are_confirmed_by_figures_alone() -> None:
         ALL: errors(55, 48, 60),
         NO_CRITIC: errors(55, 40, 80),
         NO_FEATURES: errors(56, 70, 75),
-        NO_IMAGE: errors(58, 47, 61, unrest=20),
+        NO_IMAGE: errors(58, 47, 61, unrest=21),
     }
     confirmed = statements("a network", found)
     assert [sentence.count("is confirmed") for sentence in confirmed] == [1, 1, 2]
@@ -82,7 +83,7 @@ def test_all_of_it_runs_and_goes_on(data_folder: Path, tmp_path: Path) -> None:
     assert len(found["found"]["squeezenet"]) == 7
     assert len(found["found"]["vgg16"]) == 5
     assert found["figures"][0]["paper"] == 55
-    assert len(found["notes"]) == 6
+    assert len(found["notes"]) == 7
     assert (tmp_path / "deepsim.png").stat().st_size
     written = (tmp_path / "vgg16-111" / "model.safetensors").stat().st_mtime_ns
     shutil.rmtree(tmp_path / "vgg16-101")

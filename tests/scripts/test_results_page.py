@@ -29,7 +29,10 @@ def found(work: Path) -> Experiment:
     one = Experiment("gan", "GAN", "Paper, table 1", work, work, True, work, work)
     one.figures = [
         Figure("errors", "100 labels", 1940.0, 12.5, paper=93.0, goal=150.0),
-        Figure("nats", "a | b", 82.0, paper=81.3),
+        Figure("nats", "a | b", 81.39, paper=81.3),
+        Figure("nats", "half a nat is no tenth", 81.8, paper=81.3),
+        Figure("PSNR, dB", "all", 29.7, goal=30.0, better="higher"),
+        Figure("Parzen, nats", "no aim", 81.8, paper=81.3, is_aim=False),
         Figure("accuracy", "all", 0.97, goal=0.95, better="higher"),
         Figure("accuracy", "of a control", 0.5, better="higher"),
     ]
@@ -44,7 +47,10 @@ def test_a_row_has_the_papers_figure_the_goal_and_the_status(tmp_path: Path) -> 
     assert result is not None
     assert table(result["figures"]).splitlines()[2:] == [
         "| errors | 100 labels | 93 | 150 | 1,940 ± 12 | not reached |",
-        "| nats | a \\| b | 81.30 | 81.30 | 82 | within 10 % |",
+        "| nats | a \\| b | 81.30 | 81.30 | 81.39 | within 10 % |",
+        "| nats | half a nat is no tenth | 81.30 | 81.30 | 81.80 | not reached |",
+        "| PSNR, dB | all |  | 30 | 29.70 | within 10 % |",
+        "| Parzen, nats | no aim | 81.30 |  | 81.80 |  |",
         "| accuracy | all |  | 0.9500 | 0.9700 | reached |",
         "| accuracy | of a control |  |  | 0.5000 |  |",
     ]

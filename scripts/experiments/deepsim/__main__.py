@@ -29,7 +29,7 @@ MEASURES = {
     "feature_error": "distance in the features inverted, % of that between two images",
     "judge_error": "distance in a network with no part in it, % of that between two images",
     "sharpness": "sharpness, part of the originals'",
-    "unrest": "change of the image loss between logged steps, late in training, %",
+    "unrest": "change of held-out images' PSNR between validations, late in training, dB",
     "fit_seen": "logits by which the critic prefers an image's own features to another's",
 }
 COLUMNS = 8
@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "weights": dict(zip(("perceptual", "adversarial", "image"), comparator.weights, strict=True)),
         }
         exp.notes += statements(comparator.name, found[comparator.name])
+    exp.notes.append("The paper's figures, of AlexNet's fc6, were not seen in a second source; their order counts.")
     found["super-resolution"] = super_resolution(exp)
     picture(exp)
     exp.write(found=found)

@@ -89,14 +89,15 @@ def measure(recipe: Recipe, folder: Path, features: Features, judge: Features) -
 
 
 def unrest(log: Path, steps: int) -> Numbers:
-    """How much the distance to the image changes from one logged step to the next, late in a run, in percent of it.
+    """How much the PSNR of held-out images changes from one validation to the next, late in a run, in dB: the images
+    are the same, which those of logged steps are not.
 
     Also the part of these steps in which the generator paused, for the critic had fallen behind.
     """
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    late = [line for line in lines if line["step"] > LATE * steps and "image" in line]
-    values = [math.log(line["image"]) for line in late]
+    late = [line for line in lines if line["step"] >= LATE * steps]
+    values = [line["validation/psnr"] for line in late if "validation/psnr" in line]
     changes = [after - before for before, after in pairwise(values)]
     spread = math.sqrt(sum(change**2 for change in changes) / max(1, len(changes)))
-    pauses = [line.get("paused/decoder", 0.0) for line in late]
-    return {"unrest": 100 * spread, "paused_percent": 100 * sum(pauses) / max(1, len(pauses))}
+    pauses = [line.get("paused/decoder", 0.0) for line in late if "image" in line]
+    return {"unrest": spread, "paused_percent": 100 * sum(pauses) / max(1, len(pauses))}

@@ -69,7 +69,7 @@ class Comparator:
             f"generator.channels={width}",
             f"critic.channels={width}",
             f"steps={2 if exp.smoke else self.steps}",
-            f"validation.every={2 if exp.smoke else 500}",
+            f"validation.every={2 if exp.smoke else 250}",
             *(f"weights.{term}={weight if on == '1' else 0.0}" for term, on, weight in pairs),
         ]
 

@@ -33,9 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "Parzen": f"{many} samples, sigma the best of {', '.join(map(str, SIGMAS))} on 1000 other test images",
     }
     experiment.notes += [
-        "The paper's divergence of the fit is computed here from its mean and std; its likelihoods on MNIST were "
-        "not confirmed in a second source. A likelihood by Parzen window says little of samples: compare the rows of "
-        "training images.",
+        "The paper's divergence of the fit is computed here from its mean and std; these and its likelihoods on MNIST "
+        "were not confirmed in a second source. A likelihood by Parzen window says little of samples: compare the rows "
+        "of training images; so it has no goal.",
     ]
     fits = mixture(experiment, seeds, steps[0])
     on_the_grid(experiment, seeds[:3], steps[1])

@@ -67,7 +67,7 @@ def digits(experiment: Experiment, count: int) -> list[Path]:
         where, paper = f"MNIST, {name}", PAPER.get(name)
         label = "Parzen log-likelihood, nats"
         experiment.figures += [
-            Figure(label, where, values["parzen"], values["parzen_error"], paper, better="higher"),
+            Figure(label, where, values["parzen"], values["parzen_error"], paper, better="higher", is_aim=False),
             Figure("I'", where, values["i_prime"], better="higher"),
             Figure("Fréchet distance of a classifier's features", where, values["frechet"]),
         ]
