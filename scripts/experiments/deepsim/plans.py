@@ -28,6 +28,9 @@ CELLS = {
 }
 """Which of the three are on. That none is leaves nothing to learn from."""
 
+STEADY = ("perceptual.translation=8", "critic_weights.r1=1", "techniques.r1_every=4")
+"""The comparator sees images shifted at random, else they get its pattern; without R1 the critic soon tells all apart."""
+
 
 @dataclass(frozen=True)
 class Comparator:
@@ -70,6 +73,8 @@ class Comparator:
             f"critic.channels={width}",
             f"steps={2 if exp.smoke else self.steps}",
             f"validation.every={2 if exp.smoke else 250}",
+            *STEADY,
+            *(["validation.holdout=8"] if exp.smoke else []),
             *(f"weights.{term}={weight if on == '1' else 0.0}" for term, on, weight in pairs),
         ]
 

@@ -114,6 +114,9 @@ def _initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.ConvTranspose2d):  # each output sees a quarter of the kernel, of all input channels
         inputs = module.in_channels * module.kernel_size[0] * module.kernel_size[1] / 4
         nn.init.normal_(module.weight, 0, nn.init.calculate_gain("leaky_relu", SLOPE) / inputs**0.5)
+        with torch.no_grad():  # mirrored, so that all four phases of the output begin alike, without a checkerboard
+            module.weight[..., 2:, :] = module.weight[..., :2, :].flip(-2)
+            module.weight[..., 2:] = module.weight[..., :2].flip(-1)
     else:
         return
     assert module.bias is not None
