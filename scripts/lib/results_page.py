@@ -37,7 +37,7 @@ CAPTIONS = {
     "improved_gan": "The 100 labelled images of a run, a digit in each row, and samples of its generator",
     "catgan": "A row for each of the 20 clusters: the test images that are surest in it, and the surest samples",
     "infogan": "Rows: one noise each, columns the ten classes; then three rows each for the two numbers",
-    "ebgan": "Histograms of I' over the search, and samples of the best run of each kind",
+    "ebgan": "Histograms of I' over the recipe's runs and the search's, and samples of the best run of each kind",
     "f_gan": "Samples of every divergence on MNIST, a row each: KL, reverse KL, Pearson, Neyman, squared "
     "Hellinger, Jeffrey, Jensen-Shannon",
     "vae": "Samples of each run, a row each",

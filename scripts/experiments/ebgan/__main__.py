@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = open_experiment("ebgan", "EBGAN", source, __doc__, argv)
     points = 1 if experiment.smoke else 32
     real = real_measures(QUICK if experiment.smoke else FULL)
-    pulling_away(experiment)
+    own = pulling_away(experiment)
     rows = search(experiment, points)
     compared(experiment, rows, points)
     experiment.figures.append(Figure("I'", "training images", real["i_prime"], better="higher"))
@@ -39,13 +39,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         "The paper's GANs also had SGD and three rates: here Adam for all, and two rates.",
         "The paper's semi-supervised figures are not run: the kit has no ladder network.",
     ]
-    if rows:
-        drawn(experiment, rows, real["i_prime"])
+    if own or rows:
+        drawn(experiment, [*own, *rows], real["i_prime"])
     experiment.write()
 
 
-def pulling_away(experiment: Experiment) -> None:
-    """The recipe with the term and without; figures are added to the experiment."""
+def pulling_away(experiment: Experiment) -> list[Values]:
+    """The recipe with the term and without: its runs, as `search` gives them; figures are added to the experiment."""
+    rows: list[Values] = []
     steps, count = (4, 64) if experiment.smoke else (OWN_STEPS, 10_000)
 
     def measure(folder: Path) -> Values:
@@ -58,19 +59,22 @@ def pulling_away(experiment: Experiment) -> None:
             settings += [f"weights.pulling_away={weight}", *(SMALL if experiment.smoke else ())]
             run = f"{name.replace(' ', '-').lower()}-{seed}"
             values = experiment.measured(run, "ebgan", experiment.data / MNIST, settings, measure)
-            runs += [] if values is None else [values]
+            if values is not None:
+                runs.append(values)
+                rows.append({"kind": "recipe ebgan", "run": run} | values)
         for key, label in (("i_prime", "I'"), ("frechet", "Fréchet distance of a classifier's features")):
             values = [run[key] for run in runs]
             spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
             better, where = "lower" if key == "frechet" else "higher", f"recipe ebgan, {name}"
             if values:
                 experiment.figures.append(Figure(label, where, float(np.mean(values)), spread, better=better))
+    return rows
 
 
 def drawn(experiment: Experiment, rows: list[Values], real: float) -> None:
     """The experiment's image, if the best run of each kind lies here."""
-    kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
-    scores = {kind: [row["i_prime"] for row in own] for kind, own in kinds.items() if own}
+    kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in dict.fromkeys(row["kind"] for row in rows)}
+    scores = {kind: [row["i_prime"] for row in own] for kind, own in kinds.items()}
     best = {kind: max(kinds[kind], key=lambda row: row["i_prime"])["run"] for kind in scores}
     if experiment.folders(best.values()):
         sheets = {kind: rows_of([experiment.work / run], 12) for kind, run in best.items()}
