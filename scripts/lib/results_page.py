@@ -114,7 +114,8 @@ def table(figures: list[Mapping[str, Any]]) -> str:
     lines = ["| measure | setting | paper | goal | here | status |", "|---|---|---:|---:|---:|---|"]
     for figure in figures:
         paper, ours = number(figure["paper"]), number(figure["ours"], figure["spread"])
-        goal = number(figure["paper"] if figure["goal"] is None else figure["goal"])
+        has_goal = figure["status"] is not None
+        goal = number(figure["paper"] if figure["goal"] is None else figure["goal"]) if has_goal else ""
         cells = (figure["measure"], figure["setting"], paper, goal, ours, figure["status"] or "")
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
