@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         recipe = load_recipe(network.recipe, list(settings))
         experiment.settings[network.title] = f"{recipe.steps} steps of {recipe.data.batch} images"
     if not experiment.figures:
-        sys.exit("the time was up before the first run ended; call again to go on")
+        sys.exit("no run is finished: the time was up (call again to go on), or it diverged")
     experiment.settings |= {"test images": images or 10_000, "seed": 0}
     experiment.notes = [
         "Spread is the standard error over the test images. Training and test images are binarised once by a seeded "

@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     images, samples = (8, 5) if experiment.smoke else (None, SAMPLES)
     finished = trained(experiment, images, samples)
     if not finished:
-        sys.exit("the time was up before the first run ended; call again to go on")
+        sys.exit("no run is finished: the time was up (call again to go on), or it diverged")
     nats = f"nats, {samples}-sample estimate"
     for stage, found in finished.items():
         (estimate, estimate_error), (elbo, elbo_error) = found["iwae"], found["elbo"]

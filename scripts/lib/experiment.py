@@ -62,7 +62,7 @@ class Figure:
     """What was to be reached here; None for the paper's figure, and where neither is given for a baseline."""
     better: Literal["lower", "higher"] = "lower"
     is_aim: bool = True
-    """Whether the paper's figure is to be reached; not where it is known as no measure of quality."""
+    """Whether there is a goal: the paper's figure, if no other one is given. Not for what says nothing of quality."""
 
     @property
     def status(self) -> Status | None:
@@ -141,7 +141,6 @@ class Experiment:
         except Diverged as error:
             self.add_run(run, folder, settings)
             self.runs[run][DIVERGED] = str(error)
-            self._note_divergence(run)
             return None
         self.add_run(run, folder, settings)
         return folder
@@ -163,7 +162,6 @@ class Experiment:
         if self.knows(run, settings) and not (self.work / run).is_dir():
             self.runs[run] = self.earlier["runs"][run]
             if self.diverged(run):
-                self._note_divergence(run)
                 return None
         else:
             folder = self.trained(run, recipe, images, settings, task)
@@ -180,9 +178,6 @@ class Experiment:
         """Count a run among the unfinished ones."""
         if run not in self.unfinished:
             self.unfinished.append(run)
-
-    def _note_divergence(self, run: str) -> None:
-        self.notes.append(f"Run {run} diverged: {self.runs[run][DIVERGED].partition(';')[0]}.")
 
     def knows(self, run: str, settings: Sequence[str]) -> bool:
         """Whether the result file has what was measured of such a run."""
@@ -226,7 +221,9 @@ class Experiment:
         """Train as long as there is time; whether the run is finished."""
         loaded = load_recipe(recipe, list(settings), images)
         if (folder / DIVERGED).is_file():
-            _same_run(folder, (folder / RECIPE).read_text(encoding="utf-8"), loaded)
+            saved = _same_run(folder, (folder / RECIPE).read_text(encoding="utf-8"), loaded)
+            if (saved.optimizer, saved.critic_optimizer) != (loaded.optimizer, loaded.critic_optimizer):
+                sys.exit(f"error: {folder}: it diverged at other learning rates; remove the folder to train it anew")
             raise Diverged((folder / DIVERGED).read_text(encoding="utf-8"))
         if is_finished(folder):
             saved = _same_run(folder, metadata_of(folder / MODEL)["recipe"], loaded)
@@ -251,6 +248,7 @@ class Experiment:
     def write(self, **more: Any) -> Path:
         """Write the result file; `more` is kept in it beside the figures (series of a plot, what else was found)."""
         places = {place for run in self.runs.values() for place in run["hardware"]}
+        ends = {name: run[DIVERGED].partition(";")[0] for name, run in self.runs.items() if DIVERGED in run}
         record = {
             "title": self.title,
             "source": self.source,
@@ -259,7 +257,7 @@ class Experiment:
             "training_hours": sum(run["hours"] for run in self.runs.values()),
             "settings": self.settings,
             "figures": [asdict(figure) | {"status": figure.status} for figure in self.figures],
-            "notes": self.notes,
+            "notes": [*self.notes, *(f"Run {name} diverged: {end}." for name, end in ends.items())],
             "runs": self.runs,
             "unfinished": self.unfinished,
         }

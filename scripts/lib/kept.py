@@ -1,4 +1,4 @@
-"""What was measured once, kept in a file until what was measured changes."""
+"""What was measured once, kept in a file until what was measured changes; of a name alone, until it is removed."""
 
 import hashlib
 import json

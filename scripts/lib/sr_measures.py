@@ -22,6 +22,7 @@ from srgan_kit.metrics.frechet import frechet_distance_of
 from srgan_kit.metrics.lpips import lpips_like, lr_consistency
 from srgan_kit.metrics.psnr_ssim import psnr_y
 from srgan_kit.metrics.spectrum import high_frequency_energy
+from srgan_kit.models.pretrained import pretrained_upscalers
 from srgan_kit.upscaling.upscaler import Upscaler
 
 SCALE = 4
@@ -63,7 +64,8 @@ class Measures:
             folder: where the result is kept, so that it is measured once: beside a model file, which lies in it.
         """
         name = "measured.json" if isinstance(model, Path) else f"measured-{model}.json"
-        return kept(folder / name, model, lambda: self._measured(model), f"{self.images}")
+        subject = pretrained_upscalers().get(model, model) if isinstance(model, str) else model
+        return kept(folder / name, subject, lambda: self._measured(model), f"{self.images}")
 
     def _measured(self, model: Path | str) -> Measured:
         upscale = upscaler(model, self.device)

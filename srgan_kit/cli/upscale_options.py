@@ -21,7 +21,7 @@ class UpscaleOptions:
     suffix: str = ".png"
     """The format of what goes to standard output."""
     suffix_of: Callable[[Path], str] | None = None
-    """The same of an animation's or a document's file; None for `suffix`."""
+    """File of several images -> the format in which it goes to standard output; None for `suffix`."""
     quality: int | None = None
     """Quality of lossy formats; None for the usual."""
     codec: str | None = None

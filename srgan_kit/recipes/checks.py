@@ -103,7 +103,7 @@ def _parts_fit(recipe: Recipe) -> None:
         raise ValueError("techniques.spectral_norm: excludes critic.normalisation = 'weight'; remove one of the two")
     own = getattr(recipe.generator, "latent", 0)
     if own and own != recipe.latent.size:
-        raise ValueError(f"generator.latent: [latent] says it, its size is {recipe.latent.size}; remove it, got {own}")
+        raise ValueError(f"generator.latent = {own}: its size is that of [latent], {recipe.latent.size}; remove it")
     if recipe.latent.size and not recipe.generator.takes_latent:
         raise ValueError(f"generator {recipe.generator.name!r} takes no latent vector: use 'residual'")
     needs_critic = "critic" in recipe.variant.requirements()

@@ -12,7 +12,6 @@ from pydantic import (
     GetJsonSchemaHandler,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic_core.core_schema import (
     CoreSchema,
@@ -208,17 +207,10 @@ class OptimizerConfig(Settings):
     learning_rate: float = Field(default=1e-3, gt=0)
     """Peak learning rate."""
     final_learning_rate: float = Field(default=1e-6, ge=0)
-    """Learning rate at the last step, at most the peak."""
+    """Learning rate at the last step; the peak, where that is lower."""
     betas: tuple[Decay, Decay] = (0.9, 0.99)
     """Adam's decay rates of the first and second moment."""
     warmup: int = Field(default=200, ge=0)
     """Steps of linear warm-up."""
     clip_gradient: float = Field(default=1.0, gt=0)
     """Largest gradient norm; larger gradients are scaled down to it."""
-
-    @model_validator(mode="after")
-    def _rate_falls(self) -> "OptimizerConfig":
-        if self.final_learning_rate > self.learning_rate:
-            got = f"{self.final_learning_rate:g}"
-            raise ValueError(f"final_learning_rate: expected at most learning_rate = {self.learning_rate:g}, got {got}")
-        return self

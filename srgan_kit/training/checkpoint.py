@@ -43,7 +43,7 @@ FREE_TO_CHANGE: dict[str, Any] = {
     "compile": True,
 }
 """Keys that a resumed run may have different: how long and how fast it learns from here on, and those that change
-nothing that is computed. Folders may have moved; which training images there are is compared by the fingerprint."""
+nothing that is computed. Files may have moved; which training images there are is compared by the fingerprint."""
 
 
 def has_checkpoint(run: Path) -> bool:

@@ -60,7 +60,8 @@ def _check_terms(run: Run, batch: Batch) -> None:
     terms = run.task.content_terms(batch, sample)
     if run.critic is not None:
         check_classes(recipe, run.task, run.judge(batch.image, batch))
-        run.critic_view.judge_augmented(batch)
+        if recipe.techniques.crop:
+            run.critic_view.judge_augmented(batch)
         critic_terms, _ = run.critic_terms(batch, sample)
         _check_scalars(critic_terms)
         check_weights("critic", {*critic_terms}, recipe.critic_weights, recipe.all_critic_weights)

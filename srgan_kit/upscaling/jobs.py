@@ -78,8 +78,8 @@ def parse_output(output: str | None, inputs: list[str], found: list[InputFile]) 
     if ending in FORMATS or ending in CONTAINERS:
         if not is_one:
             raise UserError(f"-o {output}: one file for several inputs; expected a folder")
-        if ending in CONTAINERS and not is_video(found[0].path):
-            raise UserError(f"-o {output}: a video, which {found[0].path} is not; expected {' '.join(FORMATS)}")
+        if ending in CONTAINERS and not found[0].problem and not is_video(found[0].path):
+            raise UserError(f"-o {output}: {inputs[0]} is no video; expected a name ending in {' '.join(FORMATS)}")
         return Destination("file", path)
     if ending in readable_endings() or (is_one and ending[1:].isalpha()):
         raise UserError(f"-o {output}: expected a name ending in {' '.join(FORMATS)}, or a folder's, ending in /")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from srgan_kit.errors import UserError
 from srgan_kit.images.image import LoadedImage
-from srgan_kit.models.pretrained import AUTO
+from srgan_kit.models.pretrained import AUTO, pretrained_models
 from srgan_kit.upscaling.auto import choose, clean_choice, clean_model
 from srgan_kit.upscaling.choice import Choice, Dials
 from srgan_kit.upscaling.composite import Chain, Mixed, first_reduced, input_itself, part_of
@@ -101,6 +101,8 @@ class Upscaler:
         # Also where it may not be used: a wrong device is an error before any work.
         if is_auto:
             first = self._pretrained(dials.choose(self.scale).model if dials else clean_model(scale, fast))
+        elif isinstance(model, str) and model in pretrained_models():
+            first = self._pretrained(model)
         else:
             first = upscaler_of(model, self._settings)
         self._own = None if is_auto else first

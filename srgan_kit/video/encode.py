@@ -68,7 +68,8 @@ def choose_encoding(video: Video, codec: str, size: tuple[int, int], quality: in
         colors = Colors(BT709, LIMITED, colors.primaries, colors.transfer)
     width, height = max(size[0] // layout.across, 1) * layout.across, max(size[1] // layout.down, 1) * layout.down
     if (width, height) != size:
-        notes.append(f"{size[0]}x{size[1]} becomes {width}x{height}: {layout.name} has even sides only")
+        before, after = ("x".join(map(str, video.upright(each))) for each in (size, (width, height)))
+        notes.append(f"{before} becomes {after}: {layout.name} has even sides only")
     if quality is not None and CODECS[codec].worst is None:
         notes.append(f"--quality has no effect on {codec}, which loses nothing")
     return Encoding(codec, quality or QUALITY, layout, colors, (width, height)), notes

@@ -205,12 +205,16 @@ def test_a_run_that_diverged_is_not_tried_again(
         assert experiment.measured("a", recipe, tiny.images, settings, lambda folder: {}) is None
         assert experiment.diverged("a")
         assert not experiment.diverged("b")
-        assert experiment.notes == ["Run a diverged: step 7: inf."]
         assert not experiment.unfinished
-        experiment.write()
+        experiment.notes = ["Another note."]  # as a script says them, after its runs
+        record = json.loads(experiment.write().read_text(encoding="utf-8"))
+        assert record["notes"] == ["Another note.", "Run a diverged: step 7: inf."]
     assert len(tries) == 1
     with pytest.raises(SystemExit, match=r"a: the run was started with data.batch = 2, but the recipe now says 1"):
         an_experiment(tmp_path / "here").trained("a", recipe, tiny.images, [*settings, "data.batch=1"])
+    slower = [*settings, "optimizer.learning_rate=1e-5"]
+    with pytest.raises(SystemExit, match=r"a: it diverged at other learning rates; remove the folder"):
+        an_experiment(tmp_path / "here").trained("a", recipe, tiny.images, slower)
 
 
 def test_a_result_file_that_is_none_is_named(tmp_path: Path) -> None:

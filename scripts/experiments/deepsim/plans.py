@@ -29,7 +29,7 @@ CELLS = {
 """Which of the three are on. That none is leaves nothing to learn from."""
 
 STEADY = ("perceptual.translation=8", "critic_weights.r1=1", "techniques.r1_every=4")
-"""The comparator sees images shifted at random, or they get its pattern; without R1 the critic soon tells all apart."""
+"""Without the shifts images take on the comparator's pattern; without R1 the critic soon tells all images apart."""
 
 
 @dataclass(frozen=True)

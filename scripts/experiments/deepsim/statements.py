@@ -15,7 +15,7 @@ FARTHER = (IMAGE_ALONE, "feature_error")
 WORSE, SIMILAR = 1.1, 1.1
 """Factors: what is worse by less than this is called similar."""
 UNSTABLE = 2.0
-"""Likewise of how much a run changes, of which few numbers are taken."""
+"""Factor of the changes of PSNR, larger because they are of a few validations."""
 
 
 def goals(found: dict[str, Numbers]) -> dict[tuple[str, str], float]:

@@ -10,6 +10,7 @@ weights.
 import json
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from statistics import stdev
 from typing import Any, Literal
@@ -119,11 +120,12 @@ class Matrix:
                 found["shown"] = self.shown(row, folder, settings)
             return found
 
-        if not self.experiment.knows(row.folder, settings) and not self.start_lies_here():
+        if not self.experiment.knows(row.folder, settings) and not self.start_lies_here:
             self.experiment.leave_out(row.folder)
             return None
         return self.experiment.measured(row.folder, RECIPE, self.images, settings, measure)
 
+    @cached_property
     def start_lies_here(self) -> bool:
         """Whether the model that rows start from does, trained now as far as it does not."""
         return self.experiment.trained(START_FOLDER, RECIPE, self.images, self.start_settings) is not None

@@ -641,3 +641,10 @@ def test_a_report_is_written_to_a_pipe_and_does_not_replace_it(tmp_path: Path, w
 def test_standard_input_that_is_closed_is_empty(tmp_path: Path, weights: str) -> None:
     done = run(tmp_path, "-", "-o", "a.png", "-m", weights, preexec_fn=lambda: os.close(0))
     assert (done.returncode, done.stderr) == (1, "error: /dev/stdin: the file is empty\n")
+
+
+def test_jpg_and_jpeg_are_one_format_and_codecs_are_of_videos(tmp_path: Path, weights: str) -> None:
+    make_image(tmp_path / "a.png", (8, 6))
+    done = run(tmp_path, "a.png", "-m", weights, "--format", "jpg", "-o", "b.jpeg", "--codec", "h264")
+    assert (done.returncode, done.stderr) == (0, "note: --codec has no effect on images\n")
+    assert size(tmp_path / "b.jpeg") == (32, 24)

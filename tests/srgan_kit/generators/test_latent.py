@@ -556,3 +556,11 @@ def test_a_dense_critic_has_the_activation_that_is_asked_for(activation, functio
     image = torch.randn(3, 1, 2, 2)
     hidden = critic(image).features[0].flatten(1)
     assert torch.allclose(hidden, function(critic.layers[0](image.flatten(1))))
+
+
+def test_up_convolutions_begin_without_a_checkerboard() -> None:
+    generator = InversionGenerator(3, 4, 16, channels=4)
+    layer = next(each for each in generator.modules() if isinstance(each, nn.ConvTranspose2d))
+    flat = layer(torch.ones(1, layer.in_channels, 6, 6))[..., 2:-2, 2:-2]
+    torch.testing.assert_close(flat, flat[..., :1, :1].expand_as(flat))
+    assert layer.weight.std() > 0

@@ -9,6 +9,7 @@ from torch import nn
 from srgan_kit.critics.autoencoder import AutoencoderCritic
 from srgan_kit.critics.dcgan import DCGANCritic
 from srgan_kit.critics.srgan import SRGANCritic
+from srgan_kit.critics.unet import UNetCritic
 from srgan_kit.layers.critic_norm import with_layer_norm, without_batch_norm
 from srgan_kit.models.build import build_critic
 from srgan_kit.recipes.load import load_recipe
@@ -61,3 +62,9 @@ def test_a_recipe_says_which(norm: str, kind: type[nn.Module]) -> None:
     assert critic is not None
     kinds = {type(module) for module in critic.modules()} & {nn.BatchNorm2d, nn.GroupNorm, nn.Identity}
     assert kinds == {kind}
+
+
+def test_a_critic_without_batch_norm_keeps_its_weights() -> None:
+    critic = UNetCritic(channels=4)
+    before = {name: value.clone() for name, value in critic.state_dict().items()}
+    assert all(torch.equal(value, before[name]) for name, value in without_batch_norm(critic).state_dict().items())

@@ -201,6 +201,10 @@ def test_a_form_without_an_image_or_with_two_is_refused(server: Server) -> None:
     for body in bodies:
         status, _, answer = ask(server, "POST", "/upscale", body, **form)
         assert (status, "error" in json.loads(answer)) == (400, True)
+    field = b'--b\r\nContent-Disposition: form-data; name="scale"\r\n\r\n2\r\n'
+    status, _, answer = ask(server, "POST", "/upscale", part % (b"a", b"a", png()) + field + b"--b--\r\n", **form)
+    assert status == 400
+    assert "options stand in the address: /upscale?scale=2" in json.loads(answer)["error"]
     image = part % (b"image", b"../../../etc/x.png", png()) + b"--b--\r\n"
     status, headers, _ = ask(server, "POST", "/upscale", image, **form)
     assert (status, headers["content-disposition"]) == (200, 'attachment; filename="image_x4.png"')

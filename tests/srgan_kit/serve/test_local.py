@@ -255,6 +255,12 @@ def test_a_second_server_is_an_error(server: Server, command: Command, monkeypat
     assert err.startswith(f"error: --host 127.0.0.1 --port {server.port}: ")
 
 
+def test_a_name_that_cannot_be_a_hosts_is_an_error(command: Command) -> None:
+    status, _, err = command("serve", "--host", "a..b")
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith("error: --host a..b --port ")
+
+
 def test_a_folder_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     (tmp_path / "srgan-kit").mkdir(mode=0o755)

@@ -56,9 +56,10 @@ def test_what_the_first_step_would_fail_at_is_named(
 def test_one_image_has_no_statistics(tmp_path: Path) -> None:
     images = tmp_path / "images.npz"
     np.savez(images, x_train=np.zeros((40, 28, 28), np.uint8))
-    for name, player in (("gan", "generator"), ("infogan", "generator")):
+    critics = ["generator.normalisation=none", "critic.normalisation=batch"]
+    for player, own in (("generator", []), ("critic", critics)):
         with pytest.raises(UserError, match=rf"data\.batch: expected at least 2, for the {player}'s batch norm, got 1"):
-            train(load_recipe(name, ["data.batch=1"], images), tmp_path / "run")
+            train(load_recipe("gan", ["data.batch=1", *own], images), tmp_path / "run")
     with pytest.raises(UserError, match=r"^recipe: labels\.batch needs labelled images"):
         train(load_recipe("gan", ["labels.batch=8"], images), tmp_path / "run")
     assert not (tmp_path / "run").exists()

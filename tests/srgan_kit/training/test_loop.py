@@ -448,6 +448,11 @@ def test_a_mistake_on_the_command_line_is_one_line_and_status_2(tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+def test_the_learning_rate_never_rises_after_the_warm_up() -> None:
+    config = OptimizerConfig(learning_rate=1e-7, final_learning_rate=1e-6, warmup=0)
+    assert {learning_rate(config, step, 9) for step in range(9)} == {1e-7}
+
+
 def test_the_learning_rate_warms_up_and_ends_at_the_final_rate() -> None:
     config = OptimizerConfig(learning_rate=1.0, final_learning_rate=0.1, warmup=4)
     rates = [learning_rate(config, step, 105) for step in range(105)]

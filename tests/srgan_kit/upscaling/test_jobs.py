@@ -153,8 +153,10 @@ def test_an_ending_that_is_not_written_is_refused(here: Path, output: str) -> No
 
 def test_an_image_does_not_become_a_video(here: Path) -> None:
     files("a.png")
-    with pytest.raises(UserError, match=r"-o b\.mp4: a video, which a\.png is not; expected \.png "):
-        parse_output("b.mp4", ["a.png"], find(["a.png"], False))
+    for name in ("a.png", "-"):
+        with pytest.raises(UserError, match=rf"-o b\.mp4: {name} is no video; expected a name ending in \.png "):
+            parse_output("b.mp4", [name], find([name], False))
+    assert parse_output("b.mp4", ["missing.png"], find(["missing.png"], False)).kind == "file"  # which says so itself
 
 
 def test_one_file_and_stdout_are_for_one_input(here: Path) -> None:
