@@ -31,7 +31,8 @@ def finetune(
     """Fine-tune a super-resolution model on photographs; never worse than its start on what is held out of them."""
     if not (minutes > 0 and math.isfinite(minutes)):
         raise UserError(f"--minutes {minutes:g}: expected a number above 0")
-    folder = output or Path("runs") / f"finetune-{photos.resolve().stem}"
+    name = photos.resolve().stem if photos.is_file() else photos.resolve().name
+    folder = output or Path("runs") / f"finetune-{name}"
     from srgan_kit.training.finetune import SMALLEST_GAIN, fine_tune
 
     result = fine_tune(photos, start, minutes, folder, lambda line: say(line, error=True))

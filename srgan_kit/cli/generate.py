@@ -196,11 +196,11 @@ def _learned_from_labels(saved: "SavedModel") -> bool:
 
 
 def _read_condition(saved: "SavedModel", path: Path, device: "torch.device") -> "Tensor":
-    """The image to upscale, (1, 3, h, w); for autoregressive models its middle, as large as in training."""
-    from srgan_kit.data.image_folder import read_rgb
-    from srgan_kit.images.pixels import center_crop
+    """The image to upscale, (1, 1 or 3, h, w); for autoregressive models its middle, as large as in training."""
+    from srgan_kit.images.pixels import center_crop, planes, unit_floats
+    from srgan_kit.images.read import read_image
 
-    image = read_rgb(path)[None].float().div(255)
+    image = unit_floats(planes(read_image(path).pixels, saved.recipe.data.channels))[None]
     if saved.model.autoregressive:
         side = saved.recipe.data.patch
         height, width = image.shape[2:]

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,7 +77,10 @@ def train(
         return
     print(", ".join([f"{outcome.model}: {outcome.step} steps", *with_baselines(outcome.measured, outcome.start)]))
     if not outcome.finished:
-        print(f"stopped at step {outcome.step} of {outcome.steps}; go on with --resume {folder}", file=sys.stderr)
+        print(
+            f"stopped at step {outcome.step} of {outcome.steps}; go on with --resume {shlex.quote(str(folder))}",
+            file=sys.stderr,
+        )
     raise typer.Exit(0 if outcome.signal is None else 128 + outcome.signal)
 
 

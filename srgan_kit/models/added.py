@@ -19,6 +19,8 @@ RECORD = "model.json"
 """In a model's folder: what is known of it."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a name may be: it is a folder's too."""
+FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".param", ".bin", ".onnx")
+"""Endings that a name may not have, for it would hide the file of that name."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def check_name(name: str) -> None:
         raise UserError(f"--name {name}: the kit has a model of that name")
     if not NAME.fullmatch(name):
         raise UserError(f"--name {name!r}: expected letters, digits, dots, dashes and underscores, at most 64")
+    if Path(name).suffix.lower() in FILES:
+        raise UserError(f"--name {name}: looks like a file; expected a name without {Path(name).suffix}")
     if find_record(name) is not None:
         raise UserError(f"--name {name}: there is an added model of that name; `models --remove {name}` removes it")
 
@@ -112,9 +116,10 @@ def find_record(name: str) -> Added | None:
     if not NAME.fullmatch(name):
         return None
     try:
-        return Added(**json.loads((folder() / name / RECORD).read_text(encoding="utf-8")))
+        record = Added(**json.loads((folder() / name / RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    return record if isinstance(record.files, dict) and record.files else None
 
 
 def find(name: str) -> tuple[Path, Added] | None:
@@ -150,10 +155,18 @@ def summaries() -> list[ModelSummary]:
             licence=model.licence,
             training_data="added by you",
             measured={"speed": model.speed} if model.speed else {},
-            bytes=sum((folder() / model.name / file).stat().st_size for file in model.files),
+            bytes=sum(map(_size, (folder() / model.name / file for file in model.files))),
         )
         for model in added_models()
     ]
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file; none of one that is gone, which is said when it is asked for."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _hash(path: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from srgan_kit.errors import UserError
 from srgan_kit.models import added
 from srgan_kit.models.super_resolution import RUN_MODEL, UpscalingModel, load_model
 
@@ -26,6 +27,8 @@ def add_model(source: Path, name: str, licence: str | None) -> added.Added:
         UserError: a name that cannot be, a file that is no upscaling model or cannot be kept.
     """
     added.check_name(name)
+    if not source.exists():
+        raise UserError(f"--add {source}: expected a model's file or a run's folder; there is none of that name")
     model = load_model(source)
     file = source / RUN_MODEL if source.is_dir() else source
     files = {f"model{file.suffix.lower()}": file}

@@ -104,6 +104,8 @@ def _samples(saved: SavedModel, images: Tensor) -> dict[str, Measured]:
     fake = torch.cat([model.generate(part) for part in latent.split(STEP)]).clamp(0, 1).cpu()
     measures = {"diversity": pairwise_diversity, "sharpness": sharpness}
     there = {name: measure for name, measure in measures.items() if len(real) > 1 and measure(real)}
+    if not there:
+        raise UserError("samples are measured as parts of the test images', which have no detail and do not differ")
     return {
         name: Measured(f"{name}, part of test images'", ratio_to_real(measure, fake, real))
         for name, measure in there.items()

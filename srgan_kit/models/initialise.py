@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
+from srgan_kit.generators.super_resolution.community import CommunityConfig
 from srgan_kit.generators.super_resolution.reparameterised import folded, load_plain
 from srgan_kit.generators.super_resolution.rrdb import RRDBNet, own_names
 from srgan_kit.generators.super_resolution.settings import SRSettings
@@ -36,6 +37,21 @@ def initialise(model: Model, recipe: Recipe) -> None:
     if difference:
         raise UserError(f"initialise_from {source!r}: its weights do not fit this recipe's generator: {difference}")
     model.load_state_dict(weights)
+
+
+def origin(recipe: Recipe) -> dict[str, str]:
+    """What a file of a run must say of the super-resolver that it goes on from, as metadata; nothing where it starts
+    from random weights or takes a part."""
+    source = recipe.generator.file if isinstance(recipe.generator, CommunityConfig) else recipe.initialise_from
+    if source is None or recipe.initialise_parts != "all" or not isinstance(recipe.generator, SRSettings):
+        return {}
+    start = load_model(source)
+    return {
+        "fine_tuned_from": start.name,
+        "licence": start.licence,
+        "border": str(start.border),
+        "training_data": f"{start.metadata.get('training_data', 'unknown')}; trained further on its user's images",
+    }
 
 
 def _super_resolver(model: Model, source: str, parts: str) -> None:

@@ -1,5 +1,6 @@
 """A model as files of ncnn, checked against the network that they were made of."""
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -31,10 +32,10 @@ def export_ncnn(model: UpscalingModel, path: Path, half: bool = False) -> float:
         graph = ncnn_graph(model.network, half)
     except UserError as error:
         raise UserError(f"model {model.name}: {error}") from None
-    side = 16 * model.multiple_of
-    image = torch.rand(1, model.channels, side, side + model.multiple_of, generator=torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory() as folder:
-        written, _ = read_ncnn(graph.save(Path(folder) / "model.param"))
+        written, about = read_ncnn(graph.save(Path(folder) / "model.param"))
+        step = math.lcm(model.multiple_of, about.multiple_of)
+        image = torch.rand(1, model.channels, 16 * step, 17 * step, generator=torch.Generator().manual_seed(0))
         difference = float((written(image) - model.network(image)).abs().max())
     tolerance = HALF_TOLERANCE if half else TOLERANCE
     if not difference <= tolerance:

@@ -111,7 +111,9 @@ def load_model(name_or_path: str | Path) -> UpscalingModel:
     kept = added.find(str(name_or_path))
     if kept is not None:
         file, record = kept
-        return replace(_load_file(file), name=record.name, licence=record.licence)
+        loaded = _load_file(file)
+        said = loaded.metadata | {"licence": record.licence}
+        return replace(loaded, name=record.name, licence=record.licence, metadata=said)
     path = Path(name_or_path)
     if path.is_dir():
         path /= RUN_MODEL
@@ -257,7 +259,6 @@ def _community_model(path: Path, tensors: dict[str, Any], metadata: dict[str, st
         metadata=metadata | {"tags": about.tags},
         multiple_of=about.multiple_of,
         minimum=about.minimum,
-        border=_border(path, metadata.get("border", "0")),
         supports_fp16=about.supports_fp16,
         supports_bf16=about.supports_bf16,
     )

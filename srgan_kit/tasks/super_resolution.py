@@ -22,6 +22,7 @@ from srgan_kit.data.sources import open_files
 from srgan_kit.data.unpack import PACKED_ENDING
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
+from srgan_kit.generators.super_resolution.community import CommunityNetwork
 from srgan_kit.images.grid import grid, same_size, save_sheet
 from srgan_kit.images.pixels import unit_floats
 from srgan_kit.images.resize import crop_to_multiple, resize, resize_pixels
@@ -167,7 +168,14 @@ class SuperResolution:
         """(C, h, w) -> (1, C, H, W); latent vectors are 0, the middle of their prior."""
         condition = unit_floats(low)[None].to(self.device, memory_format=torch.channels_last)
         latent = condition.new_zeros(1, model.latent.size) if model.latent.size else None
-        return model.generate(latent, condition, generator=torch.Generator().manual_seed(0)).float()
+        height, width = low.shape[1:]
+        if isinstance(model.decoder, CommunityNetwork):  # some take sides of certain multiples alone
+            multiple, smallest = model.decoder.multiple_of, model.decoder.minimum
+            more = [max(side, smallest) - side for side in (height, width)]
+            more = [each + -(side + each) % multiple for each, side in zip(more, (height, width), strict=True)]
+            condition = F.pad(condition, (0, more[1], 0, more[0]), mode="replicate")
+        made = model.generate(latent, condition, generator=torch.Generator().manual_seed(0)).float()
+        return made[..., : height * self.scale, : width * self.scale]
 
     def _split(self, usable: ImageSet) -> tuple[list[int], list[int]]:
         """The images to validate on, and those to train on; one that is alone is both.

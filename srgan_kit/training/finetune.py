@@ -9,13 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from srgan_kit.errors import UserError
 from srgan_kit.generators.model import Model
 from srgan_kit.generators.super_resolution.community import CommunityConfig, CommunityNetwork, read_safetensors
 from srgan_kit.generators.super_resolution.settings import SRSettings
+from srgan_kit.models import added
 from srgan_kit.models.super_resolution import RUN_MODEL, UpscalingModel, generator_config, load_model, write_tensors
+from srgan_kit.problems import first_problem
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training.batches import step_batches
@@ -109,6 +112,7 @@ def fine_tune(photos: Path, start: str, minutes: float, folder: Path, say: Calla
     """
     begin = time.monotonic()
     check_new(folder)
+    _check_writable(folder)
     model = load_model(start)
     recipe = starting_recipe(model, start, photos)
     taught = "bicubic" if recipe.data.random_degradation is None else "light degradations"
@@ -149,23 +153,47 @@ def starting_recipe(model: UpscalingModel, source: str, photos: Path) -> Recipe:
     Raises:
         UserError: a model that cannot be trained.
     """
-    own = json.loads(model.metadata.get("recipe", "{}")).get("data", {}).get("degradation", {}).get("name")
+    own = _degradation(model.metadata.get("recipe", "{}"))
     photo = any(part in model.name for part in PHOTO_NAMES) if own is None else own != "bicubic"
-    return Recipe.model_validate(
-        {
-            "name": f"finetune-{model.name}",
-            "steps": 1,
-            "generator": trainable(model, source),
-            "initialise_from": None if isinstance(model.network, CommunityNetwork) else source,
-            "weights": {"pixel": 1.0, "fourier": 0.05} if photo else {"pixel": 1.0},
-            "data": {
-                "folder": photos,
-                "patch": PATCH,
-                "batch": BATCH,
-                "degradation": "light" if photo else "bicubic",
-            },
-        }
-    )
+    photo = photo or model.scale == 1  # where bicubic would leave nothing to learn
+    settings = {
+        "name": f"finetune-{model.name}",
+        "steps": 1,
+        "generator": trainable(model, source),
+        "initialise_from": None if isinstance(model.network, CommunityNetwork) else source,
+        "weights": {"pixel": 1.0, "fourier": 0.05} if photo else {"pixel": 1.0},
+        "data": {
+            "folder": photos,
+            "channels": model.channels,
+            "patch": PATCH,
+            "batch": BATCH,
+            "degradation": "light" if photo else "bicubic",
+        },
+    }
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        raise UserError(f"model {model.name}: cannot be fine-tuned: {first_problem(error)}") from None
+
+
+def _degradation(recipe: str) -> str | None:
+    """The degradation of a recipe in a model file; None where the file is not ours, or says none."""
+    try:
+        return json.loads(recipe)["data"]["degradation"]["name"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise a UserError where a folder cannot be made or written to; nothing of this try is left."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    try:
+        if not there.is_dir():
+            raise UserError(f"{folder}: cannot be made: {there} is a file")
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
 def trainable(model: UpscalingModel, source: str) -> SRSettings:
@@ -175,7 +203,8 @@ def trainable(model: UpscalingModel, source: str) -> SRSettings:
         UserError: a model that cannot be trained.
     """
     if isinstance(model.network, CommunityNetwork):
-        path = Path(source)
+        kept = added.find(source)
+        path = Path(source) if kept is None else kept[0]
         return CommunityConfig(scale=model.scale, file=path / RUN_MODEL if path.is_dir() else path)
     text = model.metadata.get("generator")
     if text is None:
@@ -236,12 +265,6 @@ def _keep_better(model: UpscalingModel, before: Start, folder: Path, of_steps: i
     if after < before.psnr + SMALLEST_GAIN:
         (tensors, metadata), after = before.file, before.psnr
     folder.mkdir(parents=True, exist_ok=True)  # a run that came to no step leaves none
-    origin = {
-        "of_steps": str(of_steps),  # the best one may be of a validation before they were planned
-        "fine_tuned_from": model.name,
-        "licence": model.licence,
-        "border": str(model.border),
-        "training_data": f"{model.metadata.get('training_data', 'unknown')}; fine-tuned on its user's photographs",
-    }
-    write_tensors(tensors, folder / MODEL, metadata | origin)
+    # the best one may be of a validation before the steps were planned
+    write_tensors(tensors, folder / MODEL, metadata | {"of_steps": str(of_steps)})
     return after

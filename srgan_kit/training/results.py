@@ -1,5 +1,6 @@
 """The model files that a run leaves: the averaged model, and the best one."""
 
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,7 +30,7 @@ def export(run: Run, measured: Mapping[str, float], name: str = MODEL, more: Map
     recipe, path = run.recipe, run.folder / name
     metadata = {"recipe": recipe.without_paths().model_dump_json(), "steps": str(run.step), "of_steps": str(run.steps)}
     metadata |= {f"validation_{measure}": f"{value:.{DIGITS}f}" for measure, value in measured.items()}
-    task, metadata = run.task, metadata | dict(more or {})
+    task, metadata = run.task, metadata | run.origin | dict(more or {})
     save_run(run.average.network, recipe, task.condition, task.classes, path, metadata)
     return path
 
@@ -71,7 +72,7 @@ def leave(run: Run) -> str:
     if run.whole:
         with suppress(UserError):  # the disk may be full
             run.save()
-            return f"; the run is saved at step {run.step}, --resume {run.folder} goes on"
+            return f"; the run is saved at step {run.step}, --resume {shlex.quote(str(run.folder))} goes on"
     return ""
 
 

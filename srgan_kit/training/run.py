@@ -17,6 +17,7 @@ from srgan_kit.critics.heads import critic_parts
 from srgan_kit.generators.model import Model
 from srgan_kit.layers.global_batch_norm import with_global_statistics
 from srgan_kit.layers.weight_norm import lengths_kept, weight_normed
+from srgan_kit.models.initialise import origin
 from srgan_kit.recipes.schema import Recipe
 from srgan_kit.tasks import Task
 from srgan_kit.tasks.content import terms_of
@@ -61,6 +62,8 @@ class Run:
         self.variant = recipe.variant
         self.fingerprint = task.fingerprint()
         model, critic = build_networks(recipe, task, accelerator, resumed)
+        self.origin = {} if resumed else origin(recipe)
+        """What model files say of the model that the run goes on from."""
         self.generator = Player("generator", model, model.parts(), recipe.optimizer, accelerator)
         self.average = MovingAverage(model, recipe.ema)
         if recipe.compile:

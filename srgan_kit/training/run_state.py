@@ -28,6 +28,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "techniques": run.techniques.state() if run.techniques else None,
         "scaler": scaler.state_dict() if scaler else None,
         "held": run.held.state(),
+        "origin": run.origin,
     }
 
 
@@ -45,6 +46,7 @@ def take(run: Run, state: dict[str, Any]) -> None:
     run.average.network.load_state_dict(state["average"])
     if "held" in state:  # checkpoints from before have no such weights
         run.held.restore(state["held"])
+    run.origin = state.get("origin", {})  # nor this
     if run.critic is not None and run.techniques is not None:
         run.critic.restore(state["critic"])
         run.techniques.restore(state["techniques"])

@@ -1,5 +1,6 @@
 """The start of a run: its device, folder, checkpoint and first lines of output; and what an error in it leaves."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -117,7 +118,7 @@ def _saved_on_error(run: Run) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and lost_a_process(error, run.accelerator):
             leave(run)
-            kept = f"the last checkpoint is kept, --resume {run.folder} goes on"
+            kept = f"the last checkpoint is kept, --resume {shlex.quote(str(run.folder))} goes on"
             raise Stopped(f"step {run.step + 1}: another process of this run has ended; {kept}") from None
         if not out_of_memory(error):
             raise
@@ -139,7 +140,8 @@ def check_new(folder: Path, resume: bool = False) -> None:
     if resume:
         return
     if has_checkpoint(folder):
-        raise UserError(f"{folder}: holds a run already; --resume {folder} goes on with it, -o takes another folder")
+        going_on = f"--resume {shlex.quote(str(folder))} goes on with it"
+        raise UserError(f"{folder}: holds a run already; {going_on}, -o takes another folder")
     left = next((name for name in (MODEL, BEST) if (folder / name).exists()), None)
     if left is not None:
         raise UserError(f"{folder}: holds a run already, of which {left} is left; -o takes another folder")

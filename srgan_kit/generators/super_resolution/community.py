@@ -76,6 +76,7 @@ class CommunityNetwork(nn.Module):
     def __init__(self, descriptor: Any) -> None:
         super().__init__()
         self.model = descriptor.model
+        self.multiple_of, self.minimum = descriptor.size_requirements.multiple_of, descriptor.size_requirements.minimum
         self._call = descriptor._call_fn  # the public call pads and clamps, which is the engine's work here
 
     def forward(self, image: Tensor) -> Tensor:

@@ -201,7 +201,7 @@ def _row(run: RecordedRun, name: str, weight: object) -> str:
         else weight
     )
     cells = [
-        str(shown),
+        escape(str(shown)),
         number(points[0][1]) if points else "",
         "" if last is None else number(last),
         weighted,

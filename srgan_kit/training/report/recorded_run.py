@@ -91,7 +91,8 @@ class RecordedRun:
             own: Mapping[str, object] = {**self.recipe.generator_weights, **self.recipe.weights}
             critic: Mapping[str, object] = self.recipe.all_critic_weights
         else:
-            own, critic = (self.values.get(table) or {} for table in ("weights", "critic_weights"))
+            tables = (self.values.get(table) for table in ("weights", "critic_weights"))
+            own, critic = (table if isinstance(table, dict) else {} for table in tables)
         of_critic = {name if name.startswith("critic") else f"critic_{name}": value for name, value in critic.items()}
         return {**own, **of_critic}
 

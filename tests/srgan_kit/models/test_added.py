@@ -121,3 +121,24 @@ def test_the_folder_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert added.folder() == tmp_path / ".local" / "share" / "srgan-kit" / "models"
     monkeypatch.setattr("sys.platform", "darwin")
     assert added.folder() == tmp_path / "Library" / "Application Support" / "srgan-kit" / "models"
+
+
+def test_a_model_whose_file_is_gone_hides_no_others(checkpoint: Path, kept: Path, command) -> None:
+    for name in ("a", "b"):
+        assert command("models", "--add", checkpoint, "--name", name)[0] == 0
+    (kept / "a" / "model.pth").unlink()
+    record = json.loads((kept / "b" / "model.json").read_text())
+    (kept / "b" / "model.json").write_text(json.dumps(record | {"files": {}}))
+    status, out, _ = command("models")
+    assert status == 0
+    assert "x4-fidelity" in out
+    assert added.find("b") is None
+
+
+def test_a_name_is_no_files_and_a_source_is_one(checkpoint: Path, kept: Path, command) -> None:
+    status, _, said = command("models", "--add", checkpoint, "--name", "some.pth")
+    assert (status, said) == (2, "error: --name some.pth: looks like a file; expected a name without .pth\n")
+    status, _, said = command("models", "--add", "x4-fidelity", "--name", "again")
+    assert status == 2
+    assert said.startswith("error: --add x4-fidelity: expected a model's file or a run's folder")
+    assert not kept.exists()

@@ -17,6 +17,7 @@ from torch import nn
 from srgan_kit.errors import UserError
 from srgan_kit.generators.super_resolution.reparameterised import ReparameterisedConfig
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.generators.super_resolution.rrdb import RRDBNetConfig
 from srgan_kit.models import ncnn_export, onnx_export
 from srgan_kit.models.ncnn_export import export_ncnn
 from srgan_kit.models.onnx_export import export_onnx
@@ -158,3 +159,12 @@ def test_the_command(own: Path, esrgan: Path, tmp_path: Path, command) -> None:
     status, _, said = command("export", tmp_path / "x.param", "-o", tmp_path / "y.safetensors")
     assert status == 2
     assert "an ncnn graph has no names for its weights" in said
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@torch.inference_mode()
+def test_networks_that_begin_by_a_pixel_unshuffle_become_ncnns(scale: int, tmp_path: Path) -> None:
+    config = RRDBNetConfig(scale=scale, channels=8, blocks=1, growth=4)  # pyright: ignore[reportArgumentType]
+    save_model(config.build(), config, tmp_path / "a.safetensors", {})
+    model = load_model(tmp_path / "a.safetensors")
+    assert export_ncnn(model, tmp_path / "x.param") <= 1e-4

@@ -13,13 +13,19 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
+from torch import nn
 
 from srgan_kit.errors import UserError
+from srgan_kit.generators.super_resolution.community import CommunityNetwork
 from srgan_kit.generators.super_resolution.residual import ResidualSRConfig
+from srgan_kit.models.adding import add_model
+from srgan_kit.models.build import build_model
 from srgan_kit.models.super_resolution import load_model, save_model
+from srgan_kit.recipes.load import load_recipe
 from srgan_kit.tasks.super_resolution import SuperResolution
 from srgan_kit.training import finetune
 from srgan_kit.training.finetune import Trial, fine_tune, starting_recipe
+from srgan_kit.training.loop import train
 from srgan_kit.training.report.page import write_report
 
 QUICK = 0.1
@@ -190,3 +196,67 @@ def test_mistakes_are_one_line(arguments: list[str], message: str, photos: Path,
     assert message in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_grey_models_and_those_that_do_not_enlarge_are_fine_tuned(photos: Path, tmp_path: Path) -> None:
+    for name, config, degradation in (
+        ("grey", ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1, image_channels=1), "bicubic"),
+        ("clean", ResidualSRConfig(scale=1, channels=4, groups=1, convolutions=1), "light"),
+    ):
+        save_model(config.build(), config, tmp_path / f"{name}.safetensors", {"recipe": "not ours"})
+        path = str(tmp_path / f"{name}.safetensors")
+        recipe = starting_recipe(load_model(path), path, photos)
+        assert (recipe.data.channels, recipe.data.degradation.name) == (config.image_channels, degradation)
+    latent = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1, latent=4)
+    save_model(latent.build(), latent, tmp_path / "latent.safetensors", {})
+    path = str(tmp_path / "latent.safetensors")
+    with pytest.raises(UserError, match=r"^model latent: cannot be fine-tuned: generator\.latent = 4"):
+        starting_recipe(load_model(path), path, photos)
+
+
+def test_a_checkpoint_that_was_added_is_fine_tuned_by_its_name(
+    photos: Path, community: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRGAN_KIT_MODELS", str(tmp_path / "models"))
+    add_model(community, "mine", "CC0-1.0")
+    recipe = starting_recipe(load_model("mine"), "mine", photos)
+    assert recipe.generator.model_dump()["file"] == tmp_path / "models" / "mine" / "model.pth"
+    assert load_model("mine").metadata["licence"] == "CC0-1.0"
+
+
+def test_networks_that_take_multiples_alone_are_validated_on_any_size(photos: Path, tmp_path: Path) -> None:
+    config = ResidualSRConfig(scale=2, channels=4, groups=1, convolutions=1)
+    save_model(config.build(), config, tmp_path / "a.safetensors", {})
+    recipe = starting_recipe(load_model(tmp_path / "a.safetensors"), str(tmp_path / "a.safetensors"), photos)
+    task = SuperResolution(recipe, torch.device("cpu"), tmp_path / "run")
+
+    class Picky(CommunityNetwork):
+        def __init__(self) -> None:
+            nn.Module.__init__(self)
+            self.multiple_of, self.minimum = 16, 20
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            seen.append(tuple(image.shape[2:]))
+            return nn.functional.interpolate(image, scale_factor=2)
+
+    seen: list[tuple[int, ...]] = []
+    model = build_model(recipe, None)
+    model.decoder = Picky()
+    assert task._upscaled(model, torch.zeros(3, 17, 40, dtype=torch.uint8)).shape == (1, 3, 34, 80)
+    assert seen == [(32, 48)]
+
+
+def test_a_resumed_run_still_says_where_it_comes_from(photos: Path, own: Path, tmp_path: Path) -> None:
+    settings = ["steps=2", "data.batch=2", "data.patch=8", "validation.every=2", f"initialise_from={own}"]
+    settings += ["generator={name='residual', scale=2, channels=16, groups=1, convolutions=2}"]
+    recipe = load_recipe("smoke", settings, photos)
+    train(recipe, tmp_path / "run")
+    train(recipe.model_copy(update={"steps": 4}), tmp_path / "run", resume=True)
+    model = load_model(tmp_path / "run")
+    assert (model.licence, model.border, model.metadata["fine_tuned_from"]) == ("CC0-1.0", 2, "mine")
+
+
+def test_a_folder_that_cannot_be_made_is_said_at_once(photos: Path, own: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/run: cannot be made: .*file is a file"):
+        fine_tune(photos, str(own), QUICK, tmp_path / "file" / "run", lambda line: pytest.fail(line))

@@ -160,7 +160,12 @@ def test_the_command(copy: Path, tmp_path: Path, command: Callable[..., tuple[in
     assert err == f"error: {tmp_path}: expected a run's folder, with a recipe.json and a log.jsonl in it\n"
     status, _, err = command("report", copy, "-o", tmp_path / "no" / "where.html")
     assert (status, err.count("\n")) == (2, 1)
-    assert "cannot be written" in err
+    assert "there is no folder" in err
+    (tmp_path / "photo.png").write_text("mine")
+    assert command("report", copy, "-o", tmp_path / "photo.png")[0] == 2
+    assert command("report", copy, "-o", tmp_path / "other.html")[0] == 2
+    assert command("report", copy, "-o", tmp_path / "other.html", "--overwrite")[0] == 0
+    assert (tmp_path / "photo.png").read_text() == "mine"
 
 
 def test_a_page_that_cannot_be_written_fails_no_run(
