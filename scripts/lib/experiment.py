@@ -196,10 +196,11 @@ class Experiment:
             sys.exit(f"error: {path}: expected the JSON of an experiment ({error}); remove it to begin anew")
 
     def add_run(self, run: str, folder: Path, settings: Sequence[str]) -> None:
-        """Count a finished run among the experiment's."""
+        """Count a finished run among the experiment's; what was measured of it before stays."""
         hours = training_hours(folder) if (folder / LOG).is_file() else 0.0
         places = _places(folder) or [hardware()]
-        self.runs[run] = {"settings": self._said(settings), "hours": hours, "hardware": places}
+        known = {"settings": self._said(settings), "hours": hours, "hardware": places}
+        self.runs[run] = self.runs.get(run, {}) | known
 
     def _said(self, settings: Sequence[str]) -> str:
         """Settings in a line, without where the data and the runs lie."""

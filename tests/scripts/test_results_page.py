@@ -217,6 +217,15 @@ def test_a_run_that_diverged_is_not_tried_again(
         an_experiment(tmp_path / "here").trained("a", recipe, tiny.images, slower)
 
 
+def test_what_was_measured_stays_where_another_run_needs_the_folder(tmp_path: Path, tiny: TinyRuns) -> None:
+    recipe, settings = one_step(tiny)
+    experiment = an_experiment(tmp_path / "here")
+    experiment.measured("a", recipe, tiny.images, settings, lambda folder: {"of": 1})
+    assert experiment.trained("a", recipe, tiny.images, settings) is not None
+    experiment.write()
+    assert an_experiment(tmp_path / "there").knows("a", settings)
+
+
 def test_a_result_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "name.json").write_text("{", encoding="utf-8")

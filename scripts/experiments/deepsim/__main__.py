@@ -122,9 +122,9 @@ def super_resolution(exp: Experiment) -> dict[str, Numbers]:
 
 
 def picture(exp: Experiment) -> None:
-    """For each network the originals, then a row for each combination in the order of its plan, if all lie here."""
+    """Of each network whose runs all lie here: originals, then a row for each combination in the order of its plan."""
     drawn = [made for each in COMPARATORS.values() if (made := sheet(exp, each)) is not None]
-    if len(drawn) == len(COMPARATORS):
+    if drawn:
         exp.images.mkdir(parents=True, exist_ok=True)
         save_image(torch.cat(drawn, dim=1), exp.images / "deepsim.png")
 

@@ -116,7 +116,7 @@ def test_techniques_combine_with_every_adversarial_variant(number: int, pair: tu
             ["weights.perceptual=1", "perceptual.layers={conv1_1=1.0}"],
             r"weights\.perceptual needs generated images with real partners",
         ),
-        ("vae", ["weights.historical_averaging=1"], r"a weight for 'historical_averaging', which is no term"),
+        ("vae", ["weights.historical_averaging=1"], r"weights\.historical_averaging needs a critic"),
         ("ebgan", ["critic.minibatch_kernels=3"], r"sees an image alone"),
         ("none", ["techniques.virtual_batch_norm=true", "generator={name='mlp', normalisation='none'}"], r"batch norm"),
     ],
