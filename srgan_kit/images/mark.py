@@ -14,8 +14,9 @@ from srgan_kit import __version__
 ENDS = 131_072
 """Metadata is in the first bytes of a file or in the last, in every format."""
 MARK = re.compile(rb"srgan-kit [0-9][\w.+-]* \(([\w.+-]+), (x[0-9.]+|[0-9]+x[0-9]+|[0-9]+[wh]|map)\)")
-OWN_TAG = re.compile(rb"\s*<rdf:Description[^<>]*\btiff:Software=\"srgan-kit [^<>]*/>")
-SOFTWARE = re.compile(rb"\s+tiff:Software\s*=\s*(\"[^\"<]*\"|'[^'<]*')|<tiff:Software>[^<]*</tiff:Software>")
+# A run of white space is tried once, from its beginning: packets are padded with thousands of spaces.
+OWN_TAG = re.compile(rb"(?<!\s)\s*<rdf:Description[^<>]*\btiff:Software=\"srgan-kit [^<>]*/>")
+SOFTWARE = re.compile(rb"(?<!\s)\s+tiff:Software\s*=\s*(\"[^\"<]*\"|'[^'<]*')|<tiff:Software>[^<]*</tiff:Software>")
 OWN_COMMENT = re.compile(rb"<!-- srgan-kit [^<>]* -->")
 BEGINNING, END = re.compile(rb"<rdf:RDF(?:\s[^<>]*)?(?<!/)>"), re.compile(rb"</rdf:RDF>")
 PACKET = (
