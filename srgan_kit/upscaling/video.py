@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as changed
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,8 @@ def choose_model(video: Video, upscaler: Upscaler, factor: float) -> Choice:
     """One model for all frames: with "auto" the one that suits most of a few, taken from all over the video."""
     if upscaler.model is not None:
         return Choice(upscaler.model.name)
-    found = [upscaler.model_for((pixels >> 8).astype(np.uint8), factor) for pixels in _samples(video)]
+    seen = [*_samples(video)] or [frame.pixels for frame in islice(decoded(video, Place(), Counter()), 1)]
+    found = [upscaler.model_for((pixels >> 8).astype(np.uint8), factor) for pixels in seen]
     name, count = Counter(choice.name for choice in found).most_common(1)[0]
     first = next(choice for choice in found if choice.name == name)
     return changed(first, reason=f"{first.reason}, in {count} of {len(found)} frames")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from scripts.experiments.ebgan.picture import picture
 from scripts.experiments.ebgan.search import GRID, KINDS, Networks, chosen, settings_of, wins
 from scripts.experiments.f_gan import __main__ as f_gan
 from scripts.experiments.f_gan import mixture
+from scripts.experiments.f_gan.digits import _shuffled
 from scripts.lib import mnist_classifier
 from scripts.lib.mnist_classifier import QUICK, mnist_measures, real_measures
 from srgan_kit.generators.settings import GeneratorSpec
@@ -84,6 +86,14 @@ def test_critics_of_a_point_have_as_many_layers(networks: Networks) -> None:
         critic = build_critic(load_recipe(recipe, settings), None)
         assert critic is not None
         assert sum(isinstance(layer, nn.Linear) for layer in critic.modules()) == networks.critic_layers
+
+
+def test_images_that_lie_class_by_class_are_mixed_always_alike() -> None:
+    part = SimpleNamespace(images=np.arange(200, dtype=np.uint8).reshape(200, 1, 1, 1))
+    mixed = (_shuffled(part) * 255).round().flatten().int().tolist()
+    assert sorted(mixed) == [*range(200)]
+    assert 60 < np.mean(mixed[:100]) < 140  # in the file's order 49.5
+    assert mixed == (_shuffled(part) * 255).round().flatten().int().tolist()
 
 
 def test_wins_are_a_share_of_pairs() -> None:
